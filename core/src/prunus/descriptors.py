@@ -1,0 +1,90 @@
+"""What a plugin declares that it owns. Hooks act; descriptors name who acts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import attrs
+
+from prunus.network import Network
+from prunus.settings import Settings
+from prunus.task import Dataset, Metric
+
+
+def _lower_case(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if value != value.strip().lower() or not value:
+        raise ValueError(f"{type(instance).__name__} name {value!r} is not lower case")
+
+
+@attrs.frozen(eq=False)
+class Format:
+    """One native model format.
+
+    Attributes:
+        name: ``caffe``, ``darknet``, ``tensorflow``, ``onnx``, …
+        summary: One line for ``prunus plugins``.
+        detect: True for a model path of this format; looks at the name and the
+            first bytes only, imports nothing heavy, never raises.
+        settings: Reads a vendor configuration file (Caffe config.prototxt, Darknet
+            cfg with ``[pruning]``) and gives ``None`` for any other file.
+        data: Opens a data specification in the format's own terms (``voc.data``,
+            an LMDB folder) for a network, ``None`` if it is not one.
+            Arguments: specification, network, training.
+        metrics: Metric name -> maker, for metrics only this format has (``map``).
+    """
+
+    name: str = attrs.field(validator=_lower_case)
+    summary: str
+    detect: Callable[[Path], bool]
+    settings: Callable[[Path], Settings | None] | None = None
+    data: Callable[[str, Network, bool], Dataset | None] | None = None
+    metrics: Mapping[str, Callable[[Network], Metric]] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Criterion:
+    """One way to score channels; higher scores are kept.
+
+    Attributes:
+        name: As given to ``--criterion``.
+        summary: One line for ``prunus methods``.
+        needs_samples: True if ``prunus_rank`` must be given activations.
+    """
+
+    name: str = attrs.field(validator=_lower_case)
+    summary: str
+    needs_samples: bool = False
+
+
+@attrs.frozen
+class Policy:
+    """One way to analyse or to allocate.
+
+    Attributes:
+        name: As given to ``--allocation`` (``mask``) or ``--analysis`` (``analyze``).
+        summary: One line for ``prunus methods``.
+        verb: ``analyze`` or ``mask``: the hook it answers.
+    """
+
+    name: str = attrs.field(validator=_lower_case)
+    summary: str
+    verb: str
+
+
+@attrs.frozen
+class Trainer:
+    """One way to train: ``torch``, or a framework itself.
+
+    Attributes:
+        name: As given to ``--trainer``.
+        summary: One line for ``prunus methods``.
+        formats: Formats it can train; empty for all.
+    """
+
+    name: str = attrs.field(validator=_lower_case)
+    summary: str
+    formats: tuple[str, ...] = ()
+
+
+Descriptor = Format | Criterion | Policy | Trainer

@@ -1,0 +1,78 @@
+"""Groups: channels that can only go together, as values every plugin can read."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.network import Network
+
+Indices = NDArray[np.int64]
+
+
+@attrs.frozen(eq=False)
+class Member:
+    """The part of one initializer that belongs to a group.
+
+    Attributes:
+        initializer: Name of the initializer.
+        role: ``filter`` (output axis of the weight that makes the channels),
+            ``input`` (input axis of a weight that reads them), or the binding
+            role of a per-channel vector (``bias``, ``scale``, ``shift``, ``mean``,
+            ``variance``, ``slope``).
+        axes: Axes of the initializer that run over channels, in order; one axis
+            but for the input of a grouped convolution, which has two.
+        positions: ``(C, k)`` flat positions in the product of ``axes``: unit c of
+            the group owns ``positions[c]``.
+    """
+
+    initializer: str
+    role: str
+    axes: tuple[int, ...]
+    positions: Indices
+
+    def slices(self, network: Network) -> NDArray[np.float64]:
+        """Weights of each unit, ``(C, m)`` float64."""
+        value = network.model.graph.initializers[self.initializer].const_value
+        if value is None:
+            raise ValueError(f"initializer {self.initializer} holds no data")
+        array = np.moveaxis(value.numpy(), self.axes, range(len(self.axes)))
+        flat = array.reshape(int(np.prod(array.shape[: len(self.axes)])), -1)
+        return flat[self.positions].reshape(len(self.positions), -1).astype(np.float64)
+
+
+@attrs.frozen(eq=False)
+class Group:
+    """Units (sets of tied channels) of the same kind; each unit is kept or removed whole.
+
+    Attributes:
+        name: Native names of the producing layers, joined by ``+``; unique.
+        layers: Native layers whose output channels are in the group.
+        members: Every initializer slice that goes with the units.
+        values: Graph values carrying the channels into a weight -> ``(C, k)``
+            positions on the flattened label axes, for masking activations.
+        rows: For each grouped convolution or shuffle the units pass: ``(C,)`` row of
+            every unit; equal numbers must remain in every row.
+        exact: False where removal changes neighbours (cross-channel LRN).
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    members: tuple[Member, ...]
+    rows: tuple[Indices, ...] = ()
+    exact: bool = True
+
+    @property
+    def size(self) -> int:
+        """Number of units C."""
+        return len(self.members[0].positions)
+
+
+@attrs.frozen
+class Protected:
+    """Channels of a layer that cannot be removed, with the reason."""
+
+    layer: str
+    channels: int
+    reason: str

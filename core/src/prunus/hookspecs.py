@@ -1,0 +1,187 @@
+"""The hooks of prunus: one to register, six that act.
+
+``prunus_register`` is asked of every plugin; the six verbs are called on the
+owner of the named descriptor only, with wrappers of any plugin around it.
+Implementations take arguments by these names, without defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from prunus.descriptors import Descriptor
+    from prunus.evaluation.evaluator import Evaluator
+    from prunus.groups import Group
+    from prunus.network import Compact, Destination, Network, Source, Written
+    from prunus.planning.budget import Budget, Planning
+    from prunus.sensitivity import Sensitivity
+    from prunus.training import TrainingJob, Weights
+
+hookspec = pluggy.HookspecMarker("prunus")
+hookimpl = pluggy.HookimplMarker("prunus")
+
+
+@hookspec
+def prunus_register() -> Iterable[Descriptor]:  # type: ignore[empty-body]
+    """Declare formats, criteria, policies and trainers.
+
+    Args:
+        (none)
+
+    Returns:
+        Frozen descriptors; an empty iterable if the plugin only wraps hooks.
+
+    Raises:
+        Nothing: an exception marks the plugin as broken.
+
+    When it is called:
+        Once for every plugin when the host starts; must import nothing heavy.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_load(format: str, source: Source) -> Network | None:
+    """Read native files into the neutral graph.
+
+    Args:
+        format: Name of the format, one this plugin registered.
+        source: Paths and options.
+
+    Returns:
+        The network. ``None`` is a defect of the plugin.
+
+    Raises:
+        ModelError: files missing, broken or not fitting each other.
+
+    When it is called:
+        At the start of every step and again after writing, for the proof.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_analyze(
+    policy: str, network: Network, groups: tuple[Group, ...], evaluator: Evaluator
+) -> Sensitivity | None:
+    """Measure how much each group matters.
+
+    Args:
+        policy: Name of the analysis.
+        network: The network under test.
+        groups: Its prunable groups.
+        evaluator: Samples, metric, ratios and the store of partial results.
+
+    Returns:
+        One curve a group. ``None`` is a defect of the plugin.
+
+    Raises:
+        DataError: the samples do not fit.
+
+    When it is called:
+        Once by ``prunus ana``.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_rank(
+    criterion: str,
+    network: Network,
+    group: Group,
+    samples: Mapping[str, NDArray[np.float32]] | None,
+    seed: int,
+) -> NDArray[np.float64] | None:
+    """Score the units of one group; higher means keep.
+
+    Args:
+        criterion: Name of the criterion.
+        network: The network whose weights are scored.
+        group: The units; ``group.size`` is C.
+        samples: Graph input name -> ``(N, ...)`` calibration inputs, or ``None``.
+        seed: For criteria that draw.
+
+    Returns:
+        float64 ``(C,)``, finite; ties are broken by position. ``None`` is a
+        defect of the plugin.
+
+    Raises:
+        UsageError: the criterion cannot score this group (says why).
+
+    When it is called:
+        Once a group by ``prunus prune``.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_mask(
+    policy: str, planning: Planning, budget: Budget
+) -> Mapping[str, NDArray[np.bool_]] | None:
+    """Choose the units to keep.
+
+    Args:
+        policy: Name of the allocation.
+        planning: Groups, their scores, cost model and sensitivity if measured.
+        budget: Rate or threshold, multiple, seed.
+
+    Returns:
+        Group name -> ``(C,)`` bool, True for kept; groups left out stay whole.
+        ``None`` is a defect of the plugin.
+
+    Raises:
+        PlanError: the budget cannot be met (with the nearest reachable value).
+
+    When it is called:
+        Once by ``prunus prune``.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
+    """Train the compact network.
+
+    Args:
+        trainer: Name of the trainer.
+        job: Network, compact graph, recipe, samples, where to snapshot.
+
+    Returns:
+        Initializer name -> array with the compact graph's shapes; initializers
+        left out keep their value. ``None`` is a defect of the plugin.
+
+    Raises:
+        DataError: samples are missing or do not fit.
+        PluginError: the training framework is missing or failed.
+
+    When it is called:
+        Once by ``prunus finetune``; the core scatters the result back.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_compact(
+    format: str, network: Network, compact: Compact, destination: Destination
+) -> Written | None:
+    """Write native files.
+
+    Args:
+        format: Name of the format, one this plugin registered.
+        network: The network with the weights to write, full structure.
+        compact: Its compact form (identity where nothing is removed).
+        destination: Directory and stage: ``masked`` writes ``network``'s weights in
+            the original structure, ``compact`` writes ``compact``.
+
+    Returns:
+        The written paths, loadable again. ``None`` is a defect of the plugin.
+
+    Raises:
+        ModelError: the format cannot express the compact network (names the layer).
+
+    When it is called:
+        By ``prune`` and ``finetune`` (masked) and by ``transform`` (compact). The
+        directory is a fresh one: the core moves the files to their place after
+        the proof.
+    """

@@ -1,0 +1,50 @@
+"""What a configuration file asks for, in the terms of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+
+@attrs.frozen
+class Settings:
+    """Options that may come from ``prunus.toml`` or from a vendor file.
+
+    ``None`` means "not said": the command line and then the default decide.
+    Paths are already resolved by the file's own convention.
+
+    Attributes:
+        model, weights, data, workspace: As the options of the same name.
+        baseline: Weights of the unpruned network where ``weights`` is a later round.
+        solver: The framework's own training recipe file.
+        rate, threshold: Target; ratio in [0, 1), or metric loss per group.
+        metric: Metric name, or the native name of the metric layer.
+        samples: Number of evaluation samples; ``batches`` counts the network's own
+            batches instead.
+        criterion, allocation, trainer, multiple, seed: As the options.
+        exclude: Native layer names, blob tops or indices that stay whole.
+        options: Format options handed to ``Source`` and ``Destination``.
+        notes: Sentences to show (a key that has no meaning here, say).
+    """
+
+    model: Path | None = None
+    weights: Path | None = None
+    baseline: Path | None = None
+    data: str | None = None
+    workspace: Path | None = None
+    solver: Path | None = None
+    rate: float | None = None
+    threshold: float | None = None
+    metric: str | None = None
+    samples: int | None = None
+    batches: int | None = None
+    criterion: str | None = None
+    allocation: str | None = None
+    trainer: str | None = None
+    multiple: int | None = None
+    seed: int | None = None
+    exclude: tuple[str, ...] = ()
+    options: Mapping[str, str] = attrs.field(factory=dict)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,183 @@
+"""What a network is for: samples, metric and training recipe, free of any framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+@attrs.frozen(eq=False)
+class Batch:
+    """Some samples.
+
+    Attributes:
+        inputs: Graph input name -> float32 array ``(N, ...)`` in the graph's layout.
+        labels: ``(N,)`` int64 classes, a length-N sequence of ``(boxes, 5)``
+            arrays for detection (class, centre x, centre y, width, height,
+            relative to the image), or ``None`` without labels.
+    """
+
+    inputs: Mapping[str, Array]
+    labels: Any = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+
+class Dataset(Protocol):
+    """Samples addressed by position, so that any order can be resumed exactly."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
+        """Read samples ``positions`` (N,).
+
+        ``rng`` asks for training augmentation (mirror, crop, jitter) drawn from
+        it; ``None`` gives the deterministic evaluation form.
+        """
+
+    def digest(self) -> str:
+        """Hex digest of content and transformation, to key stored results."""
+
+
+@attrs.frozen(eq=False)
+class Measurement:
+    """One measured value and its standard error (0 where none is defined)."""
+
+    value: float
+    error: float = 0.0
+
+
+class Metric(Protocol):
+    """A number a user cares about, gathered batch by batch."""
+
+    name: str
+    higher_is_better: bool
+    needs_labels: bool
+
+    def observe(
+        self, outputs: Mapping[str, Array], reference: Mapping[str, Array], labels: Any
+    ) -> Any:
+        """What one batch contributes.
+
+        Args:
+            outputs: Graph output name -> array of the network under test.
+            reference: The same of the original network on the same inputs.
+            labels: ``Batch.labels``.
+        """
+
+    def result(self, observations: Sequence[Any]) -> Measurement:
+        """Combine all batches."""
+
+
+@attrs.frozen
+class LearningRate:
+    """A learning rate policy as data.
+
+    Attributes:
+        policy: ``fixed``, ``step``, ``exp``, ``inv``, ``multistep``, ``poly``,
+            ``sigmoid`` (Caffe, ``SGDSolver::GetLearningRate``), or ``constant``,
+            ``steps``, ``sig``, ``random`` (Darknet, ``get_current_rate``), ``cosine``.
+        base: Learning rate before the policy acts.
+        gamma, power, stepsize, steps, scales: As the framework names them.
+        burn_in: Iterations of Darknet's warm-up.
+    """
+
+    policy: str = "fixed"
+    base: float = 0.01
+    gamma: float = 0.1
+    power: float = 1.0
+    stepsize: int = 1
+    steps: tuple[int, ...] = ()
+    scales: tuple[float, ...] = ()
+    burn_in: int = 0
+
+
+@attrs.frozen
+class Loss:
+    """One loss term.
+
+    Attributes:
+        kind: ``softmax_cross_entropy``, ``sigmoid_cross_entropy``, ``euclidean``,
+            ``hinge``, or ``module:function`` of a plugin, called as
+            ``function(outputs, labels, parameters)`` with the trainer's tensors.
+        outputs: Graph outputs it reads.
+        weight: Factor of the term.
+        parameters: Further settings of the term.
+    """
+
+    kind: str
+    outputs: tuple[str, ...]
+    weight: float = 1.0
+    parameters: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Recipe:
+    """How to train, in the terms of the framework that wrote it.
+
+    Attributes:
+        solver: Update rule: ``SGD``, ``Nesterov``, ``AdaGrad``, ``RMSProp``,
+            ``AdaDelta``, ``Adam`` by Caffe's formulas (the learning rate inside the
+            momentum), or ``darknet`` (outside it).
+        learning_rate: Policy over iterations.
+        momentum, momentum2, delta, rms_decay: Solver constants, Caffe's names.
+        weight_decay, regularization: Factor, and ``L2`` or ``L1``.
+        iterations: Number of weight updates.
+        batch_size: Samples of one forward and backward pass.
+        accumulate: Passes summed before an update (``iter_size``, ``subdivisions``).
+        lr_mult, decay_mult: Initializer name -> factor (default 1).
+        clip_gradients: Global L2 norm bound, or ``None``.
+        bn_momentum: Share of the old running statistics kept at an update.
+        bn_frozen: Use running statistics in training too.
+        test_interval: Iterations between evaluations; 0 for the end only.
+        snapshot: Iterations between resumable snapshots; 0 for the end only.
+        losses: Terms to add up.
+        dropout: Value name -> drop ratio: inverted dropout applied to that value in
+            training only (the neutral graph itself holds no dropout).
+    """
+
+    solver: str = "SGD"
+    learning_rate: LearningRate = LearningRate()
+    momentum: float = 0.9
+    momentum2: float = 0.999
+    delta: float = 1e-8
+    rms_decay: float = 0.99
+    weight_decay: float = 0.0
+    regularization: str = "L2"
+    iterations: int = 1000
+    batch_size: int = 64
+    accumulate: int = 1
+    lr_mult: Mapping[str, float] = attrs.field(factory=dict)
+    decay_mult: Mapping[str, float] = attrs.field(factory=dict)
+    clip_gradients: float | None = None
+    bn_momentum: float = 0.9
+    bn_frozen: bool = False
+    test_interval: int = 0
+    snapshot: int = 0
+    losses: tuple[Loss, ...] = ()
+    dropout: Mapping[str, float] = attrs.field(factory=dict)
+
+
+@attrs.frozen(eq=False)
+class Task:
+    """What the network's own files say; every part may be missing.
+
+    Attributes:
+        evaluation: Opens the held-out samples.
+        training: Opens the training samples.
+        metric: The metric the files ask for.
+        recipe: The training recipe the files hold.
+    """
+
+    evaluation: Callable[[], Dataset] | None = None
+    training: Callable[[], Dataset] | None = None
+    metric: Metric | None = None
+    recipe: Recipe | None = None

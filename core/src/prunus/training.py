@@ -1,0 +1,64 @@
+"""What a trainer is given and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.network import Compact, Network
+from prunus.task import Dataset, Measurement, Recipe
+
+Weights = Mapping[str, NDArray[np.generic]]
+
+
+@attrs.frozen
+class Progress:
+    """One line of training progress.
+
+    Attributes:
+        iteration, iterations: Updates done and to do.
+        loss: Smoothed training loss.
+        learning_rate: Rate of the last update.
+        metric: Last evaluation, if there was one.
+    """
+
+    iteration: int
+    iterations: int
+    loss: float
+    learning_rate: float
+    metric: Measurement | None = None
+
+
+@attrs.frozen(eq=False)
+class TrainingJob:
+    """Train the compact network; the core scatters the weights back.
+
+    Attributes:
+        network: The masked network, full structure.
+        compact: Its compact form: the graph to train.
+        recipe: How to train it.
+        training: Training samples (labels needed unless ``teacher`` is given).
+        evaluate: Compact weights -> metric on held-out samples, or ``None``.
+        teacher: The original network to imitate (``--distill``), or ``None``.
+        workspace: Existing directory for snapshots.
+        resume: Continue from the newest snapshot in ``workspace``.
+        seed: Seed of everything random.
+        report: Called with progress.
+        options: Trainer options by name (``caffe-python``, ``device``).
+    """
+
+    network: Network
+    compact: Compact
+    recipe: Recipe
+    training: Dataset
+    evaluate: Callable[[Weights], Measurement] | None
+    teacher: Network | None
+    workspace: Path
+    resume: bool
+    seed: int
+    report: Callable[[Progress], None]
+    options: Mapping[str, str] = attrs.field(factory=dict)
