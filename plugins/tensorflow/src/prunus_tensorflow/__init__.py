@@ -1,0 +1,1 @@
+"""TensorFlow graphs, Keras models and SavedModels for prunus."""

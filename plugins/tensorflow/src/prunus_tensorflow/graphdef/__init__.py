@@ -1,0 +1,1 @@
+"""Graphs without Keras: GraphDef or MetaGraphDef with a checkpoint, and frozen graphs."""

@@ -1,0 +1,90 @@
+"""What this distribution owns, and the hooks that act on it.
+
+Imports neither TensorFlow nor Keras: the host loads this module for ``prunus --help``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prunus.descriptors import Descriptor, Format, Trainer
+from prunus.hookspecs import hookimpl
+from prunus_tensorflow.detect import is_tensorflow, kind
+
+if TYPE_CHECKING:
+    from prunus.network import Compact, Destination, Network, Source, Written
+    from prunus.task import Dataset
+    from prunus.training import TrainingJob, Weights
+
+FORMAT = "tensorflow"
+TRAINER = "tensorflow"
+
+
+@hookimpl
+def prunus_register() -> Iterable[Descriptor]:
+    """Declare the format and the trainer."""
+    return (
+        Format(
+            name=FORMAT,
+            summary="TensorFlow graph (.pbtxt, .pb, .meta + checkpoint), Keras model, SavedModel",
+            detect=is_tensorflow,
+            data=_data,
+        ),
+        Trainer(name=TRAINER, summary="TensorFlow and Keras themselves", formats=(FORMAT,)),
+    )
+
+
+@hookimpl
+def prunus_load(format: str, source: Source) -> Network | None:
+    """Read native files into the neutral graph; by the kind of the path."""
+    if format != FORMAT:
+        return None
+    if kind(source.model) in ("keras", "savedmodel"):
+        from prunus_tensorflow import keras_
+
+        return keras_.load(source)
+    from prunus_tensorflow import graphdef
+
+    return graphdef.load(source)
+
+
+@hookimpl
+def prunus_compact(
+    format: str, network: Network, compact: Compact, destination: Destination
+) -> Written | None:
+    """Write native files of the kind that was read."""
+    if format != FORMAT:
+        return None
+    from prunus_tensorflow.graphdef.origin import GraphOrigin
+
+    if isinstance(network.origin, GraphOrigin):
+        from prunus_tensorflow import graphdef
+
+        return graphdef.write(network, compact, destination)
+    from prunus_tensorflow import keras_
+
+    return keras_.write(network, compact, destination)
+
+
+@hookimpl
+def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
+    """Train the compact network in TensorFlow."""
+    if trainer != TRAINER:
+        return None
+    from prunus_tensorflow import train
+
+    return train.finetune(job)
+
+
+def _data(specification: str, network: Network, training: bool) -> Dataset | None:
+    """Open a data specification in TensorFlow's terms (a user function)."""
+    from prunus_tensorflow import data
+
+    return data.open_data(specification, network, training)
+
+
+def model_kind(path: Path) -> str | None:
+    """Kind of a model path; see :func:`prunus_tensorflow.detect.kind`."""
+    return kind(path)
