@@ -1,0 +1,1 @@
+"""Darknet networks for prunus: read, lower, write."""

@@ -1,0 +1,233 @@
+"""Darknet cfg text: parsed with positions, so that numbers can be changed in place.
+
+Format facts: ``read_cfg`` in Darknet's ``src/parser.c`` and ``read_option``,
+``option_find`` in ``src/option_list.c``: blanks are dropped everywhere, a line
+that starts with ``[`` opens a section, ``#`` or ``;`` starts a comment line,
+everything else is ``key=value``, and the first of several equal keys counts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from prunus.errors import ModelError
+
+NETWORK_SECTIONS = ("net", "network")
+_WHOLE = re.compile(r"[+-]?\d+")
+_REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_LARGEST = 2**31 - 1
+
+
+@attrs.frozen
+class Entry:
+    """One ``key=value`` line.
+
+    Attributes:
+        key: Name without blanks.
+        value: Value without blanks.
+        line: Line number, from 1.
+        start, end: Where the raw value stands in the text.
+    """
+
+    key: str
+    value: str
+    line: int
+    start: int
+    end: int
+
+
+@attrs.frozen
+class Section:
+    """One ``[type]`` block.
+
+    Attributes:
+        type: Name between the brackets, as written.
+        line: Line number of the bracket, from 1.
+        entries: Its lines in order.
+        path: File the section stands in, for messages.
+    """
+
+    type: str
+    line: int
+    entries: tuple[Entry, ...]
+    path: Path
+
+    def find(self, key: str) -> Entry | None:
+        """First entry named ``key``."""
+        return next((entry for entry in self.entries if entry.key == key), None)
+
+    def has(self, key: str) -> bool:
+        """Whether ``key`` is given."""
+        return self.find(key) is not None
+
+    def text(self, key: str, default: str) -> str:
+        """Value of ``key`` as written, blanks removed."""
+        entry = self.find(key)
+        return default if entry is None else entry.value
+
+    def integer(self, key: str, default: int) -> int:
+        """Value of ``key`` as a whole number.
+
+        Raises:
+            ModelError: the value does not start with a whole number.
+        """
+        entry = self.find(key)
+        return default if entry is None else self._whole(entry, entry.value)
+
+    def integers(self, key: str) -> tuple[int, ...]:
+        """Comma-separated whole numbers; empty if ``key`` is missing."""
+        entry = self.find(key)
+        if entry is None:
+            return ()
+        parts = entry.value.split("#")[0].rstrip(",").split(",")
+        return tuple(self._whole(entry, part) for part in parts)
+
+    def real(self, key: str, default: float) -> float:
+        """Value of ``key`` as a number.
+
+        Raises:
+            ModelError: the value does not start with a number.
+        """
+        entry = self.find(key)
+        return default if entry is None else self._real(entry, entry.value)
+
+    def reals(self, key: str) -> tuple[float, ...]:
+        """Comma-separated numbers; empty if ``key`` is missing."""
+        entry = self.find(key)
+        if entry is None:
+            return ()
+        parts = entry.value.split("#")[0].rstrip(",").split(",")
+        return tuple(self._real(entry, part) for part in parts)
+
+    def error(self, message: str, key: str | None = None) -> ModelError:
+        """A ModelError that names the file and the line of ``key``, or of the section."""
+        entry = None if key is None else self.find(key)
+        return ModelError(f"{self.path}:{entry.line if entry else self.line}: {message}")
+
+    def _whole(self, entry: Entry, text: str) -> int:
+        match = _WHOLE.match(text)
+        if match is None or len(match[0]) > 11 or abs(int(match[0])) > _LARGEST:
+            raise self._not(entry, "a whole number")
+        return int(match[0])
+
+    def _real(self, entry: Entry, text: str) -> float:
+        match = _REAL.match(text)
+        if match is None or not math.isfinite(float(match[0])):
+            raise self._not(entry, "a number")
+        return float(match[0])
+
+    def _not(self, entry: Entry, expected: str) -> ModelError:
+        shown = entry.value if len(entry.value) <= 40 else entry.value[:37] + "..."
+        return ModelError(
+            f"{self.path}:{entry.line}: {entry.key}={shown!s} in [{self.type}]: expected {expected}"
+        )
+
+
+@attrs.frozen
+class Cfg:
+    """A parsed cfg file.
+
+    Attributes:
+        path: The file.
+        text: Its bytes as latin-1, so that every byte survives.
+        sections: All sections; the first one is ``[net]``.
+    """
+
+    path: Path
+    text: str
+    sections: tuple[Section, ...]
+
+    @property
+    def net(self) -> Section:
+        """The ``[net]`` section."""
+        return self.sections[0]
+
+    @property
+    def layers(self) -> tuple[Section, ...]:
+        """Layer sections; position = Darknet's layer index."""
+        return self.sections[1:]
+
+    def edited(self, numbers: Mapping[tuple[int, str], int]) -> str:
+        """The text with some numbers replaced, everything else untouched.
+
+        Args:
+            numbers: (layer index, key) -> new value; the key must be present.
+        """
+        spans = []
+        for (index, key), number in numbers.items():
+            entry = self.layers[index].find(key)
+            if entry is None:
+                raise self.layers[index].error(f"[{self.layers[index].type}] has no {key}= to edit")
+            match = _WHOLE.search(self.text, entry.start, entry.end)
+            start, end = (entry.start, entry.end) if match is None else match.span()
+            spans.append((start, end, str(number)))
+        text = self.text
+        for start, end, new in sorted(spans, reverse=True):
+            text = text[:start] + new + text[end:]
+        return text
+
+
+def read_cfg(path: Path) -> Cfg:
+    """Read and parse a cfg file.
+
+    Raises:
+        ModelError: the file cannot be read, or its text is no cfg.
+    """
+    try:
+        text = path.read_bytes().decode("latin-1")
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read the cfg file ({error.strerror})") from error
+    return parse_cfg(text, path)
+
+
+def parse_cfg(text: str, path: Path) -> Cfg:
+    """Parse cfg text.
+
+    Raises:
+        ModelError: a line that is no ``key=value``, or no ``[net]`` at the start.
+    """
+    sections: list[Section] = []
+    entries: list[Entry] = []
+    offset = 0
+    for number, raw in enumerate(text.split("\n"), start=1):
+        line = _without_blanks(raw)
+        if line.startswith("["):
+            sections, entries = _close(sections, entries), []
+            sections.append(Section(line[1:].split("]")[0], number, (), path))
+        elif line and line[0] not in "#;":
+            if not sections:
+                raise ModelError(f"{path}:{number}: expected [net] before the first key=value line")
+            entries.append(_entry(raw, line, number, offset, path))
+        offset += len(raw) + 1
+    sections = _close(sections, entries)
+    if not sections or sections[0].type not in NETWORK_SECTIONS:
+        line_number = sections[0].line if sections else 1
+        raise ModelError(f"{path}:{line_number}: a Darknet cfg starts with [net] or [network]")
+    return Cfg(path, text, tuple(sections))
+
+
+def _without_blanks(raw: str) -> str:
+    return raw.translate({32: None, 9: None, 13: None})
+
+
+def _close(sections: list[Section], entries: list[Entry]) -> list[Section]:
+    if not sections:
+        return []
+    return [*sections[:-1], attrs.evolve(sections[-1], entries=tuple(entries))]
+
+
+def _entry(raw: str, line: str, number: int, offset: int, path: Path) -> Entry:
+    key, equals, value = line.partition("=")
+    if not equals or not key:
+        shown = line if len(line) <= 40 else line[:37] + "..."
+        raise ModelError(f"{path}:{number}: expected key=value, [section] or a comment: {shown!r}")
+    start = raw.index("=") + 1
+    body = raw[start:]
+    lead = len(body) - len(body.lstrip(" \t\r"))
+    end = start + len(body.rstrip(" \t\r"))
+    return Entry(key, value, number, offset + min(start + lead, end), offset + end)
