@@ -1,0 +1,102 @@
+"""Constant operands that speak of channel numbers, rewritten for the compact graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from prunus.compaction.shrinking import Shrinker
+
+Operand = NDArray[Any]
+
+
+def adapted(node: ir.Node, index: int, stored: Operand, shrinker: Shrinker) -> Operand:
+    """Operand ``index`` of a node as the compact graph needs it."""
+    rule = _RULES.get((node.op_type, index))
+    return stored if rule is None else rule(node, stored, shrinker)
+
+
+def _split_sizes(node: ir.Node, stored: Operand, shrinker: Shrinker) -> Operand:
+    axis = node.attributes.get_int("axis", 0)
+    sizes = stored.copy()
+    for position, value in enumerate(node.outputs):
+        kept = shrinker.kept_along(value, axis)
+        before = shrinker.kept_along(node.inputs[0], axis)
+        if kept is not None:
+            sizes[position] = kept.sum()
+        elif before is not None:
+            end = int(stored[: position + 1].sum())
+            sizes[position] = before[end - int(stored[position]) : end].sum()
+    return sizes
+
+
+def _bounds(node: ir.Node, stored: Operand, shrinker: Shrinker) -> Operand:
+    """Slice starts and ends: positions become counts of kept channels before them."""
+    data = node.inputs[0]
+    assert data is not None
+    shape = shrinker.original(data)
+    axes = node.inputs[3].const_value if len(node.inputs) > 3 and node.inputs[3] else None
+    chosen = range(len(stored)) if axes is None else axes.numpy().tolist()
+    bounds = stored.copy()
+    for position, axis in enumerate(chosen):
+        kept = shrinker.kept_along(data, axis % len(shape))
+        if kept is not None and not kept.all():
+            size = shape[axis % len(shape)]
+            place = int(stored[position])
+            place = min(max(place + size if place < 0 else place, 0), size)
+            bounds[position] = kept[:place].sum()
+    return bounds
+
+
+def _gather_indices(node: ir.Node, stored: Operand, shrinker: Shrinker) -> Operand:
+    data = node.inputs[0]
+    assert data is not None
+    axis = node.attributes.get_int("axis", 0) % len(shrinker.original(data))
+    kept = shrinker.kept_along(data, axis)
+    if kept is None or kept.all():
+        return stored
+    place = np.cumsum(kept) - 1
+    indices = stored % len(kept)
+    return np.asarray(place[indices][kept[indices]], stored.dtype)
+
+
+def _pads(node: ir.Node, stored: Operand, shrinker: Shrinker) -> Operand:
+    kept = shrinker.kept_along(node.outputs[0], 1)
+    if kept is None or kept.all() or len(node.inputs) > 3:
+        return stored
+    rank = len(stored) // 2
+    if not stored[1] and not stored[1 + rank]:
+        return stored
+    pads = stored.copy()
+    pads[1] = shrinker.slot_kept(node, 0)
+    pads[1 + rank] = shrinker.slot_kept(node, 1)
+    return pads
+
+
+def _target(node: ir.Node, stored: Operand, shrinker: Shrinker) -> Operand:
+    """Reshape, Expand, Resize sizes: the output's new dimensions where channels went."""
+    dims = shrinker.dims(node.outputs[0])
+    before = shrinker.original(node.outputs[0])
+    target = stored.copy()
+    offset = len(dims) - len(stored)
+    for axis in range(len(stored)):
+        if dims[axis + offset] != before[axis + offset] and stored[axis] > 0:
+            target[axis] = dims[axis + offset]
+    return target
+
+
+_RULES: dict[tuple[str, int], Callable[[ir.Node, Operand, Shrinker], Operand]] = {
+    ("Split", 1): _split_sizes,
+    ("Slice", 1): _bounds,
+    ("Slice", 2): _bounds,
+    ("Gather", 1): _gather_indices,
+    ("Pad", 1): _pads,
+    ("Reshape", 1): _target,
+    ("Expand", 1): _target,
+    ("Resize", 3): _target,
+}

@@ -1,0 +1,220 @@
+"""Second pass: only kept labels flow, in the order the compact graph holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from prunus.compaction.operands import adapted
+from prunus.grouping.domain import Labels
+from prunus.grouping.labelling import Labelling, Record, constant_operand
+from prunus.grouping.rules import rule_for
+from prunus.grouping.rules.passing import block
+
+Indices = NDArray[np.int64]
+
+
+class MisalignedError(Exception):
+    """A plan would put channels together that do not belong together."""
+
+    def __init__(self, node: str, labels: Labels) -> None:
+        super().__init__(f"channels do not line up at '{node}'")
+        self.node = node
+        self.labels = labels
+
+
+class Shrinker:
+    """The `Domain` of the compact graph."""
+
+    def __init__(self, labelling: Labelling, keep: NDArray[np.bool_], names: Mapping[str, str]) -> None:
+        """``keep`` is one bool a label, ``(L,)``, equal for united labels."""
+        self._origin = labelling
+        self._keep = keep
+        self._names = names
+        self._records = {(r.node, r.initializer, r.role, r.axis): r for r in labelling.records}
+        self._values: dict[str, Labels] = {}
+        self.kept: dict[str, dict[int, Indices]] = {}
+        self.operands: dict[tuple[str, int], NDArray[Any]] = {}
+
+    def spread(self, value: ir.Value | None) -> Labels | None:
+        """Kept labels of a value."""
+        return None if value is None or value.name is None else self._values.get(value.name)
+
+    def original(self, value: ir.Value) -> tuple[int, ...]:
+        """Shape before."""
+        return self._origin.dims[value.name or ""]
+
+    def varying(self, value: ir.Value) -> tuple[bool, ...]:
+        """Varying axes before."""
+        return tuple(size > 1 for size in self._origin.values[value.name or ""].shape)
+
+    def dims(self, value: ir.Value) -> tuple[int, ...]:
+        """Shape after: kept labels counted on every varying axis."""
+        labels = self._origin.values.get(value.name or "")
+        if labels is None:
+            return self.original(value)
+        counted = iter(self._counts(labels[self._squeeze(labels)], value.name or ""))
+        return tuple(
+            next(counted) if size > 1 else full
+            for size, full in zip(labels.shape, self.original(value), strict=True)
+        )
+
+    def set(self, value: ir.Value, labels: Labels) -> None:
+        """Compress as in the original and check that just the kept labels arrived."""
+        name = value.name or ""
+        before = self._origin.values[name]
+        for axis, size in enumerate(before.shape):
+            if size == 1 and labels.shape[axis] > 1:
+                first = np.take(labels, [0], axis)
+                if not np.array_equal(np.broadcast_to(first, labels.shape), labels):
+                    raise MisalignedError(name, before)
+                labels = first
+        roots = self._origin.roots
+        expected = np.sort(roots[before[self._keep[before]]], axis=None)
+        if not np.array_equal(np.sort(roots[labels], axis=None), expected):
+            raise MisalignedError(name, before)
+        self._values[name] = labels
+
+    def mark(self, value: ir.Value, reason: str) -> None:
+        """The frozen label of the original."""
+        if value.name in self._origin.values:
+            self._values[value.name] = self._origin.values[value.name]
+
+    def fresh(self, node: ir.Node, count: int, slot: int = 0) -> Labels:
+        """The kept ones of the original's labels."""
+        made = self._origin.made[node.name or "", slot]
+        return made[self._keep[made]]
+
+    def unite(self, node: ir.Node, first: Labels, second: Labels) -> None:
+        """They must be of one unit already."""
+        roots = self._origin.roots
+        try:
+            equal = np.array_equal(*np.broadcast_arrays(roots[first], roots[second]))
+        except ValueError:
+            equal = False
+        if not equal:
+            raise MisalignedError(node.name or "", np.concatenate([first.ravel(), second.ravel()]))
+
+    def freeze(self, labels: Labels, reason: str) -> None:
+        """Decided in the first pass."""
+
+    def equal_rows(self, node: ir.Node, rows: Labels) -> None:
+        """Decided in the first pass."""
+
+    def inexact(self, labels: Labels) -> None:
+        """Decided in the first pass."""
+
+    def weight(self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: Labels) -> None:
+        """Original positions of the labels, in their order now."""
+        record = self._records[node.name or "", value.name or "", role, axis]
+        found = _positions(record, labels)
+        if found is None:
+            raise MisalignedError(node.name or "", record.labels.ravel())
+        axes = self.kept.setdefault(value.name or "", {})
+        if axis in axes and not np.array_equal(axes[axis], found):
+            raise MisalignedError(node.name or "", record.labels.ravel())
+        axes[axis] = found
+
+    def operand(self, node: ir.Node, index: int) -> NDArray[Any] | None:
+        """Constant operand as the compact graph needs it."""
+        stored = constant_operand(node, index)
+        if stored is None:
+            return None
+        changed = adapted(node, index, stored, self)
+        if not np.array_equal(changed, stored):
+            self.operands[node.name or "", index] = changed
+        return changed
+
+    def name(self, node: ir.Node) -> str:
+        """Native layer name."""
+        return self._names.get(node.name or "", node.name or node.op_type)
+
+    def kept_along(self, value: ir.Value | None, axis: int) -> NDArray[np.bool_] | None:
+        """Original positions kept on one axis ``(C,)``; ``None`` without variation there."""
+        labels = self._origin.values.get(value.name or "") if value is not None else None
+        if labels is None or labels.shape[axis] == 1:
+            return None
+        matrix = np.moveaxis(labels, axis, 0).reshape(labels.shape[axis], -1)
+        return np.asarray(self._keep[matrix].any(1))
+
+    def slot_kept(self, node: ir.Node, slot: int) -> int:
+        """How many labels of a slot remain."""
+        made = self._origin.made.get((node.name or "", slot))
+        return 0 if made is None else int(self._keep[made].sum())
+
+    def kept_values(self) -> dict[str, dict[int, Indices]]:
+        """Value name -> axis -> kept original positions, where channels went."""
+        result: dict[str, dict[int, Indices]] = {}
+        for name, labels in self._values.items():
+            before = self._origin.values[name]
+            axes = [axis for axis, size in enumerate(before.shape) if size > 1]
+            if len(axes) == 1 and labels.size < before.size:
+                found = match(before.ravel(), labels.ravel())
+                if found is not None:
+                    result[name] = {axes[0]: found}
+        return result
+
+    def _squeeze(self, labels: Labels) -> tuple[Any, ...]:
+        return tuple(slice(None) if size > 1 else 0 for size in labels.shape)
+
+    def _counts(self, labels: Labels, name: str) -> tuple[int, ...]:
+        if labels.ndim == 0:
+            return ()
+        parts = [part for part in labels if self._keep[part].any()]
+        inner = {self._counts(part, name) for part in parts}
+        if len(inner) != 1:
+            raise MisalignedError(name, labels)
+        return (len(parts), *inner.pop())
+
+
+def shrink(
+    model: ir.Model, labelling: Labelling, keep: NDArray[np.bool_], layers: Mapping[str, str]
+) -> Shrinker:
+    """Run the rules over kept labels only; the model is read, not changed.
+
+    Raises:
+        MisalignedError: the plan breaks an order the graph depends on.
+    """
+    shrinker = Shrinker(labelling, keep, layers)
+    for value in model.graph.inputs:
+        shrinker.mark(value, "")
+    for node in model.graph:
+        values = [v for v in (*node.inputs, *node.outputs) if v is not None and v.name]
+        if all(value.name in labelling.dims for value in values):
+            rule_for(node)(node, shrinker)
+            for index in range(len(node.inputs)):
+                shrinker.operand(node, index)
+        else:
+            block(node, shrinker, "")
+    return shrinker
+
+
+def match(original: Labels, compact: Labels) -> Indices | None:
+    """Positions in ``original`` (C,) of the labels ``compact`` (n,); repeats in order."""
+    first, second = _ranked(original), _ranked(compact)
+    places = {key: position for position, key in enumerate(first)}
+    found = [places.get(key, -1) for key in second]
+    return None if -1 in found else np.array(found, np.int64)
+
+
+def _ranked(labels: Labels) -> list[tuple[int, int]]:
+    """Label and how often it came before, for every position."""
+    seen: dict[int, int] = {}
+    keys = []
+    for label in labels.tolist():
+        seen[label] = seen.get(label, -1) + 1
+        keys.append((label, seen[label]))
+    return keys
+
+
+def _positions(record: Record, labels: Labels) -> Indices | None:
+    if record.labels.ndim == 1:
+        return match(record.labels, labels)
+    if labels.shape[0] != record.labels.shape[0]:
+        return None
+    rows = [match(before, now) for before, now in zip(record.labels, labels, strict=True)]
+    return None if any(row is None for row in rows) else np.array(rows, np.int64)

@@ -1,0 +1,1 @@
+"""Running networks in ONNX Runtime and measuring what a user cares about."""

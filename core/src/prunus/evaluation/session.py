@@ -1,0 +1,110 @@
+"""ONNX Runtime, the engine behind every number of the core."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from prunus.errors import ModelError
+
+Array = NDArray[np.float32]
+
+
+class Session:
+    """One executable graph."""
+
+    def __init__(self, model: ir.Model, outputs: Sequence[str] | None = None) -> None:
+        """Prepare a graph.
+
+        Args:
+            model: The neutral graph.
+            outputs: Values to return in place of the graph's outputs.
+
+        Raises:
+            ModelError: ONNX Runtime refuses the graph.
+        """
+        if outputs is not None:
+            model = with_outputs(model, outputs)
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        try:
+            self._session = ort.InferenceSession(
+                ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # noqa: BLE001  onnxruntime raises its own untyped errors
+            raise ModelError(f"ONNX Runtime cannot run the graph: {_first_line(error)}") from error
+        self.outputs = tuple(value.name for value in self._session.get_outputs())
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Output name -> array.
+
+        Raises:
+            ModelError: the inputs do not fit the graph.
+        """
+        try:
+            results = self._session.run(None, dict(inputs))
+        except Exception as error:  # noqa: BLE001  as above
+            raise ModelError(f"ONNX Runtime failed: {_first_line(error)}") from error
+        return dict(zip(self.outputs, results, strict=True))
+
+    def latency(self, inputs: Mapping[str, Array], seconds: float = 0.5) -> float:
+        """Milliseconds of one run: the best of as many as fit into ``seconds``."""
+        self.run(inputs)
+        best = np.inf
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            self.run(inputs)
+            best = min(best, time.perf_counter() - start)
+        return float(best * 1e3)
+
+
+def with_outputs(model: ir.Model, outputs: Sequence[str]) -> ir.Model:
+    """The same graph returning other values; nodes that nothing needs are dropped."""
+    changed = model.clone()
+    values = {v.name: v for node in changed.graph for v in node.outputs}
+    values |= {v.name: v for v in changed.graph.inputs}
+    changed.graph.outputs.clear()
+    for name in outputs:
+        value = values[name]
+        value.type = value.type or ir.TensorType(ir.DataType.FLOAT)
+        changed.graph.outputs.append(value)
+    drop_unused(changed)
+    return changed
+
+
+def drop_unused(model: ir.Model) -> None:
+    """Remove nodes and initializers no output depends on, in place."""
+    graph = model.graph
+    needed = {id(value) for value in graph.outputs}
+    for node in reversed(list(graph)):
+        if any(id(value) in needed for value in node.outputs):
+            needed |= {id(value) for value in node.inputs if value is not None}
+        else:
+            graph.remove(node, safe=False)
+    for name in [n for n, value in graph.initializers.items() if id(value) not in needed]:
+        del graph.initializers[name]
+
+
+def random_inputs(model: ir.Model, count: int, seed: int) -> dict[str, Array]:
+    """Standard normal inputs ``(count, ...)`` for every graph input."""
+    draw = np.random.default_rng(seed)
+    return {
+        value.name or "": draw.standard_normal((count, *_sample_shape(value))).astype(np.float32)
+        for value in model.graph.inputs
+        if value.name not in model.graph.initializers
+    }
+
+
+def _sample_shape(value: ir.Value) -> tuple[int, ...]:
+    assert value.shape is not None
+    return tuple(int(size) for size in value.shape[1:])
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

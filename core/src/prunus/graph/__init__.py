@@ -1,0 +1,1 @@
+"""Facts about a neutral graph: shapes, costs, digests."""

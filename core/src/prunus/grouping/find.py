@@ -1,0 +1,260 @@
+"""From labels to groups: units of the same kind, and a reason for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.compaction.shrinking import MisalignedError, shrink
+from prunus.graph.shapes import infer_shapes
+from prunus.grouping.domain import Labels
+from prunus.grouping.labelling import FROZEN, Labelling, Record, label_graph
+from prunus.groups import Group, Member, Protected
+from prunus.network import Network
+from prunus.selection import choose_units
+
+
+@attrs.frozen(eq=False)
+class Grouping:
+    """Everything the labels say about a network.
+
+    Attributes:
+        groups: Prunable groups, in the order their first producer appears.
+        protected: What cannot be pruned, with reasons.
+        labelling: The labels behind it.
+        units: Group name -> ``(C,)`` representative label of each unit.
+        layers: Node name -> native layer name.
+    """
+
+    groups: tuple[Group, ...]
+    protected: tuple[Protected, ...]
+    labelling: Labelling
+    units: Mapping[str, Labels]
+    layers: Mapping[str, str]
+
+    def group(self, name: str) -> Group:
+        """The group of a name.
+
+        Raises:
+            KeyError: no such group.
+        """
+        return next(group for group in self.groups if group.name == name)
+
+    def kept_labels(self, keep: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        """One bool a label ``(L,)`` from ``(C,)`` bools of groups."""
+        kept = np.ones(len(self.labelling.roots), bool)
+        for name, units in keep.items():
+            kept[self.units[name][~units]] = False
+        return np.asarray(kept[self.labelling.roots])
+
+
+def find_groups(network: Network, exclude: tuple[str, ...] = ()) -> Grouping:
+    """Find every group of a network.
+
+    Rows of grouped convolutions and shuffles are first held loosely (equal
+    counts); where a trial plan shows that channels would no longer line up, or
+    where rows span several groups, they are held by position, and at last frozen.
+
+    Args:
+        network: The loaded network.
+        exclude: Native layer names whose output channels stay whole.
+    """
+    layers = {node: layer for layer, nodes in network.layers.items() for node in nodes}
+    shapes = infer_shapes(network.model)
+    levels: dict[str, int] = {}
+    while True:
+        labelling = label_graph(network.model, shapes, network.frozen, levels, layers)
+        grouping = _collect(network, labelling, layers, exclude)
+        stricter = _spanning(grouping) or _misaligned(network, grouping)
+        if not stricter:
+            return grouping
+        for node in stricter:
+            levels[node] = min(levels.get(node, 0) + 1, FROZEN)
+
+
+def _collect(
+    network: Network, labelling: Labelling, layers: Mapping[str, str], exclude: tuple[str, ...]
+) -> Grouping:
+    frozen = dict(labelling.frozen)
+    _freeze_excluded(labelling, layers, exclude, frozen)
+    roots = np.unique(labelling.roots)
+    signature = _signatures(labelling)
+    makers = np.unique(np.concatenate(
+        [np.empty(0, np.int64), *(labelling.roots[r.labels].ravel() for r in labelling.records if r.role == "filter")]
+    ))
+    free = np.array([r for r in np.intersect1d(roots, makers).tolist() if r not in frozen], np.int64)
+    kinds: dict[int, list[int]] = {}
+    for root in free.tolist():
+        kinds.setdefault(int(signature[root]), []).append(root)
+    groups: list[Group] = []
+    units: dict[str, Labels] = {}
+    for members in kinds.values():
+        chosen = np.array(members, np.int64)
+        if len(chosen) == 1:
+            frozen[int(chosen[0])] = "single channel"
+            continue
+        group = _build(labelling, layers, chosen, set(units))
+        units[group.name] = chosen
+        groups.append(group)
+    return Grouping(tuple(groups), _protected(labelling, layers, frozen), labelling, units, layers)
+
+
+def _freeze_excluded(
+    labelling: Labelling, layers: Mapping[str, str], exclude: tuple[str, ...], frozen: dict[int, str]
+) -> None:
+    for record in labelling.records:
+        layer = layers.get(record.node, record.node)
+        if record.role == "filter" and (layer in exclude or layer.split(":")[0] in exclude):
+            for root in np.unique(labelling.roots[record.labels]).tolist():
+                frozen[root] = "excluded"
+
+
+def _signatures(labelling: Labelling) -> NDArray[np.uint64]:
+    """One hash a label: which initializer axes a unit touches, and how often."""
+    draw = np.random.default_rng(0)
+    signature = np.zeros(len(labelling.roots), np.uint64)
+    for record in labelling.records:
+        weight = draw.integers(1, 2**63, dtype=np.uint64)
+        counts = np.bincount(labelling.roots[record.labels.ravel()], minlength=len(signature))
+        signature += counts.astype(np.uint64) * weight
+    return signature
+
+
+def _build(
+    labelling: Labelling, layers: Mapping[str, str], chosen: Labels, taken: set[str]
+) -> Group:
+    members = []
+    seen: set[tuple[str, int]] = set()
+    for record in labelling.records:
+        if (record.initializer, record.axis) in seen:
+            continue
+        positions = _unit_positions(labelling, record, chosen)
+        if positions is None:
+            continue
+        seen.add((record.initializer, record.axis))
+        members.append(_member(labelling, record, positions))
+    producers = _in_order(
+        layers.get(r.node, r.node)
+        for r in labelling.records
+        if r.role == "filter" and np.isin(labelling.roots[r.labels], chosen[:1]).any()
+    )
+    base = name = "+".join(producers)
+    number = 2
+    while name in taken:
+        name, number = f"{base}#{number}", number + 1
+    rows = tuple(
+        counts
+        for counts in (_row_counts(labelling, r.labels, chosen) for r in labelling.rows)
+        if counts is not None
+    )
+    exact = not (labelling.inexact & set(chosen.tolist()))
+    return Group(name, producers, tuple(members), rows, exact)
+
+
+def _in_order(names: object) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))  # type: ignore[call-overload]
+
+
+def _unit_positions(labelling: Labelling, record: Record, chosen: Labels) -> Labels | None:
+    """``(C, k)`` positions of the units in a record's flattened labels."""
+    owners = labelling.roots[record.labels.ravel()]
+    places = np.flatnonzero(np.isin(owners, chosen))
+    if not len(places):
+        return None
+    unit = np.searchsorted(chosen, owners[places])
+    order = np.argsort(unit, kind="stable")
+    return places[order].reshape(len(chosen), -1)
+
+
+def _member(labelling: Labelling, record: Record, positions: Labels) -> Member:
+    if record.labels.ndim == 1:
+        return Member(record.initializer, record.role, (record.axis,), positions)
+    groups, width = record.labels.shape
+    outputs = labelling.dims[record.initializer][0]
+    rows = np.arange(outputs).reshape(groups, -1)
+    group, column = np.divmod(positions, width)
+    flat = rows[group] * width + column[..., None]
+    return Member(record.initializer, record.role, (0, 1), flat.reshape(len(positions), -1))
+
+
+def _row_counts(labelling: Labelling, labels: Labels, chosen: Labels) -> Labels | None:
+    """``(R, C)`` channels of every unit in every row; ``None`` if always balanced."""
+    owners = labelling.roots[labels]
+    if not np.isin(owners, chosen).any():
+        return None
+    counts = np.zeros((len(labels), len(chosen)), np.int64)
+    for row, owner in enumerate(owners):
+        mine = owner[np.isin(owner, chosen)]
+        np.add.at(counts[row], np.searchsorted(chosen, mine), 1)
+    return None if (counts == counts[:1]).all() else counts
+
+
+def _protected(
+    labelling: Labelling, layers: Mapping[str, str], frozen: Mapping[int, str]
+) -> tuple[Protected, ...]:
+    found: list[Protected] = []
+    seen: set[tuple[str, int]] = set()
+    for record in labelling.records:
+        if record.role != "filter" or (record.initializer, record.axis) in seen:
+            continue
+        seen.add((record.initializer, record.axis))
+        reasons: dict[str, int] = {}
+        for root in labelling.roots[record.labels.ravel()].tolist():
+            if root in frozen:
+                reasons[frozen[root]] = reasons.get(frozen[root], 0) + 1
+        layer = layers.get(record.node, record.node)
+        found += [Protected(layer, count, reason) for reason, count in reasons.items()]
+    return tuple(found)
+
+
+def _spanning(grouping: Grouping) -> set[str]:
+    """Nodes whose rows are not a matter of one group alone."""
+    labelling = grouping.labelling
+    owner = np.full(len(labelling.roots), -1)
+    for number, units in enumerate(grouping.units.values()):
+        owner[units] = number
+    nodes = set()
+    for rows in labelling.rows:
+        owners = owner[labelling.roots[rows.labels]]
+        if (owners == -1).all():
+            continue
+        balanced = all(
+            len({int((row == number).sum()) for row in owners}) == 1
+            and _same_columns(labelling, rows.labels, units)
+            for number, units in enumerate(grouping.units.values())
+            if (owners == number).any()
+        )
+        if not balanced and len(np.unique(owners)) > 1:
+            nodes.add(rows.node)
+    return nodes
+
+
+def _same_columns(labelling: Labelling, labels: Labels, units: Labels) -> bool:
+    """True if choosing within this group can keep rows equal by itself."""
+    counts = _row_counts(labelling, labels, units)
+    return counts is None or len(set(counts.sum(1).tolist())) == 1
+
+
+def _misaligned(network: Network, grouping: Grouping) -> set[str]:
+    """Nodes to hold more strictly because trial plans put channels out of line."""
+    labelling = grouping.labelling
+    for seed, ratio in enumerate((0.5, 0.3, 0.7)):
+        draw = np.random.default_rng(seed)
+        keep = {
+            group.name: choose_units(group, draw.random(group.size), round(group.size * (1 - ratio)))
+            for group in grouping.groups
+        }
+        try:
+            shrink(network.model, labelling, grouping.kept_labels(keep), grouping.layers)
+        except MisalignedError as error:
+            touched = np.unique(labelling.roots[error.labels])
+            nodes = {
+                r.node for r in labelling.rows if np.isin(labelling.roots[r.labels], touched).any()
+            }
+            if not nodes:
+                raise
+            return nodes
+    return set()

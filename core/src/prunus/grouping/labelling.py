@@ -1,0 +1,233 @@
+"""First pass: labels over the original graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from prunus.graph.shapes import Shapes
+from prunus.grouping.domain import Labels
+from prunus.grouping.rules import rule_for
+from prunus.grouping.rules.passing import block
+
+LOOSE, TIED, FROZEN = 0, 1, 2
+"""How strictly a node's rows are held: equal counts, equal positions, nothing removed."""
+
+
+@attrs.frozen(eq=False)
+class Record:
+    """One axis of one initializer that goes with labels.
+
+    Attributes:
+        node: Name of the node using it.
+        initializer: Its name.
+        role: ``filter``, ``input`` or the role of a per-channel vector.
+        axis: The axis (1 for the matrix of a grouped convolution).
+        labels: ``(C,)``, or ``(group, n)`` for grouped input axes.
+    """
+
+    node: str
+    initializer: str
+    role: str
+    axis: int
+    labels: Labels
+
+
+@attrs.frozen(eq=False)
+class Rows:
+    """Equal numbers must remain in every row of ``labels`` (R, C)."""
+
+    node: str
+    labels: Labels
+
+
+@attrs.frozen(eq=False)
+class Labelling:
+    """What the pass found.
+
+    Attributes:
+        values: Value name -> label tensor.
+        dims: Value name -> full shape, batch 1.
+        roots: ``(L,)`` representative of every label's unit.
+        made: (node, slot) -> fresh labels.
+        records: Initializer axes and their labels.
+        rows: Equal-count constraints.
+        frozen: Representative -> reason.
+        inexact: Representatives whose removal changes neighbours.
+    """
+
+    values: Mapping[str, Labels]
+    dims: Shapes
+    roots: Labels
+    made: Mapping[tuple[str, int], Labels]
+    records: tuple[Record, ...]
+    rows: tuple[Rows, ...]
+    frozen: Mapping[int, str]
+    inexact: frozenset[int]
+
+
+class Labeller:
+    """The `Domain` of the original graph."""
+
+    def __init__(self, shapes: Shapes, levels: Mapping[str, int], layers: Mapping[str, str]) -> None:
+        self._shapes = shapes
+        self._levels = levels
+        self._layers = layers
+        self._count = 0
+        self._values: dict[str, Labels] = {}
+        self._made: dict[tuple[str, int], Labels] = {}
+        self._edges: list[NDArray[np.int64]] = []
+        self._frozen: list[tuple[Labels, str]] = []
+        self._inexact: list[Labels] = []
+        self._records: dict[tuple[str, int], list[Record]] = {}
+        self._rows: list[Rows] = []
+
+    def spread(self, value: ir.Value | None) -> Labels | None:
+        """Label tensor; ``None`` for initializers and absent operands."""
+        return None if value is None or value.name is None else self._values.get(value.name)
+
+    def dims(self, value: ir.Value) -> tuple[int, ...]:
+        """Static shape."""
+        return self._shapes[value.name or ""]
+
+    def original(self, value: ir.Value) -> tuple[int, ...]:
+        """The same here."""
+        return self.dims(value)
+
+    def varying(self, value: ir.Value) -> tuple[bool, ...]:
+        """Axes the stored label tensor runs over."""
+        return tuple(size > 1 for size in self._values[value.name or ""].shape)
+
+    def known(self, value: ir.Value | None) -> bool:
+        """Whether a value has a static shape."""
+        return value is None or not value.name or value.name in self._shapes
+
+    def set(self, value: ir.Value, labels: Labels) -> None:
+        """Store, size 1 on axes without variation."""
+        for axis, size in enumerate(labels.shape):
+            if size > 1:
+                first = np.take(labels, [0], axis)
+                if np.array_equal(np.broadcast_to(first, labels.shape), labels):
+                    labels = first
+        self._values[value.name or ""] = np.ascontiguousarray(labels)
+
+    def mark(self, value: ir.Value, reason: str) -> None:
+        """One frozen label."""
+        if value.name:
+            label = self._new(1)
+            self.freeze(label, reason)
+            self._values[value.name] = label.reshape((1,) * len(self._shapes.get(value.name, ())))
+
+    def fresh(self, node: ir.Node, count: int, slot: int = 0) -> Labels:
+        """New labels."""
+        return self._made.setdefault((node.name or "", slot), self._new(count))
+
+    def unite(self, node: ir.Node, first: Labels, second: Labels) -> None:
+        """Record edges; components are found once at the end."""
+        pairs = np.stack([side.ravel() for side in np.broadcast_arrays(first, second)])
+        self._edges.append(np.unique(pairs, axis=1) if pairs.shape[1] > 4096 else pairs)
+
+    def freeze(self, labels: Labels, reason: str) -> None:
+        """Record the reason; the first one of a unit is reported."""
+        self._frozen.append((labels.ravel(), reason))
+
+    def equal_rows(self, node: ir.Node, rows: Labels) -> None:
+        """Record, or hold more strictly where an earlier attempt failed."""
+        level = self._levels.get(node.name or "", LOOSE)
+        if level == LOOSE:
+            self._rows.append(Rows(node.name or "", rows))
+        elif level == TIED:
+            self.unite(node, rows[:1], rows)
+        else:
+            self.freeze(rows, f"'{self.name(node)}' orders channels by their number")
+
+    def inexact(self, labels: Labels) -> None:
+        """Record."""
+        self._inexact.append(labels.ravel())
+
+    def weight(self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: Labels) -> None:
+        """Record the axis; a second user of the same initializer ties its labels."""
+        users = self._records.setdefault((value.name or "", axis), [])
+        if users:
+            self.unite(node, users[0].labels, labels)
+        users.append(Record(node.name or "", value.name or "", role, axis, labels))
+
+    def operand(self, node: ir.Node, index: int) -> NDArray[Any] | None:
+        """Constant operand as stored."""
+        return constant_operand(node, index)
+
+    def name(self, node: ir.Node) -> str:
+        """Native layer name."""
+        return self._layers.get(node.name or "", node.name or node.op_type)
+
+    def result(self) -> Labelling:
+        """Find units and collect what was said about them."""
+        edges = np.concatenate([np.empty((2, 0), np.int64), *self._edges], axis=1)
+        links = coo_array((np.ones(edges.shape[1], np.int8), (edges[0], edges[1])), (self._count,) * 2)
+        _, component = connected_components(links, directed=False)
+        first = np.full(self._count, self._count)
+        np.minimum.at(first, component, np.arange(self._count))
+        roots = first[component].astype(np.int64)
+        frozen: dict[int, str] = {}
+        for labels, reason in self._frozen:
+            for root in np.unique(roots[labels]).tolist():
+                frozen.setdefault(root, reason)
+        inexact = frozenset(int(r) for labels in self._inexact for r in np.unique(roots[labels]))
+        records = tuple(record for users in self._records.values() for record in users)
+        rows = tuple(self._rows)
+        return Labelling(
+            self._values, self._shapes, roots, self._made, records, rows, frozen, inexact
+        )
+
+    def _new(self, count: int) -> Labels:
+        self._count += count
+        return np.arange(self._count - count, self._count, dtype=np.int64)
+
+
+def constant_operand(node: ir.Node, index: int) -> NDArray[Any] | None:
+    """The array of an initializer operand, ``None`` otherwise."""
+    if index >= len(node.inputs):
+        return None
+    value = node.inputs[index]
+    if value is None or value.const_value is None:
+        return None
+    return value.const_value.numpy()
+
+
+def label_graph(
+    model: ir.Model,
+    shapes: Shapes,
+    frozen: Mapping[str, str],
+    levels: Mapping[str, int],
+    layers: Mapping[str, str],
+) -> Labelling:
+    """Run every rule once, in order.
+
+    Args:
+        model: Graph with nodes in topological order.
+        shapes: From `infer_shapes`.
+        frozen: Value name -> reason (outputs not named are "graph output").
+        levels: Node name -> how strictly to hold its rows.
+        layers: Node name -> native layer name.
+    """
+    labeller = Labeller(shapes, levels, layers)
+    for value in model.graph.inputs:
+        if value.name not in model.graph.initializers:
+            labeller.mark(value, "network input")
+    for node in model.graph:
+        if all(labeller.known(value) for value in (*node.inputs, *node.outputs)):
+            rule_for(node)(node, labeller)
+        else:
+            block(node, labeller, f"feeds '{labeller.name(node)}', whose size depends on the data")
+    reasons = {value.name or "": "graph output" for value in model.graph.outputs} | dict(frozen)
+    for name, reason in reasons.items():
+        if name in labeller._values:
+            labeller.freeze(labeller._values[name], reason)
+    return labeller.result()

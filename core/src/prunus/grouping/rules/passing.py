@@ -1,0 +1,85 @@
+"""Operators that keep every channel where it is, and the barrier that stops labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from prunus.grouping.domain import Domain, Labels
+
+
+def block(node: ir.Node, domain: Domain, reason: str) -> None:
+    """Freeze all inputs; the outputs carry one frozen label."""
+    for value in node.inputs:
+        labels = domain.spread(value)
+        if labels is not None:
+            domain.freeze(labels, reason)
+    for value in node.outputs:
+        domain.mark(value, f"made by '{domain.name(node)}' of type '{node.op_type}'")
+
+
+def channels_only(node: ir.Node, domain: Domain, value: ir.Value, axis: int = 1) -> Labels | None:
+    """Labels along one axis, ``(C,)``; labels that differ elsewhere are tied together.
+
+    A value whose labels also vary over space (after a depth-to-space, say) can
+    only lose channels whole.
+    """
+    labels = domain.spread(value)
+    if labels is None:
+        return None
+    count = domain.dims(value)[axis]
+    matrix = np.moveaxis(labels, axis, 0).reshape(labels.shape[axis], -1)
+    if matrix.shape[1] > 1:
+        domain.unite(node, matrix[:, :1], matrix)
+    return np.broadcast_to(matrix[:, 0], (count,))
+
+
+def spatial(node: ir.Node, domain: Domain) -> None:
+    """Pooling, resizing: every channel by itself, space changes."""
+    value = node.inputs[0]
+    assert value is not None
+    vector = channels_only(node, domain, value)
+    if vector is None:
+        return
+    rank = len(domain.dims(node.outputs[0]))
+    domain.set(node.outputs[0], vector.reshape((1, -1) + (1,) * (rank - 2)))
+    for extra in node.outputs[1:]:
+        block_output(extra, domain, node)
+
+
+def block_output(value: ir.Value, domain: Domain, node: ir.Node) -> None:
+    """A second output nobody should build on."""
+    if value.name:
+        domain.mark(value, f"side output of '{domain.name(node)}'")
+
+
+def identity(node: ir.Node, domain: Domain) -> None:
+    """One input, the same channels in the same place."""
+    labels = domain.spread(node.inputs[0])
+    if labels is not None:
+        domain.set(node.outputs[0], labels)
+        for extra in node.outputs[1:]:
+            block_output(extra, domain, node)
+
+
+def constant(node: ir.Node, domain: Domain) -> None:
+    """Shape arithmetic and constants: no channels in the result."""
+    domain.mark(node.outputs[0], f"constant '{domain.name(node)}'")
+
+
+_UNARY = (
+    "Abs Acos Asin Atan BitShift Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp Floor Gelu "
+    "HardSigmoid HardSwish Identity LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Sigmoid "
+    "Sign Sin Sinh Softplus Softsign Sqrt Tan Tanh ThresholdedRelu"
+).split()
+_SPATIAL = (
+    "AveragePool GlobalAveragePool GlobalLpPool GlobalMaxPool LpPool MaxPool Resize Upsample"
+).split()
+
+RULES = {
+    **dict.fromkeys(_UNARY, identity),
+    **dict.fromkeys(_SPATIAL, spatial),
+    "Constant": constant,
+    "Shape": constant,
+    "ConstantOfShape": constant,
+}

@@ -1,0 +1,79 @@
+"""Masks: removed channels contribute nothing downstream (DESIGN section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.grouping.find import Grouping
+from prunus.groups import Group, Member
+from prunus.network import Network
+from prunus.selection import choose_units
+
+_ZEROED = frozenset({"filter", "input", "bias", "scale", "shift", "constant"})
+"""Roles set to zero; statistics and slopes are left, they act on nothing."""
+
+
+def mask(network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.bool_]]) -> Network:
+    """Zero the producers' filters and the consumers' input slices of removed units.
+
+    Args:
+        network: The network.
+        grouping: Its groups.
+        keep: Group name -> ``(C,)`` bool, True for kept.
+    """
+    changed: dict[str, NDArray[np.generic]] = {}
+    weights = network.weights()
+    for group in grouping.groups:
+        removed = ~keep.get(group.name, np.ones(group.size, bool))
+        if not removed.any():
+            continue
+        for member in group.members:
+            if member.role in _ZEROED:
+                array = changed.get(member.initializer)
+                if array is None:
+                    array = changed[member.initializer] = weights[member.initializer].copy()
+                fill(array, member, removed, 0.0)
+    return network.with_weights(changed)
+
+
+def fill(
+    array: NDArray[np.generic], member: Member, units: NDArray[np.bool_], value: float
+) -> None:
+    """Set the slices of some units of an initializer, in place."""
+    index = np.unravel_index(
+        member.positions[units].ravel(), [array.shape[axis] for axis in member.axes]
+    )
+    np.moveaxis(array, member.axes, range(len(member.axes)))[index] = value
+
+
+def masked_units(network: Network, grouping: Grouping) -> dict[str, NDArray[np.bool_]]:
+    """Read the mask back from the weights: group name -> ``(C,)`` bool, True for kept.
+
+    A unit is masked if every filter that makes it and every weight that reads it
+    is zero. Groups that keep everything are left out. Where rows must stay equal,
+    as many masked units are kept as that takes.
+    """
+    keep: dict[str, NDArray[np.bool_]] = {}
+    for group in grouping.groups:
+        used = _used(network, group)
+        if used.all():
+            continue
+        count = max(int(used.sum()), 1)
+        chosen = choose_units(group, used.astype(float), count)
+        while not chosen[used].all():
+            count += 1
+            chosen = choose_units(group, used.astype(float), count)
+        if not chosen.all():
+            keep[group.name] = chosen
+    return keep
+
+
+def _used(network: Network, group: Group) -> NDArray[np.bool_]:
+    used = np.zeros(group.size, bool)
+    for member in group.members:
+        if member.role in ("filter", "input"):
+            used |= member.slices(network).any(1)
+    return used
