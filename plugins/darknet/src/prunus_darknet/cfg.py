@@ -191,34 +191,26 @@ def parse_cfg(text: str, path: Path) -> Cfg:
     Raises:
         ModelError: a line that is no ``key=value``, or no ``[net]`` at the start.
     """
-    sections: list[Section] = []
-    entries: list[Entry] = []
+    drafts: list[tuple[str, int, list[Entry]]] = []
     offset = 0
     for number, raw in enumerate(text.split("\n"), start=1):
         line = _without_blanks(raw)
         if line.startswith("["):
-            sections, entries = _close(sections, entries), []
-            sections.append(Section(line[1:].split("]")[0], number, (), path))
+            drafts.append((line[1:].split("]")[0], number, []))
         elif line and line[0] not in "#;":
-            if not sections:
+            if not drafts:
                 raise ModelError(f"{path}:{number}: expected [net] before the first key=value line")
-            entries.append(_entry(raw, line, number, offset, path))
+            drafts[-1][2].append(_entry(raw, line, number, offset, path))
         offset += len(raw) + 1
-    sections = _close(sections, entries)
-    if not sections or sections[0].type not in NETWORK_SECTIONS:
-        line_number = sections[0].line if sections else 1
-        raise ModelError(f"{path}:{line_number}: a Darknet cfg starts with [net] or [network]")
+    if not drafts or drafts[0][0] not in NETWORK_SECTIONS:
+        first = drafts[0][1] if drafts else 1
+        raise ModelError(f"{path}:{first}: a Darknet cfg starts with [net] or [network]")
+    sections = (Section(kind, line, tuple(entries), path) for kind, line, entries in drafts)
     return Cfg(path, text, tuple(sections))
 
 
 def _without_blanks(raw: str) -> str:
     return raw.translate({32: None, 9: None, 13: None})
-
-
-def _close(sections: list[Section], entries: list[Entry]) -> list[Section]:
-    if not sections:
-        return []
-    return [*sections[:-1], attrs.evolve(sections[-1], entries=tuple(entries))]
 
 
 def _entry(raw: str, line: str, number: int, offset: int, path: Path) -> Entry:

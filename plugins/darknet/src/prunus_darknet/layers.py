@@ -106,3 +106,7 @@ class Structure:
     input: Shape
     layers: tuple[Layer, ...]
     notes: tuple[str, ...] = ()
+
+    def output_of(self, index: int) -> Shape:
+        """Output shape of a layer, or the network input's for ``-1``."""
+        return self.input if index == NETWORK_INPUT else self.layers[index].output

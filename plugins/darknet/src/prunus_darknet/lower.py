@@ -1,0 +1,142 @@
+"""Layer records and weights to the neutral graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import onnx_ir as ir
+
+from prunus.errors import ModelError
+from prunus.network import Binding
+from prunus_darknet.activations import activate
+from prunus_darknet.builder import GraphBuilder
+from prunus_darknet.heads import HEADS
+from prunus_darknet.layers import NETWORK_INPUT, Layer, Structure
+from prunus_darknet.lower_joins import JOINS
+from prunus_darknet.lower_maps import MAPS
+from prunus_darknet.lower_weighted import WEIGHTED, Weighted
+from prunus_darknet.weights import Array, Slot
+
+OPSET = 17
+IR_VERSION = 9
+INPUT_NAME = "data"
+
+
+@attrs.frozen(eq=False)
+class Lowered:
+    """What lowering gives.
+
+    Attributes:
+        model: The neutral graph. The output of layer i is the value named like the
+            layer (``81:convolutional``); the network input is ``data``.
+        bindings, layers, frozen: As in ``Network``.
+        notes: One sentence for each layer that is not lowered.
+    """
+
+    model: ir.Model
+    bindings: Mapping[str, Binding]
+    layers: Mapping[str, tuple[str, ...]]
+    frozen: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def lower(structure: Structure, arrays: Mapping[Slot, Array], normalization: str) -> Lowered:
+    """Build the neutral graph.
+
+    Args:
+        structure: Layer records.
+        arrays: Weights by slot, in the graph's shapes.
+        normalization: Convention of batch normalisation.
+
+    Raises:
+        ModelError: nothing of the network can be lowered.
+    """
+    run = _Run(structure, Weighted(arrays, normalization))
+    for layer in structure.layers:
+        run.add(layer)
+    run.close()
+    build = run.build
+    graph = ir.Graph(
+        build.inputs,
+        list(run.outputs.values()),
+        nodes=build.nodes,
+        initializers=list(build.initializers.values()),
+        opset_imports={"": OPSET},
+        name="darknet",
+    )
+    return Lowered(
+        ir.Model(graph, ir_version=IR_VERSION, producer_name="prunus-darknet"),
+        build.bindings,
+        {name: tuple(nodes) for name, nodes in build.layers.items()},
+        run.frozen,
+        tuple(run.notes),
+    )
+
+
+class _Run:
+    """One pass over the layers."""
+
+    def __init__(self, structure: Structure, weighted: Weighted) -> None:
+        self.structure = structure
+        self.weighted = weighted
+        self.build = GraphBuilder()
+        self.values: dict[int, ir.Value] = {
+            NETWORK_INPUT: self.build.input(INPUT_NAME, structure.input)
+        }
+        self.outputs: dict[str, ir.Value] = {}
+        self.frozen: dict[str, str] = {}
+        self.notes: list[str] = list(structure.notes)
+
+    def add(self, layer: Layer) -> None:
+        """Lower one layer, or cut it off."""
+        self.build.layers[layer.name] = []
+        if layer.type in HEADS:
+            self.freeze(layer, f"feeds {layer.type} layer {layer.index}")
+        elif layer.opaque is not None:
+            self.freeze(layer, f"feeds {layer.opaque}")
+            self.notes.append(
+                f"{layer.section.path.name}:{layer.section.line}: {layer.opaque} is not lowered: "
+                "what feeds it is kept whole, what it gives is a graph input"
+            )
+        elif layer.type != "cost":
+            self.values[layer.index] = self.build.finish(layer, self.lowered(layer))
+
+    def lowered(self, layer: Layer) -> ir.Value:
+        sources = tuple(self.source(layer, position) for position in range(len(layer.sources)))
+        if layer.type in WEIGHTED:
+            value = WEIGHTED[layer.type](self.build, layer, sources[0], self.weighted)
+        elif layer.type in JOINS:
+            shapes = tuple(self.structure.output_of(index) for index in layer.sources)
+            value = JOINS[layer.type](self.build, layer, sources, shapes)
+        else:
+            value = MAPS[layer.type](self.build, layer, sources[0])
+        return activate(self.build, layer, value)
+
+    def source(self, layer: Layer, position: int) -> ir.Value:
+        """A value the layer reads; the output of a cut-off layer becomes a graph input."""
+        index = layer.sources[position]
+        if index not in self.values:
+            owner = self.structure.layers[index]
+            self.values[index] = self.build.input(owner.name, owner.output)
+        return self.values[index]
+
+    def freeze(self, layer: Layer, reason: str) -> None:
+        """Make what ``layer`` reads graph outputs that keep their channels."""
+        for position in range(len(layer.sources)):
+            value = self.source(layer, position)
+            if value in self.build.inputs:
+                continue
+            name = str(value.name)
+            self.outputs[name] = value
+            self.frozen[name] = f"{self.frozen[name]}; {reason}" if name in self.frozen else reason
+
+    def close(self) -> None:
+        """The last layer but costs gives the network's answer (``get_network_output_layer``)."""
+        layers = self.structure.layers
+        last = next((layer for layer in reversed(layers) if layer.type != "cost"), None)
+        if last is not None and last.type not in HEADS and last.opaque is None:
+            value = self.values[last.index]
+            self.outputs.setdefault(str(value.name), value)
+        if not self.outputs:
+            raise ModelError(f"{layers[0].section.path}: no layer of this network can be lowered")

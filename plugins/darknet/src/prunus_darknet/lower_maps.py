@@ -1,0 +1,156 @@
+"""Lowering of layers with one input and no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+
+from prunus_darknet.builder import GraphBuilder
+from prunus_darknet.layers import Layer
+
+
+def _dims(layer: Layer) -> tuple[int, int, int]:
+    return (layer.output.c, layer.output.h, layer.output.w)
+
+
+def _pool(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    """Windows start at ``-padding / 2``, all padding counted (``forward_maxpool_layer``)."""
+    numbers = layer.numbers
+    before = numbers["padding"] // 2
+    after = numbers["padding"] - before
+    attributes: dict[str, int | list[int]] = {
+        "kernel_shape": [numbers["size"]] * 2,
+        "strides": [numbers["stride_y"], numbers["stride_x"]],
+        "pads": [before, before, after, after],
+    }
+    value = build.as_image(layer, value, layer.input, "image")
+    if layer.type == "maxpool":
+        return build.emit(layer, "pool", "MaxPool", (value,), _dims(layer), attributes)
+    attributes["count_include_pad"] = 0
+    return build.emit(layer, "pool", "AveragePool", (value,), _dims(layer), attributes)
+
+
+def _avgpool(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    value = build.as_image(layer, value, layer.input, "image")
+    return build.emit(layer, "pool", "GlobalAveragePool", (value,), _dims(layer))
+
+
+def _crop(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    """The centre, moved to [-1, 1] unless ``noadjust`` (``forward_crop_layer``, not training)."""
+    given, out = layer.input, layer.output
+    value = build.as_image(layer, value, given, "image")
+    top, left = (given.h - out.h) // 2, (given.w - out.w) // 2
+    ranges = ((top, left), (top + out.h, left + out.w), (2, 3))
+    operands = [
+        build.constant(layer, f"crop_{name}", np.array(numbers, np.int64))
+        for name, numbers in zip(("starts", "ends", "axes"), ranges, strict=True)
+    ]
+    value = build.emit(layer, "crop", "Slice", (value, *operands), _dims(layer))
+    if layer.numbers["noadjust"]:
+        return value
+    two = build.constant(layer, "two", np.array(2.0, np.float32))
+    one = build.constant(layer, "one", np.array(1.0, np.float32))
+    value = build.emit(layer, "double", "Mul", (value, two), _dims(layer))
+    return build.emit(layer, "centre", "Sub", (value, one), _dims(layer))
+
+
+def _upsample(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    """Repeats pixels; a negative stride sums squares of pixels (``upsample_cpu``)."""
+    stride, dims = layer.numbers["stride"], _dims(layer)
+    scale = layer.section.real("scale", 1.0)
+    value = build.as_image(layer, value, layer.input, "image")
+    if stride > 0:
+        scales = build.constant(layer, "scales", np.array([1, 1, stride, stride], np.float32))
+        nothing = build.constant(layer, "roi", np.zeros(0, np.float32))
+        value = build.emit(
+            layer,
+            "resize",
+            "Resize",
+            (value, nothing, scales),
+            dims,
+            {
+                "mode": "nearest",
+                "coordinate_transformation_mode": "asymmetric",
+                "nearest_mode": "floor",
+            },
+        )
+    else:
+        window = {"kernel_shape": [-stride] * 2, "strides": [-stride] * 2}
+        value = build.emit(layer, "mean", "AveragePool", (value,), dims, window)
+        scale *= stride * stride
+    if scale == 1.0:
+        return value
+    factor = build.constant(layer, "factor", np.array(scale, np.float32))
+    return build.emit(layer, "scale", "Mul", (value, factor), dims)
+
+
+def _reorg(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    """Space to depth in Darknet's own order.
+
+    ``[reorg]`` reads its (c, h, w) input as if it were (c / s², h s, w s)
+    (``reorg_cpu`` is called with the input's sizes for the output's), so blocks of
+    s² neighbouring channels become one map. ``reverse`` and AlexeyAB's ``[reorg3d]``
+    are plain depth to space and space to depth.
+    """
+    given, s = layer.input, layer.numbers["stride"]
+    value = build.as_image(layer, value, given, "image")
+    if layer.numbers["reverse"]:
+        return build.emit(layer, "depth", "DepthToSpace", (value,), _dims(layer), {"blocksize": s})
+    if layer.type == "reorg3d":
+        return build.emit(layer, "depth", "SpaceToDepth", (value,), _dims(layer), {"blocksize": s})
+    split = (given.c // (s * s), given.h, s, given.w, s)
+    value = build.reshape(layer, "blocks", value, split, split)
+    moved = (s, s, given.c // (s * s), given.h, given.w)
+    value = build.emit(layer, "swap", "Transpose", (value,), moved, {"perm": [0, 3, 5, 1, 2, 4]})
+    return build.reshape(layer, "maps", value, _dims(layer), _dims(layer))
+
+
+def _softmax(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    """Softmax over each of ``groups`` runs, at ``temperature``."""
+    size, groups = layer.output.size, layer.numbers["groups"]
+    temperature = layer.section.real("temperature", 1.0)
+    value = build.as_vector(layer, value, layer.input, "flatten")
+    if temperature not in (0.0, 1.0):
+        factor = build.constant(layer, "factor", np.array(1 / temperature, np.float32))
+        value = build.emit(layer, "cool", "Mul", (value, factor), (size,))
+    if groups == 1:
+        return build.emit(layer, "softmax", "Softmax", (value,), (size,), {"axis": 1})
+    split = (groups, size // groups)
+    value = build.reshape(layer, "runs", value, split, split)
+    value = build.emit(layer, "softmax", "Softmax", (value,), split, {"axis": 2})
+    return build.reshape(layer, "join", value, (size,), (size,))
+
+
+def _logistic(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    dims = (layer.input.c, layer.input.h, layer.input.w)
+    value = build.as_image(layer, value, layer.input, "image")
+    return build.emit(layer, "sigmoid", "Sigmoid", (value,), dims)
+
+
+def _l2norm(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    value = build.as_image(layer, value, layer.input, "image")
+    attributes = {"axis": 1, "p": 2}
+    return build.emit(layer, "norm", "LpNormalization", (value,), _dims(layer), attributes)
+
+
+def _same(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    del build, layer
+    return value
+
+
+MAPS: dict[str, Callable[[GraphBuilder, Layer, ir.Value], ir.Value]] = {
+    "maxpool": _pool,
+    "local_avgpool": _pool,
+    "avgpool": _avgpool,
+    "crop": _crop,
+    "upsample": _upsample,
+    "reorg": _reorg,
+    "reorg3d": _reorg,
+    "softmax": _softmax,
+    "logistic": _logistic,
+    "l2norm": _l2norm,
+    "dropout": _same,
+    "activation": _same,
+}

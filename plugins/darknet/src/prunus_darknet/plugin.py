@@ -1,0 +1,51 @@
+"""What prunus asks of the Darknet format; imports nothing heavy until it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from prunus.hookspecs import hookimpl
+from prunus_darknet.detect import is_darknet
+
+if TYPE_CHECKING:
+    from prunus.descriptors import Descriptor
+    from prunus.network import Compact, Destination, Network, Source, Written
+
+FORMAT = "darknet"
+
+
+@hookimpl
+def prunus_register() -> Iterable[Descriptor]:
+    """Declare the format."""
+    from prunus.descriptors import Format
+
+    return (
+        Format(
+            name=FORMAT,
+            summary="Darknet cfg and weights (pjreddie's and AlexeyAB's lines)",
+            detect=is_darknet,
+        ),
+    )
+
+
+@hookimpl
+def prunus_load(format: str, source: Source) -> Network | None:
+    """Read cfg and weights."""
+    if format != FORMAT:
+        return None
+    from prunus_darknet.read import load
+
+    return load(source)
+
+
+@hookimpl
+def prunus_compact(
+    format: str, network: Network, compact: Compact, destination: Destination
+) -> Written | None:
+    """Write cfg and weights."""
+    if format != FORMAT:
+        return None
+    from prunus_darknet.write import write
+
+    return write(network, compact, destination)

@@ -1,0 +1,113 @@
+"""Load a Darknet network: cfg and weights to ``Network``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from prunus.errors import ModelError, UsageError
+from prunus.network import Network, Source
+from prunus.task import Task
+from prunus_darknet.cfg import Cfg, read_cfg
+from prunus_darknet.dialect import Dialect, dialect_of
+from prunus_darknet.layers import Structure
+from prunus_darknet.lower import lower
+from prunus_darknet.structure import read_structure
+from prunus_darknet.weights import (
+    NEW_HEADER,
+    Array,
+    Slot,
+    WeightsFile,
+    empty_weights,
+    open_weights,
+    split_weights,
+)
+
+FORMAT = "darknet"
+OPTIONS = frozenset({"normalization", "structure_only"})
+
+
+@attrs.frozen(eq=False)
+class Origin:
+    """What writing back needs; ``Network.origin`` of this format.
+
+    Attributes:
+        cfg: The parsed cfg with its text.
+        structure: Layer records.
+        dialect: The line the files were read by.
+        header: First bytes of the weights file.
+        transposed: Fully connected weights are stored (in, out).
+        slots: Weights as read, in the graph's shapes.
+    """
+
+    cfg: Cfg
+    structure: Structure
+    dialect: Dialect
+    header: bytes
+    transposed: bool
+    slots: Mapping[Slot, Array]
+
+
+def load(source: Source) -> Network:
+    """Read cfg and weights.
+
+    Options: ``normalization`` (``pjreddie``, ``alexeyab``, ``opencv``) and
+    ``structure_only=1`` (no weights file: zeros stand in, for counting).
+
+    Raises:
+        ModelError: files missing, broken or not fitting each other.
+        UsageError: an option's value is unknown.
+    """
+    cfg = read_cfg(source.model)
+    file = _weights_file(source)
+    revision = None if file is None else file.version
+    dialect = dialect_of(cfg, revision, source.options.get("normalization"))
+    transposed = file is not None and file.transposed
+    structure = read_structure(cfg, dialect, transposed)
+    if file is None:
+        slots = empty_weights(structure)
+        notes: tuple[str, ...] = ("no weights were read: all weights are zero",)
+    else:
+        slots = split_weights(file, structure, cfg.path)
+        notes = ()
+    lowered = lower(structure, slots, dialect.normalization)
+    header = NEW_HEADER if file is None else file.header
+    return Network(
+        model=lowered.model,
+        format=FORMAT,
+        bindings=lowered.bindings,
+        layers=lowered.layers,
+        frozen=lowered.frozen,
+        origin=Origin(cfg, structure, dialect, header, transposed, slots),
+        task=_task(cfg, source),
+        notes=(*notes, *_normalization_note(structure, dialect), *lowered.notes),
+    )
+
+
+def _weights_file(source: Source) -> WeightsFile | None:
+    structure_only = source.options.get("structure_only", "0")
+    if structure_only not in ("0", "1"):
+        raise UsageError(f"option structure_only={structure_only}: give 0 or 1")
+    if source.weights is not None:
+        return open_weights(source.weights)
+    if structure_only == "1":
+        return None
+    raise ModelError(
+        f"{source.model}: a Darknet cfg holds no weights; give the weights file with --weights"
+    )
+
+
+def _normalization_note(structure: Structure, dialect: Dialect) -> tuple[str, ...]:
+    normalized = any(blob.role == "variance" for layer in structure.layers for blob in layer.blobs)
+    return (dialect.note,) if normalized else ()
+
+
+def _task(cfg: Cfg, source: Source) -> Task:
+    """Data, metric and recipe as the cfg and the options say them."""
+    try:
+        from prunus_darknet.task import task_of  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    except ModuleNotFoundError:
+        return Task()
+    task: Task = task_of(cfg, source)
+    return task

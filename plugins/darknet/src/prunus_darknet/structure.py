@@ -1,0 +1,361 @@
+"""From cfg sections to layer records: shapes, settings and the order of weights.
+
+Format facts: the ``parse_*`` functions of Darknet's ``src/parser.c`` and the
+``make_*_layer`` functions beside it, of both lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from prunus_darknet.activations import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS
+from prunus_darknet.cfg import Cfg, Section
+from prunus_darknet.checks import need_image, positive
+from prunus_darknet.dialect import Dialect
+from prunus_darknet.heads import HEADS, check_head
+from prunus_darknet.layers import NETWORK_INPUT, Blob, Layer, Shape, Structure
+from prunus_darknet.weighted import connected, convolutional, deconvolutional, local
+
+ALIASES = {
+    "conv": "convolutional",
+    "deconv": "deconvolutional",
+    "conn": "connected",
+    "max": "maxpool",
+    "avg": "avgpool",
+    "local_avg": "local_avgpool",
+    "soft": "softmax",
+    "lrn": "normalization",
+    "Gaussian_yolo": "gaussian_yolo",
+    "logxent": "logistic",
+}
+_RECURRENT = frozenset({"rnn", "gru", "lstm", "crnn", "conv_lstm", "history"})
+_LARGEST_MAP = 2**40
+
+
+def read_structure(cfg: Cfg, dialect: Dialect, transposed: bool = False) -> Structure:
+    """Layer records of a cfg.
+
+    Args:
+        cfg: The parsed cfg.
+        dialect: Which line's rules hold where the two lines differ.
+        transposed: The weights file holds fully connected weights as (in, out).
+
+    Raises:
+        ModelError: a setting no Darknet could build a layer from, with its line.
+    """
+    shape = _network_input(cfg.net)
+    given = shape
+    layers: list[Layer] = []
+    notes: list[str] = []
+    for index, section in enumerate(cfg.layers):
+        source = index - 1 if index else NETWORK_INPUT
+        kind = ALIASES.get(section.type, section.type)
+        draft = Layer(index, kind, section, (source,), shape, shape)
+        layer = _activated(_built(draft, layers, dialect, transposed), notes)
+        if layer.output.size > _LARGEST_MAP:
+            raise section.error(f"layer {layer.name} would hold {layer.output.size} values")
+        layers.append(layer)
+        shape = layer.output
+    if not layers:
+        raise cfg.net.error("the cfg has no layers")
+    return Structure(given, tuple(layers), tuple(notes))
+
+
+def _activated(layer: Layer, notes: list[str]) -> Layer:
+    """Opaque where the activation cannot be lowered; a note where Darknet does not know it."""
+    name = layer.activation
+    if name in OPAQUE_ACTIVATIONS and layer.opaque is None:
+        reason = f"opaque layer {layer.index} of type '{layer.type}' with activation={name}"
+        return attrs.evolve(layer, opaque=reason)
+    if name not in KNOWN_ACTIVATIONS:
+        place = f"{layer.section.path.name}:{layer.section.line}"
+        notes.append(f"{place}: unknown activation={name}: relu, as in Darknet itself")
+    return layer
+
+
+def _network_input(net: Section) -> Shape:
+    h, w, c = (net.integer(key, 0) for key in ("height", "width", "channels"))
+    if h > 0 and w > 0 and c > 0:
+        return Shape(c, h, w)
+    inputs = net.integer("inputs", 0)
+    if inputs > 0:
+        return Shape(inputs, image=False)
+    raise net.error("[net] needs width, height and channels above 0, or inputs")
+
+
+def _built(draft: Layer, before: list[Layer], dialect: Dialect, transposed: bool) -> Layer:
+    kind, section = draft.type, draft.section
+    if kind in _RECURRENT:
+        raise section.error(
+            f"[{section.type}] is recurrent; prunus reads feed-forward Darknet networks only"
+        )
+    if section.integer("dontload", 0):
+        raise section.error("dontload=1 keeps the layer out of the weights file", "dontload")
+    if kind in HEADS:
+        return check_head(draft)
+    if kind == "connected":
+        return connected(draft, transposed)
+    if kind in ("route", "shortcut", "scale_channels", "sam"):
+        return _JOINS[kind](draft, before, dialect)
+    if kind == "convolutional":
+        return convolutional(draft, before)
+    if kind == "batchnorm":
+        return _batchnorm(draft, dialect)
+    if kind in _PLAIN:
+        return _PLAIN[kind](draft)
+    reason = f"opaque layer {draft.index} of type '{kind}'"
+    return attrs.evolve(draft, opaque=reason, blobs=_unlowered_blobs(draft))
+
+
+def _unlowered_blobs(draft: Layer) -> tuple[Blob, ...]:
+    """Weights of known layers that are not lowered (``save_implicit_weights``)."""
+    if draft.type != "implicit":
+        return ()
+    section = draft.section
+    count = section.integer("filters", 128) * section.integer("atoms", 1)
+    return (Blob("raw", (max(count, 0),)),)
+
+
+def _maxpool(draft: Layer) -> Layer:
+    section, given = draft.section, need_image(draft)
+    stride = positive(section, "stride", 1)
+    numbers = {
+        "stride_x": positive(section, "stride_x", stride),
+        "stride_y": positive(section, "stride_y", stride),
+        "size": positive(section, "size", stride),
+    }
+    size = numbers["size"]
+    padding = section.integer("padding", size - 1)
+    numbers["padding"] = padding
+    opaque = None
+    for key in ("maxpool_depth", "antialiasing"):
+        if section.integer(key, 0):
+            opaque = f"opaque layer {draft.index} of type 'maxpool' with {key}=1"
+    if not 0 <= padding < size:
+        opaque = f"opaque layer {draft.index} of type 'maxpool' with padding={padding}, size={size}"
+    h, w = given.h + padding - size, given.w + padding - size
+    if h < 0 or w < 0:
+        raise section.error(f"[{draft.type}] of size {size} does not fit its {given} input")
+    out = Shape(given.c, h // numbers["stride_y"] + 1, w // numbers["stride_x"] + 1)
+    return attrs.evolve(draft, output=out, numbers=numbers, opaque=opaque)
+
+
+def _avgpool(draft: Layer) -> Layer:
+    return attrs.evolve(draft, output=Shape(need_image(draft).c))
+
+
+def _batchnorm(draft: Layer, dialect: Dialect) -> Layer:
+    """AlexeyAB's ``save_batchnorm_weights`` writes biases first, pjreddie's has none."""
+    c = need_image(draft).c
+    roles: tuple[str, ...] = ("scale", "mean", "variance")
+    roles = roles if dialect.is_pjreddie else ("shift", *roles)
+    return attrs.evolve(draft, blobs=tuple(Blob(role, (c,)) for role in roles))
+
+
+def _crop(draft: Layer) -> Layer:
+    section, given = draft.section, need_image(draft)
+    h, w = positive(section, "crop_height", 1), positive(section, "crop_width", 1)
+    if h > given.h or w > given.w:
+        raise section.error(f"[crop] to {h}x{w} does not fit its {given} input")
+    numbers = {"noadjust": section.integer("noadjust", 0)}
+    return attrs.evolve(draft, output=Shape(given.c, h, w), numbers=numbers)
+
+
+def _upsample(draft: Layer) -> Layer:
+    section, given = draft.section, need_image(draft)
+    stride = section.integer("stride", 2)
+    if stride == 0:
+        raise section.error("stride=0 in [upsample]: must not be 0", "stride")
+    if stride > 0:
+        out = Shape(given.c, given.h * stride, given.w * stride)
+    else:
+        out = Shape(given.c, given.h // -stride, given.w // -stride)
+    if out.size < 1:
+        raise section.error(f"[upsample] by {stride} leaves nothing of its {given} input")
+    return attrs.evolve(draft, output=out, numbers={"stride": stride})
+
+
+def _reorg(draft: Layer) -> Layer:
+    section, given = draft.section, need_image(draft)
+    stride = positive(section, "stride", 1)
+    reverse = section.integer("reverse", 0)
+    numbers = {"stride": stride, "reverse": reverse}
+    square = stride * stride
+    for key in ("flatten", "extra"):
+        if section.integer(key, 0) and draft.type == "reorg":
+            reason = f"opaque layer {draft.index} of type 'reorg' with {key}"
+            return attrs.evolve(draft, opaque=reason)
+    needs_channels = reverse or draft.type == "reorg"
+    if (needs_channels and given.c % square) or (
+        not reverse and (given.h % stride or given.w % stride)
+    ):
+        raise section.error(f"[{section.type}]: stride {stride} does not divide its {given} input")
+    if reverse:
+        out = Shape(given.c // square, given.h * stride, given.w * stride)
+    else:
+        out = Shape(given.c * square, given.h // stride, given.w // stride)
+    return attrs.evolve(draft, output=out, numbers=numbers)
+
+
+def _softmax(draft: Layer) -> Layer:
+    section = draft.section
+    groups = positive(section, "groups", 1)
+    out = Shape(draft.input.size, image=False)
+    if draft.input.size % groups:
+        raise section.error(f"groups={groups} does not divide {draft.input.size} inputs", "groups")
+    opaque = None
+    if section.has("tree"):
+        opaque = f"softmax layer {draft.index} with a class tree"
+    return attrs.evolve(draft, output=out, numbers={"groups": groups}, opaque=opaque)
+
+
+def _cost(draft: Layer) -> Layer:
+    return attrs.evolve(draft, output=Shape(draft.input.size, image=False))
+
+
+def _same(draft: Layer) -> Layer:
+    return attrs.evolve(draft, activation=draft.section.text("activation", "linear"))
+
+
+def _l2norm(draft: Layer) -> Layer:
+    need_image(draft)
+    return draft
+
+
+_PLAIN: dict[str, Callable[[Layer], Layer]] = {
+    "maxpool": _maxpool,
+    "local_avgpool": _maxpool,
+    "avgpool": _avgpool,
+    "crop": _crop,
+    "upsample": _upsample,
+    "reorg": _reorg,
+    "reorg3d": _reorg,
+    "softmax": _softmax,
+    "cost": _cost,
+    "dropout": lambda draft: draft,
+    "activation": _same,
+    "logistic": lambda draft: draft,
+    "l2norm": _l2norm,
+    "deconvolutional": deconvolutional,
+    "local": local,
+}
+
+
+def _sources(draft: Layer, before: list[Layer], key: str) -> tuple[int, ...]:
+    """Layer indices given by ``key``, absolute; negative ones count back."""
+    section = draft.section
+    asked = section.integers(key)
+    if not asked:
+        raise section.error(f"[{draft.type}] needs {key}=")
+    indices = tuple(index if index >= 0 else draft.index + index for index in asked)
+    for number, index in zip(asked, indices, strict=True):
+        if not 0 <= index < len(before):
+            raise section.error(
+                f"{key}={number} in [{draft.type}]: layer {draft.index} can read layers "
+                f"0 to {draft.index - 1} only",
+                key,
+            )
+    return indices
+
+
+def _route(draft: Layer, before: list[Layer], dialect: Dialect) -> Layer:
+    del dialect
+    section = draft.section
+    sources = _sources(draft, before, "layers")
+    groups = positive(section, "groups", 1)
+    part = section.integer("group_id", 0)
+    if not 0 <= part < groups:
+        raise section.error(f"group_id={part} must be below groups={groups}", "group_id")
+    shapes = [before[index].output for index in sources]
+    for index, shape in zip(sources, shapes, strict=True):
+        if (shape.c if shape.image else shape.size) % groups:
+            raise section.error(
+                f"groups={groups} does not divide the {shape} output of layer {before[index].name}",
+                "groups",
+            )
+    numbers = {"groups": groups, "group_id": part}
+    first = shapes[0]
+    if all(shape.image and (shape.h, shape.w) == (first.h, first.w) for shape in shapes):
+        out = Shape(sum(shape.c for shape in shapes) // groups, first.h, first.w)
+    else:
+        out = Shape(sum(shape.size for shape in shapes) // groups, image=False)
+    return attrs.evolve(draft, sources=sources, input=first, output=out, numbers=numbers)
+
+
+def _shortcut(draft: Layer, before: list[Layer], dialect: Dialect) -> Layer:
+    section, given = draft.section, need_image(draft)
+    others = _sources(draft, before, "from")
+    activation = section.text("activation", "linear")
+    opaque = None
+    blobs: tuple[Blob, ...] = ()
+    kind = section.text("weights_type", "none")
+    if kind != "none":
+        per = given.c if kind == "per_channel" else 1
+        blobs = (Blob("raw", ((len(others) + 1) * per,)),)
+        opaque = f"opaque layer {draft.index} of type 'shortcut' with weights_type={kind}"
+    for index in others:
+        other = before[index].output
+        if (other.h, other.w) == (given.h, given.w):
+            continue
+        if not dialect.is_pjreddie:
+            opaque = f"opaque layer {draft.index} of type 'shortcut' between {given} and {other}"
+        elif not _strided(given, other):
+            raise section.error(f"[shortcut] cannot join {given} and {other}", "from")
+    return attrs.evolve(
+        draft,
+        sources=(draft.sources[0], *others),
+        activation=activation,
+        blobs=blobs,
+        opaque=opaque,
+    )
+
+
+def _strided(given: Shape, other: Shape) -> bool:
+    """Whether ``shortcut_cpu``'s asserts hold: one whole stride or sampling step in both axes."""
+    stride, sample = other.w // given.w, given.w // other.w
+    return stride == other.h // given.h and sample == given.h // other.h
+
+
+def _scale_channels(draft: Layer, before: list[Layer], dialect: Dialect) -> Layer:
+    del dialect
+    section, given = draft.section, need_image(draft)
+    (other,) = _sources(draft, before, "from")[:1]
+    shape = before[other].output
+    over_map = section.integer("scale_wh", 0)
+    fits = (
+        (given.h, given.w) == (shape.h, shape.w) and given.c == 1
+        if over_map
+        else (given.c == shape.c and given.h == given.w == 1)
+    )
+    if not fits:
+        raise section.error(f"[scale_channels] cannot scale {shape} by {given}", "from")
+    return attrs.evolve(
+        draft,
+        sources=(draft.sources[0], other),
+        output=shape,
+        activation=section.text("activation", "linear"),
+    )
+
+
+def _sam(draft: Layer, before: list[Layer], dialect: Dialect) -> Layer:
+    del dialect
+    section, given = draft.section, need_image(draft)
+    (other,) = _sources(draft, before, "from")[:1]
+    shape = before[other].output
+    if shape != given:
+        raise section.error(f"[sam] cannot multiply {shape} by {given}", "from")
+    return attrs.evolve(
+        draft,
+        sources=(draft.sources[0], other),
+        activation=section.text("activation", "linear"),
+    )
+
+
+_JOINS: dict[str, Callable[[Layer, list[Layer], Dialect], Layer]] = {
+    "route": _route,
+    "shortcut": _shortcut,
+    "scale_channels": _scale_channels,
+    "sam": _sam,
+}

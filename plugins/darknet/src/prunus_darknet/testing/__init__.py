@@ -1,0 +1,1 @@
+"""What the tests and benchmarks of the Darknet format share; needs pytest in no place."""

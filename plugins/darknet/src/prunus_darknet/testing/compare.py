@@ -1,0 +1,105 @@
+"""Runs a neutral graph in ONNX Runtime and compares it with real Darknet, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+
+from prunus.network import Network, Source
+from prunus_darknet.cfg import Cfg
+from prunus_darknet.layers import Shape
+from prunus_darknet.lower import INPUT_NAME
+from prunus_darknet.read import Origin, load
+from prunus_darknet.testing.random_weights import write_random_weights
+from prunus_darknet.testing.real_darknet import Array, predict
+
+
+@attrs.frozen
+class Difference:
+    """The worst disagreement found.
+
+    Attributes:
+        error: Largest absolute difference over the largest value of that layer.
+        layer: Native layer name.
+        compared: Number of layers looked at.
+    """
+
+    error: float
+    layer: str
+    compared: int
+
+
+def run_graph(
+    model: ir.Model, inputs: Mapping[str, Array], names: list[str] | None = None
+) -> dict[str, Array]:
+    """Values of a graph: its outputs, or ``names``."""
+    model = model.clone()
+    if names is not None:
+        known = {str(value.name): value for node in model.graph for value in node.outputs}
+        model.graph.outputs[:] = [known[name] for name in names]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        ir.to_proto(model).SerializeToString(), options, ["CPUExecutionProvider"]
+    )
+    wanted = [output.name for output in session.get_outputs()]
+    return dict(zip(wanted, session.run(wanted, dict(inputs)), strict=True))
+
+
+def random_input(shape: Shape, seed: int) -> Array:
+    """One sample as Darknet's images: values in [0, 1]."""
+    return np.random.default_rng(seed).random((shape.c, shape.h, shape.w), np.float32)
+
+
+def relative(found: Array, wanted: Array) -> float:
+    """Largest absolute difference over the largest wanted value; infinite for other sizes."""
+    if found.size != wanted.size or not np.isfinite(wanted).all():
+        return float("inf")
+    scale = float(np.abs(wanted).max()) or 1.0
+    return float(np.abs(found.reshape(-1) - wanted.reshape(-1)).max()) / scale
+
+
+def compare_with_darknet(network: Network, cfg: Path, weights: Path, seed: int = 0) -> Difference:
+    """Every lowered layer of ``network`` against the real library on one random sample.
+
+    What an opaque layer gives is taken from Darknet.
+    """
+    origin = network.origin
+    assert isinstance(origin, Origin)
+    structure = origin.structure
+    data = random_input(structure.input, seed)
+    images = [
+        layer.index for layer in structure.layers if layer.output.image and layer.type != "cost"
+    ]
+    last = [layer for layer in structure.layers if layer.type != "cost"][-1]
+    answer = 0 if last.output.image else last.output.size
+    real = predict(cfg, weights, data, images, answer)
+    inputs: dict[str, Array] = {}
+    for value in network.model.graph.inputs:
+        sides = [side for side in value.shape or () if isinstance(side, int)]
+        index = -2 if value.name == INPUT_NAME else int(str(value.name).split(":")[0])
+        flat = data if index == -2 else real[index]
+        inputs[str(value.name)] = flat.reshape(1, *sides)
+    made = {str(value.name) for node in network.model.graph for value in node.outputs}
+    names = {layer.name: layer.index for layer in structure.layers if layer.name in made}
+    names = {name: -1 if answer and i == last.index else i for name, i in names.items()}
+    names = {name: index for name, index in names.items() if index in real}
+    found = run_graph(network.model, inputs, list(names))
+    errors = {name: relative(found[name], real[index]) for name, index in names.items()}
+    worst = max(errors, key=lambda name: errors[name])
+    return Difference(errors[worst], worst, len(errors))
+
+
+def compare_random(cfg: Cfg, folder: Path, seed: int = 0) -> Difference:
+    """Random weights for ``cfg``, loaded and compared in the pjreddie convention."""
+    model, weights = folder / cfg.path.name, folder / "random.weights"
+    model.write_bytes(cfg.text.encode("latin-1"))
+    write_random_weights(cfg, weights, seed)
+    network = load(Source(model, weights, {"normalization": "pjreddie"}))
+    return compare_with_darknet(network, model, weights, seed)
