@@ -1,1 +1,7 @@
 """Graphs without Keras: GraphDef or MetaGraphDef with a checkpoint, and frozen graphs."""
+
+from __future__ import annotations
+
+from prunus_tensorflow.graphdef.load import load
+
+__all__ = ["load"]

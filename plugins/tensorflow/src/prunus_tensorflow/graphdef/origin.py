@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
 
+from prunus_tensorflow.graphdef.place import Place
+
 
 @attrs.frozen(eq=False)
 class GraphOrigin:
-    """The original files of one low-level graph.
+    """The original files of one low-level graph and how the network lies in them.
 
     Attributes:
         model: Structure file as given.
         kind: ``text`` or ``binary`` GraphDef, ``meta`` (binary MetaGraphDef) or ``metatext``.
         content: The whole structure file.
         checkpoint: Checkpoint prefix (V2) or file (V1); ``None`` for a frozen graph.
+        version: Checkpoint format, 1 or 2.
+        places: Initializer name -> native place.
+        variables: Variable node -> name in the checkpoint.
+        inputs: Input tensor -> native shape, -1 for the batch.
+        outputs: Output tensors.
+        settings: Boolean placeholder -> value taken.
     """
 
     model: Path
     kind: str
     content: bytes
     checkpoint: str | None
+    version: int
+    places: Mapping[str, Place]
+    variables: Mapping[str, str]
+    inputs: Mapping[str, tuple[int, ...]]
+    outputs: tuple[str, ...]
+    settings: Mapping[str, bool] = attrs.field(factory=dict)

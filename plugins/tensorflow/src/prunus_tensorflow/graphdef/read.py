@@ -1,0 +1,134 @@
+"""Structure files: GraphDef and MetaGraphDef, text and binary.
+
+Sources: tensorflow/core/framework/graph.proto, tensorflow/core/protobuf/meta_graph.proto.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from prunus.errors import ModelError
+from prunus_tensorflow.runtime import tensorflow
+
+_META_TEXT = re.compile(rb"\A(\s|#[^\n]*\n)*(meta_info_def|graph_def)\s*:?\s*\{")
+_TEXT_ERROR = re.compile(r"^(\d+):(\d+) : (.*)$", re.DOTALL)
+
+
+@attrs.frozen(eq=False)
+class Structure:
+    """A structure file as read.
+
+    Attributes:
+        path: The file.
+        kind: ``text`` or ``binary`` GraphDef, ``meta`` or ``metatext`` MetaGraphDef.
+        content: Its bytes.
+        message: The parsed GraphDef or MetaGraphDef protobuf.
+    """
+
+    path: Path
+    kind: str
+    content: bytes
+    message: Any
+
+    @property
+    def graph(self) -> Any:
+        """The GraphDef inside."""
+        return self.message.graph_def if self.kind.startswith("meta") else self.message
+
+
+def read_structure(path: Path) -> Structure:
+    """Read and parse a structure file.
+
+    Raises:
+        ModelError: the file is missing, empty, cut, or something else.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    if not content.strip():
+        raise ModelError(f"{path}: the file is empty, a GraphDef was expected")
+    kind = _kind(path, content)
+    message = parse(path, kind, content)
+    structure = Structure(path, kind, content, message)
+    if not structure.graph.node:
+        raise ModelError(f"{path}: no node in it, so it is not a TensorFlow graph")
+    _check_nodes(path, structure.graph)
+    return structure
+
+
+def parse(path: Path, kind: str, content: bytes) -> Any:
+    """Parse ``content`` as a graph of ``kind``; ``path`` is for messages.
+
+    Raises:
+        ModelError: broken text (with its line) or broken binary.
+    """
+    tensorflow()
+    from google.protobuf import text_format
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.framework import graph_pb2
+    from tensorflow.core.protobuf import meta_graph_pb2
+
+    message = meta_graph_pb2.MetaGraphDef() if "meta" in kind else graph_pb2.GraphDef()
+    if kind in ("meta", "binary"):
+        try:
+            message.ParseFromString(content)
+        except (DecodeError, RuntimeError) as error:
+            raise ModelError(
+                f"{path}: not a complete {type(message).__name__}: the file is cut or damaged, "
+                "or of another kind"
+            ) from error
+        return message
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ModelError(f"{path}, line {line}: not UTF-8 text, so no pbtxt") from error
+    try:
+        text_format.Parse(text, message, allow_unknown_field=True)
+    except text_format.ParseError as error:
+        raise ModelError(_text_message(path, text, str(error))) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not a pbtxt graph ({str(error).splitlines()[0]})") from error
+    return message
+
+
+def _text_message(path: Path, text: str, error: str) -> str:
+    match = _TEXT_ERROR.match(error)
+    if match is None:
+        return f"{path}: {' '.join(error.split())}"
+    line = int(match.group(1))
+    lines = text.count("\n") + (not text.endswith("\n"))
+    reason = " ".join(match.group(3).split())
+    if line >= lines:
+        return f"{path}, line {line}: the text ends inside a message ({reason}): the file is cut"
+    return f"{path}, line {line}: {reason}"
+
+
+def _kind(path: Path, content: bytes) -> str:
+    head = content[:65536]
+    control = sum(byte < 9 or 13 < byte < 32 for byte in head)
+    if path.suffix == ".meta" and control:
+        return "meta"
+    if _META_TEXT.match(head):
+        return "metatext"
+    return "text" if not control else "binary"
+
+
+def _check_nodes(path: Path, graph: Any) -> None:
+    names: set[str] = set()
+    for node in graph.node:
+        if node.name in names:
+            raise ModelError(f"{path}: two nodes are called '{node.name}'")
+        names.add(node.name)
+    for node in graph.node:
+        for reference in node.input:
+            source = reference.removeprefix("^").split(":")[0]
+            if source not in names:
+                raise ModelError(
+                    f"{path}: node '{node.name}' reads '{source}', which is not in the graph"
+                )

@@ -1,0 +1,16 @@
+"""Lowering rules, one function an op family."""
+
+from __future__ import annotations
+
+from prunus_tensorflow.graphdef.rules import conv, dense, elementwise, norm, pool, resize, shape
+from prunus_tensorflow.graphdef.rules.context import Rule
+
+RULES: dict[str, Rule] = {
+    **conv.RULES,
+    **dense.RULES,
+    **elementwise.RULES,
+    **norm.RULES,
+    **pool.RULES,
+    **resize.RULES,
+    **shape.RULES,
+}
