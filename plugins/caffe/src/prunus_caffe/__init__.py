@@ -1,0 +1,1 @@
+"""Caffe for prunus: prototxt and caffemodel in, smaller prototxt and caffemodel out."""
