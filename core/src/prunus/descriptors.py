@@ -32,6 +32,8 @@ class Format:
             an LMDB folder) for a network, ``None`` if it is not one.
             Arguments: specification, network, training.
         metrics: Metric name -> maker, for metrics only this format has (``map``).
+        round_prefix: Put before ``rate_<r>`` in the name of a round's directory, where
+            the format's users expect one.
     """
 
     name: str = attrs.field(validator=_lower_case)
@@ -40,6 +42,7 @@ class Format:
     settings: Callable[[Path], Settings | None] | None = None
     data: Callable[[str, Network, bool], Dataset | None] | None = None
     metrics: Mapping[str, Callable[[Network], Metric]] = attrs.field(factory=dict)
+    round_prefix: str = ""
 
 
 @attrs.frozen

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from prunus.analysis.analysis import Analysis
     from prunus.descriptors import Descriptor
-    from prunus.evaluation.evaluator import Evaluator
     from prunus.groups import Group
     from prunus.network import Compact, Destination, Network, Source, Written
     from prunus.planning.budget import Budget, Planning
@@ -66,16 +66,13 @@ def prunus_load(format: str, source: Source) -> Network | None:
 
 
 @hookspec(firstresult=True)
-def prunus_analyze(
-    policy: str, network: Network, groups: tuple[Group, ...], evaluator: Evaluator
-) -> Sensitivity | None:
+def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensitivity | None:
     """Measure how much each group matters.
 
     Args:
         policy: Name of the analysis.
         network: The network under test.
-        groups: Its prunable groups.
-        evaluator: Samples, metric, ratios and the store of partial results.
+        analysis: Groups, samples, metric, ratios and the store of partial results.
 
     Returns:
         One curve a group. ``None`` is a defect of the plugin.

@@ -1,0 +1,48 @@
+"""What an analysis policy is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.evaluation.evaluator import Evaluator
+from prunus.grouping.find import Grouping
+from prunus.groups import Group
+from prunus.selection import choose_units
+from prunus.analysis.journal import Journal
+
+
+@attrs.frozen(eq=False)
+class Analysis:
+    """Everything `prunus_analyze` needs beside the network.
+
+    Attributes:
+        grouping: Groups of the network.
+        evaluator: Samples and metric.
+        scores: Group name -> ``(C,)`` scores of the criterion.
+        ratios: Shares to remove, ascending, in (0, 1).
+        journal: Partial results, kept across a kill.
+        key: Digests of what is measured.
+        report: Called with done and total work units.
+    """
+
+    grouping: Grouping
+    evaluator: Evaluator
+    scores: Mapping[str, NDArray[np.float64]]
+    ratios: tuple[float, ...]
+    journal: Journal
+    key: Mapping[str, str]
+    report: Callable[[int, int], None]
+
+    def trials(self, group: Group) -> list[tuple[float, NDArray[np.bool_]]]:
+        """Ratio and kept units ``(C,)`` of every distinct trial of a group."""
+        found: list[tuple[float, NDArray[np.bool_]]] = []
+        for ratio in self.ratios:
+            count = max(1, round(group.size * (1 - ratio)))
+            keep = choose_units(group, self.scores[group.name], count)
+            if not keep.all() and not any(np.array_equal(keep, other) for _, other in found):
+                found.append((ratio, keep))
+        return found

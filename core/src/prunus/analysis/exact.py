@@ -1,0 +1,158 @@
+"""Built-in analysis: exact curves from masked activations (DESIGN section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from prunus.analysis.analysis import Analysis
+from prunus.analysis.journal import plain, restored
+from prunus.analysis.suffix import Suffix, cut_behind, keep_tensor, mask_input, offset_input
+from prunus.descriptors import Descriptor, Policy
+from prunus.evaluation.session import Session, with_outputs
+from prunus.folding import channel_means
+from prunus.groups import Group
+from prunus.hookspecs import hookimpl
+from prunus.network import Network
+from prunus.sensitivity import Curve, Point, Sensitivity
+from prunus.task import Array, Batch
+
+_BYTES = 512 * 2**20
+"""Bound on the activations held at once."""
+
+Trials = list[tuple[float, NDArray[np.bool_]]]
+
+
+@hookimpl
+def prunus_register() -> Iterable[Descriptor]:
+    """One analysis."""
+    return (Policy("exact", "every group, every ratio, on masked activations", "analyze"),)
+
+
+@hookimpl
+def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensitivity:
+    """Measure every group at every ratio."""
+    groups = analysis.grouping.groups
+    work = [Probe(network, analysis, group) for group in groups]
+    values = tuple(dict.fromkeys(v for probe in work for v in (*probe.suffix.boundary, *probe.suffix.masked)))
+    prefix = Prefix(network.model, values)
+    means = _means(network, analysis, values)
+    done = analysis.journal.start()
+    observed: dict[str, list[list[Any]]] = {group.name: [] for group in groups}
+    chunks = list(_chunks(analysis, prefix))
+    for number, positions in enumerate(chunks):
+        stored = done.get(str(number))
+        if stored is None:
+            stored = _measure(analysis, prefix, means, work, positions)
+            analysis.journal.write(str(number), stored)
+        for group in groups:
+            observed[group.name].append(restored(stored[group.name]))
+        analysis.report(number + 1, len(chunks))
+    curves = tuple(_curve(analysis, probe, observed[probe.group.name]) for probe in work)
+    metric = analysis.evaluator.metric
+    return Sensitivity(
+        metric.name, metric.higher_is_better, analysis.evaluator.baseline, curves, dict(analysis.key)
+    )
+
+
+class Prefix:
+    """One run of the whole network, giving every value the probes start from."""
+
+    def __init__(self, model: ir.Model, values: Sequence[str]) -> None:
+        inputs = {value.name for value in model.graph.inputs}
+        self.values = tuple(value for value in values if value not in inputs)
+        self.outputs = tuple(value.name or "" for value in model.graph.outputs)
+        wanted = tuple(dict.fromkeys((*self.values, *self.outputs)))
+        self._session = Session(with_outputs(model, wanted))
+
+    def run(self, batch: Batch) -> dict[str, Array]:
+        """Values, graph outputs and graph inputs by name."""
+        return {**batch.inputs, **self._session.run(batch.inputs)}
+
+
+class Probe:
+    """All trials of one group in one batch through what lies behind it."""
+
+    def __init__(self, network: Network, analysis: Analysis, group: Group) -> None:
+        self.group = group
+        self.trials: Trials = analysis.trials(group)
+        self.suffix: Suffix = cut_behind(network.model, analysis.grouping, group)
+        self._session = Session(self.suffix.model) if self.trials else None
+        self._masks = {
+            value: np.stack(
+                [keep_tensor(analysis.grouping, group, value, keep)[0] for _, keep in self.trials]
+            )
+            for value in self.suffix.masked
+            if self.trials
+        }
+
+    def run(self, values: dict[str, Array], means: dict[str, Array]) -> list[dict[str, Array]]:
+        """Graph outputs of every trial, from the values in front."""
+        if self._session is None:
+            return []
+        count = len(next(iter(values.values())))
+        ratios = len(self.trials)
+        feed = {
+            name: np.tile(values[name], (ratios,) + (1,) * (values[name].ndim - 1))
+            for name in self.suffix.boundary
+        }
+        for name in self.suffix.masked:
+            mask = np.repeat(self._masks[name], count, axis=0)
+            feed[mask_input(name)] = mask
+            feed[offset_input(name)] = np.asarray((1 - mask) * means[name], np.float32)
+        found = self._session.run(feed)
+        return [
+            {name: array[r * count : (r + 1) * count] for name, array in found.items()}
+            for r in range(ratios)
+        ]
+
+
+def _means(network: Network, analysis: Analysis, values: Sequence[str]) -> dict[str, Array]:
+    """Mean of every masked value, shaped like its label tensor without batch."""
+    labels = analysis.grouping.labelling.values
+    inputs = {value.name for value in network.model.graph.inputs}
+    wanted = tuple(value for value in values if value not in inputs and max(labels[value].shape) > 1)
+    if not wanted:
+        return {}
+    found = channel_means(network, analysis.grouping, wanted, analysis.evaluator.calibration())
+    return {name: mean.reshape(labels[name].shape).astype(np.float32) for name, mean in found.items()}
+
+
+def _chunks(analysis: Analysis, prefix: Prefix) -> Iterable[NDArray[np.int64]]:
+    """Sample positions, so many at a time that all activations fit."""
+    dims = analysis.grouping.labelling.dims
+    sample = 4 * sum(int(np.prod(dims[value])) for value in prefix.values)
+    size = int(np.clip(_BYTES // max(sample, 1), 1, analysis.evaluator.batch_size))
+    positions = analysis.evaluator.positions
+    return (positions[start : start + size] for start in range(0, len(positions), size))
+
+
+def _measure(
+    analysis: Analysis,
+    prefix: Prefix,
+    means: dict[str, Array],
+    work: Sequence[Probe],
+    positions: NDArray[np.int64],
+) -> dict[str, Any]:
+    batch = analysis.evaluator.data.read(positions, None)
+    values = prefix.run(batch)
+    reference = {name: values[name] for name in prefix.outputs}
+    metric = analysis.evaluator.metric
+    return {
+        probe.group.name: plain(
+            [metric.observe({**reference, **out}, reference, batch.labels) for out in probe.run(values, means)]
+        )
+        for probe in work
+    }
+
+
+def _curve(analysis: Analysis, probe: Probe, chunks: list[list[Any]]) -> Curve:
+    points = []
+    for index, (ratio, keep) in enumerate(probe.trials):
+        result = analysis.evaluator.metric.result([chunk[index] for chunk in chunks])
+        points.append(Point(ratio, int(keep.sum()), result.value, result.error))
+    return Curve(probe.group.name, probe.group.size, tuple(points))

@@ -1,0 +1,139 @@
+"""The part of a graph behind a group, with masks as inputs.
+
+Masking a group changes nothing before the weights that read it. What comes before
+is computed once and handed in as inputs; what comes behind runs with a mask and an
+offset a sample, so that several ratios share one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from prunus.evaluation.session import drop_unused
+from prunus.grouping.find import Grouping
+from prunus.groups import Group
+
+
+@attrs.frozen(eq=False)
+class Suffix:
+    """A graph behind a group.
+
+    Attributes:
+        model: The graph; inputs are boundary values, masks and offsets.
+        boundary: Values of the original graph it needs.
+        masked: Values that are masked.
+        outputs: Graph outputs that depend on the group.
+    """
+
+    model: ir.Model
+    boundary: tuple[str, ...]
+    masked: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def mask_input(value: str) -> str:
+    """Graph input holding the 0/1 mask of a value."""
+    return f"mask:{value}"
+
+
+def offset_input(value: str) -> str:
+    """Graph input holding what takes the place of masked channels."""
+    return f"offset:{value}"
+
+
+def readers(grouping: Grouping, group: Group) -> list[str]:
+    """Names of the nodes whose weights read channels of the group."""
+    units = grouping.units[group.name]
+    roots = grouping.labelling.roots
+    found = []
+    for record in grouping.labelling.records:
+        if record.role == "input" and np.isin(roots[record.labels], units).any():
+            found.append(record.node)
+    return list(dict.fromkeys(found))
+
+
+def cut_behind(model: ir.Model, grouping: Grouping, group: Group) -> Suffix:
+    """Masks in front of every reader of the group, and nothing that does not depend on them."""
+    changed = model.clone()
+    nodes = {node.name: node for node in changed.graph}
+    masked: dict[str, ir.Value] = {}
+    for name in readers(grouping, group):
+        node = nodes[name]
+        data = node.inputs[0]
+        assert data is not None
+        if data.name not in masked:
+            masked[data.name or ""] = _insert_mask(changed, node, data, grouping)
+        node.replace_input_with(0, masked[data.name or ""])
+    return _suffix(changed, tuple(masked))
+
+
+def keep_tensor(
+    grouping: Grouping, group: Group, value: str, keep: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Mask of a value, broadcastable to it: 0 on removed units."""
+    kept = grouping.kept_labels({group.name: keep})
+    return kept[grouping.labelling.values[value]].astype(np.float32)
+
+
+def _insert_mask(model: ir.Model, node: ir.Node, data: ir.Value, grouping: Grouping) -> ir.Value:
+    shape = grouping.labelling.values[data.name or ""].shape
+    inputs = [
+        ir.Value(name=name, shape=ir.Shape(["N", *shape[1:]]), type=ir.TensorType(ir.DataType.FLOAT))
+        for name in (mask_input(data.name or ""), offset_input(data.name or ""))
+    ]
+    model.graph.inputs.extend(inputs)
+    product = ir.node("Mul", [data, inputs[0]], name=f"mask:{data.name}/mul")
+    total = ir.node("Add", [product.outputs[0], inputs[1]], name=f"mask:{data.name}/add")
+    product.outputs[0].name = f"masked:{data.name}/product"
+    total.outputs[0].name = f"masked:{data.name}"
+    producer = data.producer()
+    if producer is None:
+        model.graph.insert_before(next(iter(model.graph)), [product, total])
+    else:
+        model.graph.insert_after(producer, [product, total])
+    return total.outputs[0]
+
+
+def _suffix(model: ir.Model, masked: tuple[str, ...]) -> Suffix:
+    graph = model.graph
+    masks = {mask_input(value) for value in masked}
+    behind = {id(value) for value in graph.inputs if value.name in masks}
+    inside = []
+    for node in graph:
+        if any(value is not None and id(value) in behind for value in node.inputs):
+            behind |= {id(value) for value in node.outputs}
+            inside.append(node)
+    for value in [v for v in graph.outputs if id(v) not in behind]:
+        graph.outputs.remove(value)
+    boundary = _detach(graph, inside, behind)
+    drop_unused(model)
+    outputs = tuple(value.name or "" for value in graph.outputs)
+    return Suffix(model, boundary, masked, outputs)
+
+
+def _detach(graph: ir.Graph, inside: Iterable[ir.Node], behind: set[int]) -> tuple[str, ...]:
+    """Turn values computed in front into graph inputs."""
+    fed: dict[str, ir.Value] = {}
+    own = {id(value) for value in graph.inputs}
+    for node in inside:
+        for index, value in enumerate(node.inputs):
+            if value is None or id(value) in behind or value.is_initializer():
+                continue
+            if id(value) in own:
+                if not (value.name or "").startswith(("mask:", "offset:")):
+                    fed.setdefault(value.name or "", value)
+                continue
+            name = value.name or ""
+            if name not in fed:
+                fed[name] = ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT))
+                value.name = f"{name}/computed"
+            node.replace_input_with(index, fed[name])
+    keep = [v for v in graph.inputs if (v.name or "").startswith(("mask:", "offset:"))]
+    graph.inputs.clear()
+    graph.inputs.extend([*keep, *fed.values()])
+    return tuple(fed)

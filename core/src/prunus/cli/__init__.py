@@ -1,0 +1,114 @@
+"""The command line: a lazy click group, one module a command."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+
+import click
+
+from prunus import __version__
+from prunus.errors import PrunusError
+
+COMMANDS = {
+    "ana": "measure how much each group of channels matters",
+    "prune": "choose channels for a rate or a threshold and mask them",
+    "finetune": "recover accuracy with the masks held",
+    "transform": "remove the masked channels for real, proven equal",
+    "run": "prune and finetune with a growing rate, then transform",
+    "eval": "measure a network on its samples",
+    "stat": "count a network, list its groups and what is protected",
+    "export": "write any loaded network as ONNX",
+    "plugins": "list installed plugins",
+    "methods": "list criteria, policies and trainers",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is used, and suggests near names."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Own commands in workflow order, then those of plugins."""
+        return [*COMMANDS, *sorted(_plugin_commands())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a command."""
+        if cmd_name in COMMANDS:
+            module = importlib.import_module(f"prunus.cli.{cmd_name.replace('eval', 'evaluate')}")
+            command: click.Command = module.command
+            return command
+        points = _plugin_commands()
+        if cmd_name in points:
+            loaded: click.Command = points[cmd_name].load()
+            return loaded
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say which command may have been meant."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in self.list_commands(ctx):
+            near = get_close_matches(name, self.list_commands(ctx), 1)
+            hint = f"; did you mean '{near[0]}'?" if near else "; see 'prunus --help'"
+            raise click.UsageError(f"no command '{name}'{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List commands without importing them."""
+        rows = [*COMMANDS.items(), *((n, "command of a plugin") for n in sorted(_plugin_commands()))]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="prunus")
+def cli() -> None:
+    """Make trained networks really smaller, in their own framework's files."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: errors become one line and an exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and give its exit code (see docs/reference/exit-codes.md)."""
+    verbose = "--verbose" in arguments
+    try:
+        result = cli.main(args=arguments, prog_name="prunus", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except click.ClickException as error:
+        click.echo(f"error: {error.format_message()}", err=True)
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except PrunusError as error:
+        if verbose:
+            raise
+        click.echo(f"error: {_one_line(error)}", err=True)
+        return error.exit_code
+    except OSError as error:
+        if verbose:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        return 1
+    except Exception as error:
+        if verbose:
+            raise
+        click.echo(f"error: internal: {type(error).__name__}: {_one_line(error)}; see --verbose", err=True)
+        return 70
+    return result if isinstance(result, int) else 0
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _plugin_commands() -> dict[str, object]:
+    return {point.name: point for point in entry_points(group="prunus.commands")}

@@ -1,0 +1,42 @@
+"""``prunus ana``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from prunus.cli.options import choice_options, data_options, network_options, settings_from
+from prunus.cli.render import counting, notes, show
+from prunus.errors import UsageError
+from prunus.host import start
+from prunus.steps.analyze import DEFAULT_RATIOS, analyze
+
+
+@click.command()
+@network_options
+@data_options
+@choice_options
+@click.option("--ratios", help="comma list of shares to remove [0.1,0.2,…,0.9]")
+def command(as_json: bool, verbose: bool, ratios: str | None, **given: Any) -> None:
+    """Measure how much each group of channels matters."""
+    host = start()
+    settings = settings_from(host, **given)
+    with counting("analyse") as report:
+        analyzed = analyze(host, settings, _ratios(ratios), report)
+    if analyzed.reused:
+        notes(["nothing changed since the last analysis: its result is shown"])
+    notes(analyzed.loaded.network.notes)
+    show(analyzed.sensitivity, as_json=as_json)
+
+
+def _ratios(text: str | None) -> tuple[float, ...]:
+    if text is None:
+        return DEFAULT_RATIOS
+    try:
+        values = tuple(sorted(float(part) for part in text.split(",")))
+    except ValueError:
+        raise UsageError(f"--ratios {text}: a comma list of numbers") from None
+    if not all(0 < value < 1 for value in values):
+        raise UsageError(f"--ratios {text}: every ratio lies between 0 and 1")
+    return values

@@ -1,0 +1,121 @@
+"""Options that several commands share, and how they become settings."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import click
+
+from prunus.descriptors import Format
+from prunus.errors import UsageError
+from prunus.host import Host
+from prunus.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FILE = click.Path(path_type=Path)
+_PATHS = ("model", "weights", "baseline", "workspace", "solver")
+
+
+def network_options(function: F) -> F:
+    """Which network: configuration, model, weights, workspace, format options."""
+    for option in reversed(
+        (
+            click.option("--config", type=_FILE, help="prunus.toml or a vendor file, read unchanged"),
+            click.option("--model", type=_FILE, help="prototxt, cfg, pbtxt, .keras, .h5, SavedModel, .onnx"),
+            click.option("--weights", type=_FILE, help="weights file, where the format has one"),
+            click.option("--workspace", type=_FILE, help="directory for everything a step writes"),
+            click.option("--exclude", multiple=True, metavar="NAME", help="layer that stays whole; repeatable"),
+            click.option("--option", multiple=True, metavar="NAME=VALUE", help="format option; repeatable"),
+            click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout"),
+            click.option("--verbose", is_flag=True, help="show tracebacks"),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def data_options(function: F) -> F:
+    """Samples and metric."""
+    for option in reversed(
+        (
+            click.option("--data", help=".npz (x, y), image folder, list file, or the format's own"),
+            click.option("--metric", help="top-1, top-5, loss, fidelity, map, or the metric layer's name"),
+            click.option("--samples", type=click.IntRange(1), help="number of samples to measure on"),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def choice_options(function: F) -> F:
+    """How channels are chosen."""
+    for option in reversed(
+        (
+            click.option("--criterion", help="how channels are scored (see 'prunus methods')"),
+            click.option("--seed", type=int, help="seed of everything drawn [0]"),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def settings_from(host: Host, **given: Any) -> Settings:
+    """Merge the command line over the configuration file.
+
+    Raises:
+        UsageError: the file is missing or has unknown keys; an option is no pair.
+    """
+    config = given.pop("config", None)
+    settings = Settings() if config is None else read_config(host, config)
+    pairs = dict(_pair(text) for text in given.pop("option", ()))
+    exclude = tuple(given.pop("exclude", ()))
+    changes = {name: value for name, value in given.items() if value is not None}
+    return attrs.evolve(
+        settings,
+        **changes,
+        options={**settings.options, **pairs},
+        exclude=(*settings.exclude, *exclude),
+    )
+
+
+def read_config(host: Host, path: Path) -> Settings:
+    """Read ``prunus.toml`` or ask every format whether the file is its own."""
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; check --config")
+    if path.suffix == ".toml":
+        return _read_toml(path)
+    for descriptor in host.all(Format):
+        settings = None if descriptor.settings is None else descriptor.settings(path)
+        if settings is not None:
+            return settings
+    names = ", ".join(d.name for d in host.all(Format) if d.settings is not None) or "none"
+    raise UsageError(f"{path}: not a configuration of an installed format (asked: {names})")
+
+
+def _read_toml(path: Path) -> Settings:
+    try:
+        stored = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    known = {field.name for field in attrs.fields(Settings)} - {"notes"}
+    for key in stored:
+        if key not in known:
+            raise UsageError(f"{path}: unknown key '{key}'; known: {', '.join(sorted(known))}")
+    for key in _PATHS:
+        if key in stored:
+            stored[key] = path.parent / stored[key]
+    if "exclude" in stored:
+        stored["exclude"] = tuple(stored["exclude"])
+    return Settings(**stored)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise UsageError(f"--option {text}: write NAME=VALUE")
+    return name, value

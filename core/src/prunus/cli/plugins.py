@@ -1,0 +1,34 @@
+"""``prunus plugins``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from prunus.host import start
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout")
+@click.option("--verbose", is_flag=True, help="show tracebacks")
+def command(as_json: bool, verbose: bool) -> None:
+    """List installed plugins, what they offer, and those that failed to load."""
+    host = start()
+    offers: dict[str, list[str]] = {}
+    for entry in host.registered:
+        kind = type(entry.descriptor).__name__.lower()
+        offers.setdefault(entry.distribution, []).append(f"{kind} {entry.descriptor.name}")
+    if as_json:
+        broken = [{"name": b.name, "distribution": b.distribution, "error": b.error} for b in host.broken]
+        click.echo(json.dumps({"plugins": offers, "broken": broken}, indent=1))
+        return
+    table = Table("distribution", "offers", box=None, pad_edge=False)
+    for distribution, names in offers.items():
+        table.add_row(distribution, ", ".join(names))
+    for entry in host.broken:
+        table.add_row(entry.distribution, Text(f"'{entry.name}' failed to load: {entry.error}"))
+    Console(highlight=False).print(table)

@@ -1,0 +1,34 @@
+"""``prunus prune``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from prunus.cli.options import choice_options, data_options, network_options, settings_from
+from prunus.cli.render import show
+from prunus.host import start
+from prunus.steps.prune import prune
+
+
+@click.command()
+@network_options
+@data_options
+@choice_options
+@click.option("--rate", type=float, help="share of the original network's MACs to remove")
+@click.option("--threshold", type=float, help="metric each group alone may lose")
+@click.option("--allocation", help="sensitivity, uniform or global")
+@click.option("--multiple", type=int, help="kept channels are rounded up to this [2]")
+def command(as_json: bool, verbose: bool, **given: Any) -> None:
+    """Choose channels for a rate or a threshold and mask them."""
+    host = start()
+    if given["rate"] is not None or given["threshold"] is not None:
+        # a target on the command line replaces the other kind in the configuration
+        settings = settings_from(host, **{**given, "rate": None, "threshold": None})
+        import attrs
+
+        settings = attrs.evolve(settings, rate=given["rate"], threshold=given["threshold"])
+    else:
+        settings = settings_from(host, **given)
+    show(prune(host, settings).report, as_json=as_json)

@@ -1,0 +1,170 @@
+"""Results as tables for people or JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from prunus import training
+from prunus.sensitivity import Sensitivity
+from prunus.steps.inspect import Statistics
+from prunus.steps.report import Report, Stage
+
+
+class Result(Protocol):
+    """Anything a command gives back."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+
+
+def show(result: Report | Statistics | Sensitivity, *, as_json: bool) -> None:
+    """Print a result on stdout, its notes on stderr."""
+    if as_json:
+        click.echo(json.dumps(result.to_json(), indent=1))
+        return
+    console = Console(highlight=False)
+    if isinstance(result, Report):
+        _report(console, result)
+    elif isinstance(result, Statistics):
+        _statistics(console, result)
+    else:
+        _sensitivity(console, result)
+
+
+def notes(lines: Sequence[str]) -> None:
+    """Notes go to stderr."""
+    for line in lines:
+        click.echo(f"note: {line}", err=True)
+
+
+@contextmanager
+def counting(title: str) -> Iterator[Any]:
+    """Progress of work whose parts are counted: ``report(done, total)``."""
+    with _progress() as progress:
+        task = progress.add_task(title, total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
+def training_progress() -> Iterator[Any]:
+    """Progress of training: loss, learning rate, metric, time left."""
+    with _progress(TextColumn("{task.fields[state]}")) as progress:
+        task = progress.add_task("finetune", total=None, state="")
+
+        def report(now: training.Progress) -> None:
+            state = f"loss {now.loss:.4f}  lr {now.learning_rate:.2g}"
+            if now.metric is not None:
+                state += f"  metric {now.metric.value:.4f}"
+            progress.update(task, completed=now.iteration, total=now.iterations, state=state)
+
+        yield report
+
+
+def _progress(*more: TextColumn) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(), *more, console=Console(stderr=True), transient=True,
+    )
+
+
+def _report(console: Console, report: Report) -> None:
+    if report.groups:
+        table = _table("group", "channels>", "kept>", "ratio>", "MACs>", "MACs kept>")
+        for row in report.groups:
+            ratio = 1 - row.kept / row.channels
+            table.add_row(
+                Text(row.group), str(row.channels), str(row.kept), f"{ratio:.2f}", f"{row.macs:,}", f"{row.kept_macs:,}"
+            )
+        console.print(table)
+    if report.stages:
+        console.print(_stages(report))
+    _facts(console, report)
+    notes(report.notes)
+    for path in report.files:
+        click.echo(f"wrote {path}", err=True)
+    if report.next:
+        click.echo(f"next: {report.next}", err=True)
+
+
+def _stages(report: Report) -> Table:
+    first = report.stages[0]
+    table = _table("network", f"{report.metric or 'metric'}>", "params>", "MACs>", "MACs removed>", "bytes>", "ms>")
+    for stage in report.stages:
+        removed = 1 - stage.macs / first.macs if first.macs else 0.0
+        table.add_row(
+            stage.name, _metric(stage), f"{stage.params:,}", f"{stage.macs:,}", f"{removed:.2%}",
+            "" if stage.bytes is None else f"{stage.bytes:,}",
+            "" if stage.milliseconds is None else f"{stage.milliseconds:.3f}",
+        )
+    return table
+
+
+def _metric(stage: Stage) -> str:
+    if stage.metric is None:
+        return "not measured"
+    return f"{stage.metric.value:.4f}" + (f" ± {stage.metric.error:.4f}" if stage.metric.error else "")
+
+
+def _facts(console: Console, report: Report) -> None:
+    asked, rate = report.facts.get("rate_asked"), report.facts.get("rate")
+    if rate is not None:
+        console.print(f"rate {rate:.4f}" + (f" (asked {asked:g})" if asked is not None else ""))
+    proof = report.facts.get("proof")
+    if proof:
+        console.print(
+            f"proof: written files equal the masked network on {proof['samples']} inputs, "
+            f"largest relative error {proof['error']:.1e}"
+        )
+    elif "proof" in report.facts:
+        console.print("proof: left out")
+
+
+def _statistics(console: Console, found: Statistics) -> None:
+    table = _table("layer", "operator", "output>", "params>", "MACs>")
+    for row in found.layers:
+        shape = "×".join(map(str, row.output))
+        table.add_row(Text(row.layer), row.operator, shape, f"{row.params:,}", f"{row.macs:,}" if row.macs else "")
+    table.add_section()
+    table.add_row("total", "", "", f"{found.params:,}", f"{found.macs:,}")
+    console.print(table)
+    groups = _table("group", "channels>", "exact")
+    for line in found.groups:
+        groups.add_row(Text(line.group), str(line.channels), "yes" if line.exact else "no (LRN)")
+    console.print(groups)
+    protected = _table("protected layer", "channels>", "reason")
+    for entry in found.protected:
+        protected.add_row(Text(entry.layer), str(entry.channels), Text(entry.reason))
+    console.print(protected)
+    notes(found.notes)
+
+
+def _sensitivity(console: Console, found: Sensitivity) -> None:
+    ratios = sorted({point.ratio for curve in found.curves for point in curve.points})
+    table = _table("group", "channels>", *(f"{ratio:g}>" for ratio in ratios))
+    for curve in found.curves:
+        values = {point.ratio: f"{point.value:.4f}" for point in curve.points}
+        table.add_row(Text(curve.group), str(curve.size), *(values.get(ratio, "") for ratio in ratios))
+    console.print(table)
+    console.print(f"{found.metric} of the whole network: {found.baseline.value:.4f} ± {found.baseline.error:.4f}")
+
+
+def _table(*columns: str) -> Table:
+    """Columns ending in ``>`` are right-aligned."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        right = column.endswith(">")
+        table.add_column(column.rstrip(">"), justify="right" if right else "left", overflow="fold")
+    return table

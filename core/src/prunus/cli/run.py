@@ -1,0 +1,49 @@
+"""``prunus run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from prunus.cli.finetune import tuning_from, tuning_options
+from prunus.cli.options import data_options, network_options, settings_from
+from prunus.cli.render import counting, show, training_progress
+from prunus.errors import UsageError
+from prunus.host import start
+from prunus.steps.analyze import analyze
+from prunus.steps.run import run
+
+
+@click.command()
+@network_options
+@data_options
+@tuning_options
+@click.option("--criterion", help="how channels are scored (see 'prunus methods')")
+@click.option("--rates", required=True, help="comma list, growing: 0.2,0.4,0.6")
+@click.option("--allocation", help="sensitivity, uniform or global")
+@click.option("--multiple", type=int, help="kept channels are rounded up to this [2]")
+@click.option("--output", type=click.Path(path_type=Path), help="directory of the transformed network")
+def command(as_json: bool, verbose: bool, rates: str, output: Path | None, **given: Any) -> None:
+    """Analyse, prune and finetune with a growing rate, then transform."""
+    host = start()
+    tuning = tuning_from(given)
+    settings = settings_from(host, **given)
+    wanted = _rates(rates)
+    if settings.allocation in (None, "sensitivity"):
+        with counting("analyse") as report:
+            analyze(host, settings, report=report)
+    with training_progress() as progress:
+        result = run(host, settings, wanted, tuning, output, progress)
+    show(result, as_json=as_json)
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--rates {text}: a comma list of numbers") from None
+    if not all(0 < value < 1 for value in values) or list(values) != sorted(values):
+        raise UsageError(f"--rates {text}: growing shares between 0 and 1")
+    return values

@@ -1,0 +1,173 @@
+"""Samples for everybody: ``.npz`` files, folders of images, list files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from prunus.errors import DataError
+from prunus.network import Network
+from prunus.task import Array, Batch, Dataset
+
+
+@attrs.frozen(eq=False)
+class ArrayDataset:
+    """Samples held in memory.
+
+    Attributes:
+        input: Graph input they feed.
+        samples: ``(N, ...)`` in the graph's layout, any number type.
+        labels: ``(N,)`` int64 or ``None``.
+        mean, scale: ``(x - mean) * scale`` gives the float32 input; broadcast.
+    """
+
+    input: str
+    samples: NDArray[np.generic]
+    labels: NDArray[np.int64] | None = None
+    mean: NDArray[np.float32] = attrs.field(factory=lambda: np.zeros(1, np.float32))
+    scale: NDArray[np.float32] = attrs.field(factory=lambda: np.ones(1, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
+        """Read samples; there is no augmentation."""
+        data = (self.samples[positions].astype(np.float32) - self.mean) * self.scale
+        labels = None if self.labels is None else self.labels[positions]
+        return Batch({self.input: data.astype(np.float32)}, labels)
+
+    def digest(self) -> str:
+        """Digest of samples, labels and transformation."""
+        digest = hashlib.sha256(f"{self.input}{self.samples.shape}{self.samples.dtype}".encode())
+        for array in (self.samples, self.labels, self.mean, self.scale):
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()[:16]
+
+
+@attrs.frozen
+class Transform:
+    """How stored samples become network inputs, as given in a data specification.
+
+    Attributes:
+        mean, scale: ``(x - mean) * scale``, one number or one a channel.
+        channels: ``rgb`` or ``bgr`` order wanted by the network.
+        layout: ``nchw`` or ``nhwc`` of stored arrays; ``None`` to tell by shape.
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    scale: tuple[float, ...] = (1.0,)
+    channels: str = "rgb"
+    layout: str | None = None
+
+
+def parse_spec(spec: str) -> tuple[Path, Transform]:
+    """Split ``file.npz:mean=123.7/116.3/103.5,scale=0.017,channels=bgr``.
+
+    Raises:
+        DataError: an unknown key or a value that is no number.
+    """
+    path, found, rest = spec.partition(":")
+    values: dict[str, str] = {}
+    for item in rest.split(",") if found else ():
+        key, _, value = item.partition("=")
+        if key not in ("mean", "scale", "channels", "layout"):
+            raise DataError(f"{spec}: unknown data setting '{key}'; use mean, scale, channels or layout")
+        values[key] = value
+    try:
+        mean = tuple(float(v) for v in values.get("mean", "0").split("/"))
+        scale = tuple(float(v) for v in values.get("scale", "1").split("/"))
+    except ValueError:
+        raise DataError(f"{spec}: mean and scale are numbers, one or one a channel, split by '/'") from None
+    return Path(path), Transform(mean, scale, values.get("channels", "rgb"), values.get("layout"))
+
+
+def open_data(spec: str, network: Network) -> Dataset:
+    """Open a data specification: ``.npz`` (x, y), image folder, or list file.
+
+    Raises:
+        DataError: missing, empty, or not fitting the network's input.
+    """
+    path, transform = parse_spec(spec)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or directory; --data takes .npz, an image folder or a list file")
+    if path.is_dir() or path.suffix == ".txt":
+        from prunus.evaluation.images import open_images
+
+        return open_images(path, transform, network)
+    return _open_npz(path, transform, _image_input(network))
+
+
+def _open_npz(path: Path, transform: Transform, value: ir.Value) -> ArrayDataset:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: not a readable .npz file ({error})") from error
+    if "x" not in arrays:
+        raise DataError(f"{path}: no array 'x' (samples), found {sorted(arrays) or 'nothing'}")
+    samples = arrays["x"]
+    labels = arrays["y"].reshape(-1).astype(np.int64) if "y" in arrays else None
+    if not len(samples):
+        raise DataError(f"{path}: no samples")
+    if labels is not None and len(labels) != len(samples):
+        raise DataError(f"{path}: {len(samples)} samples but {len(labels)} labels")
+    return ArrayDataset(
+        value.name or "", _arrange(path, samples, value, transform), labels,
+        _per_channel(transform.mean, value), _per_channel(transform.scale, value),
+    )
+
+
+def _arrange(
+    path: Path, samples: NDArray[np.generic], value: ir.Value, transform: Transform
+) -> NDArray[np.generic]:
+    """Bring stored samples to the graph's layout, if one reading fits."""
+    wanted = sample_shape(value)
+    shape = samples.shape[1:]
+    if len(shape) == len(wanted) - 1 and 1 in (wanted[0], wanted[-1]):
+        samples = samples[:, None] if wanted[0] == 1 else samples[..., None]
+        shape = samples.shape[1:]
+    fits = shape == wanted
+    if len(shape) == 3 and len(wanted) == 3 and transform.layout != "nchw":
+        moved = (shape[2], shape[0], shape[1])
+        if moved == wanted and (not fits or transform.layout == "nhwc"):
+            samples, fits = samples.transpose(0, 3, 1, 2), True
+        elif (shape[1], shape[2], shape[0]) == wanted and not fits:
+            samples, fits = samples.transpose(0, 2, 3, 1), True
+    if not fits:
+        raise DataError(f"{path}: samples of shape {shape} do not fit input '{value.name}' of shape {wanted}")
+    if transform.channels == "bgr":
+        axis = 1 if wanted[0] == 3 else 3
+        samples = np.flip(samples, axis)
+    return samples
+
+
+def _per_channel(values: tuple[float, ...], value: ir.Value) -> Array:
+    array = np.array(values, np.float32)
+    shape = sample_shape(value)
+    if len(array) == 1:
+        return array
+    if len(array) == shape[0]:
+        return array.reshape(-1, *(1,) * (len(shape) - 1))
+    if len(array) == shape[-1]:
+        return array
+    raise DataError(f"{len(array)} values for the channels of input '{value.name}' of shape {shape}")
+
+
+def sample_shape(value: ir.Value) -> tuple[int, ...]:
+    """Shape of one sample of a graph input."""
+    assert value.shape is not None
+    return tuple(int(size) for size in value.shape[1:])
+
+
+def _image_input(network: Network) -> ir.Value:
+    inputs = [v for v in network.model.graph.inputs if v.name not in network.model.graph.initializers]
+    if len(inputs) != 1:
+        names = [value.name for value in inputs]
+        raise DataError(f"the network has inputs {names}; --data feeds one, use the framework's own data")
+    return inputs[0]

@@ -1,0 +1,139 @@
+"""Metrics that hold for every framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from prunus.errors import DataError
+from prunus.task import Array, Measurement, Metric
+
+
+def mean_of(observations: Sequence[Any]) -> Measurement:
+    """Mean of per-sample values ``(N,)`` and its standard error."""
+    values = np.concatenate([np.empty(0), *observations])
+    if not len(values):
+        raise DataError("no samples: the data set is empty")
+    return Measurement(float(values.mean()), float(values.std() / np.sqrt(len(values))))
+
+
+@attrs.frozen
+class Top:
+    """Share of samples whose label is among the k highest outputs.
+
+    Attributes:
+        k: 1 for top-1.
+        output: Graph output to read; ``None`` for the last one.
+        name: As the user calls it.
+    """
+
+    k: int = 1
+    output: str | None = None
+    name: str = attrs.field(default=attrs.Factory(lambda self: f"top-{self.k}", takes_self=True))
+    higher_is_better: bool = True
+    needs_labels: bool = True
+
+    def observe(
+        self, outputs: Mapping[str, Array], reference: Mapping[str, Array], labels: Any
+    ) -> Any:
+        """``(N,)`` one for a hit."""
+        scores = _flat(_pick(outputs, self.output))
+        target = _classes(labels, scores.shape[1])
+        if self.k == 1:
+            return (scores.argmax(1) == target).astype(np.float64)
+        own = scores[np.arange(len(scores)), target][:, None]
+        return ((scores > own).sum(1) < self.k).astype(np.float64)
+
+    def result(self, observations: Sequence[Any]) -> Measurement:
+        """Mean over samples."""
+        return mean_of(observations)
+
+
+@attrs.frozen
+class CrossEntropy:
+    """Mean softmax cross-entropy; ``softmax`` False for outputs that are probabilities."""
+
+    output: str | None = None
+    softmax: bool = True
+    name: str = "loss"
+    higher_is_better: bool = False
+    needs_labels: bool = True
+
+    def observe(
+        self, outputs: Mapping[str, Array], reference: Mapping[str, Array], labels: Any
+    ) -> Any:
+        """``(N,)`` negative log likelihood."""
+        scores = _flat(_pick(outputs, self.output)).astype(np.float64)
+        target = _classes(labels, scores.shape[1])
+        if not self.softmax:
+            scores = np.log(np.maximum(scores, 1e-20))
+        scores = scores - scores.max(1, keepdims=True)
+        own = scores[np.arange(len(scores)), target]
+        return np.log(np.exp(scores).sum(1)) - own
+
+    def result(self, observations: Sequence[Any]) -> Measurement:
+        """Mean over samples."""
+        return mean_of(observations)
+
+
+@attrs.frozen
+class Fidelity:
+    """One minus the relative distance of the raw outputs to the original network's.
+
+    Needs no labels: mean over samples of 1 - |y - y0| / |y0|, all outputs taken together.
+    """
+
+    name: str = "fidelity"
+    higher_is_better: bool = True
+    needs_labels: bool = False
+
+    def observe(
+        self, outputs: Mapping[str, Array], reference: Mapping[str, Array], labels: Any
+    ) -> Any:
+        """``(N,)`` fidelity of each sample."""
+        distance = norm = np.zeros(1)
+        for name, first in reference.items():
+            axes = tuple(range(1, first.ndim))
+            distance = distance + np.square(outputs[name] - first, dtype=np.float64).sum(axes)
+            norm = norm + np.square(first, dtype=np.float64).sum(axes)
+        return 1 - np.sqrt(distance / np.maximum(norm, 1e-30))
+
+    def result(self, observations: Sequence[Any]) -> Measurement:
+        """Mean over samples."""
+        return mean_of(observations)
+
+
+def metric_named(name: str) -> Metric | None:
+    """``top-1``, ``top-5``, ``accuracy``, ``loss``, ``fidelity``; ``None`` for other names."""
+    if name == "fidelity":
+        return Fidelity()
+    if name == "loss":
+        return CrossEntropy()
+    if name == "accuracy":
+        return Top(1, name="accuracy")
+    if name.startswith("top-") and name[4:].isdigit() and int(name[4:]) > 0:
+        return Top(int(name[4:]))
+    return None
+
+
+def _pick(outputs: Mapping[str, Array], name: str | None) -> Array:
+    return outputs[name] if name is not None else list(outputs.values())[-1]
+
+
+def _flat(scores: Array) -> Array:
+    return scores.reshape(len(scores), -1)
+
+
+def _classes(labels: Any, count: int) -> Any:
+    if labels is None:
+        raise DataError("the metric needs labels and the data set has none; use --metric fidelity")
+    target = np.asarray(labels).reshape(-1).astype(np.int64)
+    if len(target) and (target.min() < 0 or target.max() >= count):
+        raise DataError(
+            f"label {int(target.max() if target.max() >= count else target.min())} does not fit "
+            f"the network's {count} outputs; is this the right data set?"
+        )
+    return target

@@ -1,0 +1,177 @@
+"""What a removed channel contributed on average moves into its readers' biases.
+
+A reader y = W x + b loses sum over removed i of W[:, i] * x_i. With x_i replaced by
+a constant m_i (its mean over samples; without samples the value it has once its
+filter is zero) the loss is made good by b += W[:, i] m_i: exact but at padded borders.
+A reader without bias hands it to the BatchNormalization (mean) or addition behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from prunus.evaluation.session import Session, random_inputs
+from prunus.grouping.find import Grouping
+from prunus.masking import fill
+from prunus.network import Network
+
+Means = Mapping[str, NDArray[np.float64]]
+"""Value name -> mean of each channel, ``(C,)``."""
+
+
+def fold(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    samples: Mapping[str, NDArray[np.float32]] | None,
+) -> Network:
+    """Fold what `keep` removes into biases; mask the result afterwards.
+
+    Args:
+        network: The network with its weights still whole.
+        grouping: Its groups.
+        keep: Group name -> ``(C,)`` bool.
+        samples: Graph input name -> ``(N, ...)`` typical inputs, or ``None``.
+    """
+    readers = _readers(network, grouping, keep)
+    if not readers:
+        return network
+    values = tuple(dict.fromkeys(node.inputs[0].name or "" for node, _ in readers if node.inputs[0]))
+    means = (
+        channel_means(network, grouping, values, samples)
+        if samples is not None
+        else _resting(network, grouping, keep, values)
+    )
+    weights = network.weights()
+    changed: dict[str, NDArray[np.float32]] = {}
+    for node, removed in readers:
+        data, weight = node.inputs[0], node.inputs[1]
+        assert data is not None
+        assert weight is not None
+        lost = _contribution(node, weights[weight.name or ""], means[data.name or ""] * removed)
+        _add(node, network, weights, lost, changed)
+    return network.with_weights(changed)
+
+
+def channel_means(
+    network: Network,
+    grouping: Grouping,
+    values: tuple[str, ...],
+    samples: Mapping[str, NDArray[np.float32]],
+) -> dict[str, NDArray[np.float64]]:
+    """Mean of every channel of some values over samples and space."""
+    count = len(next(iter(samples.values())))
+    session = Session(network.model, values)
+    sums: dict[str, NDArray[np.float64]] = {}
+    for start in range(0, count, 64):
+        part = {name: array[start : start + 64] for name, array in samples.items()}
+        for name, array in session.run(part).items():
+            axis = _channel_axis(grouping, name)
+            axes = tuple(a for a in range(array.ndim) if a != axis)
+            sums[name] = sums.get(name, 0) + array.mean(axes, np.float64) * len(array) / count
+    return sums
+
+
+def _resting(
+    network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.bool_]], values: tuple[str, ...]
+) -> dict[str, NDArray[np.float64]]:
+    """Channel values once the removed filters are zero.
+
+    Behind a BatchNormalization a dead filter rests at its running mean, so that the
+    shift remains; without one it rests at its bias.
+    """
+    changed: dict[str, NDArray[np.generic]] = {}
+    weights = network.weights()
+    for group in grouping.groups:
+        removed = ~keep.get(group.name, np.ones(group.size, bool))
+        normalised = any(member.role == "mean" for member in group.members)
+        roles = {"filter", "bias", "mean"} if normalised else {"filter"}
+        for member in group.members:
+            if member.role in roles and removed.any():
+                array = changed.setdefault(member.initializer, weights[member.initializer].copy())
+                fill(array, member, removed, 0.0)
+    resting = network.with_weights(changed)
+    return channel_means(resting, grouping, values, random_inputs(network.model, 1, 0))
+
+
+def _channel_axis(grouping: Grouping, value: str) -> int:
+    shape = grouping.labelling.values[value].shape
+    varying = [axis for axis, size in enumerate(shape) if size > 1]
+    return varying[0] if varying else 1
+
+
+def _readers(
+    network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.bool_]]
+) -> list[tuple[ir.Node, NDArray[np.bool_]]]:
+    """Nodes that read removed channels, with the removed positions ``(C,)``."""
+    kept = grouping.kept_labels(keep)
+    nodes = {node.name: node for node in network.model.graph}
+    readers = []
+    for record in grouping.labelling.records:
+        removed = ~kept[record.labels].ravel()
+        if record.role == "input" and removed.any():
+            readers.append((nodes[record.node], removed))
+    return readers
+
+
+def _contribution(
+    node: ir.Node, weight: NDArray[np.generic], constant: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """``(O,)`` output of a reader for inputs that are ``constant`` (C,) everywhere."""
+    weight = weight.astype(np.float64)
+    if node.op_type == "Gemm" and node.attributes.get_int("transB", 0):
+        return np.asarray(weight @ constant)
+    if node.op_type in ("Gemm", "MatMul"):
+        return np.asarray(constant @ weight)
+    kernel = weight.reshape(*weight.shape[:2], -1).sum(2)
+    if node.op_type == "ConvTranspose":
+        strides = node.attributes.get_ints("strides", (1,))
+        return np.asarray(constant @ kernel) / float(np.prod(strides))
+    groups = len(constant) // kernel.shape[1]
+    parts = kernel.reshape(groups, -1, kernel.shape[1])
+    return np.asarray(np.einsum("goi,gi->go", parts, constant.reshape(groups, -1)).ravel())
+
+
+def _add(
+    node: ir.Node,
+    network: Network,
+    weights: Mapping[str, NDArray[np.generic]],
+    lost: NDArray[np.float64],
+    changed: dict[str, NDArray[np.float32]],
+) -> None:
+    place = _place(node, network)
+    if place is None:
+        return
+    value, sign = place
+    array = changed.get(value, weights[value].astype(np.float32))
+    changed[value] = (array + sign * lost.reshape(array.shape)).astype(np.float32)
+
+
+def _place(node: ir.Node, network: Network) -> tuple[str, float] | None:
+    """Initializer that can take the constant, and its sign; ``None`` where nothing can."""
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if bias is not None:
+        return (bias.name or "", 1.0) if _owned(bias, network) else None
+    uses = node.outputs[0].uses()
+    if len(uses) != 1 or node.outputs[0].is_graph_output():
+        return None
+    after = uses[0].node
+    if after.op_type == "BatchNormalization" and _owned(after.inputs[3], network):
+        assert after.inputs[3] is not None
+        return after.inputs[3].name or "", -1.0
+    if after.op_type == "Add":
+        for value in after.inputs:
+            if _owned(value, network) and value is not None and value.shape is not None:
+                sizes = [int(size) for size in value.shape]
+                if int(np.prod(sizes)) == max(sizes, default=1) > 1:
+                    return value.name or "", 1.0
+    return None
+
+
+def _owned(value: ir.Value | None, network: Network) -> bool:
+    """An initializer the format can write back and only one node uses."""
+    return value is not None and value.name in network.bindings and len(value.uses()) == 1

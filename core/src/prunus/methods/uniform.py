@@ -1,0 +1,35 @@
+"""Allocation ``uniform``: the same ratio in every group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.descriptors import Descriptor, Policy
+from prunus.errors import PlanError
+from prunus.hookspecs import hookimpl
+from prunus.planning.budget import Budget, Planning
+from prunus.planning.target import all_levels, bisect, check_reach, named, nearest
+
+
+@hookimpl
+def prunus_register() -> Iterable[Descriptor]:
+    """One allocation."""
+    return (Policy("uniform", "the same ratio in every group; needs no data", "mask"),)
+
+
+@hookimpl
+def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, NDArray[np.bool_]]:
+    """Bisect the common ratio."""
+    if budget.rate is None:
+        raise PlanError("allocation 'uniform' needs --rate; --threshold needs measured sensitivity")
+    levels = all_levels(planning, budget)
+    check_reach(planning, levels, budget.rate)
+
+    def plan(ratio: float) -> NDArray[np.int64]:
+        wanted = [group.size * (1 - ratio) for group in planning.groups]
+        return np.array([nearest(lv, w) for lv, w in zip(levels, wanted, strict=True)], np.int64)
+
+    return planning.keep(named(planning, bisect(planning, levels, budget.rate, plan)))

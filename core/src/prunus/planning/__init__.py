@@ -1,0 +1,1 @@
+"""Choosing how many channels each group keeps."""

@@ -1,0 +1,69 @@
+"""What an allocation policy is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.graph.macs import CostModel
+from prunus.groups import Group
+from prunus.selection import choose_units, step_of
+from prunus.sensitivity import Sensitivity
+
+
+@attrs.frozen
+class Budget:
+    """The target.
+
+    Attributes:
+        rate: Share of the original network's MACs to remove, in [0, 1).
+        threshold: Metric loss each group alone may cause; exactly one of both is set.
+        multiple: Kept channels are rounded up to this.
+        seed: Seed of anything drawn.
+    """
+
+    rate: float | None = None
+    threshold: float | None = None
+    multiple: int = 2
+    seed: int = 0
+
+
+@attrs.frozen(eq=False)
+class Planning:
+    """What is known about the groups.
+
+    Attributes:
+        groups: Prunable groups.
+        scores: Group name -> ``(C,)``, higher is kept.
+        present: Group name -> ``(C,)`` bool, False for units earlier rounds removed.
+        cost: MACs as a function of kept units.
+        sensitivity: Measured curves, or ``None``.
+    """
+
+    groups: tuple[Group, ...]
+    scores: Mapping[str, NDArray[np.float64]]
+    present: Mapping[str, NDArray[np.bool_]]
+    cost: CostModel
+    sensitivity: Sensitivity | None
+
+    def levels(self, group: Group, multiple: int) -> NDArray[np.int64]:
+        """Numbers of units the group may keep, descending, the present number first."""
+        present = int(self.present[group.name].sum())
+        step = step_of(group, multiple)
+        return np.r_[present, np.arange((present - 1) // step * step, 0, -step)].astype(np.int64)
+
+    def keep(self, counts: Mapping[str, int]) -> dict[str, NDArray[np.bool_]]:
+        """Choose units by score: group name -> ``(C,)`` bool."""
+        return {
+            group.name: choose_units(group, self._effective(group), counts[group.name])
+            for group in self.groups
+            if counts[group.name] < group.size
+        }
+
+    def _effective(self, group: Group) -> NDArray[np.float64]:
+        scores = self.scores[group.name].astype(np.float64)
+        gone = ~self.present[group.name]
+        return np.where(gone, scores.min() - 1 - gone, scores)

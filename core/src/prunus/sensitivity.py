@@ -1,0 +1,83 @@
+"""Sensitivity: how the metric falls as each group alone loses channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from prunus.task import Measurement
+
+
+@attrs.frozen
+class Point:
+    """One measured point of a curve.
+
+    Attributes:
+        ratio: Share of the group's units removed, in [0, 1).
+        kept: Units kept.
+        value: Metric.
+        error: Its standard error.
+    """
+
+    ratio: float
+    kept: int
+    value: float
+    error: float
+
+
+@attrs.frozen
+class Curve:
+    """All points of one group, ratios ascending."""
+
+    group: str
+    size: int
+    points: tuple[Point, ...]
+
+
+@attrs.frozen(eq=False)
+class Sensitivity:
+    """Result of `prunus ana`.
+
+    Attributes:
+        metric: Its name.
+        higher_is_better: Its direction.
+        baseline: Value of the unpruned network.
+        curves: One a group.
+        key: Digests of what was measured: ``structure``, ``weights``, ``data``, ``settings``.
+    """
+
+    metric: str
+    higher_is_better: bool
+    baseline: Measurement
+    curves: tuple[Curve, ...]
+    key: dict[str, str]
+
+    def curve(self, group: str) -> Curve | None:
+        """The curve of a group, if it was measured."""
+        return next((curve for curve in self.curves if curve.group == group), None)
+
+    def loss(self, value: float) -> float:
+        """How much worse than the baseline; negative for a gain."""
+        difference = self.baseline.value - value
+        return difference if self.higher_is_better else -difference
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "metric": self.metric,
+            "higher_is_better": self.higher_is_better,
+            "baseline": {"value": self.baseline.value, "error": self.baseline.error},
+            "key": self.key,
+            "curves": [attrs.asdict(curve) for curve in self.curves],
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Sensitivity:
+        """Inverse of `to_json`."""
+        curves = tuple(
+            Curve(c["group"], c["size"], tuple(Point(**point) for point in c["points"]))
+            for c in stored["curves"]
+        )
+        baseline = Measurement(stored["baseline"]["value"], stored["baseline"]["error"])
+        return cls(stored["metric"], stored["higher_is_better"], baseline, curves, stored["key"])

@@ -1,0 +1,1 @@
+"""The steps of the workflow, each one function over typed values."""

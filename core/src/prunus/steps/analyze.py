@@ -1,0 +1,99 @@
+"""``prunus ana``: measure how much each group matters."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.analysis.analysis import Analysis
+from prunus.analysis.journal import Journal
+from prunus.descriptors import Criterion, Policy
+from prunus.errors import DataError, PlanError
+from prunus.graph.digest import structure_digest, weights_digest
+from prunus.host import Host
+from prunus.sensitivity import Sensitivity
+from prunus.settings import Settings
+from prunus.steps.files import make_directory
+from prunus.steps.loaded import Loaded, evaluator_for, load
+from prunus.steps.workspace import Workspace, workspace_of
+
+DEFAULT_RATIOS = tuple(round(0.1 * step, 1) for step in range(1, 10))
+DEFAULT_CRITERION = "l1"
+
+
+@attrs.frozen(eq=False)
+class Analyzed:
+    """Result of ``ana``."""
+
+    sensitivity: Sensitivity
+    loaded: Loaded
+    workspace: Workspace
+    reused: bool
+
+
+def analyze(
+    host: Host,
+    settings: Settings,
+    ratios: tuple[float, ...] = DEFAULT_RATIOS,
+    report: Callable[[int, int], None] = lambda done, total: None,
+    policy: str = "exact",
+) -> Analyzed:
+    """Measure sensitivity, resuming or reusing what the workspace holds.
+
+    Raises:
+        DataError: there are no samples to measure on.
+        PlanError: nothing is prunable.
+    """
+    workspace = workspace_of(settings)
+    loaded = load(host, settings)
+    if not loaded.grouping.groups:
+        raise PlanError("no prunable group: every channel is protected; 'prunus stat' lists the reasons")
+    evaluator = evaluator_for(loaded, settings, loaded.network)
+    if evaluator is None:
+        raise DataError("no samples to analyse with: give --data, or prune without 'ana' by --allocation uniform")
+    criterion = settings.criterion or DEFAULT_CRITERION
+    seed = settings.seed or 0
+    wording = f"{ratios}|{criterion}|{evaluator.metric.name}|{evaluator.count}|{policy}|{seed}|{settings.exclude}"
+    key = {
+        "structure": structure_digest(loaded.network),
+        "weights": weights_digest(loaded.network),
+        "data": evaluator.data.digest(),
+        "settings": hashlib.sha256(wording.encode()).hexdigest()[:16],
+    }
+    stored = workspace.sensitivity()
+    if stored is not None and stored.key == key:
+        return Analyzed(stored, loaded, workspace, reused=True)
+    make_directory(workspace.path)
+    journal = Journal(workspace.path / "ana.partial.jsonl", key)
+    scores = score(host, criterion, loaded, evaluator.calibration(), seed)
+    analysis = Analysis(loaded.grouping, evaluator, scores, ratios, journal, key, report)
+    sensitivity = host.call(Policy, policy, "prunus_analyze", network=loaded.network, analysis=analysis)
+    workspace.save_sensitivity(sensitivity)
+    workspace.remember("original", loaded.source)
+    journal.remove()
+    return Analyzed(sensitivity, loaded, workspace, reused=False)
+
+
+def score(
+    host: Host,
+    criterion: str,
+    loaded: Loaded,
+    samples: Mapping[str, NDArray[np.float32]] | None,
+    seed: int,
+) -> dict[str, NDArray[np.float64]]:
+    """Scores of every group: group name -> ``(C,)``."""
+    descriptor = host.find(Criterion, criterion).descriptor
+    assert isinstance(descriptor, Criterion)
+    if descriptor.needs_samples and samples is None:
+        raise DataError(f"criterion '{criterion}' needs samples; give --data")
+    return {
+        group.name: host.call(
+            Criterion, criterion, "prunus_rank",
+            network=loaded.network, group=group, samples=samples, seed=seed,
+        )
+        for group in loaded.grouping.groups
+    }

@@ -1,0 +1,143 @@
+"""Opening what the options name: network, samples, metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+
+from prunus.descriptors import Format
+from prunus.errors import DataError, ModelError, UsageError
+from prunus.evaluation.data import open_data
+from prunus.evaluation.evaluator import Evaluator
+from prunus.evaluation.metrics import Fidelity, Top, metric_named
+from prunus.graph.macs import CostModel, cost_model
+from prunus.grouping import Grouping, find_groups
+from prunus.host import Host
+from prunus.network import Network, Source
+from prunus.settings import Settings
+from prunus.task import Dataset, Metric
+
+
+@attrs.frozen(eq=False)
+class Loaded:
+    """A network with everything derived from its structure."""
+
+    network: Network
+    source: Source
+    grouping: Grouping
+    cost: CostModel
+    format: Format
+
+
+def format_of(host: Host, path: Path) -> Format:
+    """The one format that recognises a model path.
+
+    Raises:
+        ModelError: the file is missing.
+        UsageError: no format or several recognise it.
+    """
+    if not path.exists():
+        raise ModelError(f"{path}: no such file or directory; check --model")
+    claims = [descriptor for descriptor in host.all(Format) if descriptor.detect(path)]
+    if len(claims) == 1:
+        return claims[0]
+    names = ", ".join(descriptor.name for descriptor in host.all(Format))
+    if claims:
+        both = " and ".join(descriptor.name for descriptor in claims)
+        raise UsageError(f"{path}: claimed by {both}; rename the file so that one format recognises it")
+    raise UsageError(
+        f"{path}: no installed format recognises this file; installed: {names}; "
+        "Caffe, Darknet and TensorFlow come with prunus-caffe, prunus-darknet, prunus-tensorflow"
+    )
+
+
+def read_network(host: Host, source: Source) -> tuple[Network, Format]:
+    """Load native files through their format."""
+    descriptor = format_of(host, source.model)
+    if source.weights is not None and not source.weights.exists() and not _prefix(source.weights):
+        raise ModelError(f"{source.weights}: no such file; check --weights")
+    network = host.call(Format, descriptor.name, "prunus_load", source=source)
+    assert isinstance(network, Network)
+    return network, descriptor
+
+
+def load(host: Host, settings: Settings) -> Loaded:
+    """Load and group the network the settings name."""
+    if settings.model is None:
+        raise UsageError("no model given; use --model FILE or --config FILE")
+    source = Source(settings.model, settings.weights, settings.options)
+    network, descriptor = read_network(host, source)
+    _check_excluded(network, settings.exclude)
+    grouping = find_groups(network, settings.exclude)
+    return Loaded(network, source, grouping, cost_model(network.model, grouping), descriptor)
+
+
+def evaluation_data(loaded: Loaded, settings: Settings) -> Dataset | None:
+    """Held-out samples: ``--data``, else the network's own; ``None`` without either."""
+    if settings.data is not None:
+        return open_samples(loaded, settings.data, training=False)
+    task = loaded.network.task
+    return None if task.evaluation is None else task.evaluation()
+
+
+def open_samples(loaded: Loaded, spec: str, *, training: bool) -> Dataset:
+    """A data specification in the format's own terms, else in everybody's."""
+    if loaded.format.data is not None:
+        dataset = loaded.format.data(spec, loaded.network, training)
+        if dataset is not None:
+            return dataset
+    return open_data(spec, loaded.network)
+
+
+def metric_for(loaded: Loaded, settings: Settings, data: Dataset) -> Metric:
+    """The metric asked for, else the network's own, top-1 with labels, fidelity without."""
+    own = loaded.network.task.metric
+    labelled = data.read(np.zeros(1, np.int64), None).labels is not None
+    if settings.metric is None:
+        if own is not None and (labelled or not own.needs_labels):
+            return own
+        return Top(1) if labelled else Fidelity()
+    metric = _metric_by_name(loaded, settings.metric)
+    if metric.needs_labels and not labelled:
+        raise DataError(f"metric '{metric.name}' needs labels and the data has none; use --metric fidelity")
+    return metric
+
+
+def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Evaluator | None:
+    """Samples and metric, or ``None`` without data."""
+    data = evaluation_data(loaded, settings)
+    if data is None:
+        return None
+    if not len(data):
+        raise DataError("no samples: the data set is empty")
+    return Evaluator(reference, data, metric_for(loaded, settings, data), settings.samples)
+
+
+def _metric_by_name(loaded: Loaded, name: str) -> Metric:
+    own = loaded.network.task.metric
+    if own is not None and own.name == name:
+        return own
+    if name in loaded.format.metrics:
+        return loaded.format.metrics[name](loaded.network)
+    found = metric_named(name)
+    if found is None:
+        known = ["top-K", "accuracy", "loss", "fidelity", *loaded.format.metrics]
+        if own is not None:
+            known.append(own.name)
+        raise UsageError(f"unknown metric '{name}'; there are: {', '.join(dict.fromkeys(known))}")
+    return found
+
+
+def _check_excluded(network: Network, exclude: tuple[str, ...]) -> None:
+    known = {name for layer in network.layers for name in (layer, layer.split(":")[0])}
+    known |= {value.name or "" for node in network.model.graph for value in node.outputs}
+    for name in exclude:
+        if name not in known:
+            raise UsageError(f"--exclude {name}: the network has no such layer; 'prunus stat' lists them")
+
+
+def _prefix(path: Path) -> bool:
+    """A TensorFlow checkpoint is named by the common prefix of its files."""
+    return any(path.parent.glob(f"{path.name}.*"))

@@ -1,0 +1,274 @@
+"""``prunus prune``: choose channels for a rate or a threshold, mask them, report."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.compaction import compact
+from prunus.descriptors import Format, Policy
+from prunus.errors import PlanError, StaleError, UsageError
+from prunus.evaluation.evaluator import Evaluator
+from prunus.folding import fold
+from prunus.graph.digest import structure_digest, weights_digest
+from prunus.host import Host
+from prunus.masking import mask, masked_units
+from prunus.network import Compact, Destination, Network, Source, Written
+from prunus.planning.budget import Budget, Planning
+from prunus.planning.target import TOLERANCE
+from prunus.sensitivity import Sensitivity
+from prunus.settings import Settings
+from prunus.steps.analyze import DEFAULT_CRITERION, score
+from prunus.steps.files import moved, staged, write_json
+from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
+from prunus.steps.report import GroupRow, Report, Stage, parameters, size_on_disk
+from prunus.steps.workspace import Workspace, workspace_of
+
+Keep = dict[str, NDArray[np.bool_]]
+
+
+@attrs.frozen(eq=False)
+class Pruned:
+    """A plan carried out."""
+
+    loaded: Loaded
+    masked: Network
+    compact: Compact
+    keep: Keep
+    written: Written
+    report: Report
+    changed: bool
+
+
+def prune(host: Host, settings: Settings) -> Pruned:
+    """Choose, fold, mask, measure and write.
+
+    Raises:
+        PlanError: the target is out of reach or the plan is empty.
+        StaleError: the stored analysis is of another network.
+    """
+    budget = _budget(settings)
+    workspace = workspace_of(settings)
+    loaded = load(host, settings)
+    original = _original(host, settings, workspace, loaded)
+    evaluator = evaluator_for(loaded, settings, original)
+    sensitivity = _matching(workspace, loaded, original)
+    samples = None if evaluator is None else evaluator.calibration()
+    present = masked_units(loaded.network, loaded.grouping)
+    planning = _planning(host, settings, loaded, samples, present, sensitivity)
+    allocation = _allocation(settings, sensitivity)
+    keep = dict(host.call(Policy, allocation, "prunus_mask", planning=planning, budget=budget))
+    for name, units in present.items():
+        keep[name] = keep.get(name, units) & units
+    changed = any(not np.array_equal(keep[n], present.get(n, np.ones_like(keep[n]))) for n in keep)
+    _check(budget, loaded, keep)
+    masked = mask(fold(loaded.network, loaded.grouping, _newly(keep, present), samples), loaded.grouping, keep)
+    smaller = compact(masked, loaded.grouping, keep)
+    written = _write(host, settings, workspace, loaded, masked, smaller, budget)
+    notes = _notes(settings, sensitivity, evaluator, changed, loaded.network)
+    report = _report(loaded, original, masked, smaller, keep, evaluator, written, budget, notes)
+    _remember(workspace, loaded, written, keep, budget, allocation, changed)
+    return Pruned(loaded, masked, smaller, keep, written, report, changed)
+
+
+def round_name(descriptor: Format, budget: Budget) -> str:
+    """Directory of a round: ``rate_0.5``, ``threshold_0.01``."""
+    target = f"rate_{budget.rate:g}" if budget.rate is not None else f"threshold_{budget.threshold:g}"
+    return descriptor.round_prefix + target
+
+
+def _budget(settings: Settings) -> Budget:
+    if (settings.rate is None) == (settings.threshold is None):
+        raise UsageError("give either --rate (share of MACs to remove) or --threshold (metric loss per group)")
+    if settings.rate is not None and not 0 <= settings.rate < 1:
+        raise UsageError(f"--rate {settings.rate:g}: a share of MACs in [0, 1), for example 0.5")
+    if settings.threshold is not None and settings.threshold < 0:
+        raise UsageError(f"--threshold {settings.threshold:g}: a loss, not negative")
+    multiple = 2 if settings.multiple is None else settings.multiple
+    if multiple < 1:
+        raise UsageError(f"--multiple {multiple}: a whole number from 1")
+    return Budget(settings.rate, settings.threshold, multiple, settings.seed or 0)
+
+
+def _original(host: Host, settings: Settings, workspace: Workspace, loaded: Loaded) -> Network:
+    """The unpruned network, which rates and comparisons refer to."""
+    source = workspace.recall("original")
+    if settings.baseline is not None:
+        source = Source(loaded.source.model, settings.baseline, loaded.source.options)
+    if source is None or source.weights == loaded.source.weights:
+        return loaded.network
+    if source.model.absolute() != loaded.source.model.absolute():
+        return loaded.network
+    network, _ = read_network(host, attrs.evolve(source, options=loaded.source.options))
+    return network
+
+
+def _matching(workspace: Workspace, loaded: Loaded, original: Network) -> Sensitivity | None:
+    """The stored analysis, if it is of this network or of the one it was pruned from."""
+    stored = workspace.sensitivity()
+    if stored is None:
+        return None
+    if stored.key["structure"] != structure_digest(loaded.network):
+        raise StaleError(
+            f"{workspace.sensitivity_file}: measured on another network; run 'prunus ana' again or remove it"
+        )
+    known = {weights_digest(loaded.network), weights_digest(original)}
+    if stored.key["weights"] not in known and not masked_units(loaded.network, loaded.grouping):
+        raise StaleError(
+            f"{workspace.sensitivity_file}: measured on other weights; run 'prunus ana' again or remove it"
+        )
+    return stored
+
+
+def _planning(
+    host: Host,
+    settings: Settings,
+    loaded: Loaded,
+    samples: dict[str, NDArray[np.float32]] | None,
+    present: Keep,
+    sensitivity: Sensitivity | None,
+) -> Planning:
+    criterion = settings.criterion or DEFAULT_CRITERION
+    scores = score(host, criterion, loaded, samples, settings.seed or 0)
+    groups = loaded.grouping.groups
+    whole = {group.name: present.get(group.name, np.ones(group.size, bool)) for group in groups}
+    return Planning(groups, scores, whole, loaded.cost, sensitivity)
+
+
+def _allocation(settings: Settings, sensitivity: Sensitivity | None) -> str:
+    if settings.allocation is not None:
+        return settings.allocation
+    return "uniform" if sensitivity is None and settings.rate is not None else "sensitivity"
+
+
+def _newly(keep: Keep, present: Keep) -> Keep:
+    """What this round removes: constants of earlier rounds are folded already."""
+    return {
+        name: units | ~present[name] if name in present else units for name, units in keep.items()
+    }
+
+
+def _check(budget: Budget, loaded: Loaded, keep: Keep) -> None:
+    removed = 1 - loaded.cost.macs(loaded.cost.kept(keep)) / loaded.cost.total
+    if not keep and budget.rate != 0:
+        raise PlanError("the plan removes nothing: no group allows it; raise --rate or --threshold")
+    if budget.rate and abs(removed - budget.rate) > TOLERANCE * budget.rate and removed > budget.rate:
+        # removing more than asked happens only where earlier rounds went further already
+        return
+    if budget.rate and removed < budget.rate * (1 - TOLERANCE):
+        raise PlanError(
+            f"rate {budget.rate:g} is not reachable with these groups; the nearest is {removed:.4f}: "
+            "lower --multiple, or exclude fewer layers"
+        )
+
+
+def _write(
+    host: Host,
+    settings: Settings,
+    workspace: Workspace,
+    loaded: Loaded,
+    masked: Network,
+    smaller: Compact,
+    budget: Budget,
+) -> Written:
+    directory = workspace.path / round_name(loaded.format, budget)
+    with staged(directory) as stage:
+        destination = Destination(stage, "masked", None, settings.options)
+        written = host.call(
+            Format, loaded.format.name, "prunus_compact",
+            network=masked, compact=smaller, destination=destination,
+        )
+    return moved(written, stage, directory)
+
+
+def _notes(
+    settings: Settings,
+    sensitivity: Sensitivity | None,
+    evaluator: Evaluator | None,
+    changed: bool,
+    network: Network,
+) -> tuple[str, ...]:
+    notes = [*network.notes, *settings.notes]
+    if sensitivity is None and settings.allocation is None and settings.rate is not None:
+        notes.append("no result of 'prunus ana' in the workspace: the same ratio is used in every group")
+    if evaluator is None:
+        notes.append("no samples: accuracy is not measured; give --data to see it")
+    if not changed:
+        notes.append("this round changes no structure: finetuning again would bring nothing new")
+    return tuple(notes)
+
+
+def _report(
+    loaded: Loaded,
+    original: Network,
+    masked: Network,
+    smaller: Compact,
+    keep: Keep,
+    evaluator: Evaluator | None,
+    written: Written,
+    budget: Budget,
+    notes: tuple[str, ...],
+) -> Report:
+    kept = loaded.cost.kept(keep)
+    macs = loaded.cost.macs(kept)
+    stages = (
+        Stage(
+            "original",
+            None if evaluator is None else evaluator.baseline,
+            round(loaded.cost.total),
+            parameters(loaded.network, original.model),
+        ),
+        Stage(
+            "pruned",
+            None if evaluator is None else evaluator.measure(smaller.model),
+            round(macs),
+            parameters(loaded.network, smaller.model),
+            size_on_disk(written),
+        ),
+    )
+    facts = {
+        "rate_asked": budget.rate,
+        "threshold": budget.threshold,
+        "rate": 1 - macs / loaded.cost.total,
+        "exact": all(g.exact for g in loaded.grouping.groups if g.name in keep),
+    }
+    files = tuple(p for p in (written.model, written.weights, *written.others) if p is not None)
+    metric = None if evaluator is None else evaluator.metric.name
+    return Report("prune", metric, stages, group_rows(loaded, keep), notes, files, "prunus finetune", facts)
+
+
+def group_rows(loaded: Loaded, keep: Keep) -> tuple[GroupRow, ...]:
+    """Every group with the MACs of the layers that make it, before and after."""
+    kept = loaded.cost.kept(keep)
+    before = loaded.cost.layer_macs(loaded.cost.sizes)
+    after = loaded.cost.layer_macs(kept)
+    rows = []
+    for index, group in enumerate(loaded.grouping.groups):
+        own = loaded.cost.outputs[:, index] > 0
+        rows.append(
+            GroupRow(group.name, group.size, int(kept[index]), round(before[own].sum()), round(after[own].sum()))
+        )
+    return tuple(rows)
+
+
+def _remember(
+    workspace: Workspace,
+    loaded: Loaded,
+    written: Written,
+    keep: Keep,
+    budget: Budget,
+    allocation: str,
+    changed: bool,
+) -> None:
+    directory = workspace.path / round_name(loaded.format, budget)
+    plan = {
+        "budget": attrs.asdict(budget),
+        "allocation": allocation,
+        "groups": {name: np.flatnonzero(units).tolist() for name, units in keep.items()},
+        "structure": structure_digest(loaded.network),
+    }
+    write_json(directory / "plan.json", plan)
+    if workspace.recall("original") is None:
+        workspace.remember("original", loaded.source)
+    workspace.remember("pruned", written, directory=str(directory.absolute()), changed=changed)

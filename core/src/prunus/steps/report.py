@@ -1,0 +1,104 @@
+"""What a step tells: one value, rendered as a table or as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+
+from prunus.evaluation.session import Session, random_inputs
+from prunus.network import Network, Written
+from prunus.task import Measurement
+
+LEARNED = frozenset({"weight", "bias", "scale", "shift", "slope"})
+
+
+@attrs.frozen
+class Stage:
+    """One state of the network, one row of the table.
+
+    Attributes:
+        name: ``original``, ``pruned``, ``finetuned``, ``transformed``.
+        metric: Value on held-out samples, or ``None`` without data.
+        macs: Multiply-accumulates of one input that the network needs.
+        params: Learned numbers that are left.
+        bytes: Size of the weights on disk, or ``None``.
+        milliseconds: Measured latency of one input in ONNX Runtime, or ``None``.
+    """
+
+    name: str
+    metric: Measurement | None
+    macs: int
+    params: int
+    bytes: int | None = None
+    milliseconds: float | None = None
+
+
+@attrs.frozen
+class GroupRow:
+    """One group in a report."""
+
+    group: str
+    channels: int
+    kept: int
+    macs: int
+    kept_macs: int
+
+
+@attrs.frozen(eq=False)
+class Report:
+    """Result of a step.
+
+    Attributes:
+        step: Its name.
+        metric: Name of the metric of all stages, if any.
+        stages: Rows, the original first.
+        groups: What happened to each group.
+        notes: Sentences for the user.
+        files: What was written.
+        next: Command to go on with, if any.
+        facts: Further named values (``rate``, ``proof``).
+    """
+
+    step: str
+    metric: str | None = None
+    stages: tuple[Stage, ...] = ()
+    groups: tuple[GroupRow, ...] = ()
+    notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    next: str | None = None
+    facts: dict[str, Any] = attrs.field(factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return attrs.asdict(
+            self, value_serializer=lambda _, __, v: str(v) if isinstance(v, Path) else v
+        )
+
+
+def parameters(network: Network, model: ir.Model) -> int:
+    """Learned numbers of a graph that shares the network's initializer names."""
+    total = 0
+    for name, value in model.graph.initializers.items():
+        binding = network.bindings.get(name)
+        if binding is not None and binding.role in LEARNED and value.shape is not None:
+            total += int(np.prod([int(size) for size in value.shape]))
+    return total
+
+
+def size_on_disk(written: Written) -> int:
+    """Bytes of the file or files that hold the weights."""
+    path = written.weights or written.model
+    if path.is_file():
+        return path.stat().st_size
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return sum(p.stat().st_size for p in path.parent.glob(f"{path.name}.*"))
+
+
+def latency(model: ir.Model) -> float:
+    """Milliseconds of one input in ONNX Runtime."""
+    return Session(model).latency(random_inputs(model, 1, 0))

@@ -1,0 +1,169 @@
+"""``prunus transform``: remove the masked channels, write native files, prove them equal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.compaction import compact
+from prunus.descriptors import Format
+from prunus.errors import PlanError, UsageError
+from prunus.evaluation.evaluator import Evaluator
+from prunus.host import Host
+from prunus.masking import mask, masked_units
+from prunus.network import Compact, Destination, Network, Source, Written
+from prunus.proof import Proof, prove
+from prunus.settings import Settings
+from prunus.steps.files import moved, staged
+from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
+from prunus.steps.prune import group_rows
+from prunus.steps.report import Report, Stage, latency, parameters, size_on_disk
+from prunus.steps.workspace import Workspace
+
+
+@attrs.frozen(eq=False)
+class Transformed:
+    """Result of ``transform``."""
+
+    written: Written
+    proof: Proof | None
+    report: Report
+
+
+def transform(
+    host: Host, settings: Settings, output: Path | None, *, proof: bool = True, measure: bool = True
+) -> Transformed:
+    """Compact a masked network.
+
+    Args:
+        host: Plugins.
+        settings: ``model`` and ``weights`` of the masked network (see `newest`).
+        output: Directory to write to; the workspace's ``transformed`` without it.
+        proof: Load the result back and compare it with the masked network.
+        measure: Evaluate and time the networks.
+
+    Raises:
+        PlanError: the weights hold no mask.
+        ProofError: the result is not equal; nothing is left behind.
+    """
+    workspace = None if settings.workspace is None else Workspace(settings.workspace)
+    loaded = load(host, settings)
+    keep = masked_units(loaded.network, loaded.grouping)
+    if not keep:
+        where = loaded.source.weights or loaded.source.model
+        raise PlanError(
+            f"{where}: no channel is masked, so nothing can be removed; give the weights that "
+            "'prunus prune' or 'prunus finetune' wrote"
+        )
+    directory = output or (workspace.path / "transformed" if workspace is not None else Path("transformed"))
+    masked = mask(loaded.network, loaded.grouping, keep)
+    smaller = compact(masked, loaded.grouping, keep)
+    exact = all(group.exact for group in loaded.grouping.groups if group.name in keep)
+    evaluator = evaluator_for(loaded, settings, _original(host, workspace, loaded)) if measure else None
+    with staged(directory) as stage:
+        destination = Destination(stage, "compact", None, settings.options)
+        written = host.call(
+            Format, loaded.format.name, "prunus_compact",
+            network=masked, compact=smaller, destination=destination,
+        )
+        found = _prove(host, loaded, masked, smaller, written, evaluator, exact) if proof else None
+        size = size_on_disk(written)
+    written = moved(written, stage, directory)
+    report = _report(loaded, masked, smaller, keep, evaluator, written, size, found, exact, measure)
+    if workspace is not None:
+        workspace.remember("transformed", written)
+    return Transformed(written, found, report)
+
+
+def newest(settings: Settings) -> Settings:
+    """Settings naming the last finetuned, else the last pruned network of the workspace.
+
+    Raises:
+        UsageError: there is neither a workspace with results nor a model.
+    """
+    workspace = None if settings.workspace is None else Workspace(settings.workspace)
+    if workspace is None:
+        if settings.model is None:
+            raise UsageError("no model given; use --model FILE --weights FILE, or --workspace DIR")
+        return settings
+    state = workspace.state()
+    tuned, pruned = state.get("finetuned"), state.get("pruned")
+    if not pruned:
+        raise UsageError(f"{workspace.path}: nothing pruned here yet; run 'prunus prune' first")
+    same = tuned is not None and tuned["directory"] == pruned["directory"]
+    source = workspace.recall("finetuned" if same else "pruned")
+    assert source is not None
+    return attrs.evolve(settings, model=source.model, weights=source.weights)
+
+
+def _original(host: Host, workspace: Workspace | None, loaded: Loaded) -> Network:
+    source = None if workspace is None else workspace.recall("original")
+    if source is None:
+        return loaded.network
+    network, _ = read_network(host, attrs.evolve(source, options=loaded.source.options))
+    return network
+
+
+def _prove(
+    host: Host,
+    loaded: Loaded,
+    masked: Network,
+    smaller: Compact,
+    written: Written,
+    evaluator: Evaluator | None,
+    exact: bool,
+) -> Proof | None:
+    source = Source(written.model, written.weights, loaded.source.options)
+    again, _ = read_network(host, source)
+    inputs = None if evaluator is None else evaluator.calibration(8)
+    if not exact:
+        # LRN windows moved: the files are compared with the compact graph they were written from
+        return prove(smaller.model, again.model, inputs)
+    return prove(masked.model, again.model, inputs)
+
+
+def _report(
+    loaded: Loaded,
+    masked: Network,
+    smaller: Compact,
+    keep: dict[str, NDArray[np.bool_]],
+    evaluator: Evaluator | None,
+    written: Written,
+    size: int,
+    proof: Proof | None,
+    exact: bool,
+    measure: bool,
+) -> Report:
+    before = Written(loaded.source.model, loaded.source.weights)
+    macs = round(loaded.cost.macs(loaded.cost.kept(keep)))
+    stages = (
+        Stage(
+            "masked",
+            None if evaluator is None else evaluator.measure(masked.model),
+            round(loaded.cost.total),
+            parameters(loaded.network, masked.model),
+            size_on_disk(before),
+            latency(masked.model) if measure else None,
+        ),
+        Stage(
+            "transformed",
+            None if evaluator is None else evaluator.measure(smaller.model),
+            macs,
+            parameters(loaded.network, smaller.model),
+            size,
+            latency(smaller.model) if measure else None,
+        ),
+    )
+    notes = [*loaded.network.notes]
+    if not exact:
+        notes.append(
+            "cross-channel LRN: masked and transformed are not comparable there; the proof compares the "
+            "written files with the compact network that was measured"
+        )
+    facts = {"proof": None if proof is None else attrs.asdict(proof)}
+    files = tuple(path for path in (written.model, written.weights, *written.others) if path is not None)
+    metric = None if evaluator is None else evaluator.metric.name
+    return Report("transform", metric, stages, group_rows(loaded, keep), tuple(notes), files, None, facts)

@@ -1,0 +1,76 @@
+"""What the steps leave for each other, keyed by digests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from prunus.errors import StaleError, UsageError
+from prunus.network import Source, Written
+from prunus.sensitivity import Sensitivity
+from prunus.settings import Settings
+from prunus.steps.files import make_directory, read_json, write_json
+
+
+@attrs.frozen
+class Workspace:
+    """A directory with ``ana.json``, one directory a round, and ``state.json``."""
+
+    path: Path
+
+    @property
+    def sensitivity_file(self) -> Path:
+        """Result of ``ana``."""
+        return self.path / "ana.json"
+
+    def sensitivity(self) -> Sensitivity | None:
+        """The stored analysis, if there is one."""
+        if not self.sensitivity_file.exists():
+            return None
+        try:
+            return Sensitivity.from_json(read_json(self.sensitivity_file))
+        except (KeyError, TypeError) as error:
+            raise StaleError(
+                f"{self.sensitivity_file}: not a result of this version ({error}); run 'prunus ana' again"
+            ) from error
+
+    def save_sensitivity(self, sensitivity: Sensitivity) -> None:
+        """Store the analysis."""
+        make_directory(self.path)
+        write_json(self.sensitivity_file, sensitivity.to_json())
+
+    def state(self) -> dict[str, Any]:
+        """What the last steps did; empty at first."""
+        path = self.path / "state.json"
+        return read_json(path) if path.exists() else {}
+
+    def update(self, **values: Any) -> None:
+        """Remember something for the next step."""
+        make_directory(self.path)
+        write_json(self.path / "state.json", {**self.state(), **values})
+
+    def remember(self, name: str, written: Written | Source, **more: Any) -> None:
+        """Remember a model by name."""
+        weights = None if written.weights is None else str(written.weights.absolute())
+        self.update(**{name: {"model": str(written.model.absolute()), "weights": weights, **more}})
+
+    def recall(self, name: str) -> Source | None:
+        """A remembered model."""
+        stored = self.state().get(name)
+        if stored is None:
+            return None
+        weights = stored["weights"]
+        return Source(Path(stored["model"]), None if weights is None else Path(weights))
+
+
+def workspace_of(settings: Settings) -> Workspace:
+    """The workspace of the settings.
+
+    Raises:
+        UsageError: none is given.
+    """
+    if settings.workspace is None:
+        raise UsageError("no workspace given; use --workspace DIR or name it in the configuration")
+    return Workspace(settings.workspace)
