@@ -96,6 +96,10 @@ def _reorg(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """
     given, s = layer.input, layer.numbers["stride"]
     value = build.as_image(layer, value, given, "image")
+    if "extra" in layer.numbers:
+        return _padded(build, layer, value)
+    if layer.numbers["flatten"]:
+        return _pixels_first(build, layer, value)
     if layer.numbers["reverse"]:
         return build.emit(layer, "depth", "DepthToSpace", (value,), _dims(layer), {"blocksize": s})
     if layer.type == "reorg3d":
@@ -104,6 +108,22 @@ def _reorg(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     value = build.reshape(layer, "blocks", value, split, split)
     moved = (s, s, given.c // (s * s), given.h, given.w)
     value = build.emit(layer, "swap", "Transpose", (value,), moved, {"perm": [0, 3, 5, 1, 2, 4]})
+    return build.reshape(layer, "maps", value, _dims(layer), _dims(layer))
+
+
+def _padded(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    """``extra`` zeros behind the vector (a "pass" move in Darknet's go player)."""
+    value = build.as_vector(layer, value, layer.input, "flatten")
+    pads = build.constant(layer, "pads", np.array([0, 0, 0, layer.numbers["extra"]], np.int64))
+    return build.emit(layer, "pad", "Pad", (value, pads), (layer.output.size,))
+
+
+def _pixels_first(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    """``flatten``: (c, h w) to (h w, c), or back with ``reverse``."""
+    places, c = layer.input.h * layer.input.w, layer.input.c
+    split = (places, c) if layer.numbers["reverse"] else (c, places)
+    value = build.reshape(layer, "split", value, split, split)
+    value = build.emit(layer, "swap", "Transpose", (value,), split[::-1], {"perm": [0, 2, 1]})
     return build.reshape(layer, "maps", value, _dims(layer), _dims(layer))
 
 

@@ -181,13 +181,14 @@ def _reorg(draft: Layer) -> Layer:
     section, given = draft.section, need_image(draft)
     stride = positive(section, "stride", 1)
     reverse = section.integer("reverse", 0)
+    extra, flatten = section.integer("extra", 0), section.integer("flatten", 0)
     numbers = {"stride": stride, "reverse": reverse}
     square = stride * stride
-    for key in ("flatten", "extra"):
-        if section.integer(key, 0) and draft.type == "reorg":
-            reason = f"opaque layer {draft.index} of type 'reorg' with {key}"
-            return attrs.evolve(draft, opaque=reason)
-    needs_channels = reverse or draft.type == "reorg"
+    if draft.type == "reorg" and extra > 0 and not flatten:
+        out = Shape(given.size + extra, image=False)
+        return attrs.evolve(draft, output=out, numbers={**numbers, "extra": extra})
+    numbers["flatten"] = int(draft.type == "reorg" and flatten != 0)
+    needs_channels = reverse or (draft.type == "reorg" and not flatten)
     if (needs_channels and given.c % square) or (
         not reverse and (given.h % stride or given.w % stride)
     ):

@@ -86,7 +86,7 @@ def _main(arguments: Sequence[str]) -> None:
     darknet.set_batch_network(network, 1)
     data = np.load(given)
     answer = darknet.network_predict(network, data.ctypes.data_as(ctypes.POINTER(ctypes.c_float)))
-    arrays = {}
+    arrays: dict[str, Array] = {}
     for index in (int(part) for part in wanted.split(",") if part):
         image = darknet.get_network_image_layer(network, index)
         count = image.w * image.h * image.c
@@ -94,7 +94,7 @@ def _main(arguments: Sequence[str]) -> None:
         arrays[str(index)] = flat.reshape(image.c, image.h, image.w).copy()
     if int(outputs):
         arrays["-1"] = np.ctypeslib.as_array(answer, (int(outputs),)).copy()
-    np.savez(result, **arrays)
+    np.savez(result, allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":
