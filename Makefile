@@ -1,0 +1,55 @@
+# make demo   the four steps on a trained Caffe LeNet, ending with one table
+# make test   the whole test suite; tests of frameworks that are missing skip with a reason
+# make check  ruff and mypy --strict
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3 python))
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH ?= torch==2.13.0
+DISTRIBUTIONS := core plugins/caffe plugins/darknet plugins/torch plugins/tensorflow
+SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
+PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
+
+.PHONY: demo demo-darknet demo-tensorflow test check fix clean
+.DELETE_ON_ERROR:
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# the trainer and the formats that need no framework
+$(VENV)/installed: $(BIN)/python $(PYPROJECTS)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e core -e plugins/caffe -e plugins/darknet -e plugins/torch mlxtend
+	touch $@
+
+# TensorFlow itself is left out here: its tests skip unless it is installed
+$(VENV)/testing: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e 'core[testing]' h5py ruff mypy
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e plugins/tensorflow -e tests/sample_plugin
+	touch $@
+
+$(VENV)/tensorflow: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check 'tensorflow-cpu==2.21.*' -e plugins/tensorflow
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python examples/lenet/demo.py
+
+demo-darknet: $(VENV)/installed
+	$(BIN)/python examples/darknet-digits/demo.py
+
+demo-tensorflow: $(VENV)/tensorflow
+	$(BIN)/python examples/tensorflow-mnist/demo.py
+
+test: $(VENV)/testing
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/testing
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(SOURCES)
+
+fix: $(VENV)/testing
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV)

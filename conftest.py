@@ -1,0 +1,38 @@
+"""Settings of every test run.
+
+PRUNUS_REQUIRE=caffe,darknet,… (set by .ci/run) turns a skip of a test with such a
+marker, or of a whole test module, into a failure: green means the frameworks agreed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+REQUIRED = {name for name in os.environ.get("PRUNUS_REQUIRE", "").split(",") if name}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    markers = {mark.name for mark in item.iter_markers()} & REQUIRED
+    if report.skipped and markers and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although {', '.join(sorted(markers))} is required: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.skipped and REQUIRED:
+        report.outcome = "failed"
+        report.longrepr = f"module skipped although everything is required: {report.longrepr}"
+    return report
