@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import os
 import sys
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
 from typing import Any, TypeVar
 
 import attrs
 import pluggy
 
-from prunus import hookspecs
+from prunus import __version__, hookspecs
 from prunus.descriptors import Criterion, Descriptor, Format, Policy, Trainer
 from prunus.errors import PluginError, UsageError
 
@@ -170,12 +168,13 @@ class Host:
 
 def start() -> Host:
     """The host with built-in and installed plugins, as `PRUNUS_PLUGINS` allows."""
-    plugins: list[tuple[object, str]] = [(importlib.import_module(name), "prunus") for name in BUILT_IN]
+    plugins: list[tuple[object, str]] = []
     broken: list[Broken] = []
-    for point in installed():
+    own = [EntryPoint(name.rpartition(".")[2], name, "prunus") for name in BUILT_IN]
+    for point in (*own, *installed()):
         distribution = _distribution(point)
         try:
-            plugins.append((_load(point), distribution))
+            plugins.append((point.load(), distribution))
         except Exception as error:  # noqa: BLE001  one broken plugin must not stop the others
             broken.append(Broken(point.name, distribution, f"{type(error).__name__}: {error}"))
     return Host(plugins, tuple(broken))
@@ -188,12 +187,9 @@ def installed() -> list[EntryPoint]:
     return points if chosen is None else [p for p in points if p.name in chosen.split(",")]
 
 
-def _load(point: EntryPoint) -> ModuleType | object:
-    return point.load()
-
-
 def _distribution(point: EntryPoint) -> str:
-    return "unknown" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+    """Name and version, for messages; built-ins belong to prunus itself."""
+    return f"prunus {__version__}" if point.dist is None else f"{point.dist.name} {point.dist.version}"
 
 
 def _print_call(hook: str, implementations: Any, arguments: Any) -> None:

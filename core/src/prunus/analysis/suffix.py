@@ -118,22 +118,27 @@ def _suffix(model: ir.Model, masked: tuple[str, ...]) -> Suffix:
 
 def _detach(graph: ir.Graph, inside: Iterable[ir.Node], behind: set[int]) -> tuple[str, ...]:
     """Turn values computed in front into graph inputs."""
-    fed: dict[str, ir.Value] = {}
-    own = {id(value) for value in graph.inputs}
+    inputs = {id(value) for value in graph.inputs}
+    fed: dict[int, ir.Value] = {}
     for node in inside:
         for index, value in enumerate(node.inputs):
-            if value is None or id(value) in behind or value.is_initializer():
+            if value is None or id(value) in behind or value.is_initializer() or _is_probe(value):
                 continue
-            if id(value) in own:
-                if not (value.name or "").startswith(("mask:", "offset:")):
-                    fed.setdefault(value.name or "", value)
+            if id(value) in inputs:
+                fed.setdefault(id(value), value)
                 continue
-            name = value.name or ""
-            if name not in fed:
-                fed[name] = ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT))
-                value.name = f"{name}/computed"
-            node.replace_input_with(index, fed[name])
-    keep = [v for v in graph.inputs if (v.name or "").startswith(("mask:", "offset:"))]
+            if id(value) not in fed:
+                fed[id(value)] = ir.Value(name=value.name, type=ir.TensorType(ir.DataType.FLOAT))
+            node.replace_input_with(index, fed[id(value)])
+    for node in graph:
+        for value in node.outputs:
+            if id(value) in fed:
+                value.name = f"{value.name}/computed"
+    probes = [value for value in graph.inputs if _is_probe(value)]
     graph.inputs.clear()
-    graph.inputs.extend([*keep, *fed.values()])
-    return tuple(fed)
+    graph.inputs.extend([*probes, *fed.values()])
+    return tuple(value.name or "" for value in fed.values())
+
+
+def _is_probe(value: ir.Value) -> bool:
+    return (value.name or "").startswith(("mask:", "offset:"))

@@ -1,0 +1,1 @@
+"""Built-in criteria and allocations: plugins like any third party's."""
