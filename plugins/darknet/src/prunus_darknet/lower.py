@@ -14,6 +14,7 @@ from prunus_darknet.builder import GraphBuilder
 from prunus_darknet.heads import HEADS
 from prunus_darknet.layers import NETWORK_INPUT, Layer, Structure
 from prunus_darknet.lower_joins import JOINS
+from prunus_darknet.lower_local import local
 from prunus_darknet.lower_maps import MAPS
 from prunus_darknet.lower_weighted import WEIGHTED, Weighted
 from prunus_darknet.weights import Array, Slot
@@ -104,7 +105,9 @@ class _Run:
 
     def lowered(self, layer: Layer) -> ir.Value:
         sources = tuple(self.source(layer, position) for position in range(len(layer.sources)))
-        if layer.type in WEIGHTED:
+        if layer.type == "local":
+            value = local(self.build, layer, sources[0], self.weighted)
+        elif layer.type in WEIGHTED:
             value = WEIGHTED[layer.type](self.build, layer, sources[0], self.weighted)
         elif layer.type in JOINS:
             shapes = tuple(self.structure.output_of(index) for index in layer.sources)

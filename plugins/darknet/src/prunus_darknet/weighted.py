@@ -161,26 +161,30 @@ def connected(draft: Layer, transposed: bool) -> Layer:
 
 
 def local(draft: Layer) -> Layer:
-    """``[local]``: own weights at every place; opaque, its weights pass through untouched.
+    """``[local]``: own weights at every place, one bias for every output value.
 
-    ``local_out_height`` counts ``(h - size) / stride + 1`` places where ``pad`` is 0
-    and ``(h - 1) / stride + 1`` else.
+    ``local_out_height`` counts ``(h - size) / stride + 1`` places where ``pad`` is 0 and
+    ``(h - 1) / stride + 1`` else, which is what a padding of one gives for size 3 only.
 
     Raises:
         ModelError: settings that no such layer can have.
     """
     section, given = draft.section, need_image(draft)
     filters, size = positive(section, "filters", 1), positive(section, "size", 1)
-    stride = positive(section, "stride", 1)
-    reach = 1 if section.integer("pad", 0) else size
+    stride, pad = positive(section, "stride", 1), int(section.integer("pad", 0) != 0)
+    reach = 1 if pad else size
     if given.h < reach or given.w < reach:
         raise section.error(f"[local] of size {size} does not fit its {given} input")
     out = Shape(filters, (given.h - reach) // stride + 1, (given.w - reach) // stride + 1)
-    weights = size * size * given.c * filters * out.h * out.w
+    weight = (out.h * out.w * filters, given.c * size * size, 1, 1)
+    opaque = None
+    if pad and size != 3:
+        opaque = f"opaque layer {draft.index} of type 'local' with pad=1 but not size=3"
     return attrs.evolve(
         draft,
         output=out,
+        numbers={"filters": filters, "size": size, "stride": stride, "pad": pad},
         activation=section.text("activation", "logistic"),
-        blobs=(Blob("raw", (out.size,)), Blob("raw", (weights,))),
-        opaque=f"opaque layer {draft.index} of type 'local'",
+        blobs=(Blob("bias", (filters, out.h, out.w)), Blob("weight", weight)),
+        opaque=opaque,
     )

@@ -105,6 +105,8 @@ def _numbers(layer: Layer, model: ir.Model, initializers: Mapping[str, ir.Value]
         return {}
     if layer.type == "connected":
         return {"output": sides(value)[0]}
+    if layer.type == "local":
+        return {"filters": sides(value)[0] // (layer.output.h * layer.output.w)}
     if layer.type == "deconvolutional":
         return {"filters": sides(value)[1]}
     node = next(

@@ -1,0 +1,65 @@
+"""Lowering of ``[local]``: a convolution with weights of its own at every place."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from prunus_darknet.builder import GraphBuilder
+from prunus_darknet.layers import Layer
+from prunus_darknet.lower_weighted import Weighted
+
+
+def local(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
+    """Patches side by side, then a grouped 1x1 convolution with one group a place.
+
+    ``forward_local_layer`` keeps weights as (place, filter, channel, row, column),
+    which is that convolution's weight as it stands, and one bias a place.
+    """
+    out, places = layer.output, layer.output.h * layer.output.w
+    value = _patches(build, layer, value)
+    length = layer.input.c * layer.numbers["size"] ** 2
+    line = (places * length, 1, 1)
+    value = build.reshape(layer, "line", value, line, line)
+    value = build.emit(
+        layer,
+        "conv",
+        "Conv",
+        (value, weights.bind(build, layer, "weight")),
+        (places * out.c, 1, 1),
+        {"kernel_shape": [1, 1], "group": places},
+    )
+    value = build.reshape(layer, "places", value, (places, out.c), (places, out.c))
+    value = build.emit(layer, "turn", "Transpose", (value,), (out.c, places), {"perm": [0, 2, 1]})
+    dims = (out.c, out.h, out.w)
+    value = build.reshape(layer, "map", value, dims, dims)
+    return build.emit(layer, "add", "Add", (value, weights.bind(build, layer, "bias")), dims)
+
+
+def _patches(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+    """``(N, h, w, c, size * size)``: what the window sees at each place (``im2col_cpu``)."""
+    given, out, numbers = layer.input, layer.output, layer.numbers
+    size, stride, pad = numbers["size"], numbers["stride"], numbers["pad"]
+    value = build.as_image(layer, value, given, "image")
+    if pad:
+        pads = build.constant(layer, "pads", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+        dims = (given.c, given.h + 2, given.w + 2)
+        value = build.emit(layer, "pad", "Pad", (value, pads), dims)
+    parts = []
+    for row, column in np.ndindex(size, size):
+        step = f"window{row}_{column}"
+        last = ((out.h - 1) * stride + row + 1, (out.w - 1) * stride + column + 1)
+        ranges = ((row, column), last, (2, 3), (stride, stride))
+        operands = [
+            build.constant(layer, f"{step}_{name}", np.array(numbers, np.int64))
+            for name, numbers in zip(("starts", "ends", "axes", "steps"), ranges, strict=True)
+        ]
+        part = build.emit(layer, step, "Slice", (value, *operands), (given.c, out.h, out.w))
+        axis = build.constant(layer, f"{step}_axis", np.array([2], np.int64))
+        parts.append(
+            build.emit(layer, f"{step}_up", "Unsqueeze", (part, axis), (given.c, 1, out.h, out.w))
+        )
+    dims5 = (given.c, size * size, out.h, out.w)
+    value = build.emit(layer, "windows", "Concat", parts, dims5, {"axis": 2})
+    moved = (out.h, out.w, given.c, size * size)
+    return build.emit(layer, "patches", "Transpose", (value,), moved, {"perm": [0, 3, 4, 1, 2]})
