@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from prunus_tensorflow.graphdef.load import load
+from prunus_tensorflow.graphdef.write import write
 
-__all__ = ["load"]
+__all__ = ["load", "write"]

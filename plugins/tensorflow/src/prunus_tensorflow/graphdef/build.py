@@ -44,6 +44,7 @@ class Builder:
         frozen: Value -> why its channels stay.
         dropout: Value -> drop ratio.
         notes: Sentences for the user.
+        users: Native holder -> the places it was used at; more than one is a conflict.
     """
 
     operations: list[Operation] = attrs.field(factory=list)
@@ -56,6 +57,8 @@ class Builder:
     dropout: list[tuple[ir.Value, float]] = attrs.field(factory=list)
     notes: list[str] = attrs.field(factory=list)
     _taken: set[str] = attrs.field(factory=set)
+    _nodes: set[str] = attrs.field(factory=set)
+    users: dict[str, set[Place]] = attrs.field(factory=dict)
     _by_place: dict[Place, ir.Value] = attrs.field(factory=dict)
     _transposed: dict[tuple[int, tuple[int, ...]], ir.Value] = attrs.field(factory=dict)
 
@@ -91,9 +94,11 @@ class Builder:
         """Add an operation with one output for each of ``shapes`` (neutral order)."""
         names = names or [layer if i == 0 else f"{layer}:{i}" for i in range(len(shapes))]
         outputs = [self.value(name, shape) for name, shape in zip(names, shapes, strict=True)]
-        existing = self.layers.setdefault(layer, [])
-        name = f"{layer}/{op}" if not existing else f"{layer}/{op}@{len(existing) + 1}"
-        existing.append(name)
+        name, number = f"{layer}/{op}", 2
+        while name in self._nodes:
+            name, number = f"{layer}/{op}@{number}", number + 1
+        self._nodes.add(name)
+        self.layers.setdefault(layer, []).append(name)
         operation = Operation(name, layer, op, list(inputs), outputs, attributes)
         self.operations.append(operation)
         self.makers.update({id(output): operation for output in outputs})
@@ -109,6 +114,7 @@ class Builder:
 
     def weight(self, layer: str, role: str, static: Static, place: Place) -> ir.Value:
         """A bound initializer; the same place twice is one initializer (shared weights)."""
+        self.users.setdefault(place.holder.node, set()).add(place)
         existing = self._by_place.get(place)
         if existing is not None:
             return existing

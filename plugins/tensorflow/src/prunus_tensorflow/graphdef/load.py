@@ -96,7 +96,11 @@ def load(source: Source) -> Network:
         )
         shapes = _input_shapes(source, ends, steps, inferred)
         weights = _Weights(view, structure, checkpoint)
-        lowering = lower(steps, view.variables, weights, inferred.shape, shapes, ends.outputs)
+        own = [_own_shape(steps, name, inferred) for name in ends.inputs]
+        batches = frozenset(shape[0] for shape in own if shape and shape[0] > 0)
+        lowering = lower(
+            steps, view.variables, weights, inferred.shape, shapes, ends.outputs, batches
+        )
     except ModelError as error:
         text = str(error)
         raise (
@@ -131,6 +135,7 @@ def _network(
         variables=dict(view.variables),
         inputs={name: (-1, *shape[1:]) for name, shape in shapes.items()},
         outputs=tuple(value.name or "" for value in lowering.outputs),
+        tensors=dict(lowering.tensors),
     )
     return Network(
         model=builder.model(lowering.inputs, lowering.outputs),

@@ -14,6 +14,7 @@ from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.build import Builder
 from prunus_tensorflow.graphdef.constants import EVALUATORS
 from prunus_tensorflow.graphdef.names import split, tensor
+from prunus_tensorflow.graphdef.origin import TensorRecord
 from prunus_tensorflow.graphdef.place import Holder
 from prunus_tensorflow.graphdef.rules import RULES
 from prunus_tensorflow.graphdef.rules.context import Context
@@ -47,6 +48,7 @@ class Lowering:
         outputs: Graph outputs.
         frozen: Value name -> reason.
         barriers: Native node -> why it is not in the neutral graph.
+        tensors: Native tensor -> neutral value, permutation and native shape.
     """
 
     builder: Builder
@@ -54,6 +56,7 @@ class Lowering:
     outputs: Sequence[ir.Value]
     frozen: Mapping[str, str]
     barriers: Mapping[str, str]
+    tensors: Mapping[str, TensorRecord]
 
 
 @attrs.define(eq=False)
@@ -199,6 +202,7 @@ def lower(
     shape_of: Shapes,
     inputs: Mapping[str, tuple[int, ...]],
     outputs: Sequence[str],
+    batches: frozenset[int] = frozenset(),
 ) -> Lowering:
     """Lower the part of the graph between inputs and outputs.
 
@@ -209,22 +213,30 @@ def lower(
         shape_of: Gives a tensor's native shape as TensorFlow infers it, -1 for unknown.
         inputs: Native input tensor -> shape (axis 0 is the batch).
         outputs: Native output tensors.
+        batches: Batch sizes that the graph fixes.
 
     Raises:
         ModelError: an output does not depend on any input, or a node is in training mode.
     """
-    names = needed(steps, outputs, inputs)
+    names = [name for name in needed(steps, outputs, inputs) if name not in inputs]
     uses = Counter(
         reference for name in names for reference in steps[name].inputs if reference
     )
     uses.update(outputs)
-    builder = Builder()
-    context = Context(builder, uses)
-    lowerer = _Lowerer(steps, variables, value_of, shape_of, context)
-    for name, shape in inputs.items():
-        lowerer.input(name, shape)
-    lowerer.run([name for name in names if name not in inputs])
-    return _finish(lowerer, outputs)
+    blocked: frozenset[str] = frozenset()
+    while True:
+        context = Context(Builder(), uses, batches, blocked)
+        lowerer = _Lowerer(steps, variables, value_of, shape_of, context)
+        for name, shape in inputs.items():
+            lowerer.input(name, shape)
+        lowerer.run(names)
+        found = frozenset(
+            holder for holder, places in context.builder.users.items() if len(places) > 1
+        )
+        if not found or found <= blocked:
+            return _finish(lowerer, outputs)
+        # One array in two layouts (a tied weight): neither use may be cut, so lower again.
+        blocked |= found
 
 
 def _finish(lowerer: _Lowerer, outputs: Sequence[str]) -> Lowering:
@@ -251,7 +263,12 @@ def _finish(lowerer: _Lowerer, outputs: Sequence[str]) -> Lowering:
         builder.notes.append(f"node '{name}' of type '{op}' stays as it is: {reason}")
     used = {id(value) for operation in builder.operations for value in operation.inputs}
     inputs = [value for value in lowerer.inputs if id(value) in used]
-    return Lowering(builder, inputs, list(results.values()), frozen, lowerer.barriers)
+    tensors = {
+        name: TensorRecord(result.value.name or "", result.perm, result.shape)
+        for name, result in lowerer.env.items()
+        if isinstance(result, Dynamic)
+    }
+    return Lowering(builder, inputs, list(results.values()), frozen, lowerer.barriers, tensors)
 
 
 def _output(builder: Builder, name: str, result: Dynamic) -> ir.Value:

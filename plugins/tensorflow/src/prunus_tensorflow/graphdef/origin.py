@@ -10,6 +10,21 @@ import attrs
 from prunus_tensorflow.graphdef.place import Place
 
 
+@attrs.frozen
+class TensorRecord:
+    """What a native tensor is in the neutral graph.
+
+    Attributes:
+        value: Name of the neutral value.
+        perm: Neutral axis i is native axis ``perm[i]``.
+        shape: Native shape; multiples of ``tensors.BATCH`` run over the batch.
+    """
+
+    value: str
+    perm: tuple[int, ...]
+    shape: tuple[int, ...]
+
+
 @attrs.frozen(eq=False)
 class GraphOrigin:
     """The original files of one low-level graph and how the network lies in them.
@@ -24,7 +39,7 @@ class GraphOrigin:
         variables: Variable node -> name in the checkpoint.
         inputs: Input tensor -> native shape, -1 for the batch.
         outputs: Output tensors.
-        settings: Boolean placeholder -> value taken.
+        tensors: Native tensor of the lowered part -> its neutral value.
     """
 
     model: Path
@@ -36,4 +51,4 @@ class GraphOrigin:
     variables: Mapping[str, str]
     inputs: Mapping[str, tuple[int, ...]]
     outputs: tuple[str, ...]
-    settings: Mapping[str, bool] = attrs.field(factory=dict)
+    tensors: Mapping[str, TensorRecord]

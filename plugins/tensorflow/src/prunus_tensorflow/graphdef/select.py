@@ -9,7 +9,7 @@ import attrs
 
 from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.constants import EVALUATORS
-from prunus_tensorflow.graphdef.names import split
+from prunus_tensorflow.graphdef.names import is_control, split
 from prunus_tensorflow.graphdef.rules import RULES
 from prunus_tensorflow.graphdef.steps import Step, Steps, needed
 from prunus_tensorflow.graphdef.view import PLACEHOLDERS, VARIABLES
@@ -148,11 +148,7 @@ class _Finder:
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Last tensors computed from the inputs alone, and notes on what is left aside."""
         computed = self._computed(inputs)
-        readers: dict[str, list[str]] = {}
-        for name, step in self.steps.items():
-            for reference in step.inputs:
-                if reference:
-                    readers.setdefault(split(reference)[0], []).append(name)
+        readers = self._readers()
         behind = self._behind(computed, weighted)
         ends = [
             name
@@ -166,6 +162,19 @@ class _Finder:
             if name in behind or name in weighted or not readers.get(name)
         ]
         return self._without_copies(tuple(kept), readers)
+
+    def _readers(self) -> dict[str, list[str]]:
+        """Node -> who reads it, natively or as a pattern's input.
+
+        The inner nodes of a pattern are read natively only; they are no ends of the network.
+        """
+        readers: dict[str, list[str]] = {}
+        for name, step in self.steps.items():
+            native = [one for one in step.node.input if not is_control(one)]
+            for reference in dict.fromkeys([*step.inputs, *native]):
+                if reference:
+                    readers.setdefault(split(reference)[0], []).append(name)
+        return readers
 
     def _computed(self, inputs: Sequence[str]) -> set[str]:
         computed = {split(name)[0] for name in inputs}

@@ -21,10 +21,14 @@ class Context:
     Attributes:
         builder: Takes the operations.
         uses: Native tensor -> number of readers within the lowered part, graph outputs counted.
+        batches: Batch sizes the graph was exported with, if it fixes them.
+        blocked: Nodes whose array is used in a way that leaves no place to write a part back.
     """
 
     builder: Builder
     uses: Mapping[str, int]
+    batches: frozenset[int] = frozenset()
+    blocked: frozenset[str] = frozenset()
 
     def weight(
         self,
@@ -42,7 +46,7 @@ class Context:
         smaller array to: the caller freezes the channels around it.
         """
         layer = layer or step.name
-        if static.holder is not None:
+        if static.holder is not None and static.holder.node not in self.blocked:
             place = Place(static.holder, self._aligned(static, perm), perm, depthwise, squeeze)
             return self.builder.weight(layer, role, static, place), True
         free = Place(_NOBODY, static.array.shape, perm, depthwise, squeeze)

@@ -15,7 +15,7 @@ def reshape(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Low
     """Reshape in native order: a moved tensor goes back to it first (flatten order)."""
     x = dynamic(inputs[0])
     target = integers(inputs[1], "target shape")
-    shape = _resolve(x.shape, target)
+    shape = _resolve(x.shape, target, context.batches)
     if shape == x.shape:
         return [x]
     source = context.builder.native(x, step.name)
@@ -35,8 +35,12 @@ def reshape(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Low
     return [Dynamic(value, shape, tuple(range(len(shape))))]
 
 
-def _resolve(shape: tuple[int, ...], target: list[int]) -> tuple[int, ...]:
-    """Target with its -1 filled in."""
+def _resolve(
+    shape: tuple[int, ...], target: list[int], batches: frozenset[int]
+) -> tuple[int, ...]:
+    """Target with its -1 filled in; a graph exported with a fixed batch has that number in it."""
+    if target and target[0] in batches and shape[:1] == (BATCH,):
+        target = [BATCH, *target[1:]]
     total = volume(shape)
     known = volume(tuple(size for size in target if size != -1))
     if -1 in target:
@@ -45,10 +49,6 @@ def _resolve(shape: tuple[int, ...], target: list[int]) -> tuple[int, ...]:
         return tuple(total // known if size == -1 else size for size in target)
     if known == total:
         return tuple(target)
-    # A graph exported with a fixed batch has that number where the batch belongs.
-    rest = known // target[0] if target and target[0] > 0 else 0
-    if rest and shape and shape[0] == BATCH and total == BATCH * rest:
-        return (BATCH, *target[1:])
     raise Unlowerable(f"its target {target} does not fit {list(shape)}")
 
 

@@ -1,0 +1,177 @@
+"""Which native arrays change, and which of their numbers remain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from prunus.errors import ModelError
+from prunus.network import Compact, Network
+from prunus_tensorflow.graphdef.names import split
+from prunus_tensorflow.graphdef.origin import GraphOrigin
+from prunus_tensorflow.graphdef.place import Place
+from prunus_tensorflow.graphdef.view import VARIABLES, GraphView, shape_attr
+
+Kept = Mapping[int, NDArray[np.int64]]
+
+
+@attrs.frozen(eq=False)
+class Cut:
+    """New content of one native array.
+
+    Attributes:
+        array: New values in native shape; ``None`` to take them from the old array.
+        positions: Flat positions in the old array, in the new native shape; ``None`` if the
+            shape stays.
+        before: Old native shape.
+    """
+
+    array: NDArray[Any] | None
+    positions: NDArray[np.int64] | None
+    before: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """New native shape."""
+        return self.before if self.positions is None else self.positions.shape
+
+    def of(self, old: NDArray[Any]) -> NDArray[Any]:
+        """New content for an array of the old shape tied to this one (a slot)."""
+        return old if self.positions is None else old.reshape(-1)[self.positions]
+
+
+def find_cuts(network: Network, compact: Compact, origin: GraphOrigin) -> dict[str, Cut]:
+    """Native node -> its new content, for every bound initializer.
+
+    Only shapes that shrink carry positions; arrays that keep their shape carry values.
+    """
+    groups = _groups(compact.model)
+    cuts = {}
+    for name, place in origin.places.items():
+        value = compact.model.graph.initializers.get(name)
+        if value is None or value.const_value is None:
+            continue
+        array = value.const_value.numpy()
+        cuts[place.holder.node] = _cut(place, array, compact.kept.get(name, {}), groups.get(name))
+    return cuts
+
+
+def _cut(place: Place, array: NDArray[Any], kept: Kept, group: int | None) -> Cut:
+    native = place.to_native(array, group)
+    size = int(np.prod(place.shape))
+    if native.size == size:
+        return Cut(native.reshape(place.shape), None, place.shape)
+    index = np.arange(size, dtype=np.int64).reshape(place.shape)
+    positions = place.to_native(_take(place.to_neutral(index), kept), group)
+    if positions.shape != native.shape:
+        raise ModelError(
+            f"variable '{place.holder.key}': kept positions {list(positions.shape)} do not fit the "
+            f"compact weight {list(native.shape)}"
+        )
+    return Cut(native, positions, place.shape)
+
+
+def _take(array: NDArray[Any], kept: Kept) -> NDArray[Any]:
+    """Kept positions axis by axis; two-dimensional ones are rows an output group."""
+    for axis, index in sorted(kept.items()):
+        if index.ndim == 1:
+            array = np.take(array, index, axis)
+            continue
+        rows = np.repeat(index, len(array) // len(index), axis=0)
+        array = np.take_along_axis(array, rows.reshape(*rows.shape, *(1,) * (array.ndim - 2)), 1)
+    return array
+
+
+def _groups(model: ir.Model) -> dict[str, int]:
+    """Weight initializer -> ``group`` of its convolution."""
+    found = {}
+    for node in model.graph:
+        if node.op_type in ("Conv", "ConvTranspose") and node.inputs[1] is not None:
+            found[node.inputs[1].name or ""] = int(node.attributes.get_int("group", 1))
+    return found
+
+
+def fit_holders(cuts: Mapping[str, Cut], view: GraphView, shapes: Any) -> dict[str, Cut]:
+    """The cuts with unit axes as the native array has them (a vector used as (1, 1, 1, C)).
+
+    Args:
+        cuts: Native node -> cut, in the shape it is used in.
+        view: The graph.
+        shapes: Native node -> shape of its array.
+    """
+    fitted = {}
+    for node, cut in cuts.items():
+        real = shapes(node)
+        if real is None or real == cut.before:
+            fitted[node] = cut
+            continue
+        sizes = iter(
+            new for old, new in zip(cut.before, cut.shape, strict=True) if old != 1
+        )
+        target = tuple(size if size == 1 else next(sizes) for size in real)
+        fitted[node] = Cut(
+            None if cut.array is None else cut.array.reshape(target),
+            None if cut.positions is None else cut.positions.reshape(target),
+            real,
+        )
+    return fitted
+
+
+def find_slots(
+    cuts: Mapping[str, Cut],
+    origin: GraphOrigin,
+    view: GraphView,
+    stored: Mapping[str, tuple[int, ...]],
+) -> dict[str, Cut]:
+    """Checkpoint name -> cut, for arrays that follow a cut variable: its optimizer slots.
+
+    They are the further variables of the variable's ``Apply…`` op, and what the checkpoint
+    holds under the variable's name with the same shape (slot_creator.py names a slot
+    ``<variable>/<slot>``; an enclosing scope may stand in front).
+    """
+    own = {origin.variables[node] for node in cuts if node in origin.variables}
+    found: dict[str, Cut] = {}
+    smaller = {
+        origin.variables[node]: cut
+        for node, cut in cuts.items()
+        if node in origin.variables and cut.positions is not None
+    }
+    for key, others in _applied(view, origin.variables):
+        cut = smaller.get(key)
+        for other in others if cut is not None else ():
+            if other not in own and stored.get(other) == cut.before:  # type: ignore[union-attr]
+                found[other] = Cut(None, cut.positions, cut.before)  # type: ignore[union-attr]
+    for name, shape in stored.items():
+        if name in own or name in found:
+            continue
+        for key, cut in smaller.items():
+            if f"/{key}/" in f"/{name}" and shape == cut.before:
+                found[name] = Cut(None, cut.positions, cut.before)
+    return found
+
+
+def _applied(
+    view: GraphView, variables: Mapping[str, str]
+) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Variable and slots of every ``Apply…`` and ``ResourceApply…`` op, by checkpoint name."""
+    for node in view.graph.node:
+        if "Apply" not in node.op:
+            continue
+        sources = [split(view.source(reference))[0] for reference in view.inputs(node)]
+        keys = [variables[name] for name in sources if name in variables]
+        if len(keys) > 1:
+            yield keys[0], tuple(keys[1:])
+
+
+def variable_shapes(view: GraphView) -> Mapping[str, tuple[int, ...] | None]:
+    """Variable node -> shape in the graph."""
+    return {
+        node.name: shape_attr(node.attr["shape"].shape)
+        for node in view.graph.node
+        if node.op in VARIABLES
+    }
