@@ -78,6 +78,12 @@ class CostModel:
         read = self.inputs @ kept + self.inputs0
         return np.asarray(self.scale * made * read)
 
+    def macs_of(self, plans: NDArray[np.int64]) -> NDArray[np.float64]:
+        """MACs of many plans ``(P, G)`` at once, ``(P,)``."""
+        made = plans @ self.outputs.T + self.outputs0
+        read = plans @ self.inputs.T + self.inputs0
+        return np.asarray((made * read) @ self.scale)
+
     def gradient(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
         """``(G,)`` MACs one more unit of each group costs, to first order."""
         made = self.outputs @ kept + self.outputs0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,9 @@ from prunus.planning.budget import Budget, Planning
 
 Levels = list[NDArray[np.int64]]
 Counts = NDArray[np.int64]
+
+_PLANS = 50_000
+"""Plans looked at in one step of `refine`."""
 
 TOLERANCE = 0.01
 """A rate counts as hit within 1 % of itself (DESIGN section 7)."""
@@ -49,24 +54,53 @@ def bisect(
 
 
 def refine(planning: Planning, levels: Levels, counts: Counts, goal: float) -> Counts:
-    """Move single groups by single steps as long as that comes nearer to ``goal`` MACs."""
-    places = [int(np.searchsorted(-level, -count)) for level, count in zip(levels, counts, strict=True)]
-    best = abs(planning.cost.macs(counts) - goal)
-    for _ in range(200):
-        moves = []
-        for index, level in enumerate(levels):
-            for place in (places[index] - 1, places[index] + 1):
-                if 0 <= place < len(level):
-                    trial = counts.copy()
-                    trial[index] = level[place]
-                    moves.append((abs(planning.cost.macs(trial) - goal), index, place))
-        if not moves or min(moves)[0] >= best:
-            break
-        best, index, place = min(moves)
-        places[index] = place
-        counts = counts.copy()
-        counts[index] = levels[index][place]
-    return counts
+    """Come nearer to ``goal`` MACs by small steps: one group at a time, then two against each other."""
+    places = np.array(
+        [np.searchsorted(-level, -count) for level, count in zip(levels, counts, strict=True)]
+    )
+    tolerance = TOLERANCE / 4 * abs(planning.cost.total - goal)
+    for reach in (1, 2, 4, 8):
+        for _ in range(100):
+            distance = abs(planning.cost.macs(_counts(levels, places)) - goal)
+            if distance <= tolerance:
+                break
+            moves = _moves(levels, places, reach)
+            trials = np.stack([level[moves[:, i]] for i, level in enumerate(levels)], 1)
+            found = np.abs(planning.cost.macs_of(trials) - goal)
+            if found.min() >= distance:
+                break
+            places = moves[int(found.argmin())]
+    return _counts(levels, places)
+
+
+def _moves(levels: Levels, places: NDArray[np.int64], reach: int) -> NDArray[np.int64]:
+    """Plans ``(P, G)`` nearby: single steps at reach 1, else combinations up to ``reach`` steps.
+
+    All groups move together while that stays a small number of plans, two at a time
+    otherwise; networks of very many groups come near enough by single steps.
+    """
+    ranges = [
+        np.arange(max(place - reach, 0), min(place + reach + 1, len(level)))
+        for level, place in zip(levels, places, strict=True)
+    ]
+    together = 1 if reach == 1 else len(ranges)
+    while together > 1 and sum(map(_size, combinations(ranges, together))) > _PLANS:
+        together = 2 if together > 2 else 1
+    moves = [places[None]]
+    for chosen in combinations(range(len(ranges)), min(together, len(ranges))):
+        grid = np.stack(np.meshgrid(*(ranges[i] for i in chosen), indexing="ij"), -1)
+        moved = np.repeat(places[None], grid[..., 0].size, axis=0)
+        moved[:, chosen] = grid.reshape(-1, len(chosen))
+        moves.append(moved)
+    return np.concatenate(moves)
+
+
+def _size(ranges: tuple[NDArray[np.int64], ...]) -> int:
+    return math.prod(len(part) for part in ranges)
+
+
+def _counts(levels: Levels, places: NDArray[np.int64]) -> Counts:
+    return np.array([level[place] for level, place in zip(levels, places, strict=True)], np.int64)
 
 
 def all_levels(planning: Planning, budget: Budget) -> Levels:

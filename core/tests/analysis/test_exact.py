@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from prunus.analysis import exact
+from prunus.analysis.analysis import Analysis
+from prunus.analysis.journal import Journal, plain, restored
+from prunus.evaluation.data import ArrayDataset
+from prunus.evaluation.evaluator import Evaluator
+from prunus.evaluation.metrics import Fidelity, Top
+from prunus.folding import fold
+from prunus.grouping import find_groups
+from prunus.masking import mask
+
+RATIOS = (0.25, 0.5, 0.75)
+
+
+def analysis(network, draw, metric, journal=None, batch_size=16, report=lambda done, total: None):
+    grouping = find_groups(network)
+    samples = np.random.default_rng(1).standard_normal((48, 1, 12, 12)).astype(np.float32)
+    labels = np.random.default_rng(2).integers(0, 4, 48)
+    evaluator = Evaluator(network, ArrayDataset("data", samples, labels), metric, None, batch_size)
+    scores = {group.name: np.random.default_rng(3).random(group.size) for group in grouping.groups}
+    return Analysis(grouping, evaluator, scores, RATIOS, journal or Journal(None, {}), {"k": "1"}, report)
+
+
+@pytest.mark.parametrize("metric", [Fidelity(), Top(1)])
+def test_curves_equal_a_plain_sweep_over_rewritten_weights(lenet, draw, metric):
+    """No layer here is padded, so folding into biases is exact and both must agree."""
+    job = analysis(lenet, draw, metric)
+    found = exact.prunus_analyze("exact", lenet, job)
+    samples = job.evaluator.calibration()
+    for group in job.grouping.groups:
+        for (_, keep), point in zip(job.trials(group), found.curve(group.name).points, strict=True):
+            plan = {group.name: keep}
+            swept = mask(fold(lenet, job.grouping, plan, samples), job.grouping, plan)
+            assert point.value == pytest.approx(job.evaluator.measure(swept.model).value, abs=1e-6)
+
+
+def test_killed_and_resumed_equals_uninterrupted(lenet, draw, tmp_path):
+    whole = exact.prunus_analyze("exact", lenet, analysis(lenet, draw, Fidelity()))
+    journal = Journal(tmp_path / "partial.jsonl", {"k": "1"})
+
+    class KilledError(Exception):
+        pass
+
+    def kill(done, total):
+        if done == 2:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        exact.prunus_analyze("exact", lenet, analysis(lenet, draw, Fidelity(), journal, report=kill))
+    with (tmp_path / "partial.jsonl").open("a") as file:
+        file.write('{"piece": "2", "val')  # the line being written when the kill came
+    assert sorted(journal.read()) == ["0", "1"]
+    again = exact.prunus_analyze("exact", lenet, analysis(lenet, draw, Fidelity(), journal))
+    assert json.dumps(again.to_json()) == json.dumps(whole.to_json())
+
+
+def test_journal_of_another_key_is_not_used(tmp_path):
+    old = Journal(tmp_path / "j", {"weights": "a"})
+    old.start()
+    old.write("0", 1)
+    assert Journal(tmp_path / "j", {"weights": "b"}).start() == {}
+
+
+def test_observations_survive_json_exactly(draw):
+    value = [draw.standard_normal((3, 2)), {"boxes": draw.integers(0, 9, 4), "n": 3}]
+    again = restored(json.loads(json.dumps(plain(value))))
+    assert np.array_equal(again[0], value[0])
+    assert again[0].dtype == value[0].dtype
+    assert np.array_equal(again[1]["boxes"], value[1]["boxes"])

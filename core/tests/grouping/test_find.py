@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prunus.grouping import find_groups
+
+
+def names(grouping):
+    return [group.name for group in grouping.groups]
+
+
+def reasons(grouping):
+    return {(p.layer, p.channels, p.reason) for p in grouping.protected}
+
+
+def test_chain_has_one_group_a_layer_and_protects_the_output(lenet):
+    grouping = find_groups(lenet)
+    assert names(grouping) == ["conv1", "conv2", "ip1"]
+    assert [group.size for group in grouping.groups] == [8, 12, 20]
+    assert reasons(grouping) == {("ip2", 4, "graph output")}
+
+
+def test_flatten_gives_a_unit_all_its_positions(lenet):
+    group = find_groups(lenet).group("conv2")
+    reader = next(m for m in group.members if m.initializer == "ip1/weight")
+    assert reader.role == "input"
+    assert reader.positions.shape == (12, 16)
+    assert reader.positions[3].tolist() == list(range(48, 64))
+    assert reader.slices(lenet).shape == (12, 16 * 20)
+
+
+def test_excluded_layer_is_protected_with_that_reason(lenet):
+    grouping = find_groups(lenet, exclude=("conv2",))
+    assert names(grouping) == ["conv1", "ip1"]
+    assert ("conv2", 12, "excluded") in reasons(grouping)
+
+
+def test_addition_ties_its_operands(build, draw):
+    weight = draw.standard_normal((6, 3, 1, 1)).astype(np.float32)
+    network = build(
+        [
+            ("Conv", ["x", "a/weight"], ["a"], {}),
+            ("Conv", ["x", "b/weight"], ["b"], {}),
+            ("Add", ["a", "b"], ["sum"], {}),
+            ("Conv", ["sum", "c/weight"], ["c"], {}),
+        ],
+        {"a/weight": weight, "b/weight": weight, "c/weight": draw.standard_normal((2, 6, 1, 1)).astype(np.float32)},
+        {"x": (3, 4, 4)},
+        {"c": (2, 4, 4)},
+    )
+    assert names(find_groups(network)) == ["a+b"]
+
+
+def test_unknown_operator_blocks_with_a_reason(build, draw):
+    network = build(
+        [
+            ("Conv", ["x", "a/weight"], ["a"], {}),
+            ("CumSum", ["a", "axis"], ["odd"], {}),
+            ("Conv", ["odd", "b/weight"], ["b"], {}),
+        ],
+        {
+            "a/weight": draw.standard_normal((4, 3, 1, 1)).astype(np.float32),
+            "axis": np.array(1, np.int64),
+            "b/weight": draw.standard_normal((4, 4, 1, 1)).astype(np.float32),
+        },
+        {"x": (3, 4, 4)},
+        {"b": (4, 4, 4)},
+    )
+    grouping = find_groups(network)
+    assert grouping.groups == ()
+    assert ("a", 4, "feeds 'odd' of unknown type 'CumSum'") in reasons(grouping)
+
+
+def test_softmax_over_channels_freezes(build, draw):
+    network = build(
+        [
+            ("Conv", ["x", "a/weight"], ["a"], {}),
+            ("Softmax", ["a"], ["soft"], {"axis": 1}),
+            ("Conv", ["soft", "b/weight"], ["b"], {}),
+        ],
+        {
+            "a/weight": draw.standard_normal((4, 3, 1, 1)).astype(np.float32),
+            "b/weight": draw.standard_normal((4, 4, 1, 1)).astype(np.float32),
+        },
+        {"x": (3, 4, 4)},
+        {"b": (4, 4, 4)},
+    )
+    assert ("a", 4, "'soft' (Softmax) mixes its channels") in reasons(find_groups(network))
+
+
+@pytest.mark.parametrize(("groups", "rows"), [(2, 2), (4, 4)])
+def test_grouped_convolution_loses_equally(build, draw, groups, rows):
+    network = build(
+        [
+            ("Conv", ["x", "a/weight"], ["a"], {}),
+            ("Conv", ["a", "b/weight"], ["b"], {"group": groups}),
+            ("Conv", ["b", "c/weight"], ["c"], {}),
+        ],
+        {
+            "a/weight": draw.standard_normal((8, 3, 1, 1)).astype(np.float32),
+            "b/weight": draw.standard_normal((8, 8 // groups, 1, 1)).astype(np.float32),
+            "c/weight": draw.standard_normal((2, 8, 1, 1)).astype(np.float32),
+        },
+        {"x": (3, 4, 4)},
+        {"c": (2, 4, 4)},
+    )
+    first, second = find_groups(network).groups
+    assert first.rows[0].shape == (rows, 8)
+    assert (first.rows[0].sum(1) == 8 // groups).all()
+    assert second.rows[0].shape == (rows, 8)
+
+
+def test_lrn_makes_its_group_inexact(build, draw):
+    network = build(
+        [
+            ("Conv", ["x", "a/weight"], ["a"], {}),
+            ("LRN", ["a"], ["norm"], {"size": 3}),
+            ("Conv", ["norm", "b/weight"], ["b"], {}),
+        ],
+        {
+            "a/weight": draw.standard_normal((4, 3, 1, 1)).astype(np.float32),
+            "b/weight": draw.standard_normal((4, 4, 1, 1)).astype(np.float32),
+        },
+        {"x": (3, 4, 4)},
+        {"b": (4, 4, 4)},
+    )
+    assert [group.exact for group in find_groups(network).groups] == [False]

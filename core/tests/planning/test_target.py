@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prunus.compaction import compact
+from prunus.errors import PlanError
+from prunus.graph.macs import cost_model
+from prunus.grouping import find_groups
+from prunus.masking import mask
+from prunus.methods import global_, sensitivity_, uniform
+from prunus.network import Network
+from prunus.planning.budget import Budget, Planning
+from prunus.sensitivity import Curve, Point, Sensitivity
+from prunus.task import Measurement
+
+
+@pytest.fixture
+def planning(lenet, draw):
+    grouping = find_groups(lenet)
+    scores = {group.name: draw.random(group.size) for group in grouping.groups}
+    present = {group.name: np.ones(group.size, bool) for group in grouping.groups}
+    curves = tuple(
+        Curve(g.name, g.size, tuple(
+            Point(r / 10, round(g.size * (1 - r / 10)), 0.9 - weight * (r / 10) ** 2, 0.002) for r in range(1, 10)
+        ))
+        for g, weight in zip(grouping.groups, (0.5, 0.1, 0.01), strict=True)
+    )
+    measured = Sensitivity("top-1", True, Measurement(0.9, 0.002), curves, {})
+    return Planning(grouping.groups, scores, present, cost_model(lenet.model, grouping), measured)
+
+
+def removed(planning, keep):
+    return 1 - planning.cost.macs(planning.cost.kept(keep)) / planning.cost.total
+
+
+@pytest.mark.parametrize("policy", [uniform, global_, sensitivity_])
+@pytest.mark.parametrize("rate", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+def test_every_rate_is_hit_within_one_percent(planning, policy, rate):
+    keep = policy.prunus_mask("", planning, Budget(rate=rate, multiple=1))
+    assert removed(planning, keep) == pytest.approx(rate, rel=0.01)
+
+
+def test_cost_model_counts_what_compaction_leaves(lenet, planning):
+    grouping = find_groups(lenet)
+    keep = uniform.prunus_mask("", planning, Budget(rate=0.5))
+    smaller = compact(mask(lenet, grouping, keep), grouping, keep).model
+    left = Network(smaller, "onnx", {}, lenet.layers)
+    assert cost_model(smaller, find_groups(left)).total == planning.cost.macs(planning.cost.kept(keep))
+
+
+def test_kept_channels_are_rounded_up_to_the_multiple(planning):
+    keep = uniform.prunus_mask("", planning, Budget(rate=0.4, multiple=4))
+    assert all(units.sum() % 4 == 0 for units in keep.values())
+
+
+def test_what_matters_least_goes_first(planning):
+    keep = sensitivity_.prunus_mask("", planning, Budget(rate=0.3, multiple=1))
+    share = {name: keep[name].mean() if name in keep else 1.0 for name in ("conv1", "ip1")}
+    assert share["ip1"] < share["conv1"]
+
+
+def test_threshold_takes_the_largest_ratio_within_it(planning):
+    keep = sensitivity_.prunus_mask("", planning, Budget(threshold=0.0251, multiple=1))
+    assert keep["conv2"].sum() == 6  # 0.1 * 0.5² = 0.025
+    assert keep["ip1"].sum() <= 2  # 0.01 * 0.9² is within it everywhere measured
+
+
+def test_unreachable_rate_names_the_nearest(planning):
+    with pytest.raises(PlanError, match=r"rate 0.999 is out of reach: .* saves 0\.\d+; ask for less"):
+        uniform.prunus_mask("", planning, Budget(rate=0.999))
+
+
+def test_rounds_only_grow(planning):
+    import attrs
+
+    first = uniform.prunus_mask("", planning, Budget(rate=0.4))
+    later = attrs.evolve(planning, present={**planning.present, **first})
+    second = uniform.prunus_mask("", later, Budget(rate=0.6))
+    assert all((second[name] <= units).all() for name, units in first.items())

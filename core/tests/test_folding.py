@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prunus.evaluation.session import Session
+from prunus.folding import fold
+from prunus.grouping import find_groups
+from prunus.masking import mask
+
+
+def outputs(network, inputs):
+    return Session(network.model).run(inputs)["ip2"]
+
+
+def test_constant_channels_fold_without_any_loss(lenet, draw):
+    """A channel that is the same for every input can be removed exactly."""
+    weight = lenet.weights()["ip1/weight"].copy()
+    weight[::2] = 0  # rest at their bias
+    constant = lenet.with_weights({"ip1/weight": weight})
+    grouping = find_groups(constant)
+    keep = {"ip1": np.arange(20) % 2 == 1}
+    inputs = {"data": draw.standard_normal((16, 1, 12, 12)).astype(np.float32)}
+    for samples in (inputs, None):
+        pruned = mask(fold(constant, grouping, keep, samples), grouping, keep)
+        assert np.allclose(outputs(pruned, inputs), outputs(constant, inputs), atol=1e-5)
+
+
+@pytest.mark.parametrize("group", ["conv1", "conv2", "ip1"])
+def test_folded_means_keep_the_mean_output_of_the_reader_nearly(lenet, draw, group):
+    grouping = find_groups(lenet)
+    inputs = {"data": draw.standard_normal((64, 1, 12, 12)).astype(np.float32)}
+    keep = {group: np.arange(grouping.group(group).size) % 2 == 0}
+    reader = {"conv1": "conv2", "conv2": "ip1", "ip1": "ip2"}[group]
+
+    def mean(network):
+        array = Session(network.model, [reader]).run(inputs)[reader]
+        return array.mean((0, *range(2, array.ndim)))
+
+    whole = mean(lenet)
+    folded = mean(mask(fold(lenet, grouping, keep, inputs), grouping, keep))
+    bare = mean(mask(lenet, grouping, keep))
+    # only nearly: a window at the rim of a convolution's input sees rim pixels more rarely
+    assert np.abs(folded - whole).max() < 0.1 * np.abs(bare - whole).max()
