@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus_tensorflow.graphdef.attributes import attr
+
 Arrays = Sequence[NDArray[Any]]
 Evaluate = Callable[[Any, Arrays], Any]
 
@@ -30,37 +32,37 @@ def _axes(array: NDArray[Any], default_rank: int) -> tuple[int, ...]:
 
 def _reduce(function: Callable[..., Any]) -> Evaluate:
     def evaluate(node: Any, arrays: Arrays) -> Any:
-        keep = node.attr["keep_dims"].b
+        keep = attr(node, "keep_dims").b
         return function(arrays[0], axis=_axes(arrays[1], arrays[0].ndim), keepdims=keep)
 
     return evaluate
 
 
 def _squeeze(node: Any, arrays: Arrays) -> Any:
-    axes = tuple(node.attr["squeeze_dims"].list.i)
+    axes = tuple(attr(node, "squeeze_dims").list.i)
     return np.squeeze(arrays[0], axis=axes or None)
 
 
 def _cast(node: Any, arrays: Arrays) -> Any:
     from tensorflow.python.framework.dtypes import as_dtype
 
-    target = as_dtype(node.attr["DstT"].type).as_numpy_dtype
+    target = as_dtype(attr(node, "DstT").type).as_numpy_dtype
     return arrays[0].astype(np.int64 if np.dtype(target).kind in "iu" else target)
 
 
 def _split(node: Any, arrays: Arrays) -> Any:
-    return np.split(arrays[1], int(node.attr["num_split"].i), axis=int(arrays[0]))
+    return np.split(arrays[1], int(attr(node, "num_split").i), axis=int(arrays[0]))
 
 
 def _unpack(node: Any, arrays: Arrays) -> Any:
-    axis = int(node.attr["axis"].i)
+    axis = int(attr(node, "axis").i)
     return [np.take(arrays[0], index, axis=axis) for index in range(arrays[0].shape[axis])]
 
 
 def _matmul(node: Any, arrays: Arrays) -> Any:
     left, right = arrays
-    left = left.T if node.attr["transpose_a"].b else left
-    return left @ (right.T if node.attr["transpose_b"].b else right)
+    left = left.T if attr(node, "transpose_a").b else left
+    return left @ (right.T if attr(node, "transpose_b").b else right)
 
 
 def _slice(node: Any, arrays: Arrays) -> Any:
@@ -74,19 +76,18 @@ def _slice(node: Any, arrays: Arrays) -> Any:
 
 def strided_index(node: Any, begin: Any, end: Any, strides: Any) -> tuple[Any, ...]:
     """Numpy index of a StridedSlice (tensorflow/core/util/strided_slice_op.cc: the masks)."""
-    attr = node.attr
     index: list[Any] = []
     for place in range(len(begin)):
         bit = 1 << place
-        if attr["ellipsis_mask"].i & bit:
+        if attr(node, "ellipsis_mask").i & bit:
             index.append(Ellipsis)
-        elif attr["new_axis_mask"].i & bit:
+        elif attr(node, "new_axis_mask").i & bit:
             index.append(None)
-        elif attr["shrink_axis_mask"].i & bit:
+        elif attr(node, "shrink_axis_mask").i & bit:
             index.append(int(begin[place]))
         else:
-            start = None if attr["begin_mask"].i & bit else int(begin[place])
-            stop = None if attr["end_mask"].i & bit else int(end[place])
+            start = None if attr(node, "begin_mask").i & bit else int(begin[place])
+            stop = None if attr(node, "end_mask").i & bit else int(end[place])
             index.append(slice(start, stop, int(strides[place])))
     return tuple(index)
 
@@ -150,7 +151,7 @@ EVALUATORS: dict[str, Evaluate] = {
     "ExpandDims": lambda node, a: np.expand_dims(a[0], int(a[1])),
     "Squeeze": _squeeze,
     "Transpose": lambda node, a: a[0].transpose([int(n) for n in a[1]]),
-    "Pack": lambda node, a: np.stack(a, axis=int(node.attr["axis"].i)),
+    "Pack": lambda node, a: np.stack(a, axis=int(attr(node, "axis").i)),
     "Unpack": _unpack,
     "ConcatV2": lambda node, a: np.concatenate(a[:-1], axis=int(a[-1])),
     "Concat": lambda node, a: np.concatenate(a[1:], axis=int(a[0])),
@@ -162,7 +163,7 @@ EVALUATORS: dict[str, Evaluate] = {
     "Fill": lambda node, a: np.full([int(n) for n in a[0]], a[1]),
     "ZerosLike": _unary(np.zeros_like),
     "OnesLike": _unary(np.ones_like),
-    "Range": lambda node, a: np.arange(a[0], a[1], a[2]),
+    "Range": lambda node, a: np.arange(a[0].item(), a[1].item(), a[2].item()),
     "Tile": lambda node, a: np.tile(a[0], [int(n) for n in a[1]]),
     "Prod": _reduce(np.prod),
     "Sum": _reduce(np.sum),

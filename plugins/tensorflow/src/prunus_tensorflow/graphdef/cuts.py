@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prunus.errors import ModelError
 from prunus.network import Compact, Network
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.place import Place
@@ -171,7 +172,7 @@ def _applied(
 def variable_shapes(view: GraphView) -> Mapping[str, tuple[int, ...] | None]:
     """Variable node -> shape in the graph."""
     return {
-        node.name: shape_attr(node.attr["shape"].shape)
+        node.name: shape_attr(attr(node, "shape").shape)
         for node in view.graph.node
         if node.op in VARIABLES
     }

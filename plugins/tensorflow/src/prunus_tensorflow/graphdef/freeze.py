@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.names import is_control, split
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.view import VARIABLES, GraphView
@@ -34,7 +35,7 @@ def freeze(graph: Any, values: Mapping[str, NDArray[Any]], origin: GraphOrigin) 
         copy = frozen.node.add()
         if node.op in VARIABLES and node.name in values:
             copy.name, copy.op = node.name, "Const"
-            copy.attr["dtype"].type = node.attr["dtype"].type
+            copy.attr["dtype"].type = attr(node, "dtype").type
             copy.attr["value"].tensor.CopyFrom(make_tensor_proto(values[node.name]))
             continue
         copy.CopyFrom(node)

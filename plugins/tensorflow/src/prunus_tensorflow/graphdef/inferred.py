@@ -40,7 +40,7 @@ class InferredShapes:
         try:
             with graph.as_default():
                 tf.graph_util.import_graph_def(copy, name="")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any refusal counts, of whatever type
             self.problem = (str(error).strip() or type(error).__name__).splitlines()[0]
             return False
         self._imported = graph

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
 from typing import Any
 
 import attrs
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from prunus.errors import ModelError, UsageError
 from prunus.network import Network, Source
 from prunus.task import Recipe, Task
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.checkpoint import Checkpoint, open_checkpoint
 from prunus_tensorflow.graphdef.inferred import InferredShapes
 from prunus_tensorflow.graphdef.lower import Lowering, lower
@@ -63,7 +63,7 @@ class _Weights:
                     f"another graph than {path}"
                 )
             raise ModelError(f"{prefix}: variable '{key}' of {path} is missing")
-        wanted = shape_attr(self.view.nodes[name].attr["shape"].shape)
+        wanted = shape_attr(attr(self.view.nodes[name], "shape").shape)
         if wanted is not None and -1 not in wanted and wanted != found:
             raise ModelError(
                 f"{prefix}: variable '{key}' has shape {list(found)}, {path} says {list(wanted)}"
@@ -208,7 +208,7 @@ def _input_shapes(
 def _own_shape(steps: Steps, name: str, inferred: InferredShapes) -> tuple[int, ...] | None:
     node = steps[split(name)[0]].node
     if node.op.startswith("Placeholder") and "shape" in node.attr:
-        return shape_attr(node.attr["shape"].shape)
+        return shape_attr(attr(node, "shape").shape)
     return inferred.shape(name)
 
 
@@ -218,7 +218,7 @@ def _given_shapes(text: str) -> list[tuple[int, ...]]:
         return [tuple(int(n) for n in part.strip(" []").split(",")) for part in parts]
     except ValueError as error:
         raise UsageError(
-            f"input_node_shapes '{text}' cannot be read: write 1,32,32,1 (several: separated by ':')"
+            f"input_node_shapes '{text}' cannot be read: write 1,32,32,1, several with ':'"
         ) from error
 
 

@@ -29,9 +29,10 @@ from prunus_tensorflow.graphdef.tensors import (
     Unlowerable,
     as_static,
 )
-from prunus_tensorflow.graphdef.view import PLACEHOLDERS, VARIABLES, const_value
+from prunus_tensorflow.graphdef.view import PASSING, PLACEHOLDERS, VARIABLES, const_value
 
 _RANDOM = ("RandomUniform", "RandomStandardNormal", "TruncatedNormal", "StatelessRandomUniformV2")
+_RENAMING = (*PASSING, "Cast", "Reshape", "ExpandDims", "Squeeze")
 _SHAPES = ("Shape", "ShapeN", "Rank", "Size")
 
 Value = Callable[[str], Any]
@@ -188,8 +189,7 @@ class _Lowerer:
 
 def _same_numbers(op: str, before: Any, after: Any) -> bool:
     """True if the op only renamed the array or gave and took unit axes."""
-    if op not in ("Identity", "ReadVariableOp", "StopGradient", "Snapshot", "Cast", "Reshape",
-                  "ExpandDims", "Squeeze", "EnsureShape", "CheckNumerics", "PreventGradient"):  # fmt: skip
+    if op not in _RENAMING:
         return False
     unit = [size for size in before.shape if size != 1]
     return unit == [size for size in after.shape if size != 1] and before.dtype == after.dtype

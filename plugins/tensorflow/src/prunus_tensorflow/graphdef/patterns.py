@@ -1,4 +1,4 @@
-"""Layers that a graph writes as several nodes: decomposed batch norm, PReLU, dropout, …"""
+"""Layers that a graph writes as several nodes: decomposed batch norm, PReLU, dropout and others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import attrs
 import numpy as np
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.steps import Step, Steps, source
 from prunus_tensorflow.graphdef.view import PASSING, VARIABLES, const_value
@@ -228,7 +229,7 @@ class _Finder:
         """True for a number that is known or fed, or computed from such numbers."""
         step = self.at(reference)
         if step.op in ("Placeholder", *PASSING):
-            return not step.node.attr["shape"].shape.dim
+            return not attr(step.node, "shape").shape.dim
         if step.op in ("RealDiv", "Div", "Sub", "Reciprocal"):
             return all(self._is_scalar(one) for one in step.inputs)
         return self.number(reference) is not None

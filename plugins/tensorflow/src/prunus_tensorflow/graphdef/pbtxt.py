@@ -88,7 +88,7 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
 
 
 def string_value(text: str, field: Field) -> str:
-    """Unquoted value of a simple string field (names: no escapes beyond \\\\ and quotes)."""
+    """Unquoted value of a string field that escapes nothing but backslashes and quotes."""
     raw = text[field.value_start : field.value_end]
     return re.sub(r"\\(.)", r"\1", raw[1:-1])
 

@@ -45,7 +45,7 @@ def save(checkpoint: Checkpoint, cuts: Mapping[str, Cut], prefix: Path) -> tuple
                 prefix.parent.glob(f"{prefix.name}.data-*")
             )
     except tf.errors.OpError as error:
-        raise PrunusError(f"{prefix}: the checkpoint cannot be written ({error.message})") from error
+        raise PrunusError(f"{prefix}: cannot write the checkpoint ({error.message})") from error
     state = prefix.parent / "checkpoint"
     state.write_text(
         f'model_checkpoint_path: "{prefix.name}"\n'

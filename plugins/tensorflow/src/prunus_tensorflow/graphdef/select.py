@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from prunus.errors import ModelError
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.constants import EVALUATORS
 from prunus_tensorflow.graphdef.names import is_control, split
 from prunus_tensorflow.graphdef.rules import RULES
@@ -245,12 +246,12 @@ class _Finder:
 
 def _is_setting(step: Step) -> bool:
     """True for a placeholder that is a number (keep_prob) or a switch, not a tensor."""
-    attr = step.node.attr
-    if attr["dtype"].type == 10:  # DT_BOOL
+    if attr(step.node, "dtype").type == 10:  # DT_BOOL
         return True
-    shape = attr["shape"].shape
+    shape = attr(step.node, "shape").shape
     # Old exporters write `shape { }` for an unknown shape: a number is told by its readers then.
-    return "shape" in attr and not shape.dim and not shape.unknown_rank and _named_number(step.name)
+    scalar = "shape" in step.node.attr and not shape.dim and not shape.unknown_rank
+    return scalar and _named_number(step.name)
 
 
 def _named_number(name: str) -> bool:

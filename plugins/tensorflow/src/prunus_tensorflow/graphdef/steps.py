@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.names import is_control, split, tensor
 from prunus_tensorflow.graphdef.view import PASSING, GraphView
 
@@ -126,7 +127,7 @@ def _truth(
     if node.op == "Const":
         value = view.constant(reference)
         return bool(value) if value is not None and value.size == 1 else None
-    if node.op == "Placeholder" and node.attr["dtype"].type == 10:  # DT_BOOL
+    if node.op == "Placeholder" and attr(node, "dtype").type == 10:  # DT_BOOL
         assumed[node.name] = None
         return False
     if node.op in PASSING and inputs:

@@ -16,17 +16,19 @@ import numpy as np
 from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.cuts import Cut
 from prunus_tensorflow.graphdef.edits import set_shape, set_tensor
+from prunus_tensorflow.graphdef.inferred import InferredShapes
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.targets import TargetEditor
-from prunus_tensorflow.graphdef.tensors import BATCH
 from prunus_tensorflow.graphdef.view import GraphView, const_value
 
 _ELEMENTWISE = ("Add", "AddV2", "Sub", "Mul", "Identity", "Cast", "Minimum", "Maximum", "RealDiv")
 # Random and filling ops take the shape as their first input.
 _SHAPED = re.compile(r"^(Stateless)?(Random|Truncated|Parameterized)|^Fill$")
 # The gradient of op `x` keeps the static shapes of x's inputs in `x_grad/Shape`, `x_grad/Shape_1`
-# (tensorflow/python/ops/math_grad.py: array_ops.shape under the scope `<x>_grad`).
-_GRADIENT_SHAPE = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.+)_grad/Shape(?:_(\d+))?$")
+# (tensorflow/python/ops/math_grad.py: array_ops.shape under the scope `<x>_grad`), or, of
+# convolutions, in `x_grad/Const`, `x_grad/Const_1` (nn_grad.py: a folded shape_n).
+_GRADIENT = re.compile(r"(?:^|/)gradients(?:_\d+)?/")
+_GRADIENT_SHAPE = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.+)_grad/(?:Shape|Const)(?:_(\d+))?$")
 
 
 @attrs.frozen(eq=False)
@@ -36,7 +38,7 @@ class Surroundings:
     Attributes:
         view: The old graph.
         nodes: Nodes of the new graph by name; edited in place.
-        editor: Shape operands, with the shapes before and after.
+        editor: Rewrites shape operands.
     """
 
     view: GraphView
@@ -82,8 +84,13 @@ class Surroundings:
         self._sliced[node.name] = cut
         set_tensor(proto, cut.of(old))
 
-    def gradients(self) -> None:
-        """Rewrite the shapes that gradient code stores as constants."""
+    def gradients(self, before: InferredShapes, after: InferredShapes) -> None:
+        """Rewrite the shapes that gradient code stores as constants.
+
+        Args:
+            before: Shapes of the old graph.
+            after: Shapes of the new graph, its gradient part left out.
+        """
         for node in self.view.graph.node:
             match = _GRADIENT_SHAPE.search(node.name)
             if match is None or node.op != "Const" or match.group(1) not in self.view.nodes:
@@ -92,24 +99,29 @@ class Surroundings:
             place = int(match.group(2) or 0)
             if place >= len(inputs):
                 continue
-            before, after = self._shapes(inputs[place])
-            old = const_value(node)
-            if before is None or after is None or before == after or old.size != len(before):
+            old, new = before.shape(inputs[place]), after.shape(inputs[place])
+            stored = const_value(node)
+            if old is None or new is None or not len(old) == len(new) == stored.size:
                 continue
-            batch = np.asarray(before) % BATCH == 0
-            if np.array_equal(old[~batch], np.asarray(before)[~batch]):
-                new = np.where(batch, old, np.asarray(after))
-                set_tensor(self.nodes[node.name].attr["value"].tensor, new)
+            numbers = [
+                n if o != n and s == o else s
+                for o, n, s in zip(old, new, stored.reshape(-1).tolist(), strict=True)
+            ]
+            if numbers != stored.reshape(-1).tolist():
+                array = np.asarray(numbers).reshape(stored.shape)
+                set_tensor(self.nodes[node.name].attr["value"].tensor, array)
 
-    def _shapes(self, reference: str) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
-        change = self.editor.change
-        if reference in change.before:
-            return change.before[reference], change.after[reference]
-        source = split(self.view.source(reference))[0]
-        old, new = self.view.nodes[source], self.nodes[source]
-        if old.op == "Const":
-            sizes = (one.attr["value"].tensor.tensor_shape for one in (old, new))
-        else:
-            sizes = (one.attr["shape"].shape for one in (old, new))
-        before, after = (tuple(int(dim.size) for dim in one.dim) for one in sizes)
-        return before, after
+
+def without_gradients(graph: Any) -> Any:
+    """GraphDef without gradient nodes and all that follows from them."""
+    view = GraphView(graph)
+    gone: set[str] = set()
+    for name in view.sorted_from([node.name for node in graph.node], frozenset(), control=True):
+        sources = (split(reference)[0] for reference in view.nodes[name].input)
+        if _GRADIENT.search(name) or any(source in gone for source in sources):
+            gone.add(name)
+    rest = type(graph)()
+    rest.CopyFrom(graph)
+    del rest.node[:]
+    rest.node.extend(node for node in graph.node if node.name not in gone)
+    return rest

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.errors import ModelError
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.edits import set_tensor
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.origin import GraphOrigin, TensorRecord
@@ -85,7 +86,7 @@ class TargetEditor:
         elif node.op in _SAME:
             self.rewrite(inputs[0], numbers, reader)
         elif node.op == "Pack":
-            parts = np.moveaxis(numbers, int(node.attr["axis"].i), 0)
+            parts = np.moveaxis(numbers, int(attr(node, "axis").i), 0)
             for one, part in zip(inputs, parts, strict=True):
                 self.rewrite(one, np.asarray(part), reader)
         elif node.op == "ConcatV2":
@@ -155,8 +156,8 @@ class TargetEditor:
     def _even_split(self, node: Any, operands: Sequence[NDArray[Any]] | None) -> None:
         if operands and len(set(operands[0].tolist())) > 1:
             raise ModelError(
-                f"node '{node.name}' (Split) makes equal parts, pruning left {operands[0].tolist()}: "
-                "exclude the layer that feeds it"
+                f"node '{node.name}' (Split) makes equal parts, pruning left "
+                f"{operands[0].tolist()}: exclude the layer that feeds it"
             )
 
     def _indices(self, node: Any, reference: str, indices: NDArray[Any]) -> None:
@@ -181,7 +182,7 @@ class TargetEditor:
         starts, ends, axes = (operand.tolist() for operand in operands[:3])
         before, after = self.change.before[inputs[0]], self.change.after[inputs[0]]
         begin, end = self.view.constant(inputs[1]), self.view.constant(inputs[2])
-        masked = node.attr["ellipsis_mask"].i or node.attr["new_axis_mask"].i
+        masked = attr(node, "ellipsis_mask").i or attr(node, "new_axis_mask").i
         if begin is None or end is None or masked:
             raise ModelError(f"node '{node.name}' ({node.op}) cuts channels in a computed way")
         begin, end = begin.copy(), end.copy()
@@ -189,11 +190,11 @@ class TargetEditor:
             place = perm[axis]
             if before[place] == after[place] or place >= begin.size:
                 continue
-            if not node.attr["begin_mask"].i >> place & 1:
+            if not attr(node, "begin_mask").i >> place & 1:
                 begin[place] = start
             if node.op == "Slice":
                 end[place] = end[place] if end[place] == -1 else stop - start
-            elif not node.attr["end_mask"].i >> place & 1:
+            elif not attr(node, "end_mask").i >> place & 1:
                 end[place] = stop
         self.rewrite(inputs[1], begin, node.name)
         self.rewrite(inputs[2], end, node.name)

@@ -18,7 +18,8 @@ def edit_text(text: str, old: Any, new: Any, meta: bool = False) -> str:
 
     Args:
         text: The original file.
-        old, new: GraphDef protobufs.
+        old: GraphDef protobuf of the text.
+        new: GraphDef to arrive at.
         meta: The file is a MetaGraphDef.
     """
     root = parse_text(text)

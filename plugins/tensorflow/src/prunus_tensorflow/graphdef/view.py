@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.names import is_control, split, tensor
 
 VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp"})
@@ -73,7 +74,7 @@ class GraphView:
         keys = {}
         for node in self.graph.node:
             if node.op in VARIABLES:
-                shared = node.attr["shared_name"].s.decode(errors="replace")
+                shared = attr(node, "shared_name").s.decode(errors="replace")
                 keys[node.name] = shared if node.op == "VarHandleOp" and shared else node.name
         keys.update(self._restored())
         return keys
@@ -146,7 +147,7 @@ def const_value(node: Any) -> NDArray[Any]:
     """Array in a Const node, in the node's own type."""
     from tensorflow.python.framework.tensor_util import MakeNdarray
 
-    return np.asarray(MakeNdarray(node.attr["value"].tensor))
+    return np.asarray(MakeNdarray(attr(node, "value").tensor))
 
 
 def shape_attr(proto: Any) -> tuple[int, ...] | None:

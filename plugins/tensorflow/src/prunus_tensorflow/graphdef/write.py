@@ -11,6 +11,7 @@ import attrs
 from prunus.errors import ModelError
 from prunus.graph.shapes import infer_shapes
 from prunus.network import Compact, Destination, Network, Written
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.checkpoint import open_checkpoint
 from prunus_tensorflow.graphdef.cuts import (
     Cut,
@@ -25,7 +26,7 @@ from prunus_tensorflow.graphdef.inferred import InferredShapes
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.read import parse
 from prunus_tensorflow.graphdef.saver import save
-from prunus_tensorflow.graphdef.surroundings import Surroundings
+from prunus_tensorflow.graphdef.surroundings import Surroundings, without_gradients
 from prunus_tensorflow.graphdef.targets import TargetEditor, shape_change
 from prunus_tensorflow.graphdef.text_edit import edit_text
 from prunus_tensorflow.graphdef.view import GraphView, const_value, shape_attr
@@ -120,19 +121,19 @@ def _edit(change: _Change, smaller: bool) -> None:
         if cut.positions is not None:
             around.variable(name, cut)
     editor.forward(origin, change.compact.model)
-    around.gradients()
-    _refresh_shapes(change)
+    before = InferredShapes(change.view.graph)
+    if before.ready():
+        around.gradients(before, InferredShapes(without_gradients(change.graph)))
+        _refresh_shapes(change, before)
 
 
-def _refresh_shapes(change: _Change) -> None:
+def _refresh_shapes(change: _Change, before: InferredShapes) -> None:
     """Bring ``_output_shapes`` up to date, and let TensorFlow check the whole graph.
 
     Raises:
         ModelError: TensorFlow took the old graph but does not take the new one.
     """
-    before, after = InferredShapes(change.view.graph), InferredShapes(change.graph)
-    if not before.ready():
-        return
+    after = InferredShapes(change.graph)
     if not after.ready():
         raise ModelError(
             f"{change.origin.model}: TensorFlow does not accept the smaller graph: {after.problem}"
@@ -168,7 +169,7 @@ def _shape(
 ) -> tuple[int, ...] | None:
     if name in shapes:
         return shapes[name]
-    return shape_attr(view.nodes[name].attr["value"].tensor.tensor_shape)
+    return shape_attr(attr(view.nodes[name], "value").tensor.tensor_shape)
 
 
 def _checkpoint_name(origin: GraphOrigin, destination: Destination) -> str:

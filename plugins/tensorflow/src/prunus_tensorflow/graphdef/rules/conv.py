@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, integers, static
 from prunus_tensorflow.graphdef.rules.spatial import (
     Window,
@@ -92,8 +93,8 @@ def transposed(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[
     if inner != x.shape[channel_axis(rank, last)]:
         raise Unlowerable(f"its filter reads {inner} channels, its input has another number")
     targets = sizes if len(sizes) == 2 else [sizes[axis] for axis in spatial_axes(rank, last)]
-    strides = spatial_numbers(list(step.node.attr["strides"].list.i), rank, last)
-    dilations = spatial_numbers(list(step.node.attr["dilations"].list.i), rank, last)
+    strides = spatial_numbers(list(attr(step.node, "strides").list.i), rank, last)
+    dilations = spatial_numbers(list(attr(step.node, "dilations").list.i), rank, last)
     forward = make_window(step.node, targets, (height, width), strides, dilations)
     small = [x.shape[axis] for axis in spatial_axes(rank, last)]
     if list(forward.sizes) != small:
@@ -158,8 +159,8 @@ def bias_add(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lo
 
 def _window(step: Step, x: Dynamic, kernel: Sequence[int]) -> Window:
     rank, last = len(x.shape), is_last(step.node)
-    strides = spatial_numbers(list(step.node.attr["strides"].list.i), rank, last)
-    dilations = list(step.node.attr["dilations"].list.i)
+    strides = spatial_numbers(list(attr(step.node, "strides").list.i), rank, last)
+    dilations = list(attr(step.node, "dilations").list.i)
     inputs = [x.shape[axis] for axis in spatial_axes(rank, last)]
     return make_window(step.node, inputs, kernel, strides, spatial_numbers(dilations, rank, last))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic
 from prunus_tensorflow.graphdef.steps import Step
 from prunus_tensorflow.graphdef.tensors import Dynamic, Lowered, Static, Unlowerable
@@ -12,9 +13,9 @@ from prunus_tensorflow.graphdef.tensors import Dynamic, Lowered, Static, Unlower
 def matmul(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered]:
     """``MatMul`` and ``BatchMatMul…``; a stored right side makes a fully connected layer."""
     left, right = dynamic(inputs[0]), inputs[1]
-    attr = step.node.attr
-    turn_left = attr["transpose_a"].b or attr["adj_x"].b
-    turn_right = attr["transpose_b"].b or attr["adj_y"].b
+    node = step.node
+    turn_left = attr(node, "transpose_a").b or attr(node, "adj_x").b
+    turn_right = attr(node, "transpose_b").b or attr(node, "adj_y").b
     if isinstance(right, Static):
         if turn_left or right.array.ndim != 2:
             raise Unlowerable("it multiplies by a stored array in an unusual form")
@@ -31,10 +32,11 @@ def _dense(context: Context, step: Step, x: Dynamic, weight: Static, turned: boo
     flat = len(x.shape) == 2
     stored = (0, 1) if turned == flat else (1, 0)
     value, plain = context.weight(step, "weight", weight, stored)
-    operands, attributes = [data.value, value], {"transB": 1} if flat else {}
-    (out,) = context.builder.add(
-        "Gemm" if flat else "MatMul", operands, step.name, [shape], **attributes
-    )
+    operands = [data.value, value]
+    if flat:
+        (out,) = context.builder.add("Gemm", operands, step.name, [shape], transB=1)
+    else:
+        (out,) = context.builder.add("MatMul", operands, step.name, [shape])
     if not plain:
         reason = f"weights of '{step.name}' are computed by the graph, not stored"
         context.freeze(reason, x.value, out)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, static
 from prunus_tensorflow.graphdef.rules.conv import bias_add
 from prunus_tensorflow.graphdef.rules.spatial import is_last
@@ -46,7 +48,7 @@ _ROLES = {"Mul": "scale", "Div": "scale", "Add": "shift", "Sub": "shift"}
 
 
 def _append(
-    context: Context, step: Step, x: Dynamic, op: str, *others: ir.Value, **attributes: object
+    context: Context, step: Step, x: Dynamic, op: str, *others: ir.Value, **attributes: Any
 ) -> Dynamic:
     shape = tuple(x.shape[axis] for axis in x.perm)
     (value,) = context.builder.add(op, [x.value, *others], step.name, [shape], **attributes)
@@ -61,7 +63,7 @@ def unary(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lower
 
 def passing(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered]:
     """Identity, StopGradient, Cast to float: nothing to compute."""
-    if step.op == "Cast" and step.node.attr["DstT"].type not in (1, 2, 14, 19):
+    if step.op == "Cast" and attr(step.node, "DstT").type not in (1, 2, 14, 19):
         raise Unlowerable("it casts to a type that is not floating point")
     return [inputs[0]]
 
@@ -91,13 +93,12 @@ def leaky(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lower
     """``LeakyRelu`` op (default alpha 0.2) or its ``max(x, alpha x)`` form."""
     alpha = step.values.get("alpha")
     if alpha is None:
-        attr = step.node.attr
-        alpha = float(attr["alpha"].f) if "alpha" in attr else 0.2
+        alpha = float(attr(step.node, "alpha").f) if "alpha" in step.node.attr else 0.2
     return [_append(context, step, dynamic(inputs[0]), "LeakyRelu", alpha=alpha)]
 
 
 def square(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered]:
-    """x * x."""
+    """X * x."""
     x = dynamic(inputs[0])
     return [_append(context, step, x, "Mul", x.value)]
 

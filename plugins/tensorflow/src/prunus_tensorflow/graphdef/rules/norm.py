@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from prunus.errors import ModelError
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, static
 from prunus_tensorflow.graphdef.rules.spatial import (
     channel_axis,
@@ -27,12 +28,12 @@ def fused(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lower
     Raises:
         ModelError: the node normalises with the statistics of the batch.
     """
-    if step.node.attr["is_training"].b or "is_training" not in step.node.attr:
+    if attr(step.node, "is_training").b or "is_training" not in step.node.attr:
         raise ModelError(
             f"node '{step.name}' ({step.op}) normalises with batch statistics (is_training is "
             "true): export the graph with is_training=False"
         )
-    epsilon = float(step.node.attr["epsilon"].f)
+    epsilon = float(attr(step.node, "epsilon").f) if "epsilon" in step.node.attr else 1e-4
     last = is_last(step.node)
     return [_normalise(context, step, dynamic(inputs[0]), inputs[1:5], epsilon, last)]
 
@@ -115,9 +116,9 @@ def lrn(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered
     (tensorflow/core/kernels/lrn_op.cc).
     """
     x = to_channels_first(context, dynamic(inputs[0]), True, step.name)
-    attr = step.node.attr
-    size = 2 * (int(attr["depth_radius"].i) if "depth_radius" in attr else 5) + 1
-    alpha = attr["alpha"].f if "alpha" in attr else 1.0
+    given = step.node.attr
+    size = 2 * (int(given["depth_radius"].i) if "depth_radius" in given else 5) + 1
+    alpha = given["alpha"].f if "alpha" in given else 1.0
     (value,) = context.builder.add(
         "LRN",
         [x.value],
@@ -125,8 +126,8 @@ def lrn(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered
         [tuple(x.shape[axis] for axis in x.perm)],
         size=size,
         alpha=float(alpha * size),
-        beta=float(attr["beta"].f if "beta" in attr else 0.5),
-        bias=float(attr["bias"].f if "bias" in attr else 1.0),
+        beta=float(given["beta"].f if "beta" in given else 0.5),
+        bias=float(given["bias"].f if "bias" in given else 1.0),
     )
     return [Dynamic(value, x.shape, x.perm)]
 

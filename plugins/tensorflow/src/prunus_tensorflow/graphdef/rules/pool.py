@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, integers
 from prunus_tensorflow.graphdef.rules.spatial import (
     channel_axis,
@@ -35,8 +36,8 @@ def pool(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowere
     if step.op == "MaxPoolV2":
         kernel, strides = integers(inputs[1], "window"), integers(inputs[2], "strides")
     else:
-        kernel = list(step.node.attr["ksize"].list.i)
-        strides = list(step.node.attr["strides"].list.i)
+        kernel = list(attr(step.node, "ksize").list.i)
+        strides = list(attr(step.node, "strides").list.i)
     sizes = [x.shape[axis] for axis in spatial_axes(rank, last)]
     window = make_window(
         step.node,
@@ -69,7 +70,7 @@ def reduce(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
         return [x]
     if 0 in axes:
         raise Unlowerable("it reduces over the batch")
-    keep = bool(step.node.attr["keep_dims"].b)
+    keep = bool(attr(step.node, "keep_dims").b)
     full = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
     if keep:
         shape, perm = full, x.perm

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, integers
 from prunus_tensorflow.graphdef.rules.spatial import (
     channel_axis,
@@ -26,8 +27,8 @@ def resize(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
     """
     x, sizes = dynamic(inputs[0]), integers(inputs[1], "size")
     moved = to_channels_first(context, x, True, step.name)
-    aligned = step.node.attr["align_corners"].b
-    centers = step.node.attr["half_pixel_centers"].b
+    aligned = attr(step.node, "align_corners").b
+    centers = attr(step.node, "half_pixel_centers").b
     nearest = step.op == "ResizeNearestNeighbor"
     scales = [1.0, 1.0, *(_scale(x.shape[1 + i], sizes[i]) for i in range(2))]
     where = "align_corners" if aligned else "half_pixel" if centers else "asymmetric"
@@ -67,7 +68,7 @@ def rearrange(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[L
     if rank != 4:
         raise Unlowerable(f"its input has {rank} axes")
     moved = to_channels_first(context, x, last, step.name)
-    block = int(step.node.attr["block_size"].i)
+    block = int(attr(step.node, "block_size").i)
     channels = x.shape[channel_axis(4, last)]
     height, width = (x.shape[axis] for axis in spatial_axes(4, last))
     if step.op == "DepthToSpace":

@@ -1,4 +1,4 @@
-"""Ops that move or choose values without computing: reshape, concat, split, pad, slice, …"""
+"""Ops that move or choose values without computing: reshape, concat, split, pad, slice."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, integers, static
 from prunus_tensorflow.graphdef.steps import Step
 from prunus_tensorflow.graphdef.tensors import BATCH, Dynamic, Lowered, Unlowerable, volume
@@ -82,7 +83,7 @@ def split(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lower
     """``Split`` (axis, value) and ``SplitV`` (value, sizes, axis)."""
     if step.op == "Split":
         x, (axis,) = dynamic(inputs[1]), integers(inputs[0], "axis")
-        count = int(step.node.attr["num_split"].i)
+        count = int(attr(step.node, "num_split").i)
         axis %= len(x.shape)
         sizes = [x.shape[axis] // count] * count
     else:
@@ -108,7 +109,7 @@ def squeeze(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Low
     """Drop unit axes."""
     x = dynamic(inputs[0])
     rank = len(x.shape)
-    listed = [axis % rank for axis in step.node.attr["squeeze_dims"].list.i]
+    listed = [axis % rank for axis in attr(step.node, "squeeze_dims").list.i]
     axes = listed or [axis for axis in range(1, rank) if x.shape[axis] == 1]
     if 0 in axes or any(x.shape[axis] != 1 for axis in axes):
         raise Unlowerable(f"it squeezes axes {axes} of {list(x.shape)}")
@@ -161,7 +162,7 @@ def pad(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered
     """``Pad``, ``PadV2`` and ``MirrorPad`` (REFLECT)."""
     x = dynamic(inputs[0])
     pads = np.asarray(static(inputs[1], "paddings").array)
-    mode = step.node.attr["mode"].s.decode() if step.op == "MirrorPad" else "CONSTANT"
+    mode = attr(step.node, "mode").s.decode() if step.op == "MirrorPad" else "CONSTANT"
     if mode not in ("CONSTANT", "REFLECT"):
         raise Unlowerable(f"it pads in mode {mode}")
     if pads[0].any():
@@ -227,10 +228,10 @@ def strided_slice(context: Context, step: Step, inputs: Sequence[Lowered]) -> li
     """``StridedSlice`` with its masks."""
     x = dynamic(inputs[0])
     begins, ends = integers(inputs[1], "begin"), integers(inputs[2], "end")
-    strides, attr = integers(inputs[3], "strides"), step.node.attr
+    strides, node = integers(inputs[3], "strides"), step.node
     count = len(begins)
-    fresh = [i for i in range(count) if attr["new_axis_mask"].i >> i & 1]
-    ellipsis = [i for i in range(count) if attr["ellipsis_mask"].i >> i & 1]
+    fresh = [i for i in range(count) if attr(node, "new_axis_mask").i >> i & 1]
+    ellipsis = [i for i in range(count) if attr(node, "ellipsis_mask").i >> i & 1]
     ranges: dict[int, slice] = {}
     gone, axis = [], 0
     for i in range(count):
@@ -239,13 +240,13 @@ def strided_slice(context: Context, step: Step, inputs: Sequence[Lowered]) -> li
             continue
         if i in fresh:
             continue
-        if attr["shrink_axis_mask"].i >> i & 1:
+        if attr(node, "shrink_axis_mask").i >> i & 1:
             begin = begins[i] % x.shape[axis]
             ranges[axis] = slice(begin, begin + 1)
             gone.append(axis)
         else:
-            start = None if attr["begin_mask"].i >> i & 1 else begins[i]
-            stop = None if attr["end_mask"].i >> i & 1 else ends[i]
+            start = None if attr(node, "begin_mask").i >> i & 1 else begins[i]
+            stop = None if attr(node, "end_mask").i >> i & 1 else ends[i]
             ranges[axis] = slice(start, stop, strides[i])
         axis += 1
     if fresh and (gone or ellipsis):

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context
 from prunus_tensorflow.graphdef.tensors import Dynamic, Unlowerable, channels_first
 
@@ -39,7 +40,7 @@ class Window:
 
 def is_last(node: Any) -> bool:
     """True if the node keeps channels in the last axis."""
-    return not node.attr["data_format"].s.startswith(b"NC")
+    return not attr(node, "data_format").s.startswith(b"NC")
 
 
 def spatial_axes(rank: int, last: bool) -> range:
@@ -96,8 +97,8 @@ def make_window(
 
     SAME puts the odd one of an uneven padding at the end.
     """
-    scheme = node.attr["padding"].s.decode()
-    explicit = list(node.attr["explicit_paddings"].list.i)
+    scheme = attr(node, "padding").s.decode()
+    explicit = list(attr(node, "explicit_paddings").list.i)
     axes = spatial_axes(len(inputs) + 2, is_last(node))
     begins, ends, sizes = [], [], []
     for place, size in enumerate(inputs):
