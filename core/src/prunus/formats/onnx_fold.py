@@ -1,0 +1,150 @@
+"""Constant sub-graphs of exporters (Shape, Gather, Concat, Reshape …) become operands.
+
+Values are computed for two batch sizes: what is equal is constant, what differs counts
+samples and becomes "copy this axis" in the reshape that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
+from onnx_ir.passes.common import ShapeInferencePass
+
+Array = NDArray[Any]
+Shapes = Mapping[str, tuple[int, ...]]
+
+_LARGEST = 1 << 20
+"""Elements of a folded constant; larger ones stay computed."""
+
+_BATCHES = (1, 3)
+
+
+def free_batch(model: ir.Model) -> None:
+    """Reshapes that baked a fixed batch size copy the axis instead, in place."""
+    fixed = {value.meta.get("batch") for value in model.graph.inputs} - {None}
+    if not fixed:
+        return
+    before = _shapes(model, min(fixed))
+    for node in model.graph:
+        target = _operand(node, 1)
+        if node.op_type != "Reshape" or target is None or not len(target) or node.inputs[0] is None:
+            continue
+        data = before.get(node.inputs[0].name or "")
+        if data and data[0] in fixed and target[0] in fixed:
+            _set_operand(model, node, 1, np.r_[0, target[1:]].astype(np.int64))
+
+
+def fold_constants(model: ir.Model) -> None:
+    """Fold in place until nothing changes."""
+    while True:
+        shapes = [_shapes(model, batch) for batch in _BATCHES]
+        known: dict[str, tuple[Array, Array]] = {}
+        changed = False
+        for node in list(model.graph):
+            values = [_evaluate(node, known, index, shapes[index]) for index in range(2)]
+            if values[0] is None or values[1] is None:
+                changed |= _copy_batch(model, node, known)
+                continue
+            for output, first, second in zip(node.outputs, values[0], values[1], strict=True):
+                known[output.name or ""] = (first, second)
+                if np.array_equal(first, second) and output.uses() and not output.is_graph_output():
+                    _replace(model, output, first)
+                    changed = True
+        if not changed:
+            return
+
+
+def _evaluate(
+    node: ir.Node, known: Mapping[str, tuple[Array, Array]], batch: int, shapes: Shapes
+) -> list[Array] | None:
+    """Outputs of a node if all it needs is known; ``None`` otherwise."""
+    if node.op_type == "Shape" and node.inputs[0] is not None:
+        shape = shapes.get(node.inputs[0].name or "")
+        if shape is None:
+            return None
+        start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", len(shape))
+        return [np.array(shape[start:end], np.int64)]
+    feeds: dict[str, Array] = {}
+    for value in node.inputs:
+        if value is None:
+            continue
+        name = value.name or ""
+        if name in known:
+            feeds[name] = known[name][batch]
+        elif value.const_value is not None:
+            feeds[name] = value.const_value.numpy()
+        else:
+            return None
+    size = sum(int(np.prod(shapes.get(output.name or "", (_LARGEST + 1,)))) for output in node.outputs)
+    if size > _LARGEST or any(attr.type == ir.AttributeType.GRAPH for attr in node.attributes.values()):
+        return None
+    try:
+        return [np.asarray(a) for a in ReferenceEvaluator(ir.to_proto(node)).run(None, feeds)]
+    except Exception:  # noqa: BLE001  an operator the evaluator lacks stays computed
+        return None
+
+
+def _copy_batch(model: ir.Model, node: ir.Node, known: Mapping[str, tuple[Array, Array]]) -> bool:
+    """Rewrite an operand that counts samples."""
+    if node.op_type not in ("Reshape", "Expand") or len(node.inputs) < 2 or node.inputs[1] is None:
+        return False
+    pair = known.get(node.inputs[1].name or "")
+    if pair is None or pair[0].shape != pair[1].shape:
+        return False
+    differs = pair[0] != pair[1]
+    if not differs.any() or differs[1:].any():
+        return False
+    first = 0 if node.op_type == "Reshape" else 1
+    _set_operand(model, node, 1, np.r_[first, pair[0][1:]].astype(np.int64))
+    return True
+
+
+def _shapes(model: ir.Model, batch: int) -> dict[str, tuple[int, ...]]:
+    fixed = model.clone()
+    for value in fixed.graph.inputs:
+        assert value.shape is not None
+        value.shape = ir.Shape([batch, *value.shape[1:]])
+    for node in fixed.graph:
+        for value in node.outputs:
+            value.shape = None
+    inferred = ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(fixed).model
+    shapes = {}
+    values = [*inferred.graph.inputs, *inferred.graph.initializers.values()]
+    values += [output for node in inferred.graph for output in node.outputs]
+    for value in values:
+        if value.shape is not None and all(isinstance(size, int) for size in value.shape):
+            shapes[value.name or ""] = tuple(int(str(size)) for size in value.shape)
+    return shapes
+
+
+def _operand(node: ir.Node, index: int) -> Array | None:
+    value = node.inputs[index] if index < len(node.inputs) else None
+    return None if value is None or value.const_value is None else value.const_value.numpy()
+
+
+def _set_operand(model: ir.Model, node: ir.Node, index: int, array: Array) -> None:
+    value = _initializer(model, f"{node.name}/operand{index}", array)
+    node.replace_input_with(index, value)
+
+
+def _replace(model: ir.Model, output: ir.Value, array: Array) -> None:
+    value = _initializer(model, f"{output.name}/folded", array)
+    for use in list(output.uses()):
+        use.node.replace_input_with(use.idx, value)
+
+
+def _initializer(model: ir.Model, name: str, array: Array) -> ir.Value:
+    while name in model.graph.initializers:
+        name += "'"
+    array = np.array(array, order="C")  # ascontiguousarray would give scalars an axis
+    value = ir.Value(
+        name=name, shape=ir.Shape(array.shape), type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+        const_value=ir.tensor(array, name=name),
+    )
+    model.graph.register_initializer(value)
+    return value

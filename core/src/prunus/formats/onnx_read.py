@@ -1,0 +1,148 @@
+"""Reading ``.onnx``: one file in, a neutral graph out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from google.protobuf.message import DecodeError
+from onnx import version_converter
+from onnx_ir.passes.common import (
+    LiftConstantsToInitializersPass,
+    NameFixPass,
+    RemoveInitializersFromInputsPass,
+    TopologicalSortPass,
+)
+
+from prunus.errors import ModelError
+from prunus.evaluation.session import drop_unused
+from prunus.formats.onnx_fold import fold_constants, free_batch
+from prunus.network import Binding, Network
+
+OPSET = 17
+"""Opset of the neutral graph."""
+
+_ROLES: dict[str, tuple[str | None, ...]] = {
+    "Conv": (None, "weight", "bias"),
+    "ConvTranspose": (None, "weight", "bias"),
+    "Gemm": (None, "weight", "bias"),
+    "MatMul": (None, "weight"),
+    "BatchNormalization": (None, "scale", "shift", "mean", "variance"),
+    "InstanceNormalization": (None, "scale", "shift"),
+    "LayerNormalization": (None, "scale", "shift"),
+    "PRelu": (None, "slope"),
+    "Add": ("shift", "shift"),
+    "Sub": ("shift", "shift"),
+    "Mul": ("scale", "scale"),
+    "Div": ("scale", "scale"),
+}
+
+
+def read_onnx(path: Path, input_shape: str | None) -> Network:
+    """Load a model.
+
+    Args:
+        path: The file.
+        input_shape: ``1x3x224x224`` for a first input without fixed sizes.
+
+    Raises:
+        ModelError: missing, damaged, without weights, or holding numbers that are none.
+    """
+    proto = _upgraded(_parse(path))
+    model = ir.from_proto(proto)
+    for step in (RemoveInitializersFromInputsPass(), LiftConstantsToInitializersPass(lift_all_constants=True),
+                 TopologicalSortPass(), NameFixPass()):
+        model = step(model).model
+    _fix_inputs(path, model, input_shape)
+    _name_nodes(model)
+    free_batch(model)
+    fold_constants(model)
+    drop_unused(model)
+    network = Network(model, "onnx", _bindings(model), _layers(model), origin=path)
+    _check_numbers(path, network)
+    return network
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    try:
+        proto = onnx.load(path)
+    except (DecodeError, ValueError) as error:
+        raise ModelError(f"{path}: not a readable ONNX file ({error}); is it complete?") from error
+    except (FileNotFoundError, onnx.checker.ValidationError) as error:
+        raise ModelError(f"{path}: weights stored beside the model are missing ({error})") from error
+    if not proto.graph.node:
+        raise ModelError(f"{path}: holds no graph; is it an ONNX model and complete?")
+    return proto
+
+
+def _upgraded(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Bring old operator versions up; what the converter cannot is left as it is."""
+    version = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), OPSET)
+    if version >= OPSET:
+        return proto
+    try:
+        return version_converter.convert_version(proto, OPSET)
+    except Exception:  # noqa: BLE001  the converter raises its own untyped errors
+        return proto
+
+
+def _fix_inputs(path: Path, model: ir.Model, text: str | None) -> None:
+    for number, value in enumerate(model.graph.inputs):
+        if value.shape is None:
+            raise ModelError(f"{path}: input '{value.name}' has no shape; export it with fixed sizes")
+        dims = list(value.shape)
+        if text is not None and number == 0:
+            try:
+                given = [int(size) for size in text.split("x")]
+            except ValueError:
+                raise ModelError(f"input-shape={text}: write sizes as 1x3x224x224") from None
+            if len(given) != len(dims):
+                raise ModelError(f"input-shape={text}: input '{value.name}' has {len(dims)} axes")
+            dims[1:] = given[1:]
+        unknown = [axis for axis, size in enumerate(dims) if axis and (not isinstance(size, int) or size < 1)]
+        if unknown:
+            raise ModelError(
+                f"{path}: input '{value.name}' has no fixed size on axis {unknown[0]}; "
+                f"give one with --option input-shape={'x'.join(str(d) if isinstance(d, int) else '224' for d in dims)}"
+            )
+        # the size before, for reshapes that baked it in
+        value.meta["batch"] = dims[0] if isinstance(dims[0], int) else None
+        value.shape = ir.Shape(["N", *dims[1:]])
+
+
+def _name_nodes(model: ir.Model) -> None:
+    taken: set[str] = set()
+    for node in model.graph:
+        base = node.name or (node.outputs[0].name or node.op_type)
+        name, number = base, 2
+        while name in taken:
+            name, number = f"{base}#{number}", number + 1
+        taken.add(name)
+        node.name = name
+
+
+def _bindings(model: ir.Model) -> dict[str, Binding]:
+    bindings = {}
+    for node in model.graph:
+        for index, (value, role) in enumerate(zip(node.inputs, _ROLES.get(node.op_type, ()), strict=False)):
+            if role is not None and value is not None and value.is_initializer() and _is_float(value):
+                bindings.setdefault(value.name or "", Binding(node.name or "", role, index))
+    return bindings
+
+
+def _is_float(value: ir.Value) -> bool:
+    return value.const_value is not None and value.const_value.dtype in (
+        ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16
+    )
+
+
+def _layers(model: ir.Model) -> dict[str, tuple[str, ...]]:
+    return {node.name or "": (node.name or "",) for node in model.graph}
+
+
+def _check_numbers(path: Path, network: Network) -> None:
+    for name, array in network.weights().items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(f"{path}: initializer '{name}' holds NaN or infinite numbers")
