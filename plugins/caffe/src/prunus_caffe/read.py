@@ -1,0 +1,88 @@
+"""Prototxt and caffemodel to a network."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import attrs
+
+from prunus.errors import ModelError
+from prunus.network import Network, Source
+from prunus.task import Task
+from prunus_caffe.blobs import Blobs, RandomBlobs, StoredBlobs
+from prunus_caffe.caffemodel import read_weights
+from prunus_caffe.lower import Lowered, lower
+from prunus_caffe.lower.sources import Samples, parse_shapes
+from prunus_caffe.origin import Origin
+from prunus_caffe.records import LayerRecord, NetRecord
+from prunus_caffe.structure import read_structure
+from prunus_caffe.template import empty_weights
+
+FORMAT = "caffe"
+
+
+def load(source: Source) -> Network:
+    """Read a network.
+
+    Options of the source: ``input-shape`` (``data:3x224x224``) where the text does not
+    tell the size of a sample; ``weights`` = ``random`` draws weights in place of a file.
+
+    Raises:
+        ModelError: files missing, broken or not fitting each other.
+    """
+    net = read_structure(source.model)
+    blobs: Blobs
+    if source.weights is not None:
+        weights = read_weights(source.weights)
+        blobs = StoredBlobs(weights, source.model)
+    elif source.options.get("weights") == "random":
+        weights = empty_weights(net)
+        blobs = RandomBlobs()
+    else:
+        raise ModelError(
+            f"{source.model}: a prototxt holds no weights; give the caffemodel with --weights"
+        )
+    given = parse_shapes(source.options.get("input-shape", ""))
+    lowered = lower(net, blobs, Samples(given, lambda layer: _measured(layer, source.model)))
+    net = attrs.evolve(
+        net, feeds=lowered.feeds, dropout=lowered.dropout, sample_shapes=lowered.sample_shapes,
+        parameters={
+            (layer, index): name
+            for name, parameter in lowered.parameters.items()
+            for layer, index in zip(parameter.layers, parameter.indices, strict=True)
+        },
+    )  # fmt: skip
+    return _network(lowered, Origin(net, weights, lowered.parameters), _task(net, source))
+
+
+def _network(lowered: Lowered, origin: Origin, task: Task) -> Network:
+    return Network(
+        model=lowered.model,
+        format=FORMAT,
+        bindings=lowered.bindings,
+        layers=lowered.layers,
+        frozen=lowered.frozen,
+        origin=origin,
+        task=task,
+        notes=lowered.notes,
+    )
+
+
+def _task(net: NetRecord, source: Source) -> Task:
+    try:
+        module = import_module("prunus_caffe.task")
+    except ModuleNotFoundError:
+        return Task()
+    task: Task = module.task_of(net, source)
+    return task
+
+
+def _measured(layer: LayerRecord, model: Path) -> tuple[int, ...] | None:
+    """Size of the first sample of a data layer, if its data is there."""
+    try:
+        module = import_module("prunus_caffe.task")
+    except ModuleNotFoundError:
+        return None
+    shape: tuple[int, ...] | None = module.sample_shape(layer, model)
+    return shape
