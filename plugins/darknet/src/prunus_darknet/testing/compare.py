@@ -9,14 +9,17 @@ import attrs
 import numpy as np
 import onnx_ir as ir
 import onnxruntime
+from numpy.typing import NDArray
 
 from prunus.network import Network, Source
 from prunus_darknet.cfg import Cfg
-from prunus_darknet.layers import Shape
+from prunus_darknet.layers import Shape, Structure
 from prunus_darknet.lower import INPUT_NAME
 from prunus_darknet.read import Origin, load
 from prunus_darknet.testing.random_weights import write_random_weights
 from prunus_darknet.testing.real_darknet import Array, predict
+
+Indices = NDArray[np.int64]
 
 
 @attrs.frozen
@@ -65,6 +68,19 @@ def relative(found: Array, wanted: Array) -> float:
     return float(np.abs(found.reshape(-1) - wanted.reshape(-1)).max()) / scale
 
 
+def real_layers(
+    structure: Structure, cfg: Path, weights: Path, data: Array, *, fresh: bool = False
+) -> dict[int, Array]:
+    """Outputs of all layers that give images, and of the last one, in real Darknet."""
+    kept = [layer for layer in structure.layers if layer.type != "cost"]
+    images = [layer.index for layer in kept if layer.output.image]
+    answer = 0 if kept[-1].output.image else kept[-1].output.size
+    real = predict(cfg, weights, data, images, answer, fresh=fresh)
+    if answer:
+        real[kept[-1].index] = real.pop(-1)
+    return real
+
+
 def compare_with_darknet(network: Network, cfg: Path, weights: Path, seed: int = 0) -> Difference:
     """Every lowered layer of ``network`` against the real library on one random sample.
 
@@ -72,14 +88,27 @@ def compare_with_darknet(network: Network, cfg: Path, weights: Path, seed: int =
     """
     origin = network.origin
     assert isinstance(origin, Origin)
+    data = random_input(origin.structure.input, seed)
+    return compare_layers(network, real_layers(origin.structure, cfg, weights, data), data)
+
+
+def compare_layers(
+    network: Network,
+    real: Mapping[int, Array],
+    data: Array,
+    kept: Mapping[str, Mapping[int, Indices]] | None = None,
+) -> Difference:
+    """Every lowered layer of ``network`` against outputs of real layers.
+
+    Args:
+        network: The network, masked where ``real`` comes from its compact form.
+        real: Layer index -> output.
+        data: The sample both saw.
+        kept: ``Compact.kept``, to look at the channels that remain.
+    """
+    origin = network.origin
+    assert isinstance(origin, Origin)
     structure = origin.structure
-    data = random_input(structure.input, seed)
-    images = [
-        layer.index for layer in structure.layers if layer.output.image and layer.type != "cost"
-    ]
-    last = [layer for layer in structure.layers if layer.type != "cost"][-1]
-    answer = 0 if last.output.image else last.output.size
-    real = predict(cfg, weights, data, images, answer)
     inputs: dict[str, Array] = {}
     for value in network.model.graph.inputs:
         sides = [side for side in value.shape or () if isinstance(side, int)]
@@ -88,12 +117,18 @@ def compare_with_darknet(network: Network, cfg: Path, weights: Path, seed: int =
         inputs[str(value.name)] = flat.reshape(1, *sides)
     made = {str(value.name) for node in network.model.graph for value in node.outputs}
     names = {layer.name: layer.index for layer in structure.layers if layer.name in made}
-    names = {name: -1 if answer and i == last.index else i for name, i in names.items()}
     names = {name: index for name, index in names.items() if index in real}
     found = run_graph(network.model, inputs, list(names))
-    errors = {name: relative(found[name], real[index]) for name, index in names.items()}
+    errors = {
+        name: relative(_kept_channels(found[name], (kept or {}).get(name)), real[index])
+        for name, index in names.items()
+    }
     worst = max(errors, key=lambda name: errors[name])
     return Difference(errors[worst], worst, len(errors))
+
+
+def _kept_channels(array: Array, kept: Mapping[int, Indices] | None) -> Array:
+    return array if not kept or 1 not in kept else np.take(array, kept[1], 1)
 
 
 def compare_random(cfg: Cfg, folder: Path, seed: int = 0) -> Difference:

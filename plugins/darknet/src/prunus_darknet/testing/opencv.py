@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from prunus.network import Network
-from prunus_darknet.lower import INPUT_NAME
 from prunus_darknet.read import Origin
-from prunus_darknet.testing.compare import Difference, random_input, relative, run_graph
+from prunus_darknet.testing.compare import Difference, compare_layers, random_input
 from prunus_darknet.testing.real_darknet import Array
 
 _ACTIVATIONS = frozenset({"leaky", "relu", "mish", "swish", "logistic", "tanh", "relu6"})
@@ -52,13 +51,7 @@ def compare_with_opencv(
     """
     origin = network.origin
     assert isinstance(origin, Origin)
-    layers = origin.structure.layers
     if data is None:
         data = random_input(origin.structure.input, 0)
-    made = {str(value.name) for node in network.model.graph for value in node.outputs}
-    wanted = {layer.index: layer.name for layer in layers if layer.name in made}
-    real = opencv_layers(cfg, weights, data, wanted)
-    found = run_graph(network.model, {INPUT_NAME: data[None]}, [wanted[index] for index in real])
-    errors = {wanted[index]: relative(found[wanted[index]], real[index]) for index in real}
-    worst = max(errors, key=lambda name: errors[name])
-    return Difference(errors[worst], worst, len(errors))
+    indices = range(len(origin.structure.layers))
+    return compare_layers(network, opencv_layers(cfg, weights, data, indices), data)

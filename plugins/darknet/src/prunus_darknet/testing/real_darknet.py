@@ -39,7 +39,13 @@ def library() -> Path | None:
 
 
 def predict(
-    cfg: Path, weights: Path, data: Array, layers: Sequence[int], outputs: int
+    cfg: Path,
+    weights: Path,
+    data: Array,
+    layers: Sequence[int],
+    outputs: int,
+    *,
+    fresh: bool = False,
 ) -> dict[int, Array]:
     """Outputs of layers for one sample.
 
@@ -49,6 +55,8 @@ def predict(
         data: ``(c, h, w)`` float32.
         layers: Indices of layers that give images.
         outputs: Length of the network's answer, given under key -1; 0 for none.
+        fresh: Darknet draws the weights itself and writes them to ``weights`` (its
+            loader divides by zero at ``[deconvolutional]``, its writer does not).
 
     Raises:
         RuntimeError: Darknet ended with an error.
@@ -59,7 +67,7 @@ def predict(
         wanted = ",".join(str(index) for index in layers)
         command = [sys.executable, __file__, str(library()), str(cfg), str(weights), str(given)]
         done = subprocess.run(
-            [*command, str(result), wanted, str(outputs)],
+            [*command, str(result), wanted, str(outputs), str(int(fresh))],
             capture_output=True,
             text=True,
             check=False,
@@ -72,8 +80,8 @@ def predict(
 
 
 def _main(arguments: Sequence[str]) -> None:
-    """The subprocess: library, cfg, weights, input, result, layers, outputs."""
-    library_path, cfg, weights, given, result, wanted, outputs = arguments
+    """The subprocess: library, cfg, weights, input, result, layers, outputs, fresh."""
+    library_path, cfg, weights, given, result, wanted, outputs, fresh = arguments
     darknet = ctypes.CDLL(library_path)
     darknet.load_network.restype = ctypes.c_void_p
     darknet.load_network.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)
@@ -82,7 +90,10 @@ def _main(arguments: Sequence[str]) -> None:
     darknet.network_predict.argtypes = (ctypes.c_void_p, ctypes.POINTER(ctypes.c_float))
     darknet.get_network_image_layer.restype = _Image
     darknet.get_network_image_layer.argtypes = (ctypes.c_void_p, ctypes.c_int)
-    network = darknet.load_network(cfg.encode(), weights.encode(), 0)
+    darknet.save_weights.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
+    network = darknet.load_network(cfg.encode(), None if int(fresh) else weights.encode(), 0)
+    if int(fresh):
+        darknet.save_weights(network, weights.encode())
     darknet.set_batch_network(network, 1)
     data = np.load(given)
     answer = darknet.network_predict(network, data.ctypes.data_as(ctypes.POINTER(ctypes.c_float)))
