@@ -84,7 +84,8 @@ def test_identity_writes_the_same_bytes(tools: Any, tmp_path: Path) -> None:
         destination = Destination(tmp_path / "same", stage)
         written = graphdef.write(network, Compact(network.model, {}), destination)
         assert written.model.read_bytes() == source.model.read_bytes()
-        one, two = (tools.tf.train.load_checkpoint(str(p)) for p in (source.weights, written.weights))
+        load = tools.tf.train.load_checkpoint
+        one, two = load(str(source.weights)), load(str(written.weights))
         names = one.get_variable_to_shape_map()
         assert names == two.get_variable_to_shape_map()
         assert all((one.get_tensor(n) == two.get_tensor(n)).all() for n in names)

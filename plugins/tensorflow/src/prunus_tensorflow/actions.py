@@ -1,0 +1,203 @@
+"""What ``prunus tensorflow --action …`` does, in terms of the core's steps."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import attrs
+import click
+
+from prunus.cli.render import counting, notes, show
+from prunus.errors import UsageError
+from prunus.host import start
+from prunus.network import Destination, Network, Source
+from prunus.steps.analyze import analyze
+from prunus.steps.files import make_directory
+from prunus.steps.inspect import statistics
+from prunus.steps.prune import prune as prune_step
+from prunus.steps.report import Report
+from prunus.steps.transform import transform as transform_step
+from prunus.steps.workspace import Workspace
+from prunus.task import Measurement
+from prunus_tensorflow.command import Options
+from prunus_tensorflow.evaluate import load_script
+from prunus_tensorflow.script_analysis import ScriptMeasure, analyze_with_script
+
+
+def ana(options: Options) -> None:
+    """Measure how much each group matters."""
+    _need(options, "input_graph", "input_ckpt", "workspace")
+    host = start()
+    measure = _measure(options)
+    with counting("analyse") as report:
+        if measure is None:
+            sensitivity = analyze(host, options.settings, report=report).sensitivity
+        else:
+            sensitivity = analyze_with_script(host, options.settings, measure.script, report)
+    show(sensitivity, as_json=options.as_json)
+
+
+def prune(options: Options) -> None:
+    """Mask channels for a sparsity; write the smaller graph and the masked checkpoint."""
+    _need(options, "input_graph", "input_ckpt", "output_graph", "output_ckpt", "workspace")
+    if options.settings.rate is None:
+        raise UsageError("--action prune needs --sparsity, such as 0.3")
+    host = start()
+    measure = _measure(options)
+    pruned = prune_step(host, options.settings)
+    _deliver_graph(pruned.loaded.network, pruned, options)
+    assert pruned.written.weights is not None
+    _deliver_checkpoint(pruned.written.weights, options.output_ckpt)
+    report = pruned.report
+    if measure is not None:
+        value = Measurement(measure.script.measure(pruned.written.weights))
+        report = _with_metric(report, measure.name, (_original(options, measure), value))
+    report = attrs.evolve(
+        report,
+        files=_outputs(options),
+        next="prunus finetune --workspace … (or train, then prunus tensorflow --action transform)",
+    )
+    notes(report.notes)
+    show(attrs.evolve(report, notes=()), as_json=options.as_json)
+
+
+def transform(options: Options) -> None:
+    """Turn a masked checkpoint into a small one, proven equal."""
+    _need(options, "input_ckpt", "output_ckpt")
+    host = start()
+    settings = options.settings
+    if settings.model is None:
+        settings = attrs.evolve(settings, model=_graph_of(options))
+    assert options.output_ckpt is not None
+    explicit = {**settings.options, "explicit": "yes"}
+    settings = attrs.evolve(settings, options=explicit)
+    make_directory(options.output_ckpt.parent)
+    with _beside(options.output_ckpt) as directory:
+        result = transform_step(host, settings, Path(directory))
+        written = result.written
+        if options.output_graph is not None:
+            make_directory(options.output_graph.parent)
+            os.replace(written.model, options.output_graph)
+        assert written.weights is not None
+        _deliver_checkpoint(written.weights, options.output_ckpt)
+    report = result.report
+    measure = _measure(options)
+    if measure is not None:
+        assert settings.weights is not None
+        value = Measurement(measure.script.measure(settings.weights))
+        # The proof has shown that both give the same outputs.
+        report = _with_metric(report, measure.name, (value, value))
+    notes(report.notes)
+    show(attrs.evolve(report, files=_outputs(options), notes=()), as_json=options.as_json)
+
+
+def flops(options: Options) -> None:
+    """Count operations and parameters."""
+    _need(options, "input_graph")
+    found = statistics(start(), options.settings)
+    if options.as_json:
+        show(found, as_json=True)
+        return
+    notes(found.notes)
+    click.echo(f"FLOPs: {2 * found.macs}")
+    click.echo(f"MACs: {found.macs}")
+    click.echo(f"Params: {found.params}")
+
+
+def _need(options: Options, *names: str) -> None:
+    values = {
+        "input_graph": options.settings.model,
+        "input_ckpt": options.settings.weights,
+        "workspace": options.settings.workspace,
+        "output_graph": options.output_graph,
+        "output_ckpt": options.output_ckpt,
+    }
+    missing = [f"--{name}" for name in names if values[name] is None]
+    model = options.settings.model
+    if "--input_ckpt" in missing and model is not None and model.suffix == ".pb":
+        missing.remove("--input_ckpt")
+    if missing:
+        raise UsageError(f"missing {', '.join(missing)}")
+
+
+def _measure(options: Options) -> ScriptMeasure | None:
+    if options.script is None:
+        return None
+    return ScriptMeasure(load_script(options.script, options.target, options.batches))
+
+
+def _outputs(options: Options) -> tuple[Path, ...]:
+    return tuple(path for path in (options.output_graph, options.output_ckpt) if path is not None)
+
+
+def _beside(path: Path) -> tempfile.TemporaryDirectory[str]:
+    """A temporary directory on the file system of an output, so that renaming is atomic."""
+    return tempfile.TemporaryDirectory(prefix=".prunus-", dir=path.parent)
+
+
+def _original(options: Options, measure: ScriptMeasure) -> Measurement:
+    """Metric of the unpruned network: of the analysis where there is one, else measured."""
+    settings = options.settings
+    assert settings.workspace is not None
+    workspace = Workspace(settings.workspace)
+    stored = workspace.sensitivity()
+    if stored is not None and stored.metric == measure.name:
+        return stored.baseline
+    source = workspace.recall("original") or Source(settings.model or Path(), settings.weights)
+    assert source.weights is not None
+    return Measurement(measure.script.measure(source.weights))
+
+
+def _with_metric(report: Report, name: str, values: tuple[Measurement, ...]) -> Report:
+    stages = tuple(
+        attrs.evolve(stage, metric=value)
+        for stage, value in zip(report.stages, values, strict=True)
+    )
+    plain = tuple(note for note in report.notes if not note.startswith("no samples"))
+    return attrs.evolve(report, metric=name, stages=stages, notes=plain)
+
+
+def _deliver_graph(network: Network, pruned: object, options: Options) -> None:
+    """Write the structure of the compact network."""
+    from prunus.steps.prune import Pruned
+    from prunus_tensorflow import graphdef
+
+    assert isinstance(pruned, Pruned)
+    assert options.output_graph is not None
+    make_directory(options.output_graph.parent)
+    with _beside(options.output_graph) as directory:
+        destination = Destination(Path(directory), "compact")
+        written = graphdef.write(pruned.masked, pruned.compact, destination)
+        os.replace(written.model, options.output_graph)
+
+
+def _deliver_checkpoint(source: Path, target: Path | None) -> None:
+    """Copy a checkpoint to another prefix; each file appears whole under its name."""
+    assert target is not None
+    make_directory(target.parent)
+    parts = [path for path in source.parent.glob(f"{source.name}.*") if _is_part(path, source)]
+    for path in sorted(parts, key=lambda path: path.suffix == ".index") or [source]:
+        place = target.parent / (target.name + path.name.removeprefix(source.name))
+        temporary = place.with_name(f".{place.name}.tmp")
+        shutil.copyfile(path, temporary)
+        os.replace(temporary, place)
+
+
+def _is_part(path: Path, prefix: Path) -> bool:
+    rest = path.name.removeprefix(prefix.name)
+    return rest == ".index" or rest.startswith(".data-")
+
+
+def _graph_of(options: Options) -> Path:
+    """The baseline graph, which the ancestor's transform is not given."""
+    if options.settings.workspace is not None:
+        source = Workspace(options.settings.workspace).recall("original")
+        if source is not None:
+            return source.model
+    raise UsageError(
+        "--action transform needs the baseline graph: give --input_graph, or the --workspace of "
+        "the prune step"
+    )
