@@ -57,8 +57,15 @@ def with_net(cfg: Cfg, numbers: Mapping[str, int]) -> Cfg:
 
 
 def small(cfg: Cfg, side: int | None) -> Cfg:
-    """``cfg`` for one sample a batch, at ``side`` x ``side`` where given."""
+    """``cfg`` for one sample a batch, at ``side`` x ``side`` (and crops to 7/8 of it)."""
     numbers = {"batch": 1, "subdivisions": 1}
-    if side is not None:
-        numbers |= {"width": side, "height": side}
-    return with_net(cfg, numbers)
+    if side is None:
+        return with_net(cfg, numbers)
+    cfg = with_net(cfg, numbers | {"width": side, "height": side})
+    crops = {
+        (index, key): min(side * 7 // 8, section.integer(key, 1))
+        for index, section in enumerate(cfg.layers)
+        if section.type == "crop"
+        for key in ("crop_width", "crop_height")
+    }
+    return parse_cfg(cfg.edited(crops), cfg.path)
