@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 import click
 
-from prunus.errors import UsageError
 from prunus.settings import Settings
 
 _PATH = click.Path(path_type=Path)
@@ -34,7 +33,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--sparsity", type=float, help="share of the baseline's operations to remove")
 @click.option("--channel_batch", type=int, default=2, show_default=True, help="multiple kept")
 @click.option("--gpu", help="device ids")
-@click.option("--data", help="samples in place of a script: .npz (x, y), image folder, list file")
+@click.option("--data", help="samples, to measure without a script and to fold constants")
 @click.option("--seed", type=int, default=0, show_default=True, help="seed of everything drawn")
 @click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout")
 @click.option("--verbose", is_flag=True, help="show tracebacks")
@@ -79,11 +78,7 @@ class Options:
 
 
 def read_options(given: dict[str, Any]) -> Options:
-    """Options as settings of the core.
-
-    Raises:
-        UsageError: values that contradict each other.
-    """
+    """Options as settings of the core."""
     select_gpu(given["gpu"])
     exclude = tuple(
         name.strip() for text in given["exclude"] for name in text.split(",") if name.strip()
@@ -95,14 +90,12 @@ def read_options(given: dict[str, Any]) -> Options:
         data=given["data"],
         workspace=given["workspace"],
         rate=given["sparsity"],
-        metric=given["target"] if given["data"] is not None else None,
+        metric=given["target"] if given["eval_fn_path"] is None else None,
         multiple=given["channel_batch"],
         seed=given["seed"],
         exclude=exclude,
         options={name: given[name] for name in names if given[name]},
     )
-    if given["eval_fn_path"] is not None and given["data"] is not None:
-        raise UsageError("give either --eval_fn_path or --data, not both")
     return Options(
         settings,
         given["eval_fn_path"],

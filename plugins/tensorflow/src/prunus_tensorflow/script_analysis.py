@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from prunus.analysis.journal import Journal
 from prunus.errors import PlanError
+from prunus.folding import fold
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
 from prunus.masking import mask
@@ -26,7 +27,7 @@ from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.settings import Settings
 from prunus.steps.analyze import DEFAULT_CRITERION, DEFAULT_RATIOS, score
 from prunus.steps.files import make_directory
-from prunus.steps.loaded import Loaded, load
+from prunus.steps.loaded import Loaded, evaluator_for, load
 from prunus.steps.workspace import workspace_of
 from prunus.task import Measurement
 from prunus_tensorflow.evaluate import Script
@@ -89,14 +90,17 @@ def analyze_with_script(
     journal = Journal(workspace.path / "ana.partial.jsonl", key)
     done = journal.start()
     criterion = settings.criterion or DEFAULT_CRITERION
-    scores = score(host, criterion, loaded, None, settings.seed or 0)
+    evaluator = evaluator_for(loaded, settings, loaded.network)
+    samples = None if evaluator is None else evaluator.calibration()
+    scores = score(host, criterion, loaded, samples, settings.seed or 0)
     trials = [
         _Trial(group.name, group.size, ratio, keep)
         for group in groups
         for ratio in ratios
         for keep in [choose_units(group, scores[group.name], _count(group.size, ratio))]
+        if not keep.all()
     ]
-    values = _measure(loaded, measure, trials, journal, done, report)
+    values = _measure(loaded, samples, measure, trials, journal, done, report)
     sensitivity = _sensitivity(measure, trials, values, key)
     workspace.save_sensitivity(sensitivity)
     workspace.remember("original", loaded.source)
@@ -120,6 +124,7 @@ class _Trial:
 
 def _measure(
     loaded: Loaded,
+    samples: dict[str, NDArray[np.float32]] | None,
     measure: ScriptMeasure,
     trials: list[_Trial],
     journal: Journal,
@@ -133,7 +138,9 @@ def _measure(
         journal.write("", values[""])
     for number, trial in enumerate(trials):
         if trial.piece not in values:
-            masked = mask(loaded.network, loaded.grouping, {trial.group: trial.keep})
+            keep = {trial.group: trial.keep}
+            folded = fold(loaded.network, loaded.grouping, keep, samples)
+            masked = mask(folded, loaded.grouping, keep)
             values[trial.piece] = measure.of(masked).value
             journal.write(trial.piece, values[trial.piece])
         report(number + 1, len(trials))
@@ -164,7 +171,13 @@ def _count(size: int, ratio: float) -> int:
 def _key(
     loaded: Loaded, settings: Settings, script: Script, ratios: tuple[float, ...]
 ) -> dict[str, str]:
-    wording = f"{ratios}|{settings.criterion}|{script.target}|{script.batches}|{settings.exclude}"
+    wording = "|".join(
+        str(one)
+        for one in (
+            ratios, settings.criterion, script.target, script.batches, settings.exclude,
+            settings.data,
+        )
+    )  # fmt: skip
     return {
         "structure": structure_digest(loaded.network),
         "weights": weights_digest(loaded.network),
