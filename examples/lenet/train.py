@@ -8,7 +8,7 @@ import shutil
 import sys
 
 os.environ.setdefault("GLOG_minloglevel", "1")
-import caffe  # noqa: E402
+import caffe
 
 example = sys.argv[1]
 for name in ("train_val.prototxt", "solver.prototxt"):

@@ -40,7 +40,9 @@ def fold(
     readers = _readers(network, grouping, keep)
     if not readers:
         return network
-    values = tuple(dict.fromkeys(node.inputs[0].name or "" for node, _ in readers if node.inputs[0]))
+    values = tuple(
+        dict.fromkeys(node.inputs[0].name or "" for node, _ in readers if node.inputs[0])
+    )
     means = (
         channel_means(network, grouping, values, samples)
         if samples is not None
@@ -77,7 +79,10 @@ def channel_means(
 
 
 def _resting(
-    network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.bool_]], values: tuple[str, ...]
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    values: tuple[str, ...],
 ) -> dict[str, NDArray[np.float64]]:
     """Channel values once the removed filters are zero.
 
@@ -122,12 +127,12 @@ def _contribution(
     node: ir.Node, weight: NDArray[np.generic], constant: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """``(O,)`` output of a reader for inputs that are ``constant`` (C,) everywhere."""
-    weight = weight.astype(np.float64)
-    if node.op_type == "Gemm" and node.attributes.get_int("transB", 0):
-        return np.asarray(weight @ constant)
+    values = weight.astype(np.float64)
+    if node.op_type == "Gemm" and node.attributes.get_int("transB", 0) == 1:
+        return np.asarray(values @ constant)
     if node.op_type in ("Gemm", "MatMul"):
-        return np.asarray(constant @ weight)
-    kernel = weight.reshape(*weight.shape[:2], -1).sum(2)
+        return np.asarray(constant @ values)
+    kernel = values.reshape(*values.shape[:2], -1).sum(2)
     if node.op_type == "ConvTranspose":
         strides = node.attributes.get_ints("strides", (1,))
         return np.asarray(constant @ kernel) / float(np.prod(strides))
@@ -159,14 +164,14 @@ def _place(node: ir.Node, network: Network) -> tuple[str, float] | None:
     uses = node.outputs[0].uses()
     if len(uses) != 1 or node.outputs[0].is_graph_output():
         return None
-    after = uses[0].node
+    after = next(iter(uses)).node
     if after.op_type == "BatchNormalization" and _owned(after.inputs[3], network):
         assert after.inputs[3] is not None
         return after.inputs[3].name or "", -1.0
     if after.op_type == "Add":
         for value in after.inputs:
             if _owned(value, network) and value is not None and value.shape is not None:
-                sizes = [int(size) for size in value.shape]
+                sizes = [int(str(size)) for size in value.shape]
                 if int(np.prod(sizes)) == max(sizes, default=1) > 1:
                     return value.name or "", 1.0
     return None

@@ -68,7 +68,9 @@ class Broken:
 class Host:
     """All plugins of one process."""
 
-    def __init__(self, plugins: Iterable[tuple[object, str]], broken: tuple[Broken, ...] = ()) -> None:
+    def __init__(
+        self, plugins: Iterable[tuple[object, str]], broken: tuple[Broken, ...] = ()
+    ) -> None:
         """Register plugins, given with the distribution they come from.
 
         Raises:
@@ -116,7 +118,9 @@ class Host:
         chosen = self._manager.subset_hook_caller(hook, others)
         result = chosen(**{kind.__name__.lower(): name}, **arguments)
         if result is None:
-            raise PluginError(f"plugin '{owner.distribution}' gave no answer to {hook} for '{name}'")
+            raise PluginError(
+                f"plugin '{owner.distribution}' gave no answer to {hook} for '{name}'"
+            )
         return result
 
     def _add(self, plugin: object, distribution: str) -> None:
@@ -160,7 +164,9 @@ class Host:
             text += f"; did you mean '{near[0]}'?"
         broken = next((b for b in self.broken if b.name == name), None)
         if broken is not None:
-            return f"{text}; plugin '{name}' of {broken.distribution} failed to load: {broken.error}"
+            return (
+                f"{text}; plugin '{name}' of {broken.distribution} failed to load: {broken.error}"
+            )
         if name in _DISTRIBUTIONS:
             text += f"; install it with: pip install {_DISTRIBUTIONS[name]}"
         return text
@@ -189,7 +195,9 @@ def installed() -> list[EntryPoint]:
 
 def _distribution(point: EntryPoint) -> str:
     """Name and version, for messages; built-ins belong to prunus itself."""
-    return f"prunus {__version__}" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+    return (
+        f"prunus {__version__}" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+    )
 
 
 def _print_call(hook: str, implementations: Any, arguments: Any) -> None:

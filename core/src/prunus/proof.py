@@ -70,7 +70,7 @@ def prove(
 
 
 def relative_error(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """max |first - second| / max |first|; infinite for different shapes or non-numbers."""
+    """Max |first - second| / max |first|; infinite for different shapes or non-numbers."""
     if first.shape != second.shape or not np.isfinite(second).all():
         return float("inf")
     scale = float(np.abs(first).max(initial=0.0)) or 1.0

@@ -65,6 +65,4 @@ def _balanced(group: Group, scores: NDArray[np.float64], count: int) -> NDArray[
 
 def _can_balance(group: Group, count: int) -> bool:
     """Cheap test: one channel a unit means the number must divide into rows."""
-    return all(
-        count % len(counts) == 0 for counts in group.rows if (counts.sum(0) == 1).all()
-    )
+    return all(count % len(counts) == 0 for counts in group.rows if (counts.sum(0) == 1).all())

@@ -58,9 +58,17 @@ class Measurement:
 class Metric(Protocol):
     """A number a user cares about, gathered batch by batch."""
 
-    name: str
-    higher_is_better: bool
-    needs_labels: bool
+    @property
+    def name(self) -> str:
+        """As the user calls it."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Direction."""
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether ``observe`` reads labels."""
 
     def observe(
         self, outputs: Mapping[str, Array], reference: Mapping[str, Array], labels: Any

@@ -24,7 +24,9 @@ def analysis(network, draw, metric, journal=None, batch_size=16, report=lambda d
     labels = np.random.default_rng(2).integers(0, 4, 48)
     evaluator = Evaluator(network, ArrayDataset("data", samples, labels), metric, None, batch_size)
     scores = {group.name: np.random.default_rng(3).random(group.size) for group in grouping.groups}
-    return Analysis(grouping, evaluator, scores, RATIOS, journal or Journal(None, {}), {"k": "1"}, report)
+    return Analysis(
+        grouping, evaluator, scores, RATIOS, journal or Journal(None, {}), {"k": "1"}, report
+    )
 
 
 @pytest.mark.parametrize("metric", [Fidelity(), Top(1)])
@@ -52,7 +54,9 @@ def test_killed_and_resumed_equals_uninterrupted(lenet, draw, tmp_path):
             raise KilledError
 
     with pytest.raises(KilledError):
-        exact.prunus_analyze("exact", lenet, analysis(lenet, draw, Fidelity(), journal, report=kill))
+        exact.prunus_analyze(
+            "exact", lenet, analysis(lenet, draw, Fidelity(), journal, report=kill)
+        )
     with (tmp_path / "partial.jsonl").open("a") as file:
         file.write('{"piece": "2", "val')  # the line being written when the kill came
     assert sorted(journal.read()) == ["0", "1"]

@@ -45,7 +45,11 @@ def test_addition_ties_its_operands(build, draw):
             ("Add", ["a", "b"], ["sum"], {}),
             ("Conv", ["sum", "c/weight"], ["c"], {}),
         ],
-        {"a/weight": weight, "b/weight": weight, "c/weight": draw.standard_normal((2, 6, 1, 1)).astype(np.float32)},
+        {
+            "a/weight": weight,
+            "b/weight": weight,
+            "c/weight": draw.standard_normal((2, 6, 1, 1)).astype(np.float32),
+        },
         {"x": (3, 4, 4)},
         {"c": (2, 4, 4)},
     )

@@ -21,9 +21,14 @@ def planning(lenet, draw):
     scores = {group.name: draw.random(group.size) for group in grouping.groups}
     present = {group.name: np.ones(group.size, bool) for group in grouping.groups}
     curves = tuple(
-        Curve(g.name, g.size, tuple(
-            Point(r / 10, round(g.size * (1 - r / 10)), 0.9 - weight * (r / 10) ** 2, 0.002) for r in range(1, 10)
-        ))
+        Curve(
+            g.name,
+            g.size,
+            tuple(
+                Point(r / 10, round(g.size * (1 - r / 10)), 0.9 - weight * (r / 10) ** 2, 0.002)
+                for r in range(1, 10)
+            ),
+        )
         for g, weight in zip(grouping.groups, (0.5, 0.1, 0.01), strict=True)
     )
     measured = Sensitivity("top-1", True, Measurement(0.9, 0.002), curves, {})
@@ -46,7 +51,9 @@ def test_cost_model_counts_what_compaction_leaves(lenet, planning):
     keep = uniform.prunus_mask("", planning, Budget(rate=0.5))
     smaller = compact(mask(lenet, grouping, keep), grouping, keep).model
     left = Network(smaller, "onnx", {}, lenet.layers)
-    assert cost_model(smaller, find_groups(left)).total == planning.cost.macs(planning.cost.kept(keep))
+    assert cost_model(smaller, find_groups(left)).total == planning.cost.macs(
+        planning.cost.kept(keep)
+    )
 
 
 def test_kept_channels_are_rounded_up_to_the_multiple(planning):
@@ -67,7 +74,9 @@ def test_threshold_takes_the_largest_ratio_within_it(planning):
 
 
 def test_unreachable_rate_names_the_nearest(planning):
-    with pytest.raises(PlanError, match=r"rate 0.999 is out of reach: .* saves 0\.\d+; ask for less"):
+    with pytest.raises(
+        PlanError, match=r"rate 0.999 is out of reach: .* saves 0\.\d+; ask for less"
+    ):
         uniform.prunus_mask("", planning, Budget(rate=0.999))
 
 

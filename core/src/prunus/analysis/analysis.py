@@ -8,11 +8,11 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.analysis.journal import Journal
 from prunus.evaluation.evaluator import Evaluator
 from prunus.grouping.find import Grouping
 from prunus.groups import Group
 from prunus.selection import choose_units
-from prunus.analysis.journal import Journal
 
 
 @attrs.frozen(eq=False)

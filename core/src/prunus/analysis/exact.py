@@ -38,7 +38,9 @@ def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensiti
     """Measure every group at every ratio."""
     groups = analysis.grouping.groups
     work = [Probe(network, analysis, group) for group in groups]
-    values = tuple(dict.fromkeys(v for probe in work for v in (*probe.suffix.boundary, *probe.suffix.masked)))
+    values = tuple(
+        dict.fromkeys(v for probe in work for v in (*probe.suffix.boundary, *probe.suffix.masked))
+    )
     prefix = Prefix(network.model, values)
     means = _means(network, analysis, values)
     done = analysis.journal.start()
@@ -55,7 +57,11 @@ def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensiti
     curves = tuple(_curve(analysis, probe, observed[probe.group.name]) for probe in work)
     metric = analysis.evaluator.metric
     return Sensitivity(
-        metric.name, metric.higher_is_better, analysis.evaluator.baseline, curves, dict(analysis.key)
+        metric.name,
+        metric.higher_is_better,
+        analysis.evaluator.baseline,
+        curves,
+        dict(analysis.key),
     )
 
 
@@ -115,11 +121,15 @@ def _means(network: Network, analysis: Analysis, values: Sequence[str]) -> dict[
     """Mean of every masked value, shaped like its label tensor without batch."""
     labels = analysis.grouping.labelling.values
     inputs = {value.name for value in network.model.graph.inputs}
-    wanted = tuple(value for value in values if value not in inputs and max(labels[value].shape) > 1)
+    wanted = tuple(
+        value for value in values if value not in inputs and max(labels[value].shape) > 1
+    )
     if not wanted:
         return {}
     found = channel_means(network, analysis.grouping, wanted, analysis.evaluator.calibration())
-    return {name: mean.reshape(labels[name].shape).astype(np.float32) for name, mean in found.items()}
+    return {
+        name: mean.reshape(labels[name].shape).astype(np.float32) for name, mean in found.items()
+    }
 
 
 def _chunks(analysis: Analysis, prefix: Prefix) -> Iterable[NDArray[np.int64]]:
@@ -144,7 +154,10 @@ def _measure(
     metric = analysis.evaluator.metric
     return {
         probe.group.name: plain(
-            [metric.observe({**reference, **out}, reference, batch.labels) for out in probe.run(values, means)]
+            [
+                metric.observe({**reference, **out}, reference, batch.labels)
+                for out in probe.run(values, means)
+            ]
         )
         for probe in work
     }

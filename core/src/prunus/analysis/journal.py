@@ -40,7 +40,9 @@ class Journal:
         if self.path is not None:
             lines = [{"key": dict(self.key)}, *({"piece": p, "value": v} for p, v in done.items())]
             temporary = self.path.with_suffix(".tmp")
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+            temporary.write_text(
+                "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"
+            )
             os.replace(temporary, self.path)
         return done
 
@@ -60,7 +62,11 @@ class Journal:
 def plain(observation: Any) -> Any:
     """An observation as JSON values; floats survive exactly."""
     if isinstance(observation, np.ndarray):
-        return {"array": observation.tolist(), "dtype": str(observation.dtype), "shape": observation.shape}
+        return {
+            "array": observation.tolist(),
+            "dtype": str(observation.dtype),
+            "shape": observation.shape,
+        }
     if isinstance(observation, dict):
         return {"dict": {key: plain(value) for key, value in observation.items()}}
     if isinstance(observation, list | tuple):

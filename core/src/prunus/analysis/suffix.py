@@ -83,7 +83,9 @@ def keep_tensor(
 def _insert_mask(model: ir.Model, node: ir.Node, data: ir.Value, grouping: Grouping) -> ir.Value:
     shape = grouping.labelling.values[data.name or ""].shape
     inputs = [
-        ir.Value(name=name, shape=ir.Shape(["N", *shape[1:]]), type=ir.TensorType(ir.DataType.FLOAT))
+        ir.Value(
+            name=name, shape=ir.Shape(["N", *shape[1:]]), type=ir.TensorType(ir.DataType.FLOAT)
+        )
         for name in (mask_input(data.name or ""), offset_input(data.name or ""))
     ]
     model.graph.inputs.extend(inputs)

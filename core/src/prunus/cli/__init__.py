@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 import click
 
@@ -58,7 +58,10 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List commands without importing them."""
-        rows = [*COMMANDS.items(), *((n, "command of a plugin") for n in sorted(_plugin_commands()))]
+        rows = [
+            *COMMANDS.items(),
+            *((n, "command of a plugin") for n in sorted(_plugin_commands())),
+        ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
@@ -101,7 +104,9 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if verbose:
             raise
-        click.echo(f"error: internal: {type(error).__name__}: {_one_line(error)}; see --verbose", err=True)
+        click.echo(
+            f"error: internal: {type(error).__name__}: {_one_line(error)}; see --verbose", err=True
+        )
         return 70
     return result if isinstance(result, int) else 0
 
@@ -110,5 +115,5 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _plugin_commands() -> dict[str, object]:
+def _plugin_commands() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group="prunus.commands")}

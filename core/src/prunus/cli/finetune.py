@@ -22,7 +22,9 @@ def tuning_options(function: F) -> F:
             click.option("--trainer", help="torch, caffe, darknet or tensorflow [torch]"),
             click.option("--solver", type=click.Path(), help="the framework's own training recipe"),
             click.option("--train-data", help="training samples, as --data"),
-            click.option("--distill", is_flag=True, help="imitate the original network; no labels needed"),
+            click.option(
+                "--distill", is_flag=True, help="imitate the original network; no labels needed"
+            ),
             click.option("--resume", is_flag=True, help="continue from the newest snapshot"),
             click.option("--epochs", type=float, help="in place of the recipe's iterations"),
             click.option("--iterations", type=click.IntRange(1), help="weight updates"),

@@ -19,8 +19,12 @@ def command(as_json: bool, verbose: bool) -> None:
     """List criteria, policies and trainers."""
     host = start()
     rows = [
-        {"kind": type(e.descriptor).__name__.lower(), "name": e.descriptor.name,
-         "summary": e.descriptor.summary, "from": e.distribution}
+        {
+            "kind": type(e.descriptor).__name__.lower(),
+            "name": e.descriptor.name,
+            "summary": e.descriptor.summary,
+            "from": e.distribution,
+        }
         for e in host.registered
         if isinstance(e.descriptor, Criterion | Policy | Trainer | Format)
     ]

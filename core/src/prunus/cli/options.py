@@ -25,13 +25,26 @@ def network_options(function: F) -> F:
     """Which network: configuration, model, weights, workspace, format options."""
     for option in reversed(
         (
-            click.option("--config", type=_FILE, help="prunus.toml or a vendor file, read unchanged"),
-            click.option("--model", type=_FILE, help="prototxt, cfg, pbtxt, .keras, .h5, SavedModel, .onnx"),
+            click.option(
+                "--config", type=_FILE, help="prunus.toml or a vendor file, read unchanged"
+            ),
+            click.option(
+                "--model", type=_FILE, help="prototxt, cfg, pbtxt, .keras, .h5, SavedModel, .onnx"
+            ),
             click.option("--weights", type=_FILE, help="weights file, where the format has one"),
             click.option("--workspace", type=_FILE, help="directory for everything a step writes"),
-            click.option("--exclude", multiple=True, metavar="NAME", help="layer that stays whole; repeatable"),
-            click.option("--option", multiple=True, metavar="NAME=VALUE", help="format option; repeatable"),
-            click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout"),
+            click.option(
+                "--exclude",
+                multiple=True,
+                metavar="NAME",
+                help="layer that stays whole; repeatable",
+            ),
+            click.option(
+                "--option", multiple=True, metavar="NAME=VALUE", help="format option; repeatable"
+            ),
+            click.option(
+                "--json", "as_json", is_flag=True, help="machine-readable result on stdout"
+            ),
             click.option("--verbose", is_flag=True, help="show tracebacks"),
         )
     ):
@@ -43,9 +56,15 @@ def data_options(function: F) -> F:
     """Samples and metric."""
     for option in reversed(
         (
-            click.option("--data", help=".npz (x, y), image folder, list file, or the format's own"),
-            click.option("--metric", help="top-1, top-5, loss, fidelity, map, or the metric layer's name"),
-            click.option("--samples", type=click.IntRange(1), help="number of samples to measure on"),
+            click.option(
+                "--data", help=".npz (x, y), image folder, list file, or the format's own"
+            ),
+            click.option(
+                "--metric", help="top-1, top-5, loss, fidelity, map, or the metric layer's name"
+            ),
+            click.option(
+                "--samples", type=click.IntRange(1), help="number of samples to measure on"
+            ),
         )
     ):
         function = option(function)

@@ -23,12 +23,14 @@ def command(as_json: bool, verbose: bool) -> None:
         kind = type(entry.descriptor).__name__.lower()
         offers.setdefault(entry.distribution, []).append(f"{kind} {entry.descriptor.name}")
     if as_json:
-        broken = [{"name": b.name, "distribution": b.distribution, "error": b.error} for b in host.broken]
-        click.echo(json.dumps({"plugins": offers, "broken": broken}, indent=1))
+        failed = [
+            {"name": b.name, "distribution": b.distribution, "error": b.error} for b in host.broken
+        ]
+        click.echo(json.dumps({"plugins": offers, "broken": failed}, indent=1))
         return
     table = Table("distribution", "offers", box=None, pad_edge=False)
     for distribution, names in offers.items():
         table.add_row(distribution, ", ".join(names))
-    for entry in host.broken:
-        table.add_row(entry.distribution, Text(f"'{entry.name}' failed to load: {entry.error}"))
+    for broken in host.broken:
+        table.add_row(broken.distribution, Text(f"'{broken.name}' failed to load: {broken.error}"))
     Console(highlight=False).print(table)

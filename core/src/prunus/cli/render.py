@@ -9,7 +9,14 @@ from typing import Any, Protocol
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -31,7 +38,7 @@ def show(result: Report | Statistics | Sensitivity, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result.to_json(), indent=1))
         return
-    console = Console(highlight=False)
+    console = _console()
     if isinstance(result, Report):
         _report(console, result)
     elif isinstance(result, Statistics):
@@ -75,8 +82,14 @@ def training_progress() -> Iterator[Any]:
 
 def _progress(*more: TextColumn) -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), *more, console=Console(stderr=True), transient=True,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        *more,
+        console=Console(stderr=True),
+        transient=True,
     )
 
 
@@ -86,7 +99,12 @@ def _report(console: Console, report: Report) -> None:
         for row in report.groups:
             ratio = 1 - row.kept / row.channels
             table.add_row(
-                Text(row.group), str(row.channels), str(row.kept), f"{ratio:.2f}", f"{row.macs:,}", f"{row.kept_macs:,}"
+                Text(row.group),
+                str(row.channels),
+                str(row.kept),
+                f"{ratio:.2f}",
+                f"{row.macs:,}",
+                f"{row.kept_macs:,}",
             )
         console.print(table)
     if report.stages:
@@ -101,11 +119,23 @@ def _report(console: Console, report: Report) -> None:
 
 def _stages(report: Report) -> Table:
     first = report.stages[0]
-    table = _table("network", f"{report.metric or 'metric'}>", "params>", "MACs>", "MACs removed>", "bytes>", "ms>")
+    table = _table(
+        "network",
+        f"{report.metric or 'metric'}>",
+        "params>",
+        "MACs>",
+        "MACs removed>",
+        "bytes>",
+        "ms>",
+    )
     for stage in report.stages:
         removed = 1 - stage.macs / first.macs if first.macs else 0.0
         table.add_row(
-            stage.name, _metric(stage), f"{stage.params:,}", f"{stage.macs:,}", f"{removed:.2%}",
+            stage.name,
+            _metric(stage),
+            f"{stage.params:,}",
+            f"{stage.macs:,}",
+            f"{removed:.2%}",
             "" if stage.bytes is None else f"{stage.bytes:,}",
             "" if stage.milliseconds is None else f"{stage.milliseconds:.3f}",
         )
@@ -115,7 +145,9 @@ def _stages(report: Report) -> Table:
 def _metric(stage: Stage) -> str:
     if stage.metric is None:
         return "not measured"
-    return f"{stage.metric.value:.4f}" + (f" ± {stage.metric.error:.4f}" if stage.metric.error else "")
+    return f"{stage.metric.value:.4f}" + (
+        f" ± {stage.metric.error:.4f}" if stage.metric.error else ""
+    )
 
 
 def _facts(console: Console, report: Report) -> None:
@@ -136,7 +168,13 @@ def _statistics(console: Console, found: Statistics) -> None:
     table = _table("layer", "operator", "output>", "params>", "MACs>")
     for row in found.layers:
         shape = "×".join(map(str, row.output))
-        table.add_row(Text(row.layer), row.operator, shape, f"{row.params:,}", f"{row.macs:,}" if row.macs else "")
+        table.add_row(
+            Text(row.layer),
+            row.operator,
+            shape,
+            f"{row.params:,}",
+            f"{row.macs:,}" if row.macs else "",
+        )
     table.add_section()
     table.add_row("total", "", "", f"{found.params:,}", f"{found.macs:,}")
     console.print(table)
@@ -156,9 +194,20 @@ def _sensitivity(console: Console, found: Sensitivity) -> None:
     table = _table("group", "channels>", *(f"{ratio:g}>" for ratio in ratios))
     for curve in found.curves:
         values = {point.ratio: f"{point.value:.4f}" for point in curve.points}
-        table.add_row(Text(curve.group), str(curve.size), *(values.get(ratio, "") for ratio in ratios))
+        table.add_row(
+            Text(curve.group), str(curve.size), *(values.get(ratio, "") for ratio in ratios)
+        )
     console.print(table)
-    console.print(f"{found.metric} of the whole network: {found.baseline.value:.4f} ± {found.baseline.error:.4f}")
+    console.print(
+        f"{found.metric} of the whole network: "
+        f"{found.baseline.value:.4f} ± {found.baseline.error:.4f}"
+    )
+
+
+def _console() -> Console:
+    """The terminal's width, or room enough where nobody's eyes set a limit."""
+    plain = Console(highlight=False)
+    return plain if plain.is_terminal else Console(highlight=False, width=160)
 
 
 def _table(*columns: str) -> Table:

@@ -24,7 +24,9 @@ from prunus.steps.run import run
 @click.option("--rates", required=True, help="comma list, growing: 0.2,0.4,0.6")
 @click.option("--allocation", help="sensitivity, uniform or global")
 @click.option("--multiple", type=int, help="kept channels are rounded up to this [2]")
-@click.option("--output", type=click.Path(path_type=Path), help="directory of the transformed network")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="directory of the transformed network"
+)
 def command(as_json: bool, verbose: bool, rates: str, output: Path | None, **given: Any) -> None:
     """Analyse, prune and finetune with a growing rate, then transform."""
     host = start()

@@ -17,7 +17,9 @@ from prunus.steps.transform import newest, transform
 @network_options
 @data_options
 @click.option("--output", type=click.Path(path_type=Path), help="directory to write to")
-@click.option("--proof/--no-proof", default=True, help="compare the written files with the masked network")
+@click.option(
+    "--proof/--no-proof", default=True, help="compare the written files with the masked network"
+)
 @click.option("--measure/--no-measure", default=True, help="evaluate and time the networks")
 def command(
     as_json: bool, verbose: bool, output: Path | None, proof: bool, measure: bool, **given: Any

@@ -59,14 +59,16 @@ def take(array: NDArray[Any], axes: Mapping[int, NDArray[np.int64]]) -> NDArray[
             array = np.take(array, index, axis)
         else:
             rows = np.repeat(index, len(array) // len(index), axis=0)
-            array = np.take_along_axis(array, rows.reshape(*rows.shape, *(1,) * (array.ndim - 2)), 1)
+            array = np.take_along_axis(
+                array, rows.reshape(*rows.shape, *(1,) * (array.ndim - 2)), 1
+            )
     return np.ascontiguousarray(array)
 
 
 def _removes(network: Network, name: str, axes: Mapping[int, NDArray[np.int64]]) -> bool:
     shape = network.model.graph.initializers[name].shape
     assert shape is not None
-    return any(index.shape[-1] < int(shape[axis]) for axis, index in axes.items())
+    return any(index.shape[-1] < int(str(shape[axis])) for axis, index in axes.items())
 
 
 def _replace(value: ir.Value, array: NDArray[Any]) -> None:
@@ -85,8 +87,12 @@ def _rewrite_operands(model: ir.Model, operands: Mapping[tuple[str, int], NDArra
             _replace(old, array)
             continue
         name = f"{node_name}/operand{index}"
-        value = ir.Value(name=name, const_value=ir.tensor(array, name=name), shape=ir.Shape(array.shape),
-                         type=ir.TensorType(ir.DataType.from_numpy(array.dtype)))
+        value = ir.Value(
+            name=name,
+            const_value=ir.tensor(array, name=name),
+            shape=ir.Shape(array.shape),
+            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+        )
         model.graph.register_initializer(value)
         node.replace_input_with(index, value)
 
@@ -102,8 +108,8 @@ def _rewrite_groups(model: ir.Model, original: ir.Model) -> None:
         assert new is not None
         assert old.shape is not None
         assert new.shape is not None
-        channels = int(old.shape[0])
-        depthwise = int(old.shape[1]) == 1 if before.op_type == "Conv" else channels == groups
+        channels = int(str(old.shape[0]))
+        depthwise = int(str(old.shape[1])) == 1 if before.op_type == "Conv" else channels == groups
         if depthwise:
-            group = int(new.shape[0]) * groups // channels
+            group = int(str(new.shape[0])) * groups // channels
             node.attributes["group"] = ir.AttrInt64("group", group)

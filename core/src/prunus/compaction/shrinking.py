@@ -30,7 +30,9 @@ class MisalignedError(Exception):
 class Shrinker:
     """The `Domain` of the compact graph."""
 
-    def __init__(self, labelling: Labelling, keep: NDArray[np.bool_], names: Mapping[str, str]) -> None:
+    def __init__(
+        self, labelling: Labelling, keep: NDArray[np.bool_], names: Mapping[str, str]
+    ) -> None:
         """``keep`` is one bool a label, ``(L,)``, equal for united labels."""
         self._origin = labelling
         self._keep = keep
@@ -81,8 +83,9 @@ class Shrinker:
 
     def mark(self, value: ir.Value, reason: str) -> None:
         """The frozen label of the original."""
-        if value.name in self._origin.values:
-            self._values[value.name] = self._origin.values[value.name]
+        name = value.name or ""
+        if name in self._origin.values:
+            self._values[name] = self._origin.values[name]
 
     def fresh(self, node: ir.Node, count: int, slot: int = 0) -> Labels:
         """The kept ones of the original's labels."""
@@ -93,7 +96,8 @@ class Shrinker:
         """They must be of one unit already."""
         roots = self._origin.roots
         try:
-            equal = np.array_equal(*np.broadcast_arrays(roots[first], roots[second]))
+            one, other = np.broadcast_arrays(roots[first], roots[second])
+            equal = np.array_equal(one, other)
         except ValueError:
             equal = False
         if not equal:

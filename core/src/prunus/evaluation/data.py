@@ -11,8 +11,16 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
+from prunus.evaluation.images import open_images
+from prunus.evaluation.transform import (
+    Transform,
+    image_input,
+    parse_spec,
+    per_channel,
+    sample_shape,
+)
 from prunus.network import Network
-from prunus.task import Array, Batch, Dataset
+from prunus.task import Batch, Dataset
 
 
 @attrs.frozen(eq=False)
@@ -50,43 +58,6 @@ class ArrayDataset:
         return digest.hexdigest()[:16]
 
 
-@attrs.frozen
-class Transform:
-    """How stored samples become network inputs, as given in a data specification.
-
-    Attributes:
-        mean, scale: ``(x - mean) * scale``, one number or one a channel.
-        channels: ``rgb`` or ``bgr`` order wanted by the network.
-        layout: ``nchw`` or ``nhwc`` of stored arrays; ``None`` to tell by shape.
-    """
-
-    mean: tuple[float, ...] = (0.0,)
-    scale: tuple[float, ...] = (1.0,)
-    channels: str = "rgb"
-    layout: str | None = None
-
-
-def parse_spec(spec: str) -> tuple[Path, Transform]:
-    """Split ``file.npz:mean=123.7/116.3/103.5,scale=0.017,channels=bgr``.
-
-    Raises:
-        DataError: an unknown key or a value that is no number.
-    """
-    path, found, rest = spec.partition(":")
-    values: dict[str, str] = {}
-    for item in rest.split(",") if found else ():
-        key, _, value = item.partition("=")
-        if key not in ("mean", "scale", "channels", "layout"):
-            raise DataError(f"{spec}: unknown data setting '{key}'; use mean, scale, channels or layout")
-        values[key] = value
-    try:
-        mean = tuple(float(v) for v in values.get("mean", "0").split("/"))
-        scale = tuple(float(v) for v in values.get("scale", "1").split("/"))
-    except ValueError:
-        raise DataError(f"{spec}: mean and scale are numbers, one or one a channel, split by '/'") from None
-    return Path(path), Transform(mean, scale, values.get("channels", "rgb"), values.get("layout"))
-
-
 def open_data(spec: str, network: Network) -> Dataset:
     """Open a data specification: ``.npz`` (x, y), image folder, or list file.
 
@@ -95,12 +66,12 @@ def open_data(spec: str, network: Network) -> Dataset:
     """
     path, transform = parse_spec(spec)
     if not path.exists():
-        raise DataError(f"{path}: no such file or directory; --data takes .npz, an image folder or a list file")
+        raise DataError(
+            f"{path}: no such file or directory; --data takes .npz, an image folder or a list file"
+        )
     if path.is_dir() or path.suffix == ".txt":
-        from prunus.evaluation.images import open_images
-
         return open_images(path, transform, network)
-    return _open_npz(path, transform, _image_input(network))
+    return _open_npz(path, transform, image_input(network))
 
 
 def _open_npz(path: Path, transform: Transform, value: ir.Value) -> ArrayDataset:
@@ -118,8 +89,11 @@ def _open_npz(path: Path, transform: Transform, value: ir.Value) -> ArrayDataset
     if labels is not None and len(labels) != len(samples):
         raise DataError(f"{path}: {len(samples)} samples but {len(labels)} labels")
     return ArrayDataset(
-        value.name or "", _arrange(path, samples, value, transform), labels,
-        _per_channel(transform.mean, value), _per_channel(transform.scale, value),
+        value.name or "",
+        _arrange(path, samples, value, transform),
+        labels,
+        per_channel(transform.mean, value),
+        per_channel(transform.scale, value),
     )
 
 
@@ -140,34 +114,10 @@ def _arrange(
         elif (shape[1], shape[2], shape[0]) == wanted and not fits:
             samples, fits = samples.transpose(0, 2, 3, 1), True
     if not fits:
-        raise DataError(f"{path}: samples of shape {shape} do not fit input '{value.name}' of shape {wanted}")
+        raise DataError(
+            f"{path}: samples of shape {shape} do not fit input '{value.name}' of shape {wanted}"
+        )
     if transform.channels == "bgr":
         axis = 1 if wanted[0] == 3 else 3
         samples = np.flip(samples, axis)
     return samples
-
-
-def _per_channel(values: tuple[float, ...], value: ir.Value) -> Array:
-    array = np.array(values, np.float32)
-    shape = sample_shape(value)
-    if len(array) == 1:
-        return array
-    if len(array) == shape[0]:
-        return array.reshape(-1, *(1,) * (len(shape) - 1))
-    if len(array) == shape[-1]:
-        return array
-    raise DataError(f"{len(array)} values for the channels of input '{value.name}' of shape {shape}")
-
-
-def sample_shape(value: ir.Value) -> tuple[int, ...]:
-    """Shape of one sample of a graph input."""
-    assert value.shape is not None
-    return tuple(int(size) for size in value.shape[1:])
-
-
-def _image_input(network: Network) -> ir.Value:
-    inputs = [v for v in network.model.graph.inputs if v.name not in network.model.graph.initializers]
-    if len(inputs) != 1:
-        names = [value.name for value in inputs]
-        raise DataError(f"the network has inputs {names}; --data feeds one, use the framework's own data")
-    return inputs[0]

@@ -36,7 +36,7 @@ class Session:
             self._session = ort.InferenceSession(
                 ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # noqa: BLE001  onnxruntime raises its own untyped errors
+        except Exception as error:
             raise ModelError(f"ONNX Runtime cannot run the graph: {_first_line(error)}") from error
         self.outputs = tuple(value.name for value in self._session.get_outputs())
 
@@ -48,7 +48,7 @@ class Session:
         """
         try:
             results = self._session.run(None, dict(inputs))
-        except Exception as error:  # noqa: BLE001  as above
+        except Exception as error:
             raise ModelError(f"ONNX Runtime failed: {_first_line(error)}") from error
         return dict(zip(self.outputs, results, strict=True))
 
@@ -103,7 +103,7 @@ def random_inputs(model: ir.Model, count: int, seed: int) -> dict[str, Array]:
 
 def _sample_shape(value: ir.Value) -> tuple[int, ...]:
     assert value.shape is not None
-    return tuple(int(size) for size in value.shape[1:])
+    return tuple(int(str(size)) for size in value.shape[1:])
 
 
 def _first_line(error: Exception) -> str:

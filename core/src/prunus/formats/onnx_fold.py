@@ -26,7 +26,8 @@ _BATCHES = (1, 3)
 
 def free_batch(model: ir.Model) -> None:
     """Reshapes that baked a fixed batch size copy the axis instead, in place."""
-    fixed = {value.meta.get("batch") for value in model.graph.inputs} - {None}
+    sizes = [value.meta.get("batch") for value in model.graph.inputs]
+    fixed = {int(size) for size in sizes if size is not None}
     if not fixed:
         return
     before = _shapes(model, min(fixed))
@@ -80,8 +81,12 @@ def _evaluate(
             feeds[name] = value.const_value.numpy()
         else:
             return None
-    size = sum(int(np.prod(shapes.get(output.name or "", (_LARGEST + 1,)))) for output in node.outputs)
-    if size > _LARGEST or any(attr.type == ir.AttributeType.GRAPH for attr in node.attributes.values()):
+    size = sum(
+        int(np.prod(shapes.get(output.name or "", (_LARGEST + 1,)))) for output in node.outputs
+    )
+    if size > _LARGEST or any(
+        attr.type == ir.AttributeType.GRAPH for attr in node.attributes.values()
+    ):
         return None
     try:
         return [np.asarray(a) for a in ReferenceEvaluator(ir.to_proto(node)).run(None, feeds)]
@@ -143,7 +148,9 @@ def _initializer(model: ir.Model, name: str, array: Array) -> ir.Value:
         name += "'"
     array = np.array(array, order="C")  # ascontiguousarray would give scalars an axis
     value = ir.Value(
-        name=name, shape=ir.Shape(array.shape), type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+        name=name,
+        shape=ir.Shape(array.shape),
+        type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
         const_value=ir.tensor(array, name=name),
     )
     model.graph.register_initializer(value)

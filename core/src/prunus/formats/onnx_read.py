@@ -52,8 +52,12 @@ def read_onnx(path: Path, input_shape: str | None) -> Network:
     """
     proto = _upgraded(_parse(path))
     model = ir.from_proto(proto)
-    for step in (RemoveInitializersFromInputsPass(), LiftConstantsToInitializersPass(lift_all_constants=True),
-                 TopologicalSortPass(), NameFixPass()):
+    for step in (
+        RemoveInitializersFromInputsPass(),
+        LiftConstantsToInitializersPass(lift_all_constants=True),
+        TopologicalSortPass(),
+        NameFixPass(),
+    ):
         model = step(model).model
     _fix_inputs(path, model, input_shape)
     _name_nodes(model)
@@ -71,7 +75,9 @@ def _parse(path: Path) -> onnx.ModelProto:
     except (DecodeError, ValueError) as error:
         raise ModelError(f"{path}: not a readable ONNX file ({error}); is it complete?") from error
     except (FileNotFoundError, onnx.checker.ValidationError) as error:
-        raise ModelError(f"{path}: weights stored beside the model are missing ({error})") from error
+        raise ModelError(
+            f"{path}: weights stored beside the model are missing ({error})"
+        ) from error
     if not proto.graph.node:
         raise ModelError(f"{path}: holds no graph; is it an ONNX model and complete?")
     return proto
@@ -91,7 +97,9 @@ def _upgraded(proto: onnx.ModelProto) -> onnx.ModelProto:
 def _fix_inputs(path: Path, model: ir.Model, text: str | None) -> None:
     for number, value in enumerate(model.graph.inputs):
         if value.shape is None:
-            raise ModelError(f"{path}: input '{value.name}' has no shape; export it with fixed sizes")
+            raise ModelError(
+                f"{path}: input '{value.name}' has no shape; export it with fixed sizes"
+            )
         dims = list(value.shape)
         if text is not None and number == 0:
             try:
@@ -101,11 +109,16 @@ def _fix_inputs(path: Path, model: ir.Model, text: str | None) -> None:
             if len(given) != len(dims):
                 raise ModelError(f"input-shape={text}: input '{value.name}' has {len(dims)} axes")
             dims[1:] = given[1:]
-        unknown = [axis for axis, size in enumerate(dims) if axis and (not isinstance(size, int) or size < 1)]
+        unknown = [
+            axis
+            for axis, size in enumerate(dims)
+            if axis and (not isinstance(size, int) or size < 1)
+        ]
         if unknown:
+            example = "x".join(str(size) if isinstance(size, int) else "224" for size in dims)
             raise ModelError(
                 f"{path}: input '{value.name}' has no fixed size on axis {unknown[0]}; "
-                f"give one with --option input-shape={'x'.join(str(d) if isinstance(d, int) else '224' for d in dims)}"
+                f"give one with --option input-shape={example}"
             )
         # the size before, for reshapes that baked it in
         value.meta["batch"] = dims[0] if isinstance(dims[0], int) else None
@@ -124,17 +137,26 @@ def _name_nodes(model: ir.Model) -> None:
 
 
 def _bindings(model: ir.Model) -> dict[str, Binding]:
-    bindings = {}
+    bindings: dict[str, Binding] = {}
     for node in model.graph:
-        for index, (value, role) in enumerate(zip(node.inputs, _ROLES.get(node.op_type, ()), strict=False)):
-            if role is not None and value is not None and value.is_initializer() and _is_float(value):
+        for index, (value, role) in enumerate(
+            zip(node.inputs, _ROLES.get(node.op_type, ()), strict=False)
+        ):
+            if (
+                role is not None
+                and value is not None
+                and value.is_initializer()
+                and _is_float(value)
+            ):
                 bindings.setdefault(value.name or "", Binding(node.name or "", role, index))
     return bindings
 
 
 def _is_float(value: ir.Value) -> bool:
     return value.const_value is not None and value.const_value.dtype in (
-        ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16
+        ir.DataType.FLOAT,
+        ir.DataType.DOUBLE,
+        ir.DataType.FLOAT16,
     )
 
 

@@ -125,8 +125,14 @@ def cost_model(model: ir.Model, grouping: Grouping) -> CostModel:
     scale = np.array(list(macs.values()), float) / np.maximum(made.sum(1) * read.sum(1), 1)
     per_unit = np.maximum(sizes, 1)
     return CostModel(
-        tuple(group.name for group in grouping.groups), sizes, layers, scale,
-        made[:, :-1] / per_unit, read[:, :-1] / per_unit, made[:, -1], read[:, -1],
+        tuple(group.name for group in grouping.groups),
+        sizes,
+        layers,
+        scale,
+        made[:, :-1] / per_unit,
+        read[:, :-1] / per_unit,
+        made[:, -1],
+        read[:, -1],
     )
 
 

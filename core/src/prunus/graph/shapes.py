@@ -22,7 +22,9 @@ def infer_shapes(model: ir.Model) -> dict[str, tuple[int, ...]]:
     for value in single.graph.inputs:
         if value.shape is None:
             raise ModelError(f"graph input '{value.name}' has no shape; export it with fixed sizes")
-        dims = [1 if axis == 0 and not isinstance(d, int) else d for axis, d in enumerate(value.shape)]
+        dims = [
+            1 if axis == 0 and not isinstance(d, int) else d for axis, d in enumerate(value.shape)
+        ]
         unknown = [axis for axis, d in enumerate(dims) if not isinstance(d, int)]
         if unknown:
             raise ModelError(

@@ -54,8 +54,10 @@ class Domain(Protocol):
         """Removing these labels changes what their neighbours compute."""
 
     def weight(self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: Labels) -> None:
-        """An axis of an initializer goes with labels: ``(C,)``, or ``(group, n)``
-        for the input axis of a grouped convolution."""
+        """An axis of an initializer goes with labels ``(C,)``.
+
+        The input axis of a grouped convolution takes ``(group, n)``.
+        """
 
     def operand(self, node: ir.Node, index: int) -> NDArray[Any] | None:
         """Constant operand of a node, as this pass needs it; ``None`` if not constant."""

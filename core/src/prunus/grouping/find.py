@@ -82,10 +82,21 @@ def _collect(
     _freeze_excluded(labelling, layers, exclude, frozen)
     roots = np.unique(labelling.roots)
     signature = _signatures(labelling)
-    makers = np.unique(np.concatenate(
-        [np.empty(0, np.int64), *(labelling.roots[r.labels].ravel() for r in labelling.records if r.role == "filter")]
-    ))
-    free = np.array([r for r in np.intersect1d(roots, makers).tolist() if r not in frozen], np.int64)
+    makers = np.unique(
+        np.concatenate(
+            [
+                np.empty(0, np.int64),
+                *(
+                    labelling.roots[r.labels].ravel()
+                    for r in labelling.records
+                    if r.role == "filter"
+                ),
+            ]
+        )
+    )
+    free = np.array(
+        [r for r in np.intersect1d(roots, makers).tolist() if r not in frozen], np.int64
+    )
     kinds: dict[int, list[int]] = {}
     for root in free.tolist():
         kinds.setdefault(int(signature[root]), []).append(root)
@@ -103,7 +114,10 @@ def _collect(
 
 
 def _freeze_excluded(
-    labelling: Labelling, layers: Mapping[str, str], exclude: tuple[str, ...], frozen: dict[int, str]
+    labelling: Labelling,
+    layers: Mapping[str, str],
+    exclude: tuple[str, ...],
+    frozen: dict[int, str],
 ) -> None:
     for record in labelling.records:
         layer = layers.get(record.node, record.node)
@@ -244,7 +258,9 @@ def _misaligned(network: Network, grouping: Grouping) -> set[str]:
     for seed, ratio in enumerate((0.5, 0.3, 0.7)):
         draw = np.random.default_rng(seed)
         keep = {
-            group.name: choose_units(group, draw.random(group.size), round(group.size * (1 - ratio)))
+            group.name: choose_units(
+                group, draw.random(group.size), round(group.size * (1 - ratio))
+            )
             for group in grouping.groups
         }
         try:

@@ -76,7 +76,9 @@ class Labelling:
 class Labeller:
     """The `Domain` of the original graph."""
 
-    def __init__(self, shapes: Shapes, levels: Mapping[str, int], layers: Mapping[str, str]) -> None:
+    def __init__(
+        self, shapes: Shapes, levels: Mapping[str, int], layers: Mapping[str, str]
+    ) -> None:
         self._shapes = shapes
         self._levels = levels
         self._layers = layers
@@ -170,7 +172,9 @@ class Labeller:
     def result(self) -> Labelling:
         """Find units and collect what was said about them."""
         edges = np.concatenate([np.empty((2, 0), np.int64), *self._edges], axis=1)
-        links = coo_array((np.ones(edges.shape[1], np.int8), (edges[0], edges[1])), (self._count,) * 2)
+        links = coo_array(
+            (np.ones(edges.shape[1], np.int8), (edges[0], edges[1])), (self._count,) * 2
+        )
         _, component = connected_components(links, directed=False)
         first = np.full(self._count, self._count)
         np.minimum.at(first, component, np.arange(self._count))

@@ -40,7 +40,7 @@ def prunus_rank(
     scales = [np.abs(m.slices(network)).mean(1) for m in group.members if m.role == "scale"]
     if not scales:
         raise UsageError(
-            f"criterion 'bn-scale' cannot score group '{group.name}': no BatchNorm scale acts on its "
-            "channels; use l1, l2 or fpgm, or exclude it"
+            f"criterion 'bn-scale' cannot score group '{group.name}': no BatchNorm scale acts on "
+            "its channels; use l1, l2 or fpgm, or exclude it"
         )
     return np.asarray(np.mean([relative(values) for values in scales], axis=0))

@@ -21,7 +21,9 @@ def mean_over_members(
     Without the division a wide fully connected reader would drown a small filter.
     """
     scores = [
-        score(member.slices(network)) for member in group.members if member.role in ("filter", "input")
+        score(member.slices(network))
+        for member in group.members
+        if member.role in ("filter", "input")
     ]
     return np.asarray(np.mean([relative(values) for values in scores], axis=0))
 

@@ -35,7 +35,9 @@ def prunus_register() -> Iterable[Descriptor]:
 def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, NDArray[np.bool_]]:
     """Greedy by marginal loss per MAC, or the threshold group by group."""
     if planning.sensitivity is None:
-        raise PlanError("allocation 'sensitivity' needs the result of 'prunus ana' in the workspace")
+        raise PlanError(
+            "allocation 'sensitivity' needs the result of 'prunus ana' in the workspace"
+        )
     levels = all_levels(planning, budget)
     measured = planning.sensitivity
     losses = [_losses(measured, g, lv) for g, lv in zip(planning.groups, levels, strict=True)]
@@ -92,7 +94,7 @@ def _greedy(
     def price(index: int) -> float:
         place = int(places[index])
         step = levels[index][place] - levels[index][place + 1]
-        saved = float(planning.cost.gradient(counts)[index]) * step
+        saved = float(planning.cost.gradient(counts)[index]) * float(step)
         return float(total[index][place + 1] - total[index][place]) / max(saved, 1e-9)
 
     queue = [(price(index), index) for index in range(len(levels)) if len(levels[index]) > 1]

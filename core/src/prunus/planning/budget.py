@@ -53,7 +53,8 @@ class Planning:
         """Numbers of units the group may keep, descending, the present number first."""
         present = int(self.present[group.name].sum())
         step = step_of(group, multiple)
-        return np.r_[present, np.arange((present - 1) // step * step, 0, -step)].astype(np.int64)
+        lower = np.arange((present - 1) // step * step, 0, -step)
+        return np.concatenate([[present], lower]).astype(np.int64)
 
     def keep(self, counts: Mapping[str, int]) -> dict[str, NDArray[np.bool_]]:
         """Choose units by score: group name -> ``(C,)`` bool."""

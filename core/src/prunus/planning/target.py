@@ -29,7 +29,9 @@ def check_reach(planning: Planning, levels: Levels, rate: float) -> None:
         PlanError: nothing is prunable, or too little is.
     """
     if not planning.groups:
-        raise PlanError("no prunable group: every channel is protected; 'prunus stat' lists the reasons")
+        raise PlanError(
+            "no prunable group: every channel is protected; 'prunus stat' lists the reasons"
+        )
     if not 0 <= rate < 1:
         raise PlanError(f"rate {rate:g} is not in [0, 1)")
     smallest = np.array([level[-1] for level in levels])
@@ -54,7 +56,7 @@ def bisect(
 
 
 def refine(planning: Planning, levels: Levels, counts: Counts, goal: float) -> Counts:
-    """Come nearer to ``goal`` MACs by small steps: one group at a time, then two against each other."""
+    """Come nearer to ``goal`` MACs by small steps, of one group and then of several together."""
     places = np.array(
         [np.searchsorted(-level, -count) for level, count in zip(levels, counts, strict=True)]
     )

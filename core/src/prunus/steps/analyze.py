@@ -51,13 +51,19 @@ def analyze(
     workspace = workspace_of(settings)
     loaded = load(host, settings)
     if not loaded.grouping.groups:
-        raise PlanError("no prunable group: every channel is protected; 'prunus stat' lists the reasons")
+        raise PlanError(
+            "no prunable group: every channel is protected; 'prunus stat' lists the reasons"
+        )
     evaluator = evaluator_for(loaded, settings, loaded.network)
     if evaluator is None:
-        raise DataError("no samples to analyse with: give --data, or prune without 'ana' by --allocation uniform")
+        raise DataError(
+            "no samples to analyse with: give --data, or prune without 'ana' by "
+            "--allocation uniform"
+        )
     criterion = settings.criterion or DEFAULT_CRITERION
     seed = settings.seed or 0
-    wording = f"{ratios}|{criterion}|{evaluator.metric.name}|{evaluator.count}|{policy}|{seed}|{settings.exclude}"
+    metric, count = evaluator.metric.name, evaluator.count
+    wording = f"{ratios}|{criterion}|{metric}|{count}|{policy}|{seed}|{settings.exclude}"
     key = {
         "structure": structure_digest(loaded.network),
         "weights": weights_digest(loaded.network),
@@ -71,7 +77,9 @@ def analyze(
     journal = Journal(workspace.path / "ana.partial.jsonl", key)
     scores = score(host, criterion, loaded, evaluator.calibration(), seed)
     analysis = Analysis(loaded.grouping, evaluator, scores, ratios, journal, key, report)
-    sensitivity = host.call(Policy, policy, "prunus_analyze", network=loaded.network, analysis=analysis)
+    sensitivity = host.call(
+        Policy, policy, "prunus_analyze", network=loaded.network, analysis=analysis
+    )
     workspace.save_sensitivity(sensitivity)
     workspace.remember("original", loaded.source)
     journal.remove()
@@ -92,8 +100,13 @@ def score(
         raise DataError(f"criterion '{criterion}' needs samples; give --data")
     return {
         group.name: host.call(
-            Criterion, criterion, "prunus_rank",
-            network=loaded.network, group=group, samples=samples, seed=seed,
+            Criterion,
+            criterion,
+            "prunus_rank",
+            network=loaded.network,
+            group=group,
+            samples=samples,
+            seed=seed,
         )
         for group in loaded.grouping.groups
     }

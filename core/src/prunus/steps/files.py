@@ -31,7 +31,9 @@ def staged(directory: Path) -> Iterator[Path]:
                 shutil.rmtree(target)
             os.replace(path, target)
     except OSError as error:
-        raise PrunusError(f"{directory}: cannot write ({error.strerror}); nothing was changed") from error
+        raise PrunusError(
+            f"{directory}: cannot write ({error.strerror}); nothing was changed"
+        ) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -66,7 +68,9 @@ def write_json(path: Path, value: Any) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise PrunusError(f"{path}: cannot write ({error.strerror}); the old file is kept") from error
+        raise PrunusError(
+            f"{path}: cannot write ({error.strerror}); the old file is kept"
+        ) from error
 
 
 def read_json(path: Path) -> Any:

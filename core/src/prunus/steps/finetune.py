@@ -58,7 +58,10 @@ class Finetuned:
 
 
 def finetune(
-    host: Host, settings: Settings, tuning: Tuning, report: Callable[[Progress], None] = lambda _: None
+    host: Host,
+    settings: Settings,
+    tuning: Tuning,
+    report: Callable[[Progress], None] = lambda _: None,
 ) -> Finetuned:
     """Train the compact form of the last pruned network of the workspace.
 
@@ -71,7 +74,9 @@ def finetune(
     loaded = load(host, attrs.evolve(settings, model=source.model, weights=source.weights))
     keep = masked_units(loaded.network, loaded.grouping)
     if not keep:
-        raise PlanError(f"{source.weights or source.model}: the weights hold no mask; run 'prunus prune' first")
+        raise PlanError(
+            f"{source.weights or source.model}: the weights hold no mask; run 'prunus prune' first"
+        )
     original = _original(host, workspace, loaded)
     smaller = compact(loaded.network, loaded.grouping, keep)
     evaluator = evaluator_for(loaded, settings, original)
@@ -79,9 +84,17 @@ def finetune(
     recipe = _recipe(loaded.network, tuning, training)
     make_directory(directory / "snapshots")
     job = TrainingJob(
-        loaded.network, smaller, recipe, training, _measure(evaluator, smaller),
-        original if tuning.distill else None, directory / "snapshots", tuning.resume,
-        settings.seed or 0, report, tuning.options,
+        loaded.network,
+        smaller,
+        recipe,
+        training,
+        _measure(evaluator, smaller),
+        original if tuning.distill else None,
+        directory / "snapshots",
+        tuning.resume,
+        settings.seed or 0,
+        report,
+        tuning.options,
     )
     trained = host.call(Trainer, settings.trainer or "torch", "prunus_finetune", job=job)
     network = loaded.network.with_weights(scatter(loaded.network, smaller, trained))
@@ -151,7 +164,9 @@ def _training(loaded: Loaded, tuning: Tuning) -> Dataset:
     if not len(dataset):
         raise DataError("no training samples: the data set is empty")
     if not tuning.distill and dataset.read(np.zeros(1, np.int64), None).labels is None:
-        raise DataError("the training samples have no labels; use --distill to imitate the original network")
+        raise DataError(
+            "the training samples have no labels; use --distill to imitate the original network"
+        )
     return dataset
 
 
@@ -188,7 +203,9 @@ def with_weights(compact: Compact, weights: Weights) -> Compact:
     """The compact network with other weights."""
     model = compact.model.clone()
     for name, array in weights.items():
-        model.graph.initializers[name].const_value = ir.tensor(np.ascontiguousarray(array), name=name)
+        model.graph.initializers[name].const_value = ir.tensor(
+            np.ascontiguousarray(array), name=name
+        )
     return attrs.evolve(compact, model=model)
 
 
@@ -201,8 +218,12 @@ def _write(
     with staged(target) as stage:
         destination = Destination(stage, "masked", None, settings.options)
         written = host.call(
-            Format, loaded.format.name, "prunus_compact",
-            network=network, compact=smaller, destination=destination,
+            Format,
+            loaded.format.name,
+            "prunus_compact",
+            network=network,
+            compact=smaller,
+            destination=destination,
         )
     return moved(written, stage, target)
 
@@ -223,13 +244,24 @@ def _report(
     after = None if evaluator is None else evaluator.measure(with_weights(smaller, trained).model)
     baseline = None if evaluator is None else evaluator.baseline
     stages = (
-        Stage("original", baseline, round(loaded.cost.total), parameters(loaded.network, original.model)),
+        Stage(
+            "original",
+            baseline,
+            round(loaded.cost.total),
+            parameters(loaded.network, original.model),
+        ),
         Stage("pruned", before, macs, params),
         Stage("finetuned", after, macs, params, size_on_disk(written)),
     )
     metric = None if evaluator is None else evaluator.metric.name
     files = tuple(path for path in (written.model, written.weights) if path is not None)
     return Report(
-        "finetune", metric, stages, (), loaded.network.notes, files, "prunus transform",
+        "finetune",
+        metric,
+        stages,
+        (),
+        loaded.network.notes,
+        files,
+        "prunus transform",
         {"iterations": recipe.iterations},
     )

@@ -78,7 +78,12 @@ def statistics(host: Host, settings: Settings) -> Statistics:
     groups = tuple(GroupLine(g.name, g.layers, g.size, g.exact) for g in loaded.grouping.groups)
     total = parameters(loaded.network, loaded.network.model)
     return Statistics(
-        tuple(rows), groups, loaded.grouping.protected, sum(macs.values()), total, loaded.network.notes
+        tuple(rows),
+        groups,
+        loaded.grouping.protected,
+        sum(macs.values()),
+        total,
+        loaded.network.notes,
     )
 
 
@@ -104,11 +109,17 @@ def evaluate(host: Host, settings: Settings) -> Report:
     if evaluator is None:
         raise DataError("no samples to evaluate on: give --data")
     stage = Stage(
-        "network", evaluator.baseline, round(loaded.cost.total),
-        parameters(loaded.network, loaded.network.model), None, latency(loaded.network.model),
+        "network",
+        evaluator.baseline,
+        round(loaded.cost.total),
+        parameters(loaded.network, loaded.network.model),
+        None,
+        latency(loaded.network.model),
     )
     facts = {"samples": evaluator.count}
-    return Report("eval", evaluator.metric.name, (stage,), (), loaded.network.notes, (), None, facts)
+    return Report(
+        "eval", evaluator.metric.name, (stage,), (), loaded.network.notes, (), None, facts
+    )
 
 
 def export(host: Host, settings: Settings, output: Path) -> Report:

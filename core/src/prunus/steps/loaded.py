@@ -46,7 +46,9 @@ def format_of(host: Host, path: Path) -> Format:
     names = ", ".join(descriptor.name for descriptor in host.all(Format))
     if claims:
         both = " and ".join(descriptor.name for descriptor in claims)
-        raise UsageError(f"{path}: claimed by {both}; rename the file so that one format recognises it")
+        raise UsageError(
+            f"{path}: claimed by {both}; rename the file so that one format recognises it"
+        )
     raise UsageError(
         f"{path}: no installed format recognises this file; installed: {names}; "
         "Caffe, Darknet and TensorFlow come with prunus-caffe, prunus-darknet, prunus-tensorflow"
@@ -101,7 +103,9 @@ def metric_for(loaded: Loaded, settings: Settings, data: Dataset) -> Metric:
         return Top(1) if labelled else Fidelity()
     metric = _metric_by_name(loaded, settings.metric)
     if metric.needs_labels and not labelled:
-        raise DataError(f"metric '{metric.name}' needs labels and the data has none; use --metric fidelity")
+        raise DataError(
+            f"metric '{metric.name}' needs labels and the data has none; use --metric fidelity"
+        )
     return metric
 
 
@@ -135,7 +139,9 @@ def _check_excluded(network: Network, exclude: tuple[str, ...]) -> None:
     known |= {value.name or "" for node in network.model.graph for value in node.outputs}
     for name in exclude:
         if name not in known:
-            raise UsageError(f"--exclude {name}: the network has no such layer; 'prunus stat' lists them")
+            raise UsageError(
+                f"--exclude {name}: the network has no such layer; 'prunus stat' lists them"
+            )
 
 
 def _prefix(path: Path) -> bool:

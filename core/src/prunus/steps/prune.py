@@ -63,7 +63,9 @@ def prune(host: Host, settings: Settings) -> Pruned:
         keep[name] = keep.get(name, units) & units
     changed = any(not np.array_equal(keep[n], present.get(n, np.ones_like(keep[n]))) for n in keep)
     _check(budget, loaded, keep)
-    masked = mask(fold(loaded.network, loaded.grouping, _newly(keep, present), samples), loaded.grouping, keep)
+    masked = mask(
+        fold(loaded.network, loaded.grouping, _newly(keep, present), samples), loaded.grouping, keep
+    )
     smaller = compact(masked, loaded.grouping, keep)
     written = _write(host, settings, workspace, loaded, masked, smaller, budget)
     notes = _notes(settings, sensitivity, evaluator, changed, loaded.network)
@@ -74,13 +76,17 @@ def prune(host: Host, settings: Settings) -> Pruned:
 
 def round_name(descriptor: Format, budget: Budget) -> str:
     """Directory of a round: ``rate_0.5``, ``threshold_0.01``."""
-    target = f"rate_{budget.rate:g}" if budget.rate is not None else f"threshold_{budget.threshold:g}"
+    target = (
+        f"rate_{budget.rate:g}" if budget.rate is not None else f"threshold_{budget.threshold:g}"
+    )
     return descriptor.round_prefix + target
 
 
 def _budget(settings: Settings) -> Budget:
     if (settings.rate is None) == (settings.threshold is None):
-        raise UsageError("give either --rate (share of MACs to remove) or --threshold (metric loss per group)")
+        raise UsageError(
+            "give either --rate (share of MACs to remove) or --threshold (metric loss per group)"
+        )
     if settings.rate is not None and not 0 <= settings.rate < 1:
         raise UsageError(f"--rate {settings.rate:g}: a share of MACs in [0, 1), for example 0.5")
     if settings.threshold is not None and settings.threshold < 0:
@@ -111,12 +117,14 @@ def _matching(workspace: Workspace, loaded: Loaded, original: Network) -> Sensit
         return None
     if stored.key["structure"] != structure_digest(loaded.network):
         raise StaleError(
-            f"{workspace.sensitivity_file}: measured on another network; run 'prunus ana' again or remove it"
+            f"{workspace.sensitivity_file}: measured on another network; "
+            "run 'prunus ana' again or remove it"
         )
     known = {weights_digest(loaded.network), weights_digest(original)}
     if stored.key["weights"] not in known and not masked_units(loaded.network, loaded.grouping):
         raise StaleError(
-            f"{workspace.sensitivity_file}: measured on other weights; run 'prunus ana' again or remove it"
+            f"{workspace.sensitivity_file}: measured on other weights; "
+            "run 'prunus ana' again or remove it"
         )
     return stored
 
@@ -153,13 +161,17 @@ def _check(budget: Budget, loaded: Loaded, keep: Keep) -> None:
     removed = 1 - loaded.cost.macs(loaded.cost.kept(keep)) / loaded.cost.total
     if not keep and budget.rate != 0:
         raise PlanError("the plan removes nothing: no group allows it; raise --rate or --threshold")
-    if budget.rate and abs(removed - budget.rate) > TOLERANCE * budget.rate and removed > budget.rate:
+    if (
+        budget.rate
+        and abs(removed - budget.rate) > TOLERANCE * budget.rate
+        and removed > budget.rate
+    ):
         # removing more than asked happens only where earlier rounds went further already
         return
     if budget.rate and removed < budget.rate * (1 - TOLERANCE):
         raise PlanError(
-            f"rate {budget.rate:g} is not reachable with these groups; the nearest is {removed:.4f}: "
-            "lower --multiple, or exclude fewer layers"
+            f"rate {budget.rate:g} is not reachable with these groups; the nearest is "
+            f"{removed:.4f}: lower --multiple, or exclude fewer layers"
         )
 
 
@@ -176,8 +188,12 @@ def _write(
     with staged(directory) as stage:
         destination = Destination(stage, "masked", None, settings.options)
         written = host.call(
-            Format, loaded.format.name, "prunus_compact",
-            network=masked, compact=smaller, destination=destination,
+            Format,
+            loaded.format.name,
+            "prunus_compact",
+            network=masked,
+            compact=smaller,
+            destination=destination,
         )
     return moved(written, stage, directory)
 
@@ -191,7 +207,9 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = [*network.notes, *settings.notes]
     if sensitivity is None and settings.allocation is None and settings.rate is not None:
-        notes.append("no result of 'prunus ana' in the workspace: the same ratio is used in every group")
+        notes.append(
+            "no result of 'prunus ana' in the workspace: the same ratio is used in every group"
+        )
     if evaluator is None:
         notes.append("no samples: accuracy is not measured; give --data to see it")
     if not changed:
@@ -235,7 +253,9 @@ def _report(
     }
     files = tuple(p for p in (written.model, written.weights, *written.others) if p is not None)
     metric = None if evaluator is None else evaluator.metric.name
-    return Report("prune", metric, stages, group_rows(loaded, keep), notes, files, "prunus finetune", facts)
+    return Report(
+        "prune", metric, stages, group_rows(loaded, keep), notes, files, "prunus finetune", facts
+    )
 
 
 def group_rows(loaded: Loaded, keep: Keep) -> tuple[GroupRow, ...]:
@@ -247,7 +267,13 @@ def group_rows(loaded: Loaded, keep: Keep) -> tuple[GroupRow, ...]:
     for index, group in enumerate(loaded.grouping.groups):
         own = loaded.cost.outputs[:, index] > 0
         rows.append(
-            GroupRow(group.name, group.size, int(kept[index]), round(before[own].sum()), round(after[own].sum()))
+            GroupRow(
+                group.name,
+                group.size,
+                int(kept[index]),
+                round(before[own].sum()),
+                round(after[own].sum()),
+            )
         )
     return tuple(rows)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import attrs
-import numpy as np
 import onnx_ir as ir
 
 from prunus.evaluation.session import Session, random_inputs
@@ -85,7 +85,7 @@ def parameters(network: Network, model: ir.Model) -> int:
     for name, value in model.graph.initializers.items():
         binding = network.bindings.get(name)
         if binding is not None and binding.role in LEARNED and value.shape is not None:
-            total += int(np.prod([int(size) for size in value.shape]))
+            total += math.prod(int(str(size)) for size in value.shape)
     return total
 
 

@@ -51,6 +51,12 @@ def run(
     stages.append(final.report.stages[-1])
     notes += [note for note in final.report.notes if note not in notes]
     return Report(
-        "run", metric, tuple(stages), final.report.groups, tuple(notes), final.report.files, None,
+        "run",
+        metric,
+        tuple(stages),
+        final.report.groups,
+        tuple(notes),
+        final.report.files,
+        None,
         final.report.facts,
     )

@@ -58,16 +58,24 @@ def transform(
             f"{where}: no channel is masked, so nothing can be removed; give the weights that "
             "'prunus prune' or 'prunus finetune' wrote"
         )
-    directory = output or (workspace.path / "transformed" if workspace is not None else Path("transformed"))
+    directory = output or (
+        workspace.path / "transformed" if workspace is not None else Path("transformed")
+    )
     masked = mask(loaded.network, loaded.grouping, keep)
     smaller = compact(masked, loaded.grouping, keep)
     exact = all(group.exact for group in loaded.grouping.groups if group.name in keep)
-    evaluator = evaluator_for(loaded, settings, _original(host, workspace, loaded)) if measure else None
+    evaluator = (
+        evaluator_for(loaded, settings, _original(host, workspace, loaded)) if measure else None
+    )
     with staged(directory) as stage:
         destination = Destination(stage, "compact", None, settings.options)
         written = host.call(
-            Format, loaded.format.name, "prunus_compact",
-            network=masked, compact=smaller, destination=destination,
+            Format,
+            loaded.format.name,
+            "prunus_compact",
+            network=masked,
+            compact=smaller,
+            destination=destination,
         )
         found = _prove(host, loaded, masked, smaller, written, evaluator, exact) if proof else None
         size = size_on_disk(written)
@@ -160,10 +168,14 @@ def _report(
     notes = [*loaded.network.notes]
     if not exact:
         notes.append(
-            "cross-channel LRN: masked and transformed are not comparable there; the proof compares the "
-            "written files with the compact network that was measured"
+            "cross-channel LRN: masked and transformed are not comparable there; the proof "
+            "compares the written files with the compact network that was measured"
         )
     facts = {"proof": None if proof is None else attrs.asdict(proof)}
-    files = tuple(path for path in (written.model, written.weights, *written.others) if path is not None)
+    files = tuple(
+        path for path in (written.model, written.weights, *written.others) if path is not None
+    )
     metric = None if evaluator is None else evaluator.metric.name
-    return Report("transform", metric, stages, group_rows(loaded, keep), tuple(notes), files, None, facts)
+    return Report(
+        "transform", metric, stages, group_rows(loaded, keep), tuple(notes), files, None, facts
+    )

@@ -33,7 +33,8 @@ class Workspace:
             return Sensitivity.from_json(read_json(self.sensitivity_file))
         except (KeyError, TypeError) as error:
             raise StaleError(
-                f"{self.sensitivity_file}: not a result of this version ({error}); run 'prunus ana' again"
+                f"{self.sensitivity_file}: not a result of this version ({error}); "
+                "run 'prunus ana' again"
             ) from error
 
     def save_sensitivity(self, sensitivity: Sensitivity) -> None:

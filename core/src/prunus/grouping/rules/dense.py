@@ -15,10 +15,10 @@ def gemm(node: ir.Node, domain: Domain) -> None:
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     assert data is not None
     assert weight is not None
-    if not weight.is_initializer() or node.attributes.get_int("transA", 0):
+    if not weight.is_initializer() or node.attributes.get_int("transA", 0) == 1:
         block(node, domain, f"feeds '{domain.name(node)}', which does not read rows of a weight")
         return
-    out_axis = 0 if node.attributes.get_int("transB", 0) else 1
+    out_axis = 0 if node.attributes.get_int("transB", 0) == 1 else 1
     made = _read_and_make(node, domain, data, weight, out_axis)
     shape = domain.original(bias) if bias is not None else ()
     if bias is not None and shape and shape[-1] > 1:

@@ -77,7 +77,7 @@ def _follow(node: ir.Node, domain: Domain, value: ir.Value, output: ir.Value, ro
 
 RULES = {
     **dict.fromkeys(
-        "Add Sub Mul Div Max Min Sum Mean Pow Mod And Or Xor Where Equal Greater Less".split(),
+        ("Add Sub Mul Div Max Min Sum Mean Pow Mod And Or Xor Where Equal Greater Less").split(),
         elementwise,
     ),
     "PRelu": prelu,

@@ -29,7 +29,9 @@ def concat(node: ir.Node, domain: Domain) -> None:
             made = domain.fresh(node, domain.original(value)[axis], slot)
             domain.weight(node, value, "constant", axis, made)
             labels = made.reshape([-1 if a == axis else 1 for a in range(rank)])
-        parts.append(labels if value.is_initializer() else expand(labels, axis, domain.dims(value)[axis]))
+        parts.append(
+            labels if value.is_initializer() else expand(labels, axis, domain.dims(value)[axis])
+        )
     shape = np.broadcast_shapes(*(_without(part.shape, axis) for part in parts))
     parts = [np.broadcast_to(p, (*shape[:axis], p.shape[axis], *shape[axis + 1 :])) for p in parts]
     domain.set(node.outputs[0], np.concatenate(parts, axis))
@@ -124,7 +126,11 @@ def pad(node: ir.Node, domain: Domain) -> None:
             continue
         if not before and not after:
             continue
-        if axis != 1 or min(before, after) < 0 or node.attributes.get_string("mode", "constant") != "constant":
+        if (
+            axis != 1
+            or min(before, after) < 0
+            or node.attributes.get_string("mode", "constant") != "constant"
+        ):
             block(node, domain, f"'{domain.name(node)}' pads channels in a way that ties them")
             return
         shape = [1] * labels.ndim

@@ -62,7 +62,14 @@ RULES = {
     "InstanceNormalization": per_channel,
     "LRN": local_response,
     **dict.fromkeys(
-        ("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "LayerNormalization", "MeanVarianceNormalization"),
+        (
+            "Softmax",
+            "LogSoftmax",
+            "Hardmax",
+            "LpNormalization",
+            "LayerNormalization",
+            "MeanVarianceNormalization",
+        ),
         over_axes,
     ),
     "GroupNormalization": across,

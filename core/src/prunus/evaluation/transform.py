@@ -1,0 +1,96 @@
+"""How stored samples become network inputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+
+from prunus.errors import DataError
+from prunus.network import Network
+from prunus.task import Array
+
+
+@attrs.frozen
+class Transform:
+    """How stored samples become network inputs, as given in a data specification.
+
+    Attributes:
+        mean, scale: ``(x - mean) * scale``, one number or one a channel.
+        channels: ``rgb`` or ``bgr`` order wanted by the network.
+        layout: ``nchw`` or ``nhwc`` of stored arrays; ``None`` to tell by shape.
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    scale: tuple[float, ...] = (1.0,)
+    channels: str = "rgb"
+    layout: str | None = None
+
+
+def parse_spec(spec: str) -> tuple[Path, Transform]:
+    """Split ``file.npz:mean=123.7/116.3/103.5,scale=0.017,channels=bgr``.
+
+    Raises:
+        DataError: an unknown key or a value that is no number.
+    """
+    path, found, rest = spec.partition(":")
+    values: dict[str, str] = {}
+    for item in rest.split(",") if found else ():
+        key, _, value = item.partition("=")
+        if key not in ("mean", "scale", "channels", "layout"):
+            raise DataError(
+                f"{spec}: unknown data setting '{key}'; use mean, scale, channels or layout"
+            )
+        values[key] = value
+    try:
+        mean = tuple(float(v) for v in values.get("mean", "0").split("/"))
+        scale = tuple(float(v) for v in values.get("scale", "1").split("/"))
+    except ValueError:
+        raise DataError(
+            f"{spec}: mean and scale are numbers, one or one a channel, split by '/'"
+        ) from None
+    return Path(path), Transform(mean, scale, values.get("channels", "rgb"), values.get("layout"))
+
+
+def per_channel(values: tuple[float, ...], value: ir.Value) -> Array:
+    """Numbers of a transformation, broadcastable to the samples of a graph input.
+
+    Raises:
+        DataError: their number is neither one nor the number of channels.
+    """
+    array = np.array(values, np.float32)
+    shape = sample_shape(value)
+    if len(array) == 1:
+        return array
+    if len(array) == shape[0]:
+        return array.reshape(-1, *(1,) * (len(shape) - 1))
+    if len(array) == shape[-1]:
+        return array
+    raise DataError(
+        f"{len(array)} values for the channels of input '{value.name}' of shape {shape}"
+    )
+
+
+def sample_shape(value: ir.Value) -> tuple[int, ...]:
+    """Shape of one sample of a graph input."""
+    assert value.shape is not None
+    return tuple(int(str(size)) for size in value.shape[1:])
+
+
+def image_input(network: Network) -> ir.Value:
+    """The one input of a network.
+
+    Raises:
+        DataError: it has several.
+    """
+    inputs = [
+        v for v in network.model.graph.inputs if v.name not in network.model.graph.initializers
+    ]
+    if len(inputs) != 1:
+        names = [value.name for value in inputs]
+        raise DataError(
+            f"the network has inputs {names}; --data feeds one, use the framework's own data"
+        )
+    return inputs[0]
