@@ -119,7 +119,9 @@ class RandomBlobs:
             array = draw.standard_normal(dims, np.float32) * np.float32(np.sqrt(2 / fan_in))
         elif role == "factor":
             array = np.full(dims, 1.0)
-        elif role in ("variance", "scale"):
+        elif role == "scale":  # below 1, so that residual sums do not grow without bound
+            array = draw.uniform(0.4, 1.0, dims)
+        elif role == "variance":
             array = draw.uniform(0.5, 1.5, dims)
         else:
             array = draw.standard_normal(dims) * 0.1 + (0.2 if role == "slope" else 0.0)

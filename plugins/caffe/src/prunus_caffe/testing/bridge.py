@@ -1,8 +1,7 @@
-"""Runs inside the user's real Caffe (any Python 3): npz in, npz out.
+"""Runs inside the user's Caffe, in whatever Python 3 that lives: npz in, npz out.
 
-Usage: python caffe_bridge.py JOB.json, with a list of jobs
-{model, weights, inputs (npz: blob -> array), outputs [blob…] or null for net outputs,
- result (npz path), phase, save (caffemodel path or null)}.
+Usage: python bridge.py JOBS.json, a list of
+{model, weights, phase, inputs (npz), start, outputs ([blob] or null), result (npz), save}.
 """
 
 import json
@@ -11,30 +10,29 @@ import sys
 
 os.environ.setdefault("GLOG_minloglevel", "2")
 
-import caffe  # noqa: E402
-import numpy as np  # noqa: E402
+import caffe
+import numpy as np
 
 
 def run(job):
-    phase = caffe.TRAIN if job.get("phase") == "TRAIN" else caffe.TEST
-    if job.get("weights"):
-        net = caffe.Net(job["model"], job["weights"], phase)
-    else:
-        net = caffe.Net(job["model"], phase)
+    """Run one network once."""
+    phase = caffe.TRAIN if job["phase"] == "TRAIN" else caffe.TEST
+    arguments = [job["model"], job["weights"]] if job["weights"] else [job["model"]]
+    net = caffe.Net(*arguments, phase)
     feeds = np.load(job["inputs"])
-    for name in feeds.files:
-        blob = net.blobs[name]
-        blob.reshape(*feeds[name].shape)
-        blob.data[...] = feeds[name]
-    first = job.get("start")
-    net.forward(start=first) if first else net.forward()
-    names = job.get("outputs") or list(net.outputs)
-    np.savez(job["result"], **{name.replace("/", "|"): net.blobs[name].data.copy() for name in names})
-    if job.get("save"):
+    for key in feeds.files:
+        blob = net.blobs[key.replace("|", "/")]
+        blob.reshape(*feeds[key].shape)
+        blob.data[...] = feeds[key]
+    net.forward(start=job["start"]) if job["start"] else net.forward()
+    names = job["outputs"] or list(net.outputs)
+    found = {name.replace("/", "|"): net.blobs[name].data.copy() for name in names}
+    np.savez(job["result"], **found)
+    if job["save"]:
         net.save(job["save"])
 
 
 if __name__ == "__main__":
     with open(sys.argv[1]) as file:
-        for job in json.load(file):
-            run(job)
+        for one in json.load(file):
+            run(one)

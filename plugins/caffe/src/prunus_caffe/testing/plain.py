@@ -1,0 +1,107 @@
+"""The user's text reduced to what an unmodified Caffe can run without data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prunus.network import Network
+from prunus_caffe.lower.table import PASSING
+from prunus_caffe.origin import Origin
+from prunus_caffe.prototxt import Block, Document, Edit
+from prunus_caffe.records import LayerRecord
+
+
+def plain_text(network: Network, document: Document | None = None) -> str:
+    """The network's text (or an edited one) with inputs in place of data layers, without losses
+    and post-processing, and in BVLC's spelling of forks' fields.
+
+    Args:
+        network: Where the layers and graph inputs come from.
+        document: Another text of the same layers, such as a written ``final.prototxt``.
+    """
+    origin = network.origin
+    assert isinstance(origin, Origin)
+    document = origin.net.document if document is None else document
+    blocks = [block for name in ("layer", "layers") for block in document.root.blocks(name)]
+    blocks.sort(key=lambda block: block.start)
+    lowered = {id(layer) for layer in _kept(network, origin)}
+    edits: list[Edit] = []
+    removed_tops: set[str] = set()
+    for layer, block in zip(origin.net.layers, blocks, strict=True):
+        if id(layer) in lowered:
+            edits += _spelling(layer, block, document)
+        else:
+            removed_tops.update(layer.tops)
+            start = document.text.rindex("layer", 0, block.start)
+            edits.append(Edit(start, block.end, ""))
+    inputs = [value for value in network.model.graph.inputs if value.name in removed_tops]
+    header = "".join(
+        f'input: "{value.name}" input_shape {{ dim: 1 {_dims(value.shape)} }}\n' for value in inputs
+    )
+    return header + document.edited(edits)
+
+
+def _kept(network: Network, origin: Origin) -> Sequence[LayerRecord]:
+    """Layers that compute something, and Input layers."""
+    test = origin.net.phase("TEST")
+    layers = test if any(network.layers.get(layer.name) for layer in test) else origin.net.layers
+    return [
+        layer for layer in layers
+        if network.layers.get(layer.name) or layer.type in PASSING | {"Input"}
+    ]  # fmt: skip
+
+
+def _dims(shape: object) -> str:
+    assert shape is not None
+    return " ".join(f"dim: {size}" for size in list(shape)[1:])  # type: ignore[call-overload]
+
+
+def _spelling(layer: LayerRecord, block: Block, document: Document) -> list[Edit]:
+    """Forks' layers as BVLC's: same numbers, same blob names."""
+    start = document.text.rindex("layer", 0, block.start)
+    name, top, bottoms = layer.name, layer.tops[0], layer.bottoms
+    if layer.type == "Axpy":
+        text = (
+            f'layer {{ name: "{name}/flat" type: "Flatten" bottom: "{bottoms[0]}" top: "{name}/flat" }}\n'
+            f'layer {{ name: "{name}/product" type: "Scale" bottom: "{bottoms[1]}" bottom: "{name}/flat"'
+            f' top: "{name}/product" scale_param {{ axis: 0 }} }}\n'
+            f'layer {{ name: "{name}" type: "Eltwise" bottom: "{name}/product" bottom: "{bottoms[2]}"'
+            f' top: "{top}" }}'
+        )
+        return [Edit(start, block.end, text)]
+    if layer.type == "ShuffleChannel":
+        group = layer.params.shuffle_channel_param.group
+        shapes = f"dim: {group} dim: -1", "dim: -1"
+        text = (
+            f'layer {{ name: "{name}/rows" type: "Reshape" bottom: "{bottoms[0]}" top: "{name}/rows"'
+            f" reshape_param {{ shape {{ {shapes[0]} }} axis: 1 num_axes: 1 }} }}\n"
+            f'layer {{ name: "{name}/columns" type: "Permute" bottom: "{name}/rows" top: "{name}/columns"'
+            f" permute_param {{ order: 0 order: 2 order: 1 order: 3 order: 4 }} }}\n"
+            f'layer {{ name: "{name}" type: "Reshape" bottom: "{name}/columns" top: "{top}"'
+            f" reshape_param {{ shape {{ {shapes[1]} }} axis: 1 num_axes: 2 }} }}"
+        )
+        return [Edit(start, block.end, text)]
+    return [*_depthwise(layer, block), *_rounding(layer, block)]
+
+
+def _depthwise(layer: LayerRecord, block: Block) -> list[Edit]:
+    if layer.type not in ("ConvolutionDepthwise", "DepthwiseConvolution"):
+        return []
+    kind = block.scalars("type")[0]
+    edits = [Edit(kind.start, kind.end, '"Convolution"')]
+    param = block.blocks("convolution_param")[0]
+    if not param.scalars("group"):
+        outputs = param.scalars("num_output")[0].text
+        edits.append(Edit(param.end - 1, param.end - 1, f" group: {outputs} "))
+    return edits
+
+
+def _rounding(layer: LayerRecord, block: Block) -> list[Edit]:
+    edits = []
+    for inner in block.blocks("pooling_param"):
+        for field in inner.fields:
+            if field.name == "ceil_mode":
+                end = inner.scalars("ceil_mode")[0].end
+                word = "CEIL" if layer.params.pooling_param.ceil_mode else "FLOOR"
+                edits.append(Edit(field.start, end, f"round_mode: {word}"))
+    return edits
