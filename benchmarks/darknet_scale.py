@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from results import write_section
+
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.testing.random_weights import write_random_weights
 from prunus_darknet.testing.real_darknet import CFG_FOLDER
@@ -43,18 +45,17 @@ def main() -> None:
         command = [sys.executable, __file__, "--cfg", str(given.cfg), "--measure", str(weights)]
         runs = [json.loads(subprocess.check_output(command)) for _ in range(REPEATS)]
     best = min(runs, key=lambda run: run["total"])
-    print(
-        f"{given.cfg.name}: {size:.0f} MB of weights; reading and writing them: {baseline:.2f} s\n"
-    )
-    print("| step | seconds | peak memory so far, MB |\n|---|---|---|")
-    for step, seconds, memory in best["steps"]:
-        print(f"| {step} | {seconds:.2f} | {memory:.0f} |")
     ratio, peak = best["total"] / baseline, best["steps"][-1][2] / size
-    print(f"\ntotal {best['total']:.2f} s = {ratio:.1f} times the baseline (goal: 3)")
-    print(f"peak memory {peak:.2f} times the weights file (goal: 2.5)\n")
-    print("| group | channels | kept | read by |\n|---|---|---|---|")
-    for row in best["groups"]:
-        print(f"| {' | '.join(str(cell) for cell in row)} |")
+    text = (
+        f"{given.cfg.name}: {size:.0f} MB of weights, read and written in {baseline:.2f} s. "
+        f"Total {best['total']:.2f} s = {ratio:.1f} times that (goal: 3); peak resident memory "
+        f"{peak:.2f} times the file (goal: 2.5). benchmarks/darknet_scale.py."
+    )
+    steps = [(step, f"{seconds:.2f}", f"{peak:.0f}") for step, seconds, peak in best["steps"]]
+    write_section(f"{given.cfg.stem} at full size", ("step", "seconds", "peak MB"), steps, text)
+    groups = [tuple(str(cell) for cell in row) for row in best["groups"]]
+    header = ("group", "channels", "kept", "read by")
+    write_section(f"Groups of {given.cfg.stem}", header, groups)
 
 
 def copied(weights: Path) -> float:

@@ -1,25 +1,29 @@
 """Does every Darknet network load, agree with the real framework, and survive pruning?
 
-For each cfg file: random weights, every lowered layer against real Darknet (or OpenCV
-DNN for what only AlexeyAB's line has) on one random input, then ``prune`` at rate 0.5,
+For each cfg file: random weights (trained ones where they lie beside it), every lowered
+layer against real Darknet (or OpenCV DNN for what only AlexeyAB's line has and for the
+trained ones) on one random input, then ``prune`` at rate 0.5,
 compact files, and every layer of those in the real framework against the kept channels
 of the masked network. Inputs are made small because Darknet runs on one thread.
 
 Usage: python benchmarks/darknet_zoo.py [--side 64] [name.cfg ...]
-Prints a Markdown table; run from the checkout with the package ``darknet`` installed.
+Needs the package ``darknet``; the table goes to RESULTS.md when the whole zoo is run.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+from results import write_section
 
+import prunus.grouping  # noqa: F401 (prunus.compaction cannot be the first of the two)
 from prunus.errors import PrunusError
 from prunus.host import Host, start
 from prunus.network import Destination, Source, Written
@@ -39,6 +43,9 @@ from prunus_darknet.testing.real_darknet import CFG_FOLDER
 from prunus_darknet.write import write
 
 RATE = 0.5
+HEADER = (
+    "cfg", "judge", "layers compared", "error whole", "MACs removed", "error pruned", "seconds",
+)  # fmt: skip
 ALEXEYAB_ONLY = ("yolov4", "csresnext50")
 LARGER = {"alexnet.cfg": 128}
 
@@ -63,49 +70,68 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     given = parser.parse_args()
     host = start()
-    print("| cfg | judge | layers compared | whole | MACs removed | pruned 0.5 | seconds |")
-    print("|---|---|---|---|---|---|---|")
+    rows: list[tuple[str, ...]] = []
     worst = 0.0
     for path in cfg_files(given.names):
         try:
             row = measure(host, path, LARGER.get(path.name, given.side))
         except PrunusError as error:
-            print(f"| {shown(path)} | refused: {error} | | | | | |".replace(f"{path.parent}/", ""))
+            refused = f"refused: {error}".replace(f"{path.parent}/", "")
+            rows.append((shown(path), refused, "", "", "", "", ""))
+            print(*rows[-1], flush=True)
             continue
         worst = max(worst, row.whole, row.pruned)
-        print(
-            f"| {row.name} | {row.judge} | {row.layers} | {row.whole:.1e} | {row.removed:.1%} "
-            f"| {row.pruned:.1e} | {row.seconds:.1f} |",
-            flush=True,
-        )
+        errors = f"{row.whole:.1e}", f"{row.removed:.1%}", f"{row.pruned:.1e}"
+        rows.append((row.name, row.judge, str(row.layers), *errors, f"{row.seconds:.1f}"))
+        print(*rows[-1], flush=True)
     print(f"\nlargest relative error: {worst:.1e}")
+    if given.names:
+        return
+    text = (
+        f"Largest relative error over all layers compared: {worst:.1e}. Random weights, one random "
+        f"input of {given.side}x{given.side} (trained networks: their own weights and size); "
+        "benchmarks/darknet_zoo.py."
+    )
+    write_section("Every Darknet cfg, whole and pruned at rate 0.5", HEADER, rows, text)
 
 
 def cfg_files(names: list[str]) -> Iterator[Path]:
     """All cfg files of the package and of the shared zoo, or those named."""
     shared = os.environ.get("PRUNUS_SHARED", str(Path(__file__).resolve().parents[2] / "shared"))
-    for folder in (CFG_FOLDER, Path(shared) / "data/models/zoo/darknet-cfg"):
-        for path in sorted(folder.glob("*.cfg")):
-            if not names or path.name in names:
-                yield path
+    models = Path(shared) / "data/models"
+    found = [*sorted(CFG_FOLDER.glob("*.cfg")), *sorted(models.glob("zoo/darknet-cfg/*.cfg"))]
+    for path in [*found, *sorted(models.glob("darknet/*/*.cfg"))]:
+        if not names or path.name in names:
+            yield path
 
 
 def shown(path: Path) -> str:
     """Name with the place it comes from."""
-    return path.name if path.parent == CFG_FOLDER else f"zoo/{path.name}"
+    if path.parent == CFG_FOLDER:
+        return path.name
+    return f"{'trained' if trained(path) else 'zoo'}/{path.name}"
+
+
+def trained(path: Path) -> Path | None:
+    """Trained weights beside a cfg."""
+    return next(iter(path.parent.glob("*.weights")), None)
 
 
 def measure(host: Host, path: Path, side: int) -> Row:
     """Load, compare, prune, write, compare again."""
     begun = time.perf_counter()
-    opencv = path.name.startswith(ALEXEYAB_ONLY)
+    own = trained(path)
+    opencv = path.name.startswith(ALEXEYAB_ONLY) or own is not None
     options = {"normalization": "opencv" if opencv else "pjreddie"}
-    cfg = small(read_cfg(path), side)
+    cfg = small(read_cfg(path), None if own else side)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model, weights = folder / path.name, folder / "random.weights"
         model.write_bytes(cfg.text.encode("latin-1"))
-        write_random_weights(cfg, weights, 0)
+        if own is None:
+            write_random_weights(cfg, weights, 0)
+        else:
+            shutil.copyfile(own, weights)
         network = load(Source(model, weights, options))
         structure = network.origin.structure
         data = random_input(structure.input, 0)
