@@ -59,6 +59,14 @@ def readers(grouping: Grouping, group: Group) -> list[str]:
 
 def cut_behind(model: ir.Model, grouping: Grouping, group: Group) -> Suffix:
     """Masks in front of every reader of the group, and nothing that does not depend on them."""
+    changed, masked = insert_masks(model, grouping, group)
+    return _suffix(changed, masked)
+
+
+def insert_masks(
+    model: ir.Model, grouping: Grouping, group: Group
+) -> tuple[ir.Model, tuple[str, ...]]:
+    """The whole graph with masks in front of the group's readers, and the masked values."""
     changed = model.clone()
     nodes = {node.name: node for node in changed.graph}
     masked: dict[str, ir.Value] = {}
@@ -67,9 +75,9 @@ def cut_behind(model: ir.Model, grouping: Grouping, group: Group) -> Suffix:
         data = node.inputs[0]
         assert data is not None
         if data.name not in masked:
-            masked[data.name or ""] = _insert_mask(changed, node, data, grouping)
+            masked[data.name or ""] = _insert_mask(changed, data, grouping)
         node.replace_input_with(0, masked[data.name or ""])
-    return _suffix(changed, tuple(masked))
+    return changed, tuple(masked)
 
 
 def keep_tensor(
@@ -80,7 +88,7 @@ def keep_tensor(
     return kept[grouping.labelling.values[value]].astype(np.float32)
 
 
-def _insert_mask(model: ir.Model, node: ir.Node, data: ir.Value, grouping: Grouping) -> ir.Value:
+def _insert_mask(model: ir.Model, data: ir.Value, grouping: Grouping) -> ir.Value:
     shape = grouping.labelling.values[data.name or ""].shape
     inputs = [
         ir.Value(

@@ -1,0 +1,135 @@
+"""Exact sensitivity with prefix reuse against a plain sweep, side by side.
+
+Both measure the same curves in the same engine on the same samples. The sweep runs the
+whole network once for every group and ratio; `prunus ana` runs what lies in front of a
+group once and several ratios in one batch. Prints MACs, seconds and the largest
+difference of any point; writes the table into RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from networks import cifar_quick, lenet, resnet20
+from prunus.analysis import exact
+from prunus.analysis.analysis import Analysis
+from prunus.analysis.journal import Journal
+from prunus.analysis.suffix import (
+    cut_behind,
+    insert_masks,
+    keep_tensor,
+    mask_input,
+    offset_input,
+)
+from prunus.evaluation.evaluator import Evaluator
+from prunus.evaluation.metrics import Fidelity
+from prunus.evaluation.session import Session
+from prunus.folding import channel_means
+from prunus.graph.macs import layer_macs
+from prunus.grouping import find_groups
+from prunus.methods.l1 import prunus_rank
+from prunus.network import Network
+from prunus.sensitivity import Sensitivity
+from prunus.task import Dataset
+from results import write_section
+
+RATIOS = tuple(round(0.1 * step, 1) for step in range(1, 10))
+
+
+def analysis_of(network: Network, data: Dataset) -> Analysis:
+    """What both ways measure."""
+    grouping = find_groups(network)
+    scores = {g.name: prunus_rank("l1", network, g, None, 0) for g in grouping.groups}
+    evaluator = Evaluator(network, data, Fidelity())
+    _ = evaluator.baseline
+    return Analysis(grouping, evaluator, scores, RATIOS, Journal(None, {}), {}, lambda *_: None)
+
+
+def sweep(network: Network, analysis: Analysis) -> dict[str, list[float]]:
+    """Every group and ratio through the whole network, one at a time."""
+    curves: dict[str, list[float]] = {}
+    for group in analysis.grouping.groups:
+        model, masked = insert_masks(network.model, analysis.grouping, group)
+        session = Session(model)
+        means = channel_means(
+            network, analysis.grouping, masked, analysis.evaluator.calibration()
+        )
+        labels = analysis.grouping.labelling.values
+        curves[group.name] = []
+        for _, keep in analysis.trials(group):
+            feeds = {}
+            for value in masked:
+                mask = keep_tensor(analysis.grouping, group, value, keep)
+                feeds[mask_input(value)] = mask
+                mean = means[value].reshape(labels[value].shape)
+                feeds[offset_input(value)] = ((1 - mask) * mean).astype(np.float32)
+            seen = []
+            references = analysis.evaluator.references
+            for batch, reference in zip(analysis.evaluator.batches(), references, strict=True):
+                count = len(batch)
+                tiled = {n: np.repeat(a, count, axis=0) for n, a in feeds.items()}
+                outputs = session.run({**batch.inputs, **tiled})
+                seen.append(analysis.evaluator.metric.observe(outputs, reference, batch.labels))
+            curves[group.name].append(analysis.evaluator.metric.result(seen).value)
+    return curves
+
+
+def macs_of(network: Network, analysis: Analysis) -> tuple[float, float]:
+    """MACs of one sample: the sweep's and the exact analysis'."""
+    dims = analysis.grouping.labelling.dims
+    macs = layer_macs(network.model, dims)
+    whole = sum(macs.values())
+    plain = reused = 0.0
+    for group in analysis.grouping.groups:
+        trials = len(analysis.trials(group))
+        behind = cut_behind(network.model, analysis.grouping, group).model.graph
+        plain += trials * whole
+        reused += trials * sum(macs.get(node.name or "", 0) for node in behind)
+    return plain, reused + whole
+
+
+def compare(name: str, network: Network, data: Dataset) -> tuple[str, ...]:
+    """One row of the table."""
+    analysis = analysis_of(network, data)
+    start = time.perf_counter()
+    slow = sweep(network, analysis)
+    middle = time.perf_counter()
+    fast: Sensitivity = exact.prunus_analyze("exact", network, analysis)
+    end = time.perf_counter()
+    difference = max(
+        abs(point.value - value)
+        for group, values in slow.items()
+        for point, value in zip(fast.curve(group).points, values, strict=True)  # type: ignore[union-attr]
+    )
+    plain, reused = macs_of(network, analysis)
+    return (
+        name,
+        str(len(analysis.grouping.groups)),
+        str(len(data)),
+        f"{plain:.3g}",
+        f"{reused:.3g}",
+        f"{plain / reused:.2f}",
+        f"{middle - start:.1f}",
+        f"{end - middle:.1f}",
+        f"{(middle - start) / (end - middle):.2f}",
+        f"{difference:.1e}",
+    )
+
+
+def main() -> None:
+    """LeNet, CIFAR-10 quick, ResNet-20."""
+    rows = [
+        compare("LeNet", *lenet()),
+        compare("CIFAR-10 quick", *cifar_quick()),
+        compare("ResNet-20", *resnet20(1000)),
+    ]
+    header = (
+        "network", "groups", "samples", "MACs sweep", "MACs ana", "ratio",
+        "s sweep", "s ana", "ratio", "largest difference",
+    )
+    write_section("Exact sensitivity against a plain sweep (ana_exact.py)", header, rows)
+
+
+if __name__ == "__main__":
+    main()
