@@ -61,7 +61,8 @@ class _Binder:
                 continue
             if not known.is_repeated and field.name in seen:
                 raise self._error(
-                    field.line, f"expected '{field.name}' once, it is given in line {seen[field.name]} too"
+                    field.line,
+                    f"expected '{field.name}' once, it is given in line {seen[field.name]} too",
                 )
             seen[field.name] = field.line
             self._assign(target, known, field, prefix)
@@ -94,14 +95,18 @@ class _Binder:
             return self._enum(known, value, prefix)
         if kind in ("string", "bytes"):
             if not value.quoted:
-                raise self._error(value.line, f"expected a quoted string for '{known.name}', found '{value.text}'")
+                raise self._error(
+                    value.line, f"expected a quoted string for '{known.name}', found '{value.text}'"
+                )
             text = value.string().encode("utf-8", "surrogateescape")
             return text if kind == "bytes" else text.decode("utf-8", "replace")
         read = None if value.quoted else _number(kind, value.text)
         if read is None:
             wanted = {"bool": "true or false", "float": "a number", "double": "a number"}
             raise self._error(
-                value.line, f"expected {wanted.get(kind, 'an integer')} for '{known.name}', found '{value.text}'"
+                value.line,
+                f"expected {wanted.get(kind, 'an integer')} for '{known.name}', "
+                f"found '{value.text}'",
             )
         return read
 

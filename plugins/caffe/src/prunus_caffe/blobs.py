@@ -71,8 +71,9 @@ class StoredBlobs:
         assert stored is not None
         if index >= count:
             raise ModelError(
-                f"{self.file.path}: layer '{layer.name}' has {count} blobs, {self.structure}:{layer.line} "
-                f"needs blob {index} ({role}) too; use the weights trained for this network"
+                f"{self.file.path}: layer '{layer.name}' has {count} blobs, "
+                f"{self.structure}:{layer.line} needs blob {index} ({role}) too; "
+                "use the weights trained for this network"
             )
         blob = stored.blobs[index]
         if not same_shape(blob, dims):
@@ -83,15 +84,16 @@ class StoredBlobs:
             )
         if blob.count != int(np.prod(dims)):
             raise ModelError(
-                f"{self.file.path}: layer '{layer.name}' blob {index} ({role}) holds {blob.count} numbers, "
-                f"its shape {shape_text(blob.dims)} needs {int(np.prod(dims))}; the file is corrupt"
+                f"{self.file.path}: layer '{layer.name}' blob {index} ({role}) holds "
+                f"{blob.count} numbers, its shape {shape_text(blob.dims)} needs {int(np.prod(dims))}; "
+                "the file is corrupt"
             )
         array = self.file.array(blob)
         if array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
             wrong = int((~np.isfinite(array)).sum())
             raise ModelError(
-                f"{self.file.path}: layer '{layer.name}' blob {index} ({role}) holds {wrong} numbers that are "
-                "NaN or infinite; use weights from before the training diverged"
+                f"{self.file.path}: layer '{layer.name}' blob {index} ({role}) holds {wrong} "
+                "numbers that are NaN or infinite; use weights from before the training diverged"
             )
         return array.reshape(dims)
 

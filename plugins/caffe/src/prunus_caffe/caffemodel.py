@@ -104,7 +104,8 @@ def read_weights(path: Path) -> WeightFile:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     if data[:8] == b"\x89HDF\r\n\x1a\n":
         raise ModelError(
-            f"{path}: weights in HDF5 form are not read; save them with snapshot_format: BINARYPROTO"
+            f"{path}: weights in HDF5 form are not read; "
+            "save them with snapshot_format: BINARYPROTO"
         )
     try:
         layers = tuple(_layers(data))

@@ -67,7 +67,8 @@ class _Graph:
         name = self._origin.net.parameters[layer, 0]
         value, parameter = self._initializers[name], self._origin.parameters[name]
         assert value.shape is not None
-        return tuple(int(value.shape[axis]) for axis in parameter.axes)
+        dims = value.shape.numpy()
+        return tuple(dims[axis] for axis in parameter.axes)
 
     def constant(self, node: ir.Node, index: int) -> list[int]:
         """An integer operand."""
@@ -113,7 +114,9 @@ def _reshape(layer: LayerRecord, graph: _Graph) -> Iterator[Number]:
     start = param.axis if param.axis >= 0 else tail + param.axis + 1
     for position, size in enumerate(asked):
         if size > 0 and start + position > 0:
-            yield Number(layer.name, "reshape_param", "shape.dim", position, target[start + position])
+            yield Number(
+                layer.name, "reshape_param", "shape.dim", position, target[start + position]
+            )
 
 
 def _crop(layer: LayerRecord, graph: _Graph) -> Iterator[Number]:
@@ -124,11 +127,13 @@ def _crop(layer: LayerRecord, graph: _Graph) -> Iterator[Number]:
     offsets = list(param.offset)
     for start, axis in zip(starts, axes, strict=True):
         if len(offsets) > 1 or (offsets and len(starts) == 1):
-            yield Number(layer.name, "crop_param", "offset", min(axis - first, len(offsets) - 1), start)
+            yield Number(
+                layer.name, "crop_param", "offset", min(axis - first, len(offsets) - 1), start
+            )
         elif start != (offsets[0] if offsets else 0):
             raise ModelError(
-                f"layer '{layer.name}': one crop offset for all axes cannot express the compact network; "
-                "write one 'offset' for each axis"
+                f"layer '{layer.name}': one crop offset for all axes cannot express "
+                "the compact network; write one 'offset' for each axis"
             )
 
 
@@ -145,7 +150,9 @@ _RULES: Mapping[str, Callable[[LayerRecord, _Graph], Iterator[Number]]] = {
 }
 
 
-def edited_text(document: Document, layers: Sequence[LayerRecord], numbers: Sequence[Number]) -> str:
+def edited_text(
+    document: Document, layers: Sequence[LayerRecord], numbers: Sequence[Number]
+) -> str:
     """The prototxt with these numbers; what already has them is not touched."""
     edits: list[Edit] = []
     for layer in layers:

@@ -49,7 +49,7 @@ def rewrite(
 
 def _write(out: BinaryIO, parts: Parts) -> None:
     for part in parts:
-        raw = part.reshape(-1).view(np.uint8) if isinstance(part, np.ndarray) else part
+        raw: Any = part.reshape(-1).view(np.uint8) if isinstance(part, np.ndarray) else part
         for place in range(0, len(raw), _CHUNK):
             out.write(raw[place : place + _CHUNK])
 

@@ -45,16 +45,21 @@ def structure(document: Document) -> NetRecord:
         ModelError: as `read_structure`.
     """
     path, root = document.path, document.root
-    layers = [_layer(value, path, field.name == "layers")
-              for field in root.fields if field.name in ("layer", "layers")
-              for value in _blocks(field.values, field.name, path)]
+    layers = [
+        _layer(value, path, field.name == "layers")
+        for field in root.fields
+        if field.name in ("layer", "layers")
+        for value in _blocks(field.values, field.name, path)
+    ]
     rest = Block(
         tuple(f for f in root.fields if f.name not in ("layer", "layers")), root.start, root.end, 1
     )
     params = bind(rest, "NetParameter", path).message
     if not layers:
         if root.scalars("net") or root.scalars("base_lr") or root.scalars("train_net"):
-            raise ModelError(f"{path}: expected a network, found a solver; give the file its 'net' names")
+            raise ModelError(
+                f"{path}: expected a network, found a solver; give the file its 'net' names"
+            )
         raise ModelError(f"{path}: expected at least one 'layer {{ }}', found none")
     return NetRecord(params.name, tuple(layers), _inputs(params, path), document, params)
 
@@ -85,7 +90,9 @@ def _layer(block: Block, path: Path, v1: bool) -> LayerRecord:
 def _type(block: Block, params: Any, path: Path, v1: bool) -> str:
     given = block.scalars("type")
     if not given:
-        raise ModelError(f"{path}:{block.line}: expected a 'type' in layer '{params.name}', found none")
+        raise ModelError(
+            f"{path}:{block.line}: expected a 'type' in layer '{params.name}', found none"
+        )
     if not v1:
         return str(params.type)
     name = given[0].string()
@@ -96,7 +103,7 @@ def _type(block: Block, params: Any, path: Path, v1: bool) -> str:
 
 
 def _inputs(params: Any, path: Path) -> tuple[NetInput, ...]:
-    """Caffe's UpgradeNetInput: one shape an input, or four ``input_dim`` an input, or one for all."""
+    """Caffe's UpgradeNetInput: one shape (or four ``input_dim``) for each input, or for all."""
     names = list(params.input)
     shapes = [tuple(shape.dim) for shape in params.input_shape]
     flat = list(params.input_dim)

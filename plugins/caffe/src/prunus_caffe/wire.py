@@ -65,7 +65,9 @@ def fields(data: Any, start: int, end: int) -> Iterator[WireField]:
         else:
             raise WireError(f"byte {place}: wire type {kind} is not in use")
         if stop > end:
-            raise WireError(f"byte {place}: field {number} ends {stop - end} bytes after its message")
+            raise WireError(
+                f"byte {place}: field {number} ends {stop - end} bytes after its message"
+            )
         yield WireField(number, kind, place, value, stop, integer)
         place = stop
 

@@ -1,4 +1,4 @@
-"""Write-back: the user's own prototxt with new numbers, the user's own caffemodel with new blobs."""
+"""Write-back: the user's own prototxt with new numbers, their own caffemodel with new blobs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     """
     origin = network.origin
     if not isinstance(origin, Origin):
-        raise ModelError("this network was not read from Caffe files; export it with 'prunus export'")
+        raise ModelError(
+            "this network was not read from Caffe files; export it with 'prunus export'"
+        )
     numbers = compact_numbers(network, compact.model)
     text = encode(edited_text(origin.net.document, origin.net.layers, numbers))
     structure, weights = _names(destination)
@@ -44,7 +46,9 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
             return Written(origin.net.path, weights, (structure,))
         _write_weights(weights, origin, compact.model, compact.kept, numbers)
     except OSError as error:
-        raise ModelError(f"{error.filename or weights}: cannot be written ({error.strerror})") from error
+        raise ModelError(
+            f"{error.filename or weights}: cannot be written ({error.strerror})"
+        ) from error
     return Written(structure, weights)
 
 

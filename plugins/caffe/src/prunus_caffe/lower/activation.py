@@ -120,7 +120,9 @@ def log(layer: LayerRecord, build: Builder) -> None:
     """``LogLayer``: log_base(shift + scale · x)."""
     param = layer.params.log_param
     if (param.base <= 0 and param.base != -1) or param.base == 1:
-        raise build.error(layer, "expected a 'base' above 0 other than 1, or -1 for e, in log_param")
+        raise build.error(
+            layer, "expected a 'base' above 0 other than 1, or -1 for e, in log_param"
+        )
     value, dims = build.value(layer)
     inner = _affine(layer, build, value, float(param.scale), float(param.shift))
     result = build.node(layer, "Log", [inner])

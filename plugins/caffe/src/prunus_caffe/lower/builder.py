@@ -115,7 +115,8 @@ class Builder:
         """A parameter blob as initializer ``<layer>/<role>``; shared ones are one initializer.
 
         Args:
-            layer, index: The blob.
+            layer: Its owner.
+            index: Which of its blobs.
             role: Binding role.
             dims: Blob shape the layer needs.
             form: Shape in the graph, if it differs.
@@ -144,11 +145,12 @@ class Builder:
     def _share(self, layer: LayerRecord, index: int, name: str, dims: Dims, axes: Dims) -> ir.Value:
         value, owner = self.initializers[name], self.parameters[name]
         assert value.shape is not None
-        found = tuple(int(size) for size in value.shape)
+        found = tuple(value.shape.numpy())
         if found != dims or owner.axes != axes:
             raise self.error(
-                layer, f"shares parameter '{layer.shared[index]}' of shape {shape_text(found)} with layer "
-                f"'{owner.layers[0]}', but needs {shape_text(dims)}"
+                layer,
+                f"shares parameter '{layer.shared[index]}' of shape {shape_text(found)} "
+                f"with layer '{owner.layers[0]}', but needs {shape_text(dims)}"
             )  # fmt: skip
         self.parameters[name] = attrs.evolve(
             owner, layers=(*owner.layers, layer.name), indices=(*owner.indices, index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import onnx_ir as ir
 
@@ -23,7 +24,9 @@ def eltwise(layer: LayerRecord, build: Builder) -> None:
     values = [value for value, _ in operands]
     coefficients = [float(number) for number in param.coeff]
     if coefficients and (len(coefficients) != len(values) or param.operation != _SUM):
-        raise build.error(layer, f"expected one 'coeff' for each bottom of a SUM, found {len(coefficients)}")
+        raise build.error(
+            layer, f"expected one 'coeff' for each bottom of a SUM, found {len(coefficients)}"
+        )
     if param.operation == _SUM:
         result = _sum(layer, build, values, coefficients)
     elif param.operation == _PROD:
@@ -59,7 +62,9 @@ def axpy(layer: LayerRecord, build: Builder) -> None:
     """Axpy of SENet: a (one number a channel) · x + y."""
     (factor, small), (x, dims), (y, other) = (build.value(layer, index) for index in range(3))
     if small[1] != dims[1] or other[1:] != dims[1:]:
-        raise build.error(layer, f"expected shapes (N, C), (N, C, …), (N, C, …), found {small}, {dims}, {other}")
+        raise build.error(
+            layer, f"expected shapes (N, C), (N, C, …), (N, C, …), found {small}, {dims}, {other}"
+        )
     if len(small) != len(dims):
         target = build.constant(f"{layer.name}/shape", [0, small[1], *(1,) * (len(dims) - 2)])
         factor = build.node(layer, "Reshape", [factor, target], part="reshape")
@@ -79,7 +84,9 @@ def concat(layer: LayerRecord, build: Builder) -> None:
         if len(other) != len(dims) or any(
             a != b for i, (a, b) in enumerate(zip(dims, other, strict=True)) if i not in (0, axis)
         ):
-            raise build.error(layer, f"expected bottoms that differ on axis {axis} only, found {dims} and {other}")
+            raise build.error(
+                layer, f"expected bottoms that differ on axis {axis} only, found {dims} and {other}"
+            )
     total = sum(other[axis] for _, other in operands)
     if len(operands) == 1:
         build.skip(layer)
@@ -99,10 +106,12 @@ def slice_(layer: LayerRecord, build: Builder) -> None:
     points = [int(point) for point in param.slice_point]
     if not points:
         if not count or dims[axis] % count:
-            raise build.error(layer, f"expected axis {axis} of size {dims[axis]} to part into {count} equal tops")
+            raise build.error(
+                layer, f"expected axis {axis} of size {dims[axis]} to part into {count} equal tops"
+            )
         points = [dims[axis] // count * part for part in range(1, count)]
     ends = [0, *points, dims[axis]]
-    sizes = [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    sizes = [after - before for before, after in itertools.pairwise(ends)]
     if len(sizes) != count or min(sizes) < 1:
         raise build.error(
             layer, f"expected {count - 1} rising 'slice_point' below {dims[axis]}, found {points}"
@@ -130,13 +139,17 @@ def crop(layer: LayerRecord, build: Builder) -> None:
     if axis == 0 or len(reference) != len(dims):
         raise BarrierError("it crops the batch axis or a blob of another rank")
     if len(offsets) != len(dims) - axis:
-        raise build.error(layer, f"expected one 'offset' or {len(dims) - axis}, found {len(offsets)}")
+        raise build.error(
+            layer, f"expected one 'offset' or {len(dims) - axis}, found {len(offsets)}"
+        )
     cuts = [
         (at, offset, offset + reference[at])
         for at, offset in zip(range(axis, len(dims)), offsets, strict=True)
     ]
     if any(end > dims[at] for at, _, end in cuts):
-        raise build.error(layer, f"expected a crop inside {dims}, found {reference} at offset {offsets}")
+        raise build.error(
+            layer, f"expected a crop inside {dims}, found {reference} at offset {offsets}"
+        )
     cuts = [cut for cut in cuts if (cut[1], cut[2]) != (0, dims[cut[0]])]
     if not cuts:
         build.skip(layer)

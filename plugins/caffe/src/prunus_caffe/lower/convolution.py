@@ -15,7 +15,7 @@ Dims = tuple[int, ...]
 
 
 def convolution(layer: LayerRecord, build: Builder) -> None:
-    """``ConvolutionLayer``: output floor((H + 2p - d(k-1) - 1) / s) + 1; several bottoms share weights."""
+    """``ConvolutionLayer``: output floor((H + 2p - d(k-1) - 1) / s) + 1 for each bottom."""
     _each(layer, build, depthwise=False, transposed=False)
 
 
@@ -40,7 +40,9 @@ def _each(layer: LayerRecord, build: Builder, *, depthwise: bool, transposed: bo
     for index in range(len(layer.bottoms)):
         blob = build.bottom(layer, index)
         if len(blob.dims) < 3:
-            raise build.error(layer, f"expected a bottom with channels and space, found {blob.dims}")
+            raise build.error(
+                layer, f"expected a bottom with channels and space, found {blob.dims}"
+            )
         window = convolution_window(layer, build, len(blob.dims) - 2)
         if not operands:
             blob = _gauge(layer, build, blob, transposed)
@@ -72,7 +74,8 @@ def _group(layer: LayerRecord, build: Builder, channels: int, is_depthwise: bool
 
 
 def _weights(
-    layer: LayerRecord, build: Builder, channels: int, window: Window, is_depthwise: bool, transposed: bool
+    layer: LayerRecord, build: Builder, channels: int, window: Window,
+    is_depthwise: bool, transposed: bool,
 ) -> list[ir.Value]:  # fmt: skip
     param = layer.params.convolution_param
     group = _group(layer, build, channels, is_depthwise)
@@ -94,7 +97,9 @@ def _one(
         blob.dims[2:], window.kernel, window.stride, window.pad, window.dilation, strict=True
     ):
         reach = d * (k - 1) + 1
-        sizes.append(s * (size - 1) + reach - 2 * p if transposed else (size + 2 * p - reach) // s + 1)
+        sizes.append(
+            s * (size - 1) + reach - 2 * p if transposed else (size + 2 * p - reach) // s + 1
+        )
     if min(sizes) < 1:
         raise build.error(layer, f"its window does not fit into the {blob.dims[2:]} input")
     attributes = {
@@ -110,7 +115,7 @@ def _one(
 
 
 def inner_product(layer: LayerRecord, build: Builder) -> None:
-    """``InnerProductLayer``: flattens from ``axis`` on; weight (out, in), or (in, out) if ``transpose``."""
+    """``InnerProductLayer``: flattens from ``axis`` on; weight (out, in), turned if ``transpose``."""
     param = layer.params.inner_product_param
     if not param.num_output:
         raise build.error(layer, "expected a 'num_output' of at least 1 in inner_product_param")

@@ -23,7 +23,7 @@ class Window:
 
 
 def convolution_window(layer: LayerRecord, build: Builder, rank: int) -> Window:
-    """``BaseConvolutionLayer::LayerSetUp``: lists, one number for all axes, or ``_h`` and ``_w``."""
+    """``BaseConvolutionLayer::LayerSetUp``: a list, one number for all, or ``_h`` and ``_w``."""
     param = layer.params.convolution_param
     kernel = _axes(layer, build, param, "kernel_size", "kernel", rank, None)
     return Window(
@@ -53,7 +53,8 @@ def _pair(param: Any, both: str, stem: str) -> Dims:
 
 
 def _axes(
-    layer: LayerRecord, build: Builder, param: Any, field: str, stem: str, rank: int, default: int | None
+    layer: LayerRecord, build: Builder, param: Any,
+    field: str, stem: str, rank: int, default: int | None,
 ) -> Dims:  # fmt: skip
     given = tuple(int(size) for size in getattr(param, field))
     if stem and (param.HasField(f"{stem}_h") or param.HasField(f"{stem}_w")):

@@ -86,9 +86,11 @@ class _Lowering:
             self._other_phase(layer)
         model = build.model(list(self._outputs.values()), self._net.name)
         if not model.graph.outputs:
-            raise ModelError(f"{self._net.path}: expected a network that computes something, found none")
+            raise ModelError(
+                f"{self._net.path}: expected a network that computes something, found none"
+            )
         shapes = {
-            value.name or "": tuple(int(size) for size in (value.shape or ())[1:])
+            value.name or "": tuple(int(str(size)) for size in (value.shape or ())[1:])
             for value in model.graph.inputs
         }
         return Lowered(
@@ -105,7 +107,9 @@ class _Lowering:
                 raise ModelError(
                     f"{net.path}: expected an 'input', an Input layer or a data layer, found none"
                 )
-            self._build.notes.append("the file has no data for the TEST phase: its TRAIN phase is used")
+            self._build.notes.append(
+                "the file has no data for the TEST phase: its TRAIN phase is used"
+            )
             test, train = train, ()
         names: dict[str, LayerRecord] = {}
         for layer in test:
@@ -124,7 +128,9 @@ class _Lowering:
             declare(layer, build, layers, self._samples)
             return
         bottoms = self._bottoms(layer)
-        self._feeds[layer.name] = tuple(b.value.name if b.value is not None else None for b in bottoms)
+        self._feeds[layer.name] = tuple(
+            b.value.name if b.value is not None else None for b in bottoms
+        )
         if is_loss(layer.type) or layer.type in METRICS | SILENT:
             self._cut(bottoms)
             build.left_out(layer)
@@ -196,9 +202,9 @@ class _Lowering:
         else:
             build.skip(layer)
         if layer.type == "Dropout" and layer.tops:
-            value = build.blobs[layer.tops[0]].value
-            assert value is not None
-            build.dropout[value.name or ""] = round(float(ratio), 7)
+            dropped = build.blobs[layer.tops[0]].value
+            assert dropped is not None
+            build.dropout[dropped.name or ""] = round(float(ratio), 7)
 
     def _other_phase(self, layer: LayerRecord) -> None:
         """A layer of the TRAIN phase alone still needs what it reads."""

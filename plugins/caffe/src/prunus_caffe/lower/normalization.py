@@ -16,7 +16,7 @@ _WITHIN_CHANNEL = 1
 
 
 def batch_norm(layer: LayerRecord, build: Builder) -> None:
-    """``BatchNormLayer``: stored mean and variance are divided by the third blob (0 counts as 0 / 0 = 0).
+    """``BatchNormLayer``: stored mean and variance are divided by the third blob (by 0 gives 0).
 
     NVIDIA's and the ancestor's branch keep scale and shift in blobs 3 and 4.
     """
@@ -47,7 +47,7 @@ def batch_norm(layer: LayerRecord, build: Builder) -> None:
 
 
 def scale(layer: LayerRecord, build: Builder) -> None:
-    """``ScaleLayer``: times a blob or the second bottom, from ``axis`` on; then an optional bias."""
+    """``ScaleLayer``: times a blob or the second bottom, from ``axis`` on; optional bias."""
     param = layer.params.scale_param
     value, dims = build.value(layer)
     if len(layer.bottoms) > 1:
@@ -97,25 +97,32 @@ def _vector(
     return build.parameter(layer, index, role, span, form=form, axes=axes)
 
 
-def _second(layer: LayerRecord, build: Builder, param: Any, dims: Dims) -> tuple[int, Dims, ir.Value]:
+def _second(
+    layer: LayerRecord, build: Builder, param: Any, dims: Dims
+) -> tuple[int, Dims, ir.Value]:
     """The second bottom, given trailing axes of size 1 so that it broadcasts."""
     factor, span = build.value(layer, 1)
     axis = param.axis % len(dims)
     if axis != 0:
         raise BarrierError("its second bottom has no batch axis")
     if span != dims[: len(span)]:
-        raise build.error(layer, f"expected bottoms of equal leading sizes, found {dims} and {span}")
+        raise build.error(
+            layer, f"expected bottoms of equal leading sizes, found {dims} and {span}"
+        )
     trailing = len(dims) - len(span)
     if trailing:
         target = [0, *span[1:], *(1,) * trailing]
         factor = build.node(
-            layer, "Reshape", [factor, build.constant(f"{layer.name}/shape", target)], part="reshape"
+            layer,
+            "Reshape",
+            [factor, build.constant(f"{layer.name}/shape", target)],
+            part="reshape",
         )
     return axis, span, factor
 
 
 def lrn(layer: LayerRecord, build: Builder) -> None:
-    """``LRNLayer``: across channels x (k + alpha/n · Σ x²)^-beta; within, an average pool, k fixed at 1."""
+    """``LRNLayer``: across channels x (k + alpha/n · Σ x²)^-beta; within one a mean, and k = 1."""
     param = layer.params.lrn_param
     value, dims = build.value(layer)
     size = int(param.local_size)
@@ -123,7 +130,8 @@ def lrn(layer: LayerRecord, build: Builder) -> None:
         raise build.error(layer, f"expected an odd 'local_size' in lrn_param, found {size}")
     if param.norm_region != _WITHIN_CHANNEL:
         attributes = {
-            "size": size, "alpha": float(param.alpha), "beta": float(param.beta), "bias": float(param.k)
+            "size": size, "alpha": float(param.alpha),
+            "beta": float(param.beta), "bias": float(param.k),
         }  # fmt: skip
         build.top(layer, build.node(layer, "LRN", [value], attributes), dims)
         return
@@ -131,7 +139,10 @@ def lrn(layer: LayerRecord, build: Builder) -> None:
     half = (size - 1) // 2
     mean = build.node(
         layer, "AveragePool", [square],
-        {"kernel_shape": [size, size], "strides": [1, 1], "pads": [half] * 4, "count_include_pad": 1},
+        {
+            "kernel_shape": [size, size], "strides": [1, 1],
+            "pads": [half] * 4, "count_include_pad": 1,
+        },
         part="mean",
     )  # fmt: skip
     alpha = build.scalar(f"{layer.name}/alpha", float(param.alpha))
@@ -165,7 +176,7 @@ def mvn(layer: LayerRecord, build: Builder) -> None:
 
 
 def normalize(layer: LayerRecord, build: Builder) -> None:
-    """SSD's ``NormalizeLayer``: over the L2 norm of each place (or of all), times a learnt scale."""
+    """SSD's ``NormalizeLayer``: over the L2 norm of each place (or of all), times a scale."""
     param = layer.params.norm_param
     value, dims = build.value(layer)
     build.expect_blobs(layer, 1)
@@ -176,7 +187,9 @@ def normalize(layer: LayerRecord, build: Builder) -> None:
         {"keepdims": 1}, part="sum",
     )  # fmt: skip
     eps = build.scalar(f"{layer.name}/eps", float(param.eps))
-    norm = build.node(layer, "Sqrt", [build.node(layer, "Add", [total, eps], part="eps")], part="norm")
+    norm = build.node(
+        layer, "Sqrt", [build.node(layer, "Add", [total, eps], part="eps")], part="norm"
+    )
     unit = build.node(layer, "Div", [value, norm], part="unit")
     space = (1,) * (len(dims) - 2)
     if param.channel_shared:
@@ -184,7 +197,6 @@ def normalize(layer: LayerRecord, build: Builder) -> None:
     else:
         gain = build.parameter(layer, 0, "scale", (dims[1],), form=(1, dims[1], *space), axes=(1,))
     build.top(layer, build.node(layer, "Mul", [unit, gain]), dims)
-
 
 
 def statistics_factor(stored: NDArray[np.float32]) -> float:

@@ -75,7 +75,7 @@ def _maximum(
 def _average(
     layer: LayerRecord, build: Builder, value: ir.Value, window: Window, extra: tuple[int, ...]
 ) -> ir.Value:
-    """Caffe divides by the window clipped to the padded image: padding counts, what is beyond does not."""
+    """Caffe divides by the window clipped to the padded image: padding counts, not the beyond."""
     attributes = {
         "kernel_shape": list(window.kernel), "strides": list(window.stride),
         "pads": [*window.pad, *(max(size, 0) for size in extra)], "count_include_pad": 1,

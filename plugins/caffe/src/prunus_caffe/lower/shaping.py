@@ -1,4 +1,4 @@
-"""Layers that move or repeat numbers: Flatten, Reshape, Permute, Tile, Reduction, Embed, …"""
+"""Layers that move, repeat or add up numbers: Flatten, Reshape, Permute, Tile and their like."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ def flatten(layer: LayerRecord, build: Builder) -> None:
 
 
 def reshape(layer: LayerRecord, build: Builder) -> None:
-    """``ReshapeLayer``: dims of axes ``axis`` … ``axis + num_axes``; 0 copies, -1 is what remains."""
+    """``ReshapeLayer``: ``num_axes`` axes from ``axis`` on; 0 copies, -1 is what remains."""
     param = layer.params.reshape_param
     value, dims = build.value(layer)
     start = param.axis if param.axis >= 0 else len(dims) + param.axis + 1
     end = len(dims) if param.num_axes == -1 else start + param.num_axes
     if not 0 <= start <= end <= len(dims):
-        raise build.error(layer, f"axis {param.axis} and num_axes {param.num_axes} reach past {dims}")
+        raise build.error(
+            layer, f"axis {param.axis} and num_axes {param.num_axes} reach past {dims}"
+        )
     asked = [int(size) for size in param.shape.dim]
     for position, size in enumerate(asked):
         if size == 0:
@@ -45,7 +47,9 @@ def reshape(layer: LayerRecord, build: Builder) -> None:
                 raise build.error(layer, f"dim {position} copies axis {start + position} of {dims}")
             asked[position] = dims[start + position]
     if asked.count(-1) > 1 or min(asked, default=0) < -1:
-        raise build.error(layer, f"expected dims of at least 0 and one -1, found {list(param.shape.dim)}")
+        raise build.error(
+            layer, f"expected dims of at least 0 and one -1, found {list(param.shape.dim)}"
+        )
     result = [*dims[:start], *asked, *dims[end:]]
     if -1 in result:
         known = math.prod(size for size in result if size != -1)
@@ -59,7 +63,9 @@ def reshape(layer: LayerRecord, build: Builder) -> None:
     build.top(layer, _reshape(layer, build, value, tuple(result)), tuple(result))
 
 
-def _reshape(layer: LayerRecord, build: Builder, value: ir.Value, dims: Dims, part: str = "") -> ir.Value:
+def _reshape(
+    layer: LayerRecord, build: Builder, value: ir.Value, dims: Dims, part: str = ""
+) -> ir.Value:
     name = f"{layer.name}/{part or 'reshape'}-shape"
     target = build.constant(name, [0, *dims[1:]])
     return build.node(layer, "Reshape", [value, target], part=part)
@@ -156,7 +162,9 @@ def upsample(layer: LayerRecord, build: Builder) -> None:
     value, dims = build.value(layer)
     scale = int(param.scale)
     if scale < 1 or len(dims) != 4:
-        raise build.error(layer, f"expected a 'scale' of at least 1 and an image, found {scale} and {dims}")
+        raise build.error(
+            layer, f"expected a 'scale' of at least 1 and an image, found {scale} and {dims}"
+        )
     sizes = dims[2] * scale, dims[3] * scale
     attributes = {
         "mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"
@@ -181,7 +189,9 @@ def interp(layer: LayerRecord, build: Builder) -> None:
     if param.pad_beg or param.pad_end:
         raise BarrierError("it crops before it interpolates (pad_beg, pad_end)")
     if len(dims) != 4 or min(sizes) < 1:
-        raise build.error(layer, f"expected an image and sizes of at least 1, found {dims} and {sizes}")
+        raise build.error(
+            layer, f"expected an image and sizes of at least 1, found {dims} and {sizes}"
+        )
     attributes = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
     build.top(layer, _resize(layer, build, value, dims, sizes, attributes), (*dims[:2], *sizes))
 
@@ -192,9 +202,10 @@ def _zoomed(size: int, shrink: int, zoom: int) -> int:
 
 
 def _resize(
-    layer: LayerRecord, build: Builder, value: ir.Value, dims: Dims, sizes: Dims, attributes: dict[str, str]
+    layer: LayerRecord, build: Builder, value: ir.Value,
+    dims: Dims, sizes: Dims, attributes: dict[str, str],
 ) -> ir.Value:  # fmt: skip
-    """Resize by scales: sizes would fix the batch. Each scale is raised until floor() gives its size."""
+    """Resize by scales: sizes would fix the batch. Each is raised until floor() gives its size."""
     scales = [np.float32(1), np.float32(1)]
     for before, after in zip(dims[2:], sizes, strict=True):
         scale = np.float32(after / before)

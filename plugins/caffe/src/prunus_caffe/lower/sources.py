@@ -105,7 +105,7 @@ def _declared(layer: LayerRecord, index: int) -> Dims | None:
 def _cropped(
     layer: LayerRecord, index: int, build: Builder, layers: Sequence[LayerRecord]
 ) -> Dims | None:
-    """Images cropped or resized to a stated size; their channels follow from the first convolution."""
+    """Images cropped or resized to a stated size; the first convolution tells their channels."""
     if index:
         return None
     size = _image_size(layer)
@@ -117,7 +117,11 @@ def _image_size(layer: LayerRecord) -> Dims | None:
     params, transform = layer.params, layer.params.transform_param
     crop = transform.crop_size
     if not crop and layer.type in ("Data", "ImageData", "WindowData"):
-        own = {"Data": "data_param", "ImageData": "image_data_param", "WindowData": "window_data_param"}
+        own = {
+            "Data": "data_param",
+            "ImageData": "image_data_param",
+            "WindowData": "window_data_param",
+        }
         crop = getattr(params, own[layer.type]).crop_size
     if crop:
         return int(crop), int(crop)
@@ -168,6 +172,8 @@ def parse_shapes(text: str) -> dict[str, Dims]:
         name, _, sizes = part.rpartition(":")
         numbers = sizes.strip().lower().split("x")
         if not all(number.isdigit() and int(number) > 0 for number in numbers):
-            raise ModelError(f"input-shape={text}: expected BLOB:CHANNELSxHEIGHTxWIDTH, such as data:3x224x224")
+            raise ModelError(
+                f"input-shape={text}: expected BLOB:CHANNELSxHEIGHTxWIDTH, such as data:3x224x224"
+            )
         shapes[name.strip()] = tuple(map(int, numbers))
     return shapes

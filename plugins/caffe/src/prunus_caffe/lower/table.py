@@ -68,7 +68,7 @@ LEARNING = frozenset(
 
 
 def is_loss(type_: str) -> bool:
-    """True for SoftmaxWithLoss, EuclideanLoss, MultiBoxLoss and every other loss, forks included."""
+    """True for SoftmaxWithLoss, EuclideanLoss, MultiBoxLoss and every fork's loss."""
     return type_.endswith("Loss")
 
 

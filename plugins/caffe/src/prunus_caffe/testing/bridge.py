@@ -7,6 +7,7 @@ Usage: python bridge.py JOBS.json, a list of
 import json
 import os
 import sys
+from typing import Any
 
 os.environ.setdefault("GLOG_minloglevel", "2")
 
@@ -14,7 +15,7 @@ import caffe
 import numpy as np
 
 
-def run(job):
+def run(job: Any) -> None:
     """Run one network once."""
     phase = caffe.TRAIN if job["phase"] == "TRAIN" else caffe.TEST
     arguments = [job["model"], job["weights"]] if job["weights"] else [job["model"]]

@@ -12,8 +12,7 @@ from prunus_caffe.records import LayerRecord
 
 
 def plain_text(network: Network, document: Document | None = None) -> str:
-    """The network's text (or an edited one) with inputs in place of data layers, without losses
-    and post-processing, and in BVLC's spelling of forks' fields.
+    """The text with inputs in place of data, without losses and post-processing, as BVLC spells it.
 
     Args:
         network: Where the layers and graph inputs come from.
@@ -59,29 +58,39 @@ def _dims(shape: object) -> str:
 def _spelling(layer: LayerRecord, block: Block, document: Document) -> list[Edit]:
     """Forks' layers as BVLC's: same numbers, same blob names."""
     start = document.text.rindex("layer", 0, block.start)
-    name, top, bottoms = layer.name, layer.tops[0], layer.bottoms
     if layer.type == "Axpy":
-        text = (
-            f'layer {{ name: "{name}/flat" type: "Flatten" bottom: "{bottoms[0]}" top: "{name}/flat" }}\n'
-            f'layer {{ name: "{name}/product" type: "Scale" bottom: "{bottoms[1]}" bottom: "{name}/flat"'
-            f' top: "{name}/product" scale_param {{ axis: 0 }} }}\n'
-            f'layer {{ name: "{name}" type: "Eltwise" bottom: "{name}/product" bottom: "{bottoms[2]}"'
-            f' top: "{top}" }}'
-        )
-        return [Edit(start, block.end, text)]
+        return [Edit(start, block.end, _axpy(layer))]
     if layer.type == "ShuffleChannel":
-        group = layer.params.shuffle_channel_param.group
-        shapes = f"dim: {group} dim: -1", "dim: -1"
-        text = (
-            f'layer {{ name: "{name}/rows" type: "Reshape" bottom: "{bottoms[0]}" top: "{name}/rows"'
-            f" reshape_param {{ shape {{ {shapes[0]} }} axis: 1 num_axes: 1 }} }}\n"
-            f'layer {{ name: "{name}/columns" type: "Permute" bottom: "{name}/rows" top: "{name}/columns"'
-            f" permute_param {{ order: 0 order: 2 order: 1 order: 3 order: 4 }} }}\n"
-            f'layer {{ name: "{name}" type: "Reshape" bottom: "{name}/columns" top: "{top}"'
-            f" reshape_param {{ shape {{ {shapes[1]} }} axis: 1 num_axes: 2 }} }}"
-        )
-        return [Edit(start, block.end, text)]
+        return [Edit(start, block.end, _shuffle(layer))]
     return [*_depthwise(layer, block), *_rounding(layer, block)]
+
+
+def _axpy(layer: LayerRecord) -> str:
+    name, (factor, x, y) = layer.name, layer.bottoms
+    flat, product = f"{name}/flat", f"{name}/product"
+    return (
+        _text(flat, "Flatten", (factor,), flat)
+        + _text(product, "Scale", (x, flat), product, "scale_param { axis: 0 }")
+        + _text(name, "Eltwise", (product, y), layer.tops[0])
+    )
+
+
+def _shuffle(layer: LayerRecord) -> str:
+    name, group = layer.name, layer.params.shuffle_channel_param.group
+    rows, columns = f"{name}/rows", f"{name}/columns"
+    parts = f"reshape_param {{ shape {{ dim: {group} dim: -1 }} axis: 1 num_axes: 1 }}"
+    order = "permute_param { order: 0 order: 2 order: 1 order: 3 order: 4 }"
+    whole = "reshape_param { shape { dim: -1 } axis: 1 num_axes: 2 }"
+    return (
+        _text(rows, "Reshape", layer.bottoms, rows, parts)
+        + _text(columns, "Permute", (rows,), columns, order)
+        + _text(name, "Reshape", (columns,), layer.tops[0], whole)
+    )
+
+
+def _text(name: str, kind: str, bottoms: Sequence[str], top: str, param: str = "") -> str:
+    read = " ".join(f'bottom: "{bottom}"' for bottom in bottoms)
+    return f'layer {{ name: "{name}" type: "{kind}" {read} top: "{top}" {param} }}\n'
 
 
 def _depthwise(layer: LayerRecord, block: Block) -> list[Edit]:

@@ -69,7 +69,8 @@ def run_caffe(jobs: Sequence[CaffeJob], python: str) -> list[dict[str, Array]]:
 
 def _describe(job: CaffeJob, directory: Path, index: int) -> dict[str, Any]:
     inputs = directory / f"inputs{index}.npz"
-    np.savez(inputs, **{name.replace("/", "|"): array for name, array in job.inputs.items()})
+    arrays: dict[str, Any] = {name.replace("/", "|"): array for name, array in job.inputs.items()}
+    np.savez(inputs, **arrays)
     return {
         "model": str(job.model), "weights": str(job.weights) if job.weights else None,
         "phase": job.phase, "inputs": str(inputs), "start": job.start,
@@ -105,7 +106,7 @@ def opencv_outputs(
 
 
 def relative_error(ours: Array, theirs: Array) -> float:
-    """max |ours - theirs| / max |theirs|; infinite for other sizes or non-numbers."""
+    """Max |ours - theirs| / max |theirs|; infinite for other sizes or non-numbers."""
     if ours.size != theirs.size or not np.isfinite(ours).all():
         return float("inf")
     difference = np.abs(ours.ravel().astype(np.float64) - theirs.ravel()).max(initial=0.0)
