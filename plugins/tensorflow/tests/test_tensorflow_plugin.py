@@ -26,7 +26,8 @@ def test_help_leaves_tensorflow_alone() -> None:
         "import sys; from prunus.cli import run; run(['--help']); "
         "run(['tensorflow', '--help']); sys.exit('tensorflow' in sys.modules)"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     assert "--input_graph" in found.stdout
 

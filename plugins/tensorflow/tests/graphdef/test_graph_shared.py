@@ -137,8 +137,12 @@ def test_lenet_reads_mnist(models: Path) -> None:
     root = models.parents[1] / "datasets" / "mnist"
     if not root.is_dir():
         pytest.skip("shared MNIST not found")
-    images = np.frombuffer(gzip.open(root / "t10k-images-idx3-ubyte.gz").read(), np.uint8, -1, 16)
-    labels = np.frombuffer(gzip.open(root / "t10k-labels-idx1-ubyte.gz").read(), np.uint8, -1, 8)
+
+    def read(name: str, offset: int) -> np.ndarray:
+        content = gzip.decompress((root / name).read_bytes())
+        return np.frombuffer(content, np.uint8, -1, offset)
+
+    images, labels = read("t10k-images-idx3-ubyte.gz", 16), read("t10k-labels-idx1-ubyte.gz", 8)
     x = np.pad(images.reshape(-1, 28, 28, 1) / 255.0, ((0, 0), (2, 2), (2, 2), (0, 0)))
     network = graphdef.load(source_of(models, "lenet"))
     scores = Session(network.model).run({"Placeholder": x.astype(np.float32)})["add_9"]

@@ -56,11 +56,12 @@ class _Weights:
         found = self.checkpoint.shapes.get(key)
         prefix = self.checkpoint.prefix
         if found is None:
-            known = [k for k in self.view.variables.values() if k in self.checkpoint.shapes]
-            if not known:
+            keys = self.view.variables.values()
+            missing = sum(one not in self.checkpoint.shapes for one in keys)
+            if 2 * missing > len(keys):
                 raise ModelError(
-                    f"{prefix}: none of the graph's variables is in it: it is the checkpoint of "
-                    f"another graph than {path}"
+                    f"{prefix}: {missing} of the {len(keys)} variables of {path} are missing: "
+                    "it is the checkpoint of another graph"
                 )
             raise ModelError(f"{prefix}: variable '{key}' of {path} is missing")
         wanted = shape_attr(attr(self.view.nodes[name], "shape").shape)

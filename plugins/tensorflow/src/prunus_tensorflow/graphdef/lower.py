@@ -153,8 +153,13 @@ class _Lowerer:
             if isinstance(one, Dynamic):
                 self.feeds.setdefault(reference, f"feeds opaque node '{step.name}' ({step.op})")
                 fed = True
-        if not fed and step.op not in RULES and not step.inputs:
-            raise ModelError(f"node '{step.name}': op {step.op} is not known and has no input")
+        if not fed:
+            needs = [one for one in step.inputs if isinstance(self.env.get(one), Setting)]
+            why = f"'{needs[0]}', which is no input of the network" if needs else reason
+            raise ModelError(
+                f"node '{step.name}' ({step.op}) needs {why}: give --input_nodes, or "
+                "--output_nodes in front of it"
+            )
         self.barriers[step.name] = reason
         results: list[Lowered] = []
         for index in range(self._width(step)):

@@ -170,6 +170,7 @@ class _Parser:
         if not self._kind:
             self._fail(f"the list of '{field.name}' is not closed")
         self._next()
+        self._skip_separator(field)
 
     def _skip_separator(self, field: Field) -> None:
         if self._kind == "mark" and self._text[self._start] in ",;":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -27,6 +27,7 @@ _WEIGHTED = {
 # tf.gradients opens the scope `gradients` (tensorflow/python/ops/gradients_util.py).
 _GRADIENTS = re.compile(r"(^|/)gradients(_\d+)?/")
 _LOSS = re.compile(r"CrossEntropy|L2Loss|SigmoidCrossEntropy|CTCLoss")
+_METRIC = re.compile(rf"{_LOSS.pattern}|ArgMax|TopK|InTopK|Equal|Summary|Print|Assert|Gather")
 _SHAPES = ("Shape", "ShapeN", "Rank", "Size")
 
 
@@ -148,7 +149,7 @@ class _Finder:
         self, inputs: Sequence[str], weighted: Mapping[str, str]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Last tensors computed from the inputs alone, and notes on what is left aside."""
-        computed = self._computed(inputs)
+        computed = self._computed(inputs, self._ahead(weighted))
         readers = self._readers()
         behind = self._behind(computed, weighted)
         ends = [
@@ -162,7 +163,19 @@ class _Finder:
             for name in trimmed
             if name in behind or name in weighted or not readers.get(name)
         ]
-        return self._without_copies(tuple(kept), readers)
+        outputs, notes = self._without_copies(tuple(kept), readers)
+        return outputs, (*notes, *self._behind_outputs(outputs, readers))
+
+    def _behind_outputs(
+        self, outputs: Sequence[str], readers: Mapping[str, Sequence[str]]
+    ) -> Iterator[str]:
+        """Sentences on unknown ops that read an output (training and metrics left aside)."""
+        for output in outputs:
+            for name in readers.get(output, ()):
+                op = self.steps[name].op
+                plain = self._known(self.steps[name]) or _METRIC.search(op)
+                if not plain and not _GRADIENTS.search(name):
+                    yield f"node '{name}' of type '{op}' reads output '{output}' and stays as it is"
 
     def _readers(self) -> dict[str, list[str]]:
         """Node -> who reads it, natively or as a pattern's input.
@@ -177,7 +190,12 @@ class _Finder:
                     readers.setdefault(split(reference)[0], []).append(name)
         return readers
 
-    def _computed(self, inputs: Sequence[str]) -> set[str]:
+    def _ahead(self, weighted: Mapping[str, str]) -> set[str]:
+        """Nodes that a weighted layer depends on."""
+        return set(needed(self.steps, weighted.values(), ()))
+
+    def _computed(self, inputs: Sequence[str], ahead: set[str]) -> set[str]:
+        """Nodes computed from the inputs alone; unknown ops only in front of further layers."""
         computed = {split(name)[0] for name in inputs}
         static: dict[str, bool] = {}
         for name in needed(self.steps, self.steps, ()):
@@ -190,6 +208,10 @@ class _Finder:
             known = self._known(step) or step.op == "_Dropout"
             plain = known and bool(parts) and all(static.get(one, False) for one in parts)
             static[name] = free or setting or plain
+            opaque = not known and name in ahead and any(one in computed for one in parts)
+            if opaque:
+                computed.add(name)
+                continue
             if static[name] or not known or _GRADIENTS.search(name) or step.op in _SHAPES:
                 # What follows from a shape is a number, not a tensor of the network.
                 static[name] = static[name] or (step.op in _SHAPES and parts[0] in computed)

@@ -89,9 +89,11 @@ def _number_edits(
 ) -> Iterator[Edit]:
     """Rewrite the numbers that differ and take away the ones that are too many."""
     for place, field in enumerate(fields):
-        if place >= len(after):
+        if place >= len(after) and field.listed and place:
+            yield Edit(fields[place - 1].value_end, field.value_end, "")
+        elif place >= len(after):
             start = text.rfind("\n", 0, field.start) + 1
-            alone = not text[start : field.start].strip() and not field.listed
+            alone = not text[start : field.start].strip()
             stop = text.find("\n", field.end) + 1 if alone else field.end
             yield Edit(start if alone else field.start, stop or field.end, "")
         elif before[place] != after[place]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic
 from prunus_tensorflow.graphdef.steps import Step
@@ -26,7 +27,10 @@ def matmul(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
 def _dense(context: Context, step: Step, x: Dynamic, weight: Static, turned: bool) -> Dynamic:
     outer, inner = weight.array.shape if turned else weight.array.shape[::-1]
     if x.shape[-1] != inner:
-        raise Unlowerable(f"its weight reads {inner} values, its input has {x.shape[-1]}")
+        raise ModelError(
+            f"node '{step.name}': its weight reads {inner} values, its input has {x.shape[-1]}: is "
+            "the input's shape right (input_node_shapes)?"
+        )
     data = context.builder.native(x, step.name)
     shape = (*x.shape[:-1], outer)
     flat = len(x.shape) == 2

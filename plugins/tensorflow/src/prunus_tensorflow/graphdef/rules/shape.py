@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, integers, static
 from prunus_tensorflow.graphdef.steps import Step
@@ -16,7 +17,7 @@ def reshape(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Low
     """Reshape in native order: a moved tensor goes back to it first (flatten order)."""
     x = dynamic(inputs[0])
     target = integers(inputs[1], "target shape")
-    shape = _resolve(x.shape, target, context.batches)
+    shape = _resolve(step, x.shape, target, context.batches)
     if shape == x.shape:
         return [x]
     source = context.builder.native(x, step.name)
@@ -37,7 +38,7 @@ def reshape(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Low
 
 
 def _resolve(
-    shape: tuple[int, ...], target: list[int], batches: frozenset[int]
+    step: Step, shape: tuple[int, ...], target: list[int], batches: frozenset[int]
 ) -> tuple[int, ...]:
     """Target with its -1 filled in; a graph exported with a fixed batch has that number in it."""
     if target and target[0] in batches and shape[:1] == (BATCH,):
@@ -45,12 +46,24 @@ def _resolve(
     total = volume(shape)
     known = volume(tuple(size for size in target if size != -1))
     if -1 in target:
+        if (known == 0 or total % known) and target[0] > 0 and shape[:1] == (BATCH,):
+            # Nothing but the batch itself can be a number that fits no sample.
+            return _resolve(step, shape, [BATCH, *target[1:]], batches)
         if known == 0 or total % known:
-            raise Unlowerable(f"its target {target} does not fit {list(shape)}")
+            raise _misfit(step, shape, target)
         return tuple(total // known if size == -1 else size for size in target)
     if known == total:
         return tuple(target)
-    raise Unlowerable(f"its target {target} does not fit {list(shape)}")
+    raise _misfit(step, shape, target)
+
+
+def _misfit(step: Step, shape: tuple[int, ...], target: list[int]) -> ModelError:
+    sizes = ", ".join("batch" if size == BATCH else str(size) for size in shape)
+    wanted = ", ".join("batch" if size == BATCH else str(size) for size in target)
+    return ModelError(
+        f"node '{step.name}' cannot reshape [{sizes}] to [{wanted}]: is the input's shape right "
+        "(input_node_shapes)?"
+    )
 
 
 def concat(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered]:
