@@ -1,0 +1,37 @@
+"""What prunus asks of the torch trainer; imports torch only when training starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from prunus.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from prunus.descriptors import Descriptor
+    from prunus.training import TrainingJob, Weights
+
+TRAINER = "torch"
+
+
+@hookimpl
+def prunus_register() -> Iterable[Descriptor]:
+    """Declare the trainer."""
+    from prunus.descriptors import Trainer
+
+    return (
+        Trainer(
+            name=TRAINER,
+            summary="PyTorch on the neutral graph, with the framework's own recipe (any format)",
+        ),
+    )
+
+
+@hookimpl
+def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
+    """Train the compact network."""
+    if trainer != TRAINER:
+        return None
+    from prunus_torch.train import train
+
+    return train(job)

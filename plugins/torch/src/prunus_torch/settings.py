@@ -1,0 +1,84 @@
+"""Options of the trainer and what torch itself is set to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import attrs
+import torch
+
+from prunus.errors import UsageError
+
+FOREIGN = frozenset({"caffe-python"})
+"""Options of other trainers that the command line hands to every one."""
+
+
+@attrs.frozen
+class Settings:
+    """Options by name, as given to the trainer.
+
+    Attributes:
+        device: ``cpu``, ``cuda``, ``cuda:1``, …
+        threads: Threads of one operation; every processor by default.
+        temperature: Softening of scores in distillation.
+    """
+
+    device: str = "cpu"
+    threads: int = attrs.field(factory=lambda: len(os.sched_getaffinity(0)))
+    temperature: float = 4.0
+
+
+def settings_from(options: Mapping[str, str]) -> Settings:
+    """Read the options.
+
+    Raises:
+        UsageError: an unknown name or an unusable value.
+    """
+    kinds = {"device": str, "temperature": float, "threads": int}
+    values: dict[str, object] = {}
+    for name, text in options.items():
+        if name in FOREIGN:
+            continue
+        if name not in kinds:
+            raise UsageError(
+                f"trainer torch has no option '{name}'; it takes {', '.join(sorted(kinds))}"
+            )
+        try:
+            values[name] = kinds[name](text)
+        except ValueError:
+            raise UsageError(f"trainer torch: option {name}={text} is not a number") from None
+    settings = Settings(**values)  # type: ignore[arg-type]
+    if settings.threads < 1 or not settings.temperature > 0:
+        raise UsageError("trainer torch: threads and temperature must be positive")
+    return settings
+
+
+def device_of(settings: Settings) -> torch.device:
+    """The device, if this machine has it.
+
+    Raises:
+        UsageError: it has not.
+    """
+    try:
+        device = torch.device(settings.device)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(
+            f"trainer torch: device '{settings.device}' cannot be used ({reason})"
+        ) from error
+    return device
+
+
+@contextmanager
+def torch_set(settings: Settings) -> Iterator[None]:
+    """Threads and random state for the time of a training; both are put back."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(settings.threads)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(threads)
