@@ -89,8 +89,8 @@ def main() -> None:
         return
     text = (
         f"Largest relative error over all layers compared: {worst:.1e}. Random weights, one random "
-        f"input of {given.side}x{given.side} (trained networks: their own weights and size); "
-        "benchmarks/darknet_zoo.py."
+        f"input of {given.side}x{given.side} (alexnet: 128x128; trained networks: their own "
+        "weights and size); benchmarks/darknet_zoo.py."
     )
     write_section("Every Darknet cfg, whole and pruned at rate 0.5", HEADER, rows, text)
 
