@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from prunus.errors import ModelError
+from prunus.network import Source
 from prunus_darknet.cfg import parse_cfg, read_cfg
+from prunus_darknet.read import load
 
 PATH = Path("a.cfg")
 TEXT = (
@@ -75,3 +77,11 @@ def test_missing_file(tmp_path):
         read_cfg(tmp_path / "no.cfg")
     expected = f"{tmp_path}/no.cfg: cannot read the cfg file (No such file or directory)"
     assert str(caught.value) == expected
+
+
+def test_windows_line_ends_are_noted(make_files):
+    model, weights = make_files("[convolutional]\nfilters=2\n")
+    model.write_bytes(model.read_bytes().replace(b"\n", b"\r\n"))
+    assert load(Source(model, weights)).notes == (
+        "net.cfg has Windows line ends: pjreddie's Darknet itself cannot read it",
+    )

@@ -81,7 +81,7 @@ def load(source: Source) -> Network:
         frozen=lowered.frozen,
         origin=Origin(cfg, structure, dialect, header, transposed, slots),
         task=_task(cfg, source),
-        notes=(*notes, *_normalization_note(structure, dialect), *lowered.notes),
+        notes=(*notes, *_normalization_note(structure, dialect), *_line_ends(cfg), *lowered.notes),
     )
 
 
@@ -103,11 +103,22 @@ def _normalization_note(structure: Structure, dialect: Dialect) -> tuple[str, ..
     return (dialect.note,) if normalized else ()
 
 
+def _line_ends(cfg: Cfg) -> tuple[str, ...]:
+    """To pjreddie's ``strip`` a carriage return is no blank: ``[net]`` becomes an unknown type."""
+    if "\r" not in cfg.text:
+        return ()
+    return (f"{cfg.path.name} has Windows line ends: pjreddie's Darknet itself cannot read it",)
+
+
 def _task(cfg: Cfg, source: Source) -> Task:
     """Data, metric and recipe as the cfg and the options say them."""
     try:
-        from prunus_darknet.task import task_of  # type: ignore[import-untyped,import-not-found,unused-ignore]
-    except ModuleNotFoundError:
+        from prunus_darknet.task import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
+            task_of,
+        )
+    except ModuleNotFoundError as error:
+        if error.name != "prunus_darknet.task":
+            raise
         return Task()
     task: Task = task_of(cfg, source)
     return task
