@@ -12,11 +12,13 @@ import time
 
 import numpy as np
 from networks import cifar_quick, lenet, resnet20
+from results import write_section
+
 from prunus.analysis import exact
 from prunus.analysis.analysis import Analysis
+from prunus.analysis.exact import Probe
 from prunus.analysis.journal import Journal
 from prunus.analysis.suffix import (
-    cut_behind,
     insert_masks,
     keep_tensor,
     mask_input,
@@ -32,7 +34,6 @@ from prunus.methods.l1 import prunus_rank
 from prunus.network import Network
 from prunus.sensitivity import Sensitivity
 from prunus.task import Dataset
-from results import write_section
 
 RATIOS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 
@@ -52,9 +53,7 @@ def sweep(network: Network, analysis: Analysis) -> dict[str, list[float]]:
     for group in analysis.grouping.groups:
         model, masked = insert_masks(network.model, analysis.grouping, group)
         session = Session(model)
-        means = channel_means(
-            network, analysis.grouping, masked, analysis.evaluator.calibration()
-        )
+        means = channel_means(network, analysis.grouping, masked, analysis.evaluator.calibration())
         labels = analysis.grouping.labelling.values
         curves[group.name] = []
         for _, keep in analysis.trials(group):
@@ -82,10 +81,13 @@ def macs_of(network: Network, analysis: Analysis) -> tuple[float, float]:
     whole = sum(macs.values())
     plain = reused = 0.0
     for group in analysis.grouping.groups:
-        trials = len(analysis.trials(group))
-        behind = cut_behind(network.model, analysis.grouping, group).model.graph
-        plain += trials * whole
-        reused += trials * sum(macs.get(node.name or "", 0) for node in behind)
+        probe = Probe(network, analysis, group)
+        plain += len(probe.trials) * whole
+        behind = sum(macs.get(node.name or "", 0) for node in probe.suffix.model.graph)
+        reused += len(probe.trials) * behind
+        for reader in probe.direct:
+            removed = sum(len(block) for block in reader.blocks)
+            reused += macs[reader.node] * removed / dims[reader.data][reader.axis]
     return plain, reused + whole
 
 
@@ -125,8 +127,16 @@ def main() -> None:
         compare("ResNet-20", *resnet20(1000)),
     ]
     header = (
-        "network", "groups", "samples", "MACs sweep", "MACs ana", "ratio",
-        "s sweep", "s ana", "ratio", "largest difference",
+        "network",
+        "groups",
+        "samples",
+        "MACs sweep",
+        "MACs ana",
+        "ratio",
+        "s sweep",
+        "s ana",
+        "ratio",
+        "largest difference",
     )
     write_section("Exact sensitivity against a plain sweep (ana_exact.py)", header, rows)
 

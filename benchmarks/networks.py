@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from prunus.evaluation.data import ArrayDataset
 from prunus.host import start
 from prunus.network import Network, Source
@@ -44,7 +45,9 @@ def cifar10(name: str = "test") -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return stored["x"].transpose(0, 3, 1, 2), stored["y"].astype(np.int64)
 
 
-def normalised(network: Network, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> ArrayDataset:
+def normalised(
+    network: Network, images: NDArray[np.uint8], labels: NDArray[np.int64]
+) -> ArrayDataset:
     """CIFAR-10 as the shared ResNets were trained."""
     mean = np.array((0.485, 0.456, 0.406), np.float32).reshape(3, 1, 1) * 255
     scale = 1 / (np.array((0.229, 0.224, 0.225), np.float32).reshape(3, 1, 1) * 255)

@@ -10,8 +10,16 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.analysis.analysis import Analysis
+from prunus.analysis.differences import Differences, direct_readers
 from prunus.analysis.journal import plain, restored
-from prunus.analysis.suffix import Suffix, cut_behind, keep_tensor, mask_input, offset_input
+from prunus.analysis.suffix import (
+    Suffix,
+    cut_behind,
+    given_input,
+    keep_tensor,
+    mask_input,
+    offset_input,
+)
 from prunus.descriptors import Descriptor, Policy
 from prunus.evaluation.session import Session, with_outputs
 from prunus.folding import channel_means
@@ -38,11 +46,11 @@ def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensiti
     """Measure every group at every ratio."""
     groups = analysis.grouping.groups
     work = [Probe(network, analysis, group) for group in groups]
-    values = tuple(
-        dict.fromkeys(v for probe in work for v in (*probe.suffix.boundary, *probe.suffix.masked))
-    )
+    values = tuple(dict.fromkeys(value for probe in work for value in probe.values()))
     prefix = Prefix(network.model, values)
     means = _means(network, analysis, values)
+    for probe in work:
+        probe.prepare(network.model, means)
     done = analysis.journal.start()
     observed: dict[str, list[list[Any]]] = {group.name: [] for group in groups}
     chunks = list(_chunks(analysis, prefix))
@@ -86,8 +94,11 @@ class Probe:
     def __init__(self, network: Network, analysis: Analysis, group: Group) -> None:
         self.group = group
         self.trials: Trials = analysis.trials(group)
-        self.suffix: Suffix = cut_behind(network.model, analysis.grouping, group)
+        self.direct = direct_readers(network.model, analysis.grouping, group, self.trials)
+        names = frozenset(reader.node for reader in self.direct)
+        self.suffix: Suffix = cut_behind(network.model, analysis.grouping, group, names)
         self._session = Session(self.suffix.model) if self.trials else None
+        self._differences: Differences | None = None
         self._masks = {
             value: np.stack(
                 [keep_tensor(analysis.grouping, group, value, keep)[0] for _, keep in self.trials]
@@ -95,6 +106,16 @@ class Probe:
             for value in self.suffix.masked
             if self.trials
         }
+
+    def values(self) -> tuple[str, ...]:
+        """Values of the original graph the probe starts from."""
+        own = tuple(value for reader in self.direct for value in (reader.data, reader.output))
+        return (*self.suffix.boundary, *self.suffix.masked, *own)
+
+    def prepare(self, model: ir.Model, means: dict[str, Array]) -> None:
+        """Build what needs the means of the read values."""
+        if self.direct:
+            self._differences = Differences(model, self.direct, means)
 
     def run(self, values: dict[str, Array], means: dict[str, Array]) -> list[dict[str, Array]]:
         """Graph outputs of every trial, from the values in front."""
@@ -106,6 +127,9 @@ class Probe:
             name: np.tile(values[name], (ratios,) + (1,) * (values[name].ndim - 1))
             for name in self.suffix.boundary
         }
+        if self._differences is not None:
+            for name, array in self._differences.run(values).items():
+                feed[given_input(name)] = array
         for name in self.suffix.masked:
             mask = np.repeat(self._masks[name], count, axis=0)
             feed[mask_input(name)] = mask

@@ -24,16 +24,23 @@ class Suffix:
     """A graph behind a group.
 
     Attributes:
-        model: The graph; inputs are boundary values, masks and offsets.
-        boundary: Values of the original graph it needs.
-        masked: Values that are masked.
+        model: The graph; inputs are boundary values, given values, masks and offsets.
+        boundary: Values of the original graph it needs as they are.
+        given: Outputs of direct readers, computed outside for every trial.
+        masked: Values that are masked inside.
         outputs: Graph outputs that depend on the group.
     """
 
     model: ir.Model
     boundary: tuple[str, ...]
+    given: tuple[str, ...]
     masked: tuple[str, ...]
     outputs: tuple[str, ...]
+
+
+def given_input(value: str) -> str:
+    """Graph input holding a reader's output, one part a trial."""
+    return f"given:{value}"
 
 
 def mask_input(value: str) -> str:
@@ -57,20 +64,32 @@ def readers(grouping: Grouping, group: Group) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def cut_behind(model: ir.Model, grouping: Grouping, group: Group) -> Suffix:
-    """Masks in front of every reader of the group, and nothing that does not depend on them."""
-    changed, masked = insert_masks(model, grouping, group)
-    return _suffix(changed, masked)
+def cut_behind(
+    model: ir.Model, grouping: Grouping, group: Group, direct: frozenset[str] = frozenset()
+) -> Suffix:
+    """What depends on a group, and nothing else.
+
+    Args:
+        model: The whole graph.
+        grouping: Its groups.
+        group: The group.
+        direct: Readers whose outputs are given from outside; the others read masks.
+    """
+    changed, masked = insert_masks(model, grouping, group, direct)
+    given = _give_outputs(changed, direct)
+    return _suffix(changed, given, masked)
 
 
 def insert_masks(
-    model: ir.Model, grouping: Grouping, group: Group
+    model: ir.Model, grouping: Grouping, group: Group, skip: frozenset[str] = frozenset()
 ) -> tuple[ir.Model, tuple[str, ...]]:
     """The whole graph with masks in front of the group's readers, and the masked values."""
     changed = model.clone()
     nodes = {node.name: node for node in changed.graph}
     masked: dict[str, ir.Value] = {}
     for name in readers(grouping, group):
+        if name in skip:
+            continue
         node = nodes[name]
         data = node.inputs[0]
         assert data is not None
@@ -109,10 +128,29 @@ def _insert_mask(model: ir.Model, data: ir.Value, grouping: Grouping) -> ir.Valu
     return total.outputs[0]
 
 
-def _suffix(model: ir.Model, masked: tuple[str, ...]) -> Suffix:
+def _give_outputs(model: ir.Model, direct: frozenset[str]) -> tuple[str, ...]:
+    """Put a graph input in place of every direct reader."""
     graph = model.graph
-    masks = {mask_input(value) for value in masked}
-    behind = {id(value) for value in graph.inputs if value.name in masks}
+    names = []
+    for node in [node for node in graph if node.name in direct]:
+        output = node.outputs[0]
+        name = output.name or ""
+        value = ir.Value(name=given_input(name), type=ir.TensorType(ir.DataType.FLOAT))
+        graph.inputs.append(value)
+        # a node of its own, because a graph output may not be a graph input
+        copy = ir.node("Identity", [value], name=f"given:{node.name}")
+        graph.insert_after(node, copy)
+        output.replace_all_uses_with(copy.outputs[0], replace_graph_outputs=True)
+        output.name = f"{name}/computed"
+        copy.outputs[0].name = name
+        names.append(name)
+    return tuple(names)
+
+
+def _suffix(model: ir.Model, given: tuple[str, ...], masked: tuple[str, ...]) -> Suffix:
+    graph = model.graph
+    starts = {mask_input(value) for value in masked} | {given_input(value) for value in given}
+    behind = {id(value) for value in graph.inputs if value.name in starts}
     inside = []
     for node in graph:
         if any(value is not None and id(value) in behind for value in node.inputs):
@@ -123,7 +161,7 @@ def _suffix(model: ir.Model, masked: tuple[str, ...]) -> Suffix:
     boundary = _detach(graph, inside, behind)
     drop_unused(model)
     outputs = tuple(value.name or "" for value in graph.outputs)
-    return Suffix(model, boundary, masked, outputs)
+    return Suffix(model, boundary, given, masked, outputs)
 
 
 def _detach(graph: ir.Graph, inside: Iterable[ir.Node], behind: set[int]) -> tuple[str, ...]:
@@ -151,4 +189,4 @@ def _detach(graph: ir.Graph, inside: Iterable[ir.Node], behind: set[int]) -> tup
 
 
 def _is_probe(value: ir.Value) -> bool:
-    return (value.name or "").startswith(("mask:", "offset:"))
+    return (value.name or "").startswith(("given:", "mask:", "offset:"))

@@ -1,0 +1,190 @@
+"""The first weight behind a group, for all trials at the cost of about one.
+
+A reader is linear: with kept channels K_r, replaced ones at their mean m,
+
+    y_r = W (x on K_r, m elsewhere) + b = y - sum over removed c of W_c (x_c - m_c).
+
+Trials remove nested sets, so the sum of trial r is that of trial r - 1 and the channels
+removed in addition: every channel passes the weight once, not once a trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from prunus.analysis.suffix import keep_tensor, readers
+from prunus.evaluation.session import Session
+from prunus.grouping.find import Grouping
+from prunus.groups import Group
+from prunus.task import Array
+
+_INPUT_AXIS = {"Conv": 1, "ConvTranspose": 0, "MatMul": 0}
+
+
+@attrs.frozen(eq=False)
+class DirectReader:
+    """A weight that reads a group and depends on no other reader of it.
+
+    Attributes:
+        node: Its node.
+        data: Value it reads.
+        output: Value it makes.
+        axis: Axis of ``data`` that runs over channels.
+        weight_axis: Input axis of the weight.
+        blocks: Channels removed in addition by each trial, one array a trial.
+    """
+
+    node: str
+    data: str
+    output: str
+    axis: int
+    weight_axis: int
+    blocks: tuple[NDArray[np.int64], ...]
+
+
+def direct_readers(
+    model: ir.Model,
+    grouping: Grouping,
+    group: Group,
+    trials: Sequence[tuple[float, NDArray[np.bool_]]],
+) -> tuple[DirectReader, ...]:
+    """Readers the formula holds for; none where trials are not nested."""
+    keeps = [keep for _, keep in trials]
+    if not keeps or any(
+        (later & ~earlier).any() for earlier, later in pairwise(keeps)
+    ):
+        return ()
+    names = set(readers(grouping, group))
+    behind: set[int] = set()
+    found = []
+    for node in model.graph:
+        depends = any(value is not None and id(value) in behind for value in node.inputs)
+        if depends or node.name in names:
+            behind |= {id(value) for value in node.outputs}
+        if node.name in names and not depends:
+            reader = _reader(grouping, group, node, keeps)
+            if reader is not None:
+                found.append(reader)
+    return tuple(found)
+
+
+def _reader(
+    grouping: Grouping, group: Group, node: ir.Node, keeps: Sequence[NDArray[np.bool_]]
+) -> DirectReader | None:
+    data = node.inputs[0]
+    assert data is not None
+    if node.attributes.get_int("group", 1) != 1:
+        return None
+    labels = grouping.labelling.values[data.name or ""]
+    varying = [axis for axis, size in enumerate(labels.shape) if size > 1]
+    if len(varying) != 1:
+        return None
+    removed = [keep_tensor(grouping, group, data.name or "", keep).ravel() == 0 for keep in keeps]
+    before = [np.zeros_like(removed[0]), *removed[:-1]]
+    blocks = tuple(np.flatnonzero(now & ~old) for now, old in zip(removed, before, strict=True))
+    if node.op_type == "Gemm":
+        weight_axis = 1 if node.attributes.get_int("transB", 0) == 1 else 0
+    else:
+        weight_axis = _INPUT_AXIS[node.op_type]
+    output = node.outputs[0].name or ""
+    return DirectReader(node.name or "", data.name or "", output, varying[0], weight_axis, blocks)
+
+
+class Differences:
+    """Outputs of direct readers for every trial."""
+
+    def __init__(
+        self, model: ir.Model, direct: Sequence[DirectReader], means: Mapping[str, Array]
+    ) -> None:
+        self._direct = tuple(direct)
+        nodes = {node.name: node for node in model.graph}
+        inputs: dict[str, ir.Value] = {}
+        made: list[ir.Node] = []
+        initializers: list[ir.Value] = []
+        outputs: list[ir.Value] = []
+        for reader in direct:
+            value = inputs.setdefault(reader.data, _value(reader.data))
+            build = _Block(nodes[reader.node], reader, value, means[reader.data])
+            made += build.nodes
+            initializers += build.initializers
+            outputs += build.sums
+        for value in outputs:
+            value.type = ir.TensorType(ir.DataType.FLOAT)
+        graph = ir.Graph(
+            list(inputs.values()),
+            outputs,
+            nodes=made,
+            initializers=initializers,
+            opset_imports=dict(model.graph.opset_imports),
+            name="differences",
+        )
+        self._session = Session(ir.Model(graph, ir_version=model.ir_version))
+
+    def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Reader output name -> ``(trials · N, …)``, trial after trial."""
+        sums = self._session.run({reader.data: values[reader.data] for reader in self._direct})
+        return {
+            reader.output: np.concatenate(
+                [values[reader.output] - sums[_sum(reader, t)] for t in range(len(reader.blocks))]
+            )
+            for reader in self._direct
+        }
+
+
+class _Block:
+    """Nodes that add up one reader's removed channels, trial by trial."""
+
+    def __init__(self, node: ir.Node, reader: DirectReader, data: ir.Value, mean: Array) -> None:
+        self.nodes: list[ir.Node] = []
+        self.initializers: list[ir.Value] = []
+        self.sums: list[ir.Value] = []
+        weight = node.inputs[1]
+        assert weight is not None
+        assert weight.const_value is not None
+        array = weight.const_value.numpy()
+        for trial, block in enumerate(reader.blocks):
+            name = _sum(reader, trial)
+            chosen = self._add(
+                "Gather", [data, self._constant(f"{name}/index", block)], axis=reader.axis
+            )
+            rest = self._constant(f"{name}/mean", np.take(mean, block, reader.axis))
+            centred = self._add("Sub", [chosen, rest])
+            part = self._constant(f"{name}/weight", np.take(array, block, reader.weight_axis))
+            attributes = dict(node.attributes)
+            call = ir.Node("", node.op_type, [centred, part], attributes.values(), num_outputs=1)
+            self.nodes.append(call)
+            total = call.outputs[0]
+            if self.sums:
+                total = self._add("Add", [self.sums[-1], total])
+            total.name = name
+            self.sums.append(total)
+
+    def _add(self, operator: str, inputs: Sequence[ir.Value], **attributes: Any) -> ir.Value:
+        node = ir.node(operator, inputs, attributes=attributes or None)
+        self.nodes.append(node)
+        return node.outputs[0]
+
+    def _constant(self, name: str, array: NDArray[Any]) -> ir.Value:
+        value = ir.Value(
+            name=name,
+            shape=ir.Shape(array.shape),
+            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+            const_value=ir.tensor(np.ascontiguousarray(array), name=name),
+        )
+        self.initializers.append(value)
+        return value
+
+
+def _value(name: str) -> ir.Value:
+    return ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT))
+
+
+def _sum(reader: DirectReader, trial: int) -> str:
+    return f"sum:{reader.output}:{trial}"
