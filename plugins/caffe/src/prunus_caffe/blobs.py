@@ -85,8 +85,8 @@ class StoredBlobs:
         if blob.count != int(np.prod(dims)):
             raise ModelError(
                 f"{self.file.path}: layer '{layer.name}' blob {index} ({role}) holds "
-                f"{blob.count} numbers, its shape {shape_text(blob.dims)} needs {int(np.prod(dims))}; "
-                "the file is corrupt"
+                f"{blob.count} numbers, its shape {shape_text(blob.dims)} "
+                f"needs {int(np.prod(dims))}; the file is corrupt"
             )
         array = self.file.array(blob)
         if array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):

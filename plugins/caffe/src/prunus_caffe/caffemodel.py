@@ -144,7 +144,7 @@ def _layer(data: Any, outer: WireField, v1: bool) -> StoredLayer:
 
 
 def _blob(data: Any, outer: WireField) -> StoredBlob:
-    legacy = [0, 0, 0, 0]
+    legacy: dict[int, int] = {}
     dims: tuple[int, ...] | None = None
     single: list[tuple[int, int]] = []
     double: list[tuple[int, int]] = []
@@ -153,7 +153,7 @@ def _blob(data: Any, outer: WireField) -> StoredBlob:
         field = next(fields(data, place, outer.end))
         place = field.end
         if field.number in BLOB_LEGACY_DIMS and not field.kind:
-            legacy[field.number - 1] = field.integer
+            legacy[field.number] = field.integer
         elif field.number == BLOB_SHAPE and field.kind == BYTES:
             dims = tuple(_dims(data, field))
         elif field.number == BLOB_DATA:
@@ -162,11 +162,13 @@ def _blob(data: Any, outer: WireField) -> StoredBlob:
             _numbers(field, FIXED64, 8, double)
         elif field.number in _NVIDIA_RAW:
             raise WireError(f"byte {field.start}: numbers in NVIDIA's raw form")
-    spans = double or single
+    if dims is None:  # a blob of no axes (one number) is stored without any shape
+        dims = tuple(legacy.get(number, 0) for number in BLOB_LEGACY_DIMS) if legacy else ()
+    else:
+        legacy = {}
     return StoredBlob(
-        outer.value, outer.end, dims if dims is not None else tuple(legacy), dims is None,
-        tuple(spans), bool(double),
-    )  # fmt: skip
+        outer.value, outer.end, dims, bool(legacy), tuple(double or single), bool(double)
+    )
 
 
 def _numbers(field: WireField, kind: int, size: int, spans: list[tuple[int, int]]) -> None:

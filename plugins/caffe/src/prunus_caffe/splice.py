@@ -115,8 +115,9 @@ def _shape(blob: StoredBlob, dims: tuple[int, ...]) -> bytes:
             tag(number, VARINT) + encode_varint(size)
             for number, size in zip(cm.BLOB_LEGACY_DIMS, full, strict=True)
         )
-    packed = b"".join(map(encode_varint, dims))
-    return bytes_field(cm.BLOB_SHAPE, bytes_field(1, packed) if dims else b"")
+    if not dims:
+        return b""
+    return bytes_field(cm.BLOB_SHAPE, bytes_field(1, b"".join(map(encode_varint, dims))))
 
 
 def _numbers(blob: StoredBlob, array: Array) -> Iterator[Any]:

@@ -44,6 +44,10 @@ def _each(layer: LayerRecord, build: Builder, *, depthwise: bool, transposed: bo
                 layer, f"expected a bottom with channels and space, found {blob.dims}"
             )
         window = convolution_window(layer, build, len(blob.dims) - 2)
+        if index and blob.dims != build.bottom(layer).dims:
+            raise build.error(
+                layer, f"expected bottoms of one shape, found {build.bottom(layer).dims} and {blob.dims}"
+            )
         if not operands:
             blob = _gauge(layer, build, blob, transposed)
             operands = _weights(layer, build, blob.dims[1], window, depthwise, transposed)
@@ -115,7 +119,7 @@ def _one(
 
 
 def inner_product(layer: LayerRecord, build: Builder) -> None:
-    """``InnerProductLayer``: flattens from ``axis`` on; weight (out, in), turned if ``transpose``."""
+    """``InnerProductLayer``: flattens from ``axis`` on; weight (out, in) or turned."""
     param = layer.params.inner_product_param
     if not param.num_output:
         raise build.error(layer, "expected a 'num_output' of at least 1 in inner_product_param")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prunus.network import Network
-from prunus_caffe.lower.table import PASSING
+from prunus_caffe.lower.table import PASSING, RULES
 from prunus_caffe.origin import Origin
 from prunus_caffe.prototxt import Block, Document, Edit
 from prunus_caffe.records import LayerRecord
@@ -46,7 +46,9 @@ def _kept(network: Network, origin: Origin) -> Sequence[LayerRecord]:
     layers = test if any(network.layers.get(layer.name) for layer in test) else origin.net.layers
     return [
         layer for layer in layers
-        if network.layers.get(layer.name) or layer.type in PASSING | {"Input"}
+        if network.layers.get(layer.name)
+        or layer.type == "Input"
+        or (layer.type in PASSING | RULES.keys() and None not in origin.net.feeds[layer.name])
     ]  # fmt: skip
 
 
