@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.compaction.shrinking import shrink
+from prunus.labels.shrinking import shrink
 from prunus.network import Compact, Network
 
 if TYPE_CHECKING:

@@ -1,8 +1,4 @@
-"""Which channels can only go together, found by labels (DESIGN section 4).
-
-Every producing axis gives each of its channels a label. Rules carry labels
-through the graph, node by node; what the rules unite becomes one unit.
-"""
+"""Which channels can only go together, read off their labels (DESIGN section 4)."""
 
 from prunus.grouping.find import Grouping, find_groups
 

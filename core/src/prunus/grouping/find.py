@@ -8,11 +8,11 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.compaction.shrinking import MisalignedError, shrink
 from prunus.graph.shapes import infer_shapes
-from prunus.grouping.domain import Labels
-from prunus.grouping.labelling import FROZEN, Labelling, Record, label_graph
 from prunus.groups import Group, Member, Protected
+from prunus.labels.domain import Labels
+from prunus.labels.labelling import FROZEN, Labelling, Record, label_graph
+from prunus.labels.shrinking import MisalignedError, shrink
 from prunus.network import Network
 from prunus.selection import choose_units
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from prunus.grouping.domain import Domain, Labels
+from prunus.labels.domain import Domain, Labels
 
 
 def elementwise(node: ir.Node, domain: Domain) -> None:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from prunus.compaction.shrinking import Shrinker
+    from prunus.labels.shrinking import Shrinker
 
 Operand = NDArray[Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from prunus.grouping.domain import Domain
-from prunus.grouping.rules.passing import block, block_output, channels_only
+from prunus.labels.domain import Domain
+from prunus.labels.rules.passing import block, block_output, channels_only
 
 _BATCH_ROLES = ("scale", "shift", "mean", "variance")
 

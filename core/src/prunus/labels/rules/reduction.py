@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from prunus.grouping.domain import Domain
+from prunus.labels.domain import Domain
 
 
 def reduction(node: ir.Node, domain: Domain) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from prunus.grouping.domain import Domain, Labels
-from prunus.grouping.rules.passing import block, channels_only
+from prunus.labels.domain import Domain, Labels
+from prunus.labels.rules.passing import block, channels_only
 
 
 def _operands(node: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value | None]:

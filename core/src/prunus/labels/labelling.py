@@ -13,9 +13,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from prunus.graph.shapes import Shapes
-from prunus.grouping.domain import Labels
-from prunus.grouping.rules import rule_for
-from prunus.grouping.rules.passing import block
+from prunus.labels.domain import Labels
+from prunus.labels.rules import rule_for
+from prunus.labels.rules.passing import block
 
 LOOSE, TIED, FROZEN = 0, 1, 2
 """How strictly a node's rows are held: equal counts, equal positions, nothing removed."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from prunus.grouping.domain import Domain
-from prunus.grouping.rules import (
+from prunus.labels.domain import Domain
+from prunus.labels.rules import (
     convolution,
     dense,
     elementwise,

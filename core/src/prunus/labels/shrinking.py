@@ -9,11 +9,11 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.compaction.operands import adapted
-from prunus.grouping.domain import Labels
-from prunus.grouping.labelling import Labelling, Record, constant_operand
-from prunus.grouping.rules import rule_for
-from prunus.grouping.rules.passing import block
+from prunus.labels.domain import Labels
+from prunus.labels.labelling import Labelling, Record, constant_operand
+from prunus.labels.operands import adapted
+from prunus.labels.rules import rule_for
+from prunus.labels.rules.passing import block
 
 Indices = NDArray[np.int64]
 

@@ -1,0 +1,6 @@
+"""Labels: every channel that an operator makes gets one, and rules carry them along.
+
+The same rules run over the original graph (`labelling`: labels are made, united, frozen)
+and over the compact one (`shrinking`: only kept labels flow). Grouping and compaction are
+read off the result.
+"""
