@@ -15,6 +15,7 @@ from prunus.evaluation.session import Session
 from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Destination, Network, Source, Written
+from prunus.selection import choose_units
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -98,14 +99,10 @@ class Tools:
 
         grouping = find_groups(network)
         rng = np.random.default_rng(seed)
-        keep = {}
-        for group in grouping.groups:
-            kept = np.zeros(group.size, bool)
-            rows = group.rows[0] if group.rows else np.zeros(group.size, int)
-            for row in np.unique(rows):
-                members = rng.permutation(np.flatnonzero(rows == row))
-                kept[members[: max(len(members) // 2, 1)]] = True
-            keep[group.name] = kept
+        keep = {
+            group.name: choose_units(group, rng.random(group.size), max(group.size // 2, 1))
+            for group in grouping.groups
+        }
         masked = mask(network, grouping, keep)
         smaller = compact(masked, grouping, keep)
         directory.mkdir()

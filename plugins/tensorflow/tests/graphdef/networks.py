@@ -169,7 +169,34 @@ def dropout(resource: bool) -> Build:
     return build
 
 
+def keras_style(resource: bool) -> Build:
+    """As Keras writes its layers: parameters reshaped, GELU, swish with a custom gradient."""
+
+    def build(tf: Any, tf1: Any) -> Any:
+        w = Weights(tf1, resource)
+
+        def row(name: str, c: int) -> Any:
+            return tf.reshape(w(name, c), [1, 1, 1, c])
+
+        def norm(h: Any, name: str, c: int) -> Any:
+            names = ("gamma", "beta", "mean", "var")
+            gamma, beta, mean, var = (row(f"{name}/{p}", c) for p in names)
+            return tf.nn.batch_normalization(h, mean, var, beta, gamma, 1e-3)
+
+        x = tf1.placeholder(tf.float32, [None, 8, 8, 2], name="x")
+        h = tf.nn.conv2d(x, w("c1/w", 3, 3, 2, 6), 1, "SAME")
+        h = tf.nn.silu(norm(tf.nn.bias_add(h, tf.squeeze(row("c1/b", 6))), "n1", 6))
+        h = tf.nn.conv2d(h, w("c2/w", 1, 1, 6, 8), 1, "SAME") + row("c2/b", 8)
+        h = tf.nn.gelu(norm(h, "n2", 8))
+        h = tf.nn.conv2d(h, w("c3/w", 3, 3, 2, 12), 1, "SAME")  # four groups
+        h = tf.reduce_mean(tf.nn.relu(h), [1, 2])
+        return tf.matmul(h, w("f/w", 12, 3), name="out")
+
+    return build
+
+
 NETWORKS = {
+    "keras_style": keras_style,
     "lenet": lenet,
     "fused": fused,
     "decomposed": decomposed,

@@ -99,6 +99,7 @@ def _divide(left: Any, right: Any) -> Any:
 
 EVALUATORS: dict[str, Evaluate] = {
     "Identity": _unary(lambda x: x),
+    "IdentityN": lambda node, a: list(a),
     "StopGradient": _unary(lambda x: x),
     "Snapshot": _unary(lambda x: x),
     "PreventGradient": _unary(lambda x: x),

@@ -18,9 +18,10 @@ from prunus_tensorflow.graphdef.origin import TensorRecord
 from prunus_tensorflow.graphdef.place import Holder
 from prunus_tensorflow.graphdef.rules import RULES
 from prunus_tensorflow.graphdef.rules.context import Context
-from prunus_tensorflow.graphdef.steps import Step, Steps, needed
+from prunus_tensorflow.graphdef.steps import DEAD, Step, Steps, needed
 from prunus_tensorflow.graphdef.tensors import (
     BATCH,
+    Dead,
     Dynamic,
     Lowered,
     Random,
@@ -85,6 +86,8 @@ class _Lowerer:
     def _step(self, step: Step) -> list[Lowered]:
         if step.op in VARIABLES:
             return [self._variable(step)]
+        if step.op == DEAD:
+            return [Dead()]
         if step.op == "Const":
             array = const_value(step.node)
             holder = Holder(step.name, "const", step.name)
@@ -164,12 +167,19 @@ class _Lowerer:
         results: list[Lowered] = []
         for index in range(self._width(step)):
             name = tensor(f"{step.name}:{index}")
-            shape = self.shape_of(name) or self._first_shape(step)
+            shape = self._shape_behind(step, name)
             if shape is None or len(shape) == 0 or -1 in shape[1:]:
                 results.append(Setting(name))
                 continue
             results.append(self.input(name, shape))
         return results
+
+    def _shape_behind(self, step: Step, name: str) -> tuple[int, ...] | None:
+        """Shape TensorFlow infers, with what it does not know taken from the first input."""
+        known, first = self.shape_of(name), self._first_shape(step)
+        if known is None or first is None or len(known) != len(first):
+            return known or first
+        return tuple(f if k == -1 else k for k, f in zip(known, first, strict=True))
 
     def _first_shape(self, step: Step) -> tuple[int, ...] | None:
         for reference in step.inputs:

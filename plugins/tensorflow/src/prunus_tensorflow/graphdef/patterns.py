@@ -13,6 +13,7 @@ from prunus_tensorflow.graphdef.steps import Step, Steps, source
 from prunus_tensorflow.graphdef.view import PASSING, VARIABLES, const_value
 
 _ADD = ("Add", "AddV2")
+_RESHAPING = ("Reshape", "ExpandDims", "Squeeze", "Cast")
 _RANDOM = (
     "RandomUniform",
     "RandomStandardNormal",
@@ -67,8 +68,11 @@ class _Finder:
         return float(array.reshape(-1)[0]) if array.size == 1 and array.dtype.kind == "f" else None
 
     def is_weight(self, reference: str) -> bool:
-        """True for a variable or a Const."""
-        return self.at(reference).op in (*VARIABLES, "Const")
+        """True for a variable or a Const, also behind a reshape (Keras: to (1, 1, 1, C))."""
+        step = self.at(reference)
+        while step.op in _RESHAPING:
+            step = self.at(step.inputs[0])
+        return step.op in (*VARIABLES, "Const")
 
     def both(self, step: Step) -> Iterator[tuple[str, str]]:
         """The two inputs of a commutative step in either order."""

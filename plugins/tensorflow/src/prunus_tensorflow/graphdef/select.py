@@ -12,7 +12,7 @@ from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.constants import EVALUATORS
 from prunus_tensorflow.graphdef.names import is_control, split
 from prunus_tensorflow.graphdef.rules import RULES
-from prunus_tensorflow.graphdef.steps import Step, Steps, needed
+from prunus_tensorflow.graphdef.steps import DEAD, Step, Steps, needed
 from prunus_tensorflow.graphdef.view import PLACEHOLDERS, VARIABLES
 
 # Position of the data among the inputs of ops that hold weights.
@@ -152,11 +152,14 @@ class _Finder:
         computed = self._computed(inputs, self._ahead(weighted))
         readers = self._readers()
         behind = self._behind(computed, weighted)
+        inner = computed | {name for name, step in self.steps.items() if step.op == DEAD}
         ends = [
             name
             for name in self.steps
-            if name in behind and not any(one in computed for one in readers.get(name, ()))
+            if name in behind and not any(one in inner for one in readers.get(name, ()))
         ]
+        taps = [name for name in ends if self._is_tap(name, readers, inner)]
+        ends = [name for name in ends if name not in taps] or ends
         trimmed = dict.fromkeys(self._trim(name, readers) for name in ends)
         kept = [
             name
@@ -164,7 +167,22 @@ class _Finder:
             if name in behind or name in weighted or not readers.get(name)
         ]
         outputs, notes = self._without_copies(tuple(kept), readers)
-        return outputs, (*notes, *self._behind_outputs(outputs, readers))
+        copies = tuple(
+            f"'{name}' is a copy that nothing reads: it is no output; --output_nodes makes it one"
+            for name in taps
+            if name not in trimmed
+        )
+        return outputs, (*notes, *copies, *self._behind_outputs(outputs, readers))
+
+    def _is_tap(
+        self, name: str, readers: Mapping[str, Sequence[str]], inner: set[str]
+    ) -> bool:
+        """True for an unread Identity of a tensor that goes on elsewhere (custom gradients)."""
+        step = self.steps[name]
+        if step.op != "Identity" or readers.get(name):
+            return False
+        siblings = readers.get(split(step.inputs[0])[0], ())
+        return any(one != name and one in inner for one in siblings)
 
     def _behind_outputs(
         self, outputs: Sequence[str], readers: Mapping[str, Sequence[str]]

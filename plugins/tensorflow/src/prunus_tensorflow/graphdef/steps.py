@@ -38,6 +38,7 @@ class Step:
 
 
 Steps = dict[str, Step]
+DEAD = "_Dead"  # a node of a branch that is not taken
 
 
 def make_steps(view: GraphView, settings: Mapping[str, bool]) -> tuple[Steps, tuple[str, ...]]:
@@ -59,6 +60,8 @@ def make_steps(view: GraphView, settings: Mapping[str, bool]) -> tuple[Steps, tu
                 op, inputs = "Identity", (alive[0],)
         elif op in ("Switch", "RefSwitch") and node.name in predicates:
             op, inputs = "Identity", inputs[:1]
+        elif node.name in dead:
+            op, inputs = DEAD, ()
         steps[node.name] = Step(node.name, op, inputs, node)
     notes = tuple(f"placeholder '{name}' is taken as False (inference)" for name in assumed)
     return steps, notes

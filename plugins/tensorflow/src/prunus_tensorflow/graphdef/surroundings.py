@@ -19,7 +19,7 @@ from prunus_tensorflow.graphdef.edits import set_shape, set_tensor
 from prunus_tensorflow.graphdef.inferred import InferredShapes
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.targets import TargetEditor
-from prunus_tensorflow.graphdef.view import GraphView, const_value
+from prunus_tensorflow.graphdef.view import PASSING, GraphView, const_value
 
 _ELEMENTWISE = ("Add", "AddV2", "Sub", "Mul", "Identity", "Cast", "Minimum", "Maximum", "RealDiv")
 # Random and filling ops take the shape as their first input.
@@ -49,12 +49,32 @@ class Surroundings:
     def variable(self, name: str, cut: Cut) -> None:
         """Give a variable and its initial value the new shape."""
         set_shape(self.nodes[name].attr["shape"].shape, cut.shape)
+        self.reshapes(name, cut)
         for reader in self.view.readers[name]:
             node = self.view.nodes[reader]
             inputs = self.view.inputs(node)
             writes = node.op in ("Assign", "AssignVariableOp") and split(inputs[0])[0] == name
             if writes and len(inputs) > 1:
                 self._initial(inputs[1], cut, name, set())
+
+    def reshapes(self, name: str, cut: Cut) -> None:
+        """Rewrite targets that reshape a weight, such as a bias to (1, 1, 1, C)."""
+        stack, seen = [name], {name}
+        sizes = [new for old, new in zip(cut.before, cut.shape, strict=True) if old != 1]
+        while stack:
+            for reader in self.view.readers[stack.pop()]:
+                node = self.view.nodes[reader]
+                inputs = self.view.inputs(node)
+                if reader in seen or node.op not in (*PASSING, "Reshape", "Cast"):
+                    continue
+                seen.add(reader)
+                stack.append(reader)
+                target = self.view.constant(inputs[1]) if node.op == "Reshape" else None
+                if target is None or sum(target != 1) != len(sizes):
+                    continue
+                rest = iter(sizes)
+                numbers = [one if one == 1 else next(rest) for one in target.tolist()]
+                self.editor.rewrite(inputs[1], np.asarray(numbers, np.int64), reader)
 
     def _initial(self, reference: str, cut: Cut, owner: str, seen: set[str]) -> None:
         node = self.view.producer(reference)

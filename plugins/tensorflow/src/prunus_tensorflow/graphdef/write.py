@@ -120,6 +120,9 @@ def _edit(change: _Change, smaller: bool) -> None:
     for name, cut in variables.items():
         if cut.positions is not None:
             around.variable(name, cut)
+    for name, cut in change.cuts.items():
+        if cut.positions is not None and name not in variables:
+            around.reshapes(name, cut)
     editor.forward(origin, change.compact.model)
     before = InferredShapes(change.view.graph)
     if before.ready():

@@ -79,6 +79,13 @@ def static(value: Lowered, what: str) -> Static:
     raise Unlowerable(f"its {what} is computed by the network")
 
 
+def vector(value: Static) -> Static:
+    """A per-channel parameter in its holder's own shape, or flat if it is computed."""
+    if value.holder is None:
+        return Static(value.array.reshape(-1))
+    return Static(value.array.reshape(value.shape), value.holder, value.shape)
+
+
 def integers(value: Lowered, what: str) -> list[int]:
     """A known vector of integers."""
     return [int(number) for number in np.atleast_1d(static(value, what).array).reshape(-1)]

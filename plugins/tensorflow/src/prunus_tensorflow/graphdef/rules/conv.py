@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from prunus_tensorflow.graphdef.attributes import attr
-from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, integers, static
+from prunus_tensorflow.graphdef.rules.context import (
+    Context,
+    Rule,
+    dynamic,
+    integers,
+    static,
+    vector,
+)
 from prunus_tensorflow.graphdef.rules.spatial import (
     Window,
     channel_axis,
@@ -147,7 +154,7 @@ def bias_add(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lo
     value, _ = context.weight(
         step,
         "bias",
-        bias,
+        vector(bias),
         tuple(range(len(bias.shape))),
         squeeze=len(bias.shape) - 1,
         layer=maker.layer,

@@ -68,6 +68,21 @@ def passing(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Low
     return [inputs[0]]
 
 
+def identity_n(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered]:
+    """IdentityN: every input, as it is (custom gradients of swish and its like)."""
+    return list(inputs)
+
+
+def erfc(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered]:
+    """1 - erf(x), which Keras uses in its exact GELU."""
+    inner = _append(context, step, dynamic(inputs[0]), "Erf")
+    context.builder.rename(inner.value, f"{step.name}@erf")
+    one = context.builder.constant(step.name, "one", np.ones((), np.float32))
+    shape = tuple(inner.shape[axis] for axis in inner.perm)
+    (value,) = context.builder.add("Sub", [one, inner.value], step.name, [shape])
+    return [Dynamic(value, inner.shape, inner.perm)]
+
+
 def relu6(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered]:
     """Clip to 0…6."""
     return [_clip(context, step, dynamic(inputs[0]), 0.0, 6.0)]
@@ -214,6 +229,8 @@ RULES: dict[str, Rule] = {
         ),
         passing,
     ),
+    "IdentityN": identity_n,
+    "Erfc": erfc,
     "Relu6": relu6,
     "ClipByValue": clip_by_value,
     "LeakyRelu": leaky,

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
-from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, static
+from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, static, vector
 from prunus_tensorflow.graphdef.rules.spatial import (
     channel_axis,
     is_last,
@@ -17,7 +17,7 @@ from prunus_tensorflow.graphdef.rules.spatial import (
     to_channels_first,
 )
 from prunus_tensorflow.graphdef.steps import Step
-from prunus_tensorflow.graphdef.tensors import Dynamic, Lowered, Static, Unlowerable, channels_first
+from prunus_tensorflow.graphdef.tensors import Dynamic, Lowered, Unlowerable, channels_first
 
 _ROLES = ("scale", "shift", "mean", "variance")
 
@@ -86,8 +86,8 @@ def _parameter(
     known = static(parameter, role)
     if known.array.size != channels:
         raise Unlowerable(f"its {role} has {known.array.size} values for {channels} channels")
-    flat = known if known.holder is not None else Static(known.array.reshape(-1))
-    rank = len(flat.shape) if flat.holder is not None else 1
+    flat = vector(known)
+    rank = flat.array.ndim
     return context.weight(step, role, flat, tuple(range(rank)), squeeze=rank - 1)
 
 
