@@ -63,11 +63,13 @@ class TargetEditor:
 
     Attributes:
         view: The old graph.
-        nodes: Nodes of the new graph by name; edited in place.
+        graph: The new graph, edited in place.
+        nodes: Its nodes by name.
         change: Shapes before and after.
     """
 
     view: GraphView
+    graph: Any
     nodes: Mapping[str, Any]
     change: ShapeChange
     wanted: dict[str, tuple[NDArray[Any], str]] = attrs.field(factory=dict)
@@ -138,7 +140,7 @@ class TargetEditor:
             elif node.op == "Conv2DBackpropInput" and name in self.change.after:
                 self._output_size(node, inputs[0])
             elif node.op == "Split":
-                self._even_split(node, by_layer.get((name, "Split")))
+                self._uneven_split(node, by_layer.get((name, "Split")))
             elif node.op == "SplitV" and (name, "Split") in by_layer:
                 self.rewrite(inputs[1], by_layer[(name, "Split")][0], name)
             elif node.op in ("GatherV2", "Gather") and (name, "Gather") in by_layer:
@@ -153,12 +155,28 @@ class TargetEditor:
         if value is None or value.size == shape.size:
             self.rewrite(reference, shape, node.name)
 
-    def _even_split(self, node: Any, operands: Sequence[NDArray[Any]] | None) -> None:
-        if operands and len(set(operands[0].tolist())) > 1:
-            raise ModelError(
-                f"node '{node.name}' (Split) makes equal parts, pruning left "
-                f"{operands[0].tolist()}: exclude the layer that feeds it"
-            )
+    def _uneven_split(self, node: Any, operands: Sequence[NDArray[Any]] | None) -> None:
+        """Turn a Split whose parts now differ into a SplitV with a Const for its sizes.
+
+        ``Split(axis, value)`` becomes ``SplitV(value, size_splits, axis)``
+        (tensorflow/core/ops/array_ops.cc); int64 sizes need no further attribute.
+        """
+        if not operands or len(set(operands[0].tolist())) == 1:
+            return
+        from tensorflow.core.framework import types_pb2
+        from tensorflow.python.framework.tensor_util import make_tensor_proto
+
+        name = f"{node.name}/size_splits"
+        while name in self.view.nodes:
+            name += "_"
+        sizes = self.graph.node.add(name=name, op="Const", device=node.device)
+        sizes.attr["dtype"].type = types_pb2.DT_INT64
+        sizes.attr["value"].tensor.CopyFrom(make_tensor_proto(operands[0].astype(np.int64)))
+        changed = self.nodes[node.name]
+        axis, value, *rest = changed.input
+        changed.op = "SplitV"
+        del changed.input[:]
+        changed.input.extend([value, name, axis, *rest])
 
     def _indices(self, node: Any, reference: str, indices: NDArray[Any]) -> None:
         constant = self.view.producer(self.view.source(reference))

@@ -13,8 +13,8 @@ _NUMBERS = ("float_val", "double_val", "int_val", "int64_val", "bool_val")
 def edit_text(text: str, old: Any, new: Any, meta: bool = False) -> str:
     """The text of GraphDef ``old`` changed into that of ``new``.
 
-    Both hold the same nodes with the same attributes; shapes, tensors and lists of shapes
-    may differ.
+    Both hold the same nodes with the same attributes; shapes, tensors and lists of shapes,
+    ops and inputs may differ. Further nodes at the end of ``new`` are added.
 
     Args:
         text: The original file.
@@ -30,13 +30,29 @@ def edit_text(text: str, old: Any, new: Any, meta: bool = False) -> str:
             name = field.first("name")
             fields["" if name is None else string_value(text, name)] = field
     edits: list[Edit] = []
-    for before, after in zip(old.node, new.node, strict=True):
+    for before, after in zip(old.node, new.node, strict=False):
         if before != after:
             edits += _node_edits(text, fields[before.name], before, after)
+    added = new.node[len(old.node) :]
+    if added:
+        last = fields[old.node[-1].name]
+        edits.append(Edit(last.end, last.end, _printed(added)))
     return apply(text, edits)
 
 
+def _printed(nodes: Sequence[Any]) -> str:
+    """New nodes as text, to stand behind another node."""
+    from google.protobuf import text_format
+
+    parts = []
+    for node in nodes:
+        body = text_format.MessageToString(node, indent=2)
+        parts.append(f"\nnode {{\n{body}}}")
+    return "".join(parts)
+
+
 def _node_edits(text: str, field: Field, before: Any, after: Any) -> Iterator[Edit]:
+    yield from _link_edits(text, field, before, after)
     for entry in field.all("attr"):
         key, value = entry.first("key"), entry.first("value")
         if key is None or value is None:
@@ -54,6 +70,22 @@ def _node_edits(text: str, field: Field, before: Any, after: Any) -> Iterator[Ed
             shapes = list(_only(value, "list").all("shape"))
             for place, one in enumerate(shapes):
                 yield from _shape_edits(text, one, old.list.shape[place], new.list.shape[place])
+
+
+def _link_edits(text: str, field: Field, before: Any, after: Any) -> Iterator[Edit]:
+    """Op and inputs; an input that is too many goes on a line of its own."""
+    op = field.first("op")
+    if before.op != after.op and op is not None:
+        yield Edit(op.value_start, op.value_end, f'"{after.op}"')
+    inputs = list(field.all("input"))
+    for place, name in enumerate(after.input):
+        if place >= len(inputs):
+            last = inputs[-1]
+            start = text.rfind("\n", 0, last.start)
+            space = text[start : last.start] if not text[start : last.start].strip() else " "
+            yield Edit(last.end, last.end, f'{space}input: "{name}"')
+        elif before.input[place] != name:
+            yield Edit(inputs[place].value_start, inputs[place].value_end, f'"{name}"')
 
 
 def _only(value: Field, name: str) -> Field:

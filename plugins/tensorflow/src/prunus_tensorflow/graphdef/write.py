@@ -111,7 +111,7 @@ def _edit(change: _Change, smaller: bool) -> None:
         return
     origin = change.origin
     editor = TargetEditor(
-        change.view, nodes, shape_change(origin, infer_shapes(change.compact.model))
+        change.view, change.graph, nodes, shape_change(origin, infer_shapes(change.compact.model))
     )
     around = Surroundings(change.view, nodes, editor)
     by_key = {key: node for node, key in origin.variables.items()}
