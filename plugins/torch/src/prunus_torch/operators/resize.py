@@ -6,6 +6,8 @@ a weighted sum of few input elements, so an axis is some gathers and additions.
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import numpy as np
 import torch
@@ -126,7 +128,7 @@ def _taps(size: int, wanted: int, scale: float, style: Style) -> Taps:
     x = _coordinates(size, wanted, scale, style.coordinates)
     if style.mode == "nearest":
         positions = _rounded(x, style.rounding)[None]
-        weights = np.ones_like(positions, np.float64)
+        weights = np.ones_like(positions)
     else:
         low = np.floor(x)
         fraction = x - low
@@ -140,28 +142,30 @@ def _taps(size: int, wanted: int, scale: float, style: Style) -> Taps:
     return np.clip(positions, 0, size - 1).astype(np.int64), weights.astype(np.float32)
 
 
-def _coordinates(size: int, wanted: int, scale: float, how: str) -> NDArray[np.float64]:
-    y = np.arange(wanted, dtype=np.float64)
+def _coordinates(size: int, wanted: int, scale: float, how: str) -> NDArray[np.float32]:
+    # In float32, as ONNX Runtime computes them: rounding decides ties of nearest.
+    y = np.arange(wanted, dtype=np.float32)
+    factor, half = np.float32(scale), np.float32(0.5)
     if how == "asymmetric":
-        return y / scale
+        return y / factor
     if how == "align_corners":
-        return y * (size - 1) / (wanted - 1) if wanted > 1 else np.zeros(1)
+        return y * np.float32(size - 1) / np.float32(wanted - 1) if wanted > 1 else y
     if how == "pytorch_half_pixel" and wanted == 1:
-        return np.zeros(1)
-    return (y + 0.5) / scale - 0.5
+        return y
+    return (y + half) / factor - half
 
 
-def _rounded(x: NDArray[np.float64], how: str) -> NDArray[np.float64]:
+def _rounded(x: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     if how == "floor":
         return np.floor(x)
     if how == "ceil":
         return np.ceil(x)
     if how == "round_prefer_ceil":
-        return np.floor(x + 0.5)
-    return np.ceil(x - 0.5)
+        return np.floor(x + np.float32(0.5))
+    return np.ceil(x - np.float32(0.5))
 
 
-def _cubic(distance: NDArray[np.float64], a: float) -> NDArray[np.float64]:
+def _cubic(distance: NDArray[np.floating[Any]], a: float) -> NDArray[np.floating[Any]]:
     """Keys' kernel."""
     near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
     far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
