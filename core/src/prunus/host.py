@@ -123,6 +123,13 @@ class Host:
             )
         return result
 
+    def failures(self) -> str:
+        """What failed to load, as the tail of an error message; empty if nothing did."""
+        parts = (
+            f"plugin '{b.name}' of {b.distribution} failed to load: {b.error}" for b in self.broken
+        )
+        return "".join(f"; {part}" for part in parts)
+
     def _add(self, plugin: object, distribution: str) -> None:
         name = getattr(plugin, "__name__", type(plugin).__name__)
         try:

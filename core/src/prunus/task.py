@@ -183,9 +183,11 @@ class Task:
         training: Opens the training samples.
         metric: The metric the files ask for.
         recipe: The training recipe the files hold.
+        batch_size: Samples of one evaluation batch, where the files count in batches.
     """
 
     evaluation: Callable[[], Dataset] | None = None
     training: Callable[[], Dataset] | None = None
     metric: Metric | None = None
     recipe: Recipe | None = None
+    batch_size: int = 1

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from prunus_caffe.testing import caffe_python
 
 

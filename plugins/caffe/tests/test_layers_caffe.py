@@ -7,6 +7,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
+
 from prunus.evaluation.session import Session
 from prunus.network import Compact, Destination, Network, Source
 from prunus_caffe.read import load

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from prunus.evaluation.session import Session
 from prunus.network import Compact, Destination, Source
 from prunus_caffe.read import load

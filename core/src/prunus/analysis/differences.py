@@ -57,9 +57,7 @@ def direct_readers(
 ) -> tuple[DirectReader, ...]:
     """Readers the formula holds for; none where trials are not nested."""
     keeps = [keep for _, keep in trials]
-    if not keeps or any(
-        (later & ~earlier).any() for earlier, later in pairwise(keeps)
-    ):
+    if not keeps or any((later & ~earlier).any() for earlier, later in pairwise(keeps)):
         return ()
     names = set(readers(grouping, group))
     behind: set[int] = set()

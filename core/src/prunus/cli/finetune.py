@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -20,7 +21,11 @@ def tuning_options(function: F) -> F:
     for option in reversed(
         (
             click.option("--trainer", help="torch, caffe, darknet or tensorflow [torch]"),
-            click.option("--solver", type=click.Path(), help="the framework's own training recipe"),
+            click.option(
+                "--solver",
+                type=click.Path(path_type=Path),
+                help="the framework's own training recipe",
+            ),
             click.option("--train-data", help="training samples, as --data"),
             click.option(
                 "--distill", is_flag=True, help="imitate the original network; no labels needed"

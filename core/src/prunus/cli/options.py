@@ -113,7 +113,9 @@ def read_config(host: Host, path: Path) -> Settings:
         if settings is not None:
             return settings
     names = ", ".join(d.name for d in host.all(Format) if d.settings is not None) or "none"
-    raise UsageError(f"{path}: not a configuration of an installed format (asked: {names})")
+    raise UsageError(
+        f"{path}: not a configuration of an installed format (asked: {names}){host.failures()}"
+    )
 
 
 def _read_toml(path: Path) -> Settings:

@@ -20,7 +20,7 @@ from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.settings import Settings
 from prunus.steps.files import make_directory, moved, staged
 from prunus.steps.loaded import Loaded, evaluator_for, load, open_samples, read_network
-from prunus.steps.report import Report, Stage, parameters, size_on_disk
+from prunus.steps.report import Report, Stage, new_files, parameters, size_on_disk
 from prunus.steps.workspace import Workspace, workspace_of
 from prunus.task import Dataset, Measurement, Recipe
 from prunus.training import Progress, TrainingJob, Weights
@@ -98,7 +98,7 @@ def finetune(
     )
     trained = host.call(Trainer, settings.trainer or "torch", "prunus_finetune", job=job)
     network = loaded.network.with_weights(scatter(loaded.network, smaller, trained))
-    written = _write(host, settings, loaded, network, directory)
+    written = _write(host, settings, loaded, network, directory, recipe.iterations)
     result = _report(loaded, original, smaller, trained, evaluator, written, recipe)
     workspace.remember("finetuned", written, directory=str(directory.absolute()))
     return Finetuned(network, written, result)
@@ -210,13 +210,18 @@ def with_weights(compact: Compact, weights: Weights) -> Compact:
 
 
 def _write(
-    host: Host, settings: Settings, loaded: Loaded, network: Network, directory: Path
+    host: Host,
+    settings: Settings,
+    loaded: Loaded,
+    network: Network,
+    directory: Path,
+    iterations: int,
 ) -> Written:
-    target = directory / "finetuned"
+    target = directory / "snapshots"
     keep = masked_units(network, loaded.grouping)
     smaller = compact(network, loaded.grouping, keep)
     with staged(target) as stage:
-        destination = Destination(stage, "masked", None, settings.options)
+        destination = Destination(stage, "masked", f"_iter_{iterations}", settings.options)
         written = host.call(
             Format,
             loaded.format.name,
@@ -254,7 +259,7 @@ def _report(
         Stage("finetuned", after, macs, params, size_on_disk(written)),
     )
     metric = None if evaluator is None else evaluator.metric.name
-    files = tuple(path for path in (written.model, written.weights) if path is not None)
+    files = new_files(written, loaded.source)
     return Report(
         "finetune",
         metric,

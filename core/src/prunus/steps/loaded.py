@@ -52,6 +52,7 @@ def format_of(host: Host, path: Path) -> Format:
     raise UsageError(
         f"{path}: no installed format recognises this file; installed: {names}; "
         "Caffe, Darknet and TensorFlow come with prunus-caffe, prunus-darknet, prunus-tensorflow"
+        f"{host.failures()}"
     )
 
 
@@ -69,11 +70,17 @@ def load(host: Host, settings: Settings) -> Loaded:
     """Load and group the network the settings name."""
     if settings.model is None:
         raise UsageError("no model given; use --model FILE or --config FILE")
-    source = Source(settings.model, settings.weights, settings.options)
+    source = Source(settings.model, settings.weights, source_options(settings))
     network, descriptor = read_network(host, source)
     _check_excluded(network, settings.exclude)
     grouping = find_groups(network, settings.exclude)
     return Loaded(network, source, grouping, cost_model(network.model, grouping), descriptor)
+
+
+def source_options(settings: Settings) -> dict[str, str]:
+    """Format options, with the recipe file and the metric the format may know by name."""
+    named = {"solver": settings.solver, "metric": settings.metric}
+    return {**settings.options, **{key: str(value) for key, value in named.items() if value}}
 
 
 def evaluation_data(loaded: Loaded, settings: Settings) -> Dataset | None:
@@ -116,7 +123,10 @@ def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Eva
         return None
     if not len(data):
         raise DataError("no samples: the data set is empty")
-    return Evaluator(reference, data, metric_for(loaded, settings, data), settings.samples)
+    samples = settings.samples
+    if samples is None and settings.batches is not None:
+        samples = settings.batches * loaded.network.task.batch_size
+    return Evaluator(reference, data, metric_for(loaded, settings, data), samples)
 
 
 def _metric_by_name(loaded: Loaded, name: str) -> Metric:

@@ -22,7 +22,7 @@ from prunus.settings import Settings
 from prunus.steps.analyze import DEFAULT_CRITERION, score
 from prunus.steps.files import moved, staged, write_json
 from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
-from prunus.steps.report import GroupRow, Report, Stage, parameters, size_on_disk
+from prunus.steps.report import GroupRow, Report, Stage, new_files, parameters, size_on_disk
 from prunus.steps.workspace import Workspace, workspace_of
 
 Keep = dict[str, NDArray[np.bool_]]
@@ -236,6 +236,7 @@ def _report(
             None if evaluator is None else evaluator.baseline,
             round(loaded.cost.total),
             parameters(loaded.network, original.model),
+            size_on_disk(Written(loaded.source.model, loaded.source.weights)),
         ),
         Stage(
             "pruned",

@@ -10,7 +10,7 @@ import attrs
 import onnx_ir as ir
 
 from prunus.evaluation.session import Session, random_inputs
-from prunus.network import Network, Written
+from prunus.network import Network, Source, Written
 from prunus.task import Measurement
 
 LEARNED = frozenset({"weight", "bias", "scale", "shift", "slope"})
@@ -97,6 +97,12 @@ def size_on_disk(written: Written) -> int:
     if path.is_dir():
         return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
     return sum(p.stat().st_size for p in path.parent.glob(f"{path.name}.*"))
+
+
+def new_files(written: Written, source: Source) -> tuple[Path, ...]:
+    """Paths a format wrote, without the user's own file that stayed as it was."""
+    paths = (written.model, *written.others, written.weights)
+    return tuple(path for path in paths if path is not None and path != source.model)
 
 
 def latency(model: ir.Model) -> float:

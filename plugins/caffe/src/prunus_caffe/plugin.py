@@ -9,8 +9,12 @@ from prunus.hookspecs import hookimpl
 from prunus_caffe.detect import is_caffe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from prunus.descriptors import Descriptor
     from prunus.network import Compact, Destination, Network, Source, Written
+    from prunus.settings import Settings
+    from prunus.task import Dataset
 
 FORMAT = "caffe"
 
@@ -25,8 +29,23 @@ def prunus_register() -> Iterable[Descriptor]:
             name=FORMAT,
             summary="Caffe prototxt and caffemodel (V1 layers and the SSD line too)",
             detect=is_caffe,
+            settings=_settings,
+            data=_data,
+            round_prefix="regular_",
         ),
     )
+
+
+def _settings(path: Path) -> Settings | None:
+    from prunus_caffe.config import read_config
+
+    return read_config(path)
+
+
+def _data(spec: str, network: Network, training: bool) -> Dataset | None:
+    from prunus_caffe.task import open_spec
+
+    return open_spec(spec, network, training)
 
 
 @hookimpl

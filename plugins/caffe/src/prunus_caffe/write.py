@@ -54,6 +54,8 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
 
 def _names(destination: Destination) -> tuple[Path, Path]:
     name = destination.name
+    if destination.stage == "masked" and name is not None:
+        return destination.directory / STRUCTURE, destination.directory / f"{name}.caffemodel"
     if destination.stage == "masked" or name is None:
         weights = SPARSE if destination.stage == "masked" else TRANSFORMED
         return destination.directory / STRUCTURE, destination.directory / weights

@@ -1,0 +1,1 @@
+"""Caffe's data layers as data sets."""

@@ -1,0 +1,123 @@
+"""A data layer as a `prunus.task.Dataset`."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.errors import DataError
+from prunus.task import Batch
+from prunus_caffe.datasets.readers import (
+    Reader,
+    open_hdf5,
+    open_list,
+    open_lmdb,
+    refused_leveldb,
+)
+from prunus_caffe.datasets.transform import Transform, transform_of
+from prunus_caffe.records import LayerRecord
+
+READ = frozenset({"Data", "ImageData", "HDF5Data"})
+"""Layer types that name their samples; the others are fed from outside."""
+
+
+@attrs.frozen(eq=False, slots=False)
+class LayerData:
+    """Samples of one data layer, transformed as it says.
+
+    Attributes:
+        input: Graph input they feed.
+        reader: The samples.
+        transform: What happens to them.
+        labelled: Whether the layer has a label top.
+        wording: Text of the layer, for the digest.
+    """
+
+    input: str
+    reader: Reader
+    transform: Transform
+    labelled: bool
+    wording: str
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
+        """Read and transform; ``rng`` asks for random crops and mirroring."""
+        found = [self.reader.sample(int(position)) for position in positions]
+        shapes = {image.shape for image, _ in found}
+        images = [self.transform.apply(image, rng) for image, _ in found]
+        if len({image.shape for image in images}) > 1:
+            raise DataError(
+                f"samples of different sizes {sorted(shapes)} feed '{self.input}'; set crop_size "
+                "or new_height and new_width in the data layer"
+            )
+        labels = np.array([label for _, label in found], np.int64) if self.labelled else None
+        return Batch({self.input: np.stack(images)}, labels)
+
+    def digest(self) -> str:
+        """Digest of the layer's text and of up to 64 samples spread over the data."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        digest = hashlib.sha256(f"{self.wording}|{len(self)}".encode())
+        for position in np.linspace(0, len(self) - 1, min(64, len(self))).astype(int):
+            image, label = self.reader.sample(int(position))
+            digest.update(np.ascontiguousarray(image).tobytes() + str(label).encode())
+        return digest.hexdigest()[:16]
+
+
+def open_layer(layer: LayerRecord, base: Path) -> LayerData:
+    """Open a data layer; relative paths start from ``base`` (Caffe: the working directory).
+
+    Raises:
+        DataError: the samples are missing, empty or of an unknown kind.
+    """
+    reader = _reader(layer, base)
+    if not len(reader):
+        raise DataError(f"{_source(layer)}: no samples (layer '{layer.name}')")
+    channels = reader.sample(0)[0].shape[0]
+    transform = transform_of(layer.name, layer.params, channels, base)
+    wording = f"{layer.type}|{_source(layer)}|{layer.params.transform_param}"
+    return LayerData(layer.tops[0], reader, transform, len(layer.tops) > 1, wording)
+
+
+def _reader(layer: LayerRecord, base: Path) -> Reader:
+    params = layer.params
+    if layer.type == "Data":
+        path = base / params.data_param.source
+        if params.data_param.backend == 0 and not (path / "data.mdb").exists():
+            # LEVELDB is the field's default
+            raise refused_leveldb(path, layer.name)
+        return open_lmdb(path, layer.name)
+    if layer.type == "ImageData":
+        chosen = params.image_data_param
+        size = (chosen.new_height, chosen.new_width) if chosen.new_height else None
+        return open_list(base / chosen.source, chosen.root_folder, chosen.is_color, size)
+    if layer.type == "HDF5Data":
+        label = layer.tops[1] if len(layer.tops) > 1 else None
+        return open_hdf5(base / params.hdf5_data_param.source, layer.tops[0], label)
+    raise DataError(f"layer '{layer.name}' of type '{layer.type}' is fed from outside; give --data")
+
+
+def _source(layer: LayerRecord) -> str:
+    fields = {"Data": "data_param", "ImageData": "image_data_param", "HDF5Data": "hdf5_data_param"}
+    return str(getattr(layer.params, fields[layer.type]).source)
+
+
+def batch_size(layer: LayerRecord) -> int:
+    """Samples of one forward pass the layer asks for; 0 where it does not say."""
+    params = layer.params
+    if layer.type == "Data":
+        return int(params.data_param.batch_size)
+    if layer.type == "ImageData":
+        return int(params.image_data_param.batch_size)
+    if layer.type == "HDF5Data":
+        return int(params.hdf5_data_param.batch_size)
+    return int(params.memory_data_param.batch_size) if layer.type == "MemoryData" else 0

@@ -1,0 +1,185 @@
+"""Where samples come from: LMDB, image lists, HDF5."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import attrs
+import lmdb
+import numpy as np
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from prunus.errors import DataError
+from prunus_caffe.datasets.images import decode, load
+from prunus_caffe.schema import message
+
+Sample = tuple[NDArray[np.generic], int]
+
+
+class Reader(Protocol):
+    """Samples by position."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    def sample(self, position: int) -> Sample:
+        """``(C, H, W)`` and its label."""
+
+
+@attrs.frozen(eq=False, slots=False)
+class LmdbReader:
+    """A Data layer with backend LMDB: one serialized Datum an entry, in key order."""
+
+    path: Path
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def sample(self, position: int) -> Sample:
+        """Decode one Datum (``io.cpp``: raw bytes, floats, or an encoded image)."""
+        with self._database.begin() as transaction:
+            stored = transaction.get(self._keys[position])
+        datum = message("Datum")()
+        try:
+            datum.ParseFromString(stored)
+        except DecodeError as error:
+            raise DataError(f"{self.path}: entry {position} is not a Caffe Datum") from error
+        return _image(datum, f"{self.path} entry {position}"), int(datum.label)
+
+    @cached_property
+    def _database(self) -> Any:
+        try:
+            return lmdb.open(str(self.path), readonly=True, lock=False, subdir=self.path.is_dir())
+        except lmdb.Error as error:
+            raise DataError(f"{self.path}: not a readable LMDB ({error})") from error
+
+    @cached_property
+    def _keys(self) -> list[bytes]:
+        with self._database.begin() as transaction:
+            return [bytes(key) for key in transaction.cursor().iternext(values=False)]
+
+
+def _image(datum: Any, name: str) -> NDArray[np.generic]:
+    if datum.encoded:
+        return decode(datum.data, True, None, name)
+    shape = (datum.channels, datum.height, datum.width)
+    stored: NDArray[np.generic] = (
+        np.frombuffer(datum.data, np.uint8)
+        if datum.data
+        else np.array(datum.float_data, np.float32)
+    )
+    if stored.size != np.prod(shape):
+        raise DataError(f"{name}: {stored.size} numbers for {'×'.join(map(str, shape))}")
+    return stored.reshape(shape)
+
+
+def open_lmdb(path: Path, layer: str) -> LmdbReader:
+    """An LMDB directory.
+
+    Raises:
+        DataError: missing, or a LevelDB.
+    """
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such database (layer '{layer}'); paths in a prototxt start from the "
+            "directory Caffe runs in, change there or give --data"
+        )
+    if path.is_dir() and (path / "CURRENT").exists():
+        raise refused_leveldb(path, layer)
+    return LmdbReader(path)
+
+
+def refused_leveldb(path: Path, layer: str) -> DataError:
+    """The error for a LevelDB."""
+    return DataError(
+        f"{path}: layer '{layer}' names a LevelDB, which is not read; write it as LMDB with "
+        "Caffe's convert_imageset --backend=lmdb, or give --data"
+    )
+
+
+@attrs.frozen(eq=False)
+class ListReader:
+    """An ImageData layer: a text file of "path label" lines."""
+
+    paths: tuple[Path, ...]
+    labels: tuple[int, ...]
+    color: bool
+    size: tuple[int, int] | None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def sample(self, position: int) -> Sample:
+        """Read and decode one image."""
+        return load(self.paths[position], self.color, self.size), self.labels[position]
+
+
+def open_list(source: Path, root: str, color: bool, size: tuple[int, int] | None) -> ListReader:
+    """Read the list (``image_data_layer.cpp``: the label follows the last space).
+
+    Raises:
+        DataError: missing, or a line without a label.
+    """
+    try:
+        lines = source.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{source}: image list cannot be read ({error.strerror})") from error
+    paths, labels = [], []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name, _, label = line.strip().rpartition(" ")
+        if not name or not label.lstrip("-").isdigit():
+            raise DataError(f"{source}:{number}: expected 'path label', found '{line.strip()}'")
+        paths.append(Path(root + name))
+        labels.append(int(label))
+    return ListReader(tuple(paths), tuple(labels), color, size)
+
+
+@attrs.frozen(eq=False)
+class ArrayReader:
+    """An HDF5Data layer: arrays held in memory."""
+
+    samples: NDArray[np.generic]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def sample(self, position: int) -> Sample:
+        """One row."""
+        return self.samples[position], int(self.labels[position])
+
+
+def open_hdf5(source: Path, data: str, label: str | None) -> ArrayReader:
+    """Read every file of the list.
+
+    Raises:
+        DataError: h5py or a file is missing, or a data set of the tops' names.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise DataError(
+            "HDF5Data needs h5py; install it with: pip install 'prunus-caffe[hdf5]'"
+        ) from error
+    samples, labels = [], []
+    try:
+        names = source.read_text(encoding="utf-8").split()
+        for name in names:
+            with h5py.File(name, "r") as file:
+                samples.append(np.asarray(file[data]))
+                if label is not None:
+                    labels.append(np.asarray(file[label]).reshape(-1).astype(np.int64))
+    except OSError as error:
+        raise DataError(f"{source}: HDF5 data cannot be read ({error})") from error
+    except KeyError as error:
+        raise DataError(f"{source}: no data set named like the layer's tops ({error})") from error
+    if not samples:
+        raise DataError(f"{source}: names no HDF5 file")
+    rows = np.concatenate(samples)
+    known = np.concatenate(labels) if labels else np.zeros(len(rows), np.int64)
+    return ArrayReader(rows, known)

@@ -1,0 +1,43 @@
+"""Console script ``decent_p``: the ancestor's spelling of prunus' commands.
+
+decent_p ana -config config.prototxt
+decent_p transform -model baseline.prototxt -weights finetuned.caffemodel [-output X]
+decent_p stat -model net.prototxt
+"""
+
+from __future__ import annotations
+
+import sys
+
+from prunus.cli import run
+
+_VERBS = ("ana", "prune", "finetune", "transform", "stat")
+_USAGE = (
+    "usage: decent_p ana|prune|finetune -config FILE\n"
+    "       decent_p transform -model FILE -weights FILE [-output NAME]\n"
+    "       decent_p stat -model FILE"
+)
+
+
+def main() -> None:
+    """Entry point."""
+    sys.exit(translate_and_run(sys.argv[1:]))
+
+
+def translate_and_run(arguments: list[str]) -> int:
+    """Run the command line of the ancestor; gives prunus' exit code."""
+    if not arguments or arguments[0] not in _VERBS:
+        sys.stderr.write(_USAGE + "\n")
+        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+    return run(translated(arguments))
+
+
+def translated(arguments: list[str]) -> list[str]:
+    """Single-dash options (``-config FILE``, ``-config=FILE``) to prunus' own."""
+    result = arguments[:1]
+    for argument in arguments[1:]:
+        single = argument.startswith("-") and not argument.startswith("--")
+        result.append(f"-{argument}" if single and len(argument) > 2 else argument)
+    if arguments[0] == "transform" and "--output" not in result:
+        result += ["--output", "."]
+    return result

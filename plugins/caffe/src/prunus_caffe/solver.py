@@ -1,0 +1,177 @@
+"""solver.prototxt and the train net's settings to a recipe (``caffe.proto``, SolverParameter)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from prunus.errors import UsageError
+from prunus.task import LearningRate, Loss, Recipe
+from prunus_caffe import prototxt
+from prunus_caffe.bind import bind
+from prunus_caffe.datasets.layer import READ, batch_size
+from prunus_caffe.lower.table import is_loss
+from prunus_caffe.records import LayerRecord, NetRecord
+
+_TYPES = {
+    "SGD": "SGD",
+    "NESTEROV": "Nesterov",
+    "ADAGRAD": "AdaGrad",
+    "RMSPROP": "RMSProp",
+    "ADADELTA": "AdaDelta",
+    "ADAM": "Adam",
+}
+_BY_NUMBER = tuple(_TYPES.values())
+POLICIES = frozenset({"fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid"})
+
+_LOSSES = {
+    "SoftmaxWithLoss": "softmax_cross_entropy",
+    "SigmoidCrossEntropyLoss": "sigmoid_cross_entropy",
+    "EuclideanLoss": "euclidean",
+    "HingeLoss": "hinge",
+}
+
+
+def read_solver(path: Path) -> Any:
+    """SolverParameter of a file.
+
+    Raises:
+        ModelError: missing or broken (file and line).
+        UsageError: an unknown type or policy.
+    """
+    solver = bind(prototxt.read(path).root, "SolverParameter", path).message
+    if solver.HasField("lr_policy") and solver.lr_policy not in POLICIES:
+        raise UsageError(
+            f"{path}: unknown lr_policy '{solver.lr_policy}'; "
+            f"Caffe has {', '.join(sorted(POLICIES))}"
+        )
+    solver_type(solver, path)
+    return solver
+
+
+def solver_type(solver: Any, path: Path) -> str:
+    """Update rule by its name today; the old ``solver_type`` enum is understood."""
+    if solver.HasField("solver_type") and not solver.HasField("type"):
+        return _BY_NUMBER[int(solver.solver_type)]
+    name = _TYPES.get(str(solver.type).upper())
+    if name is None:
+        raise UsageError(
+            f"{path}: unknown solver type '{solver.type}'; there are {', '.join(_BY_NUMBER)}"
+        )
+    return name
+
+
+def recipe_of(net: NetRecord, solver_path: Path | None) -> Recipe:
+    """The recipe of a network; Caffe's defaults where there is no solver."""
+    recipe = (
+        Recipe(learning_rate=LearningRate(base=0.001))
+        if solver_path is None
+        else _solver(solver_path)
+    )
+    lr, decay = _multipliers(net)
+    sizes = [
+        batch_size(layer) for layer in net.phase("TRAIN") if layer.type in READ | {"MemoryData"}
+    ]
+    return attrs.evolve(
+        recipe,
+        lr_mult=lr,
+        decay_mult=decay,
+        losses=losses_of(net),
+        dropout=dict(net.dropout),
+        batch_size=next((size for size in sizes if size), recipe.batch_size),
+        bn_momentum=_moving_average(net),
+    )
+
+
+def _solver(path: Path) -> Recipe:
+    solver = read_solver(path)
+    policy = LearningRate(
+        policy=solver.lr_policy or "fixed",
+        base=solver.base_lr,
+        gamma=solver.gamma,
+        power=solver.power,
+        stepsize=solver.stepsize or 1,
+        steps=tuple(solver.stepvalue),
+    )
+    return Recipe(
+        solver=solver_type(solver, path),
+        learning_rate=policy,
+        momentum=solver.momentum,
+        momentum2=solver.momentum2,
+        delta=solver.delta,
+        rms_decay=solver.rms_decay,
+        weight_decay=solver.weight_decay,
+        regularization=solver.regularization_type,
+        iterations=solver.max_iter or 1,
+        accumulate=solver.iter_size,
+        clip_gradients=solver.clip_gradients if solver.clip_gradients > 0 else None,
+        test_interval=solver.test_interval,
+        snapshot=solver.snapshot,
+    )
+
+
+def _multipliers(net: NetRecord) -> tuple[dict[str, float], dict[str, float]]:
+    """lr_mult and decay_mult of every initializer; V1 nets: blobs_lr and weight_decay."""
+    lr: dict[str, float] = {}
+    decay: dict[str, float] = {}
+    layers = {layer.name: layer for layer in net.phase("TRAIN")}
+    for (name, index), initializer in net.parameters.items():
+        layer = layers.get(name)
+        if layer is None:
+            continue
+        if layer.v1:
+            rates, decays = list(layer.params.blobs_lr), list(layer.params.weight_decay)
+        else:
+            rates = [spec.lr_mult for spec in layer.params.param]
+            decays = [spec.decay_mult for spec in layer.params.param]
+        if index < len(rates):
+            lr[initializer] = rates[index]
+        if index < len(decays):
+            decay[initializer] = decays[index]
+    return lr, decay
+
+
+def losses_of(net: NetRecord) -> tuple[Loss, ...]:
+    """Loss layers of the TRAIN phase on graph outputs, with their weights."""
+    known = _values(net)
+    found = []
+    for layer in net.phase("TRAIN"):
+        kind = _LOSSES.get(layer.type)
+        if kind is None or not is_loss(layer.type) or not layer.bottoms:
+            continue
+        value = net.feeds.get(layer.name, (None,))[0] or known.get(layer.bottoms[0])
+        if value is None:
+            continue
+        weights = list(layer.params.loss_weight)
+        found.append(Loss(kind, (value,), weights[0] if weights else 1.0, _parameters(layer)))
+    return tuple(found)
+
+
+def _values(net: NetRecord) -> dict[str, str]:
+    """Blob -> graph value, for train-only loss layers that read what TEST layers read."""
+    found: dict[str, str] = {}
+    for layer in net.layers:
+        for bottom, value in zip(layer.bottoms, net.feeds.get(layer.name, ()), strict=False):
+            if value is not None:
+                found[bottom] = value
+    return found
+
+
+def _parameters(layer: LayerRecord) -> dict[str, Any]:
+    chosen = layer.params.loss_param
+    settings: dict[str, Any] = {}
+    if chosen.HasField("ignore_label"):
+        settings["ignore_label"] = chosen.ignore_label
+    if layer.type == "HingeLoss":
+        settings["norm"] = layer.params.hinge_loss_param.norm
+    return settings
+
+
+def _moving_average(net: NetRecord) -> float:
+    """BatchNorm's moving_average_fraction (one for the whole net; Caffe's default 0.999)."""
+    for layer in net.phase("TRAIN"):
+        if layer.type == "BatchNorm":
+            return float(layer.params.batch_norm_param.moving_average_fraction)
+    return 0.999

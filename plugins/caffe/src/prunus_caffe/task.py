@@ -1,0 +1,100 @@
+"""What a Caffe network's own files say about evaluating and training it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from prunus.errors import DataError
+from prunus.network import Network, Source
+from prunus.task import Dataset, Metric, Task
+from prunus_caffe.datasets.layer import READ, LayerData, batch_size, open_layer
+from prunus_caffe.datasets.readers import open_lmdb
+from prunus_caffe.datasets.transform import Transform, transform_of
+from prunus_caffe.origin import Origin
+from prunus_caffe.records import LayerRecord, NetRecord
+from prunus_caffe.solver import recipe_of
+from prunus_caffe.structure import read_structure
+
+
+def task_of(net: NetRecord, source: Source) -> Task:
+    """Data layers, metric layer and recipe of a network.
+
+    Options of the source: ``solver`` names the solver.prototxt, ``metric`` the top of
+    the metric layer (the ancestor's ``acc_name``).
+    """
+    solver = source.options.get("solver")
+    return Task(
+        evaluation=_opener(net, "TEST"),
+        training=_opener(net, "TRAIN"),
+        metric=metric_of(net, source.options.get("metric")),
+        recipe=recipe_of(net, None if solver is None else Path(solver)),
+        batch_size=_test_batch(net),
+    )
+
+
+def sample_shape(layer: LayerRecord, model: Path) -> tuple[int, ...] | None:
+    """Size of one transformed sample, if the layer's data can be read here."""
+    if layer.type not in READ:
+        return None
+    try:
+        data = open_layer(layer, Path())
+        sample, _ = data.reader.sample(0)
+        return data.transform.apply(sample, None).shape
+    except DataError:
+        return None
+
+
+def metric_of(net: NetRecord, name: str | None) -> Metric | None:
+    """The Accuracy layer of the TEST phase, by the name of its top."""
+    from prunus.evaluation.metrics import Top
+
+    for layer in net.phase("TEST"):
+        top = layer.tops[0] if layer.tops else layer.name
+        if layer.type != "Accuracy" or name not in (None, top):
+            continue
+        value = net.feeds.get(layer.name, (None,))[0]
+        return Top(layer.params.accuracy_param.top_k or 1, value, top)
+    return None
+
+
+def _test_batch(net: NetRecord) -> int:
+    sizes = [batch_size(layer) for layer in net.phase("TEST") if layer.type in READ]
+    return next((size for size in sizes if size), 1)
+
+
+def open_spec(spec: str, network: Network, training: bool) -> Dataset | None:
+    """A prototxt, whose data layers are used, or an LMDB; ``None`` for anything else."""
+    path = Path(spec)
+    if path.suffix == ".prototxt" and path.is_file():
+        opener = _opener(read_structure(path), "TRAIN" if training else "TEST")
+        if opener is None:
+            raise DataError(f"{path}: no Data, ImageData or HDF5Data layer to read samples from")
+        return opener()
+    if not (path / "data.mdb").exists():
+        return None
+    reader = open_lmdb(path, "--data")
+    origin = network.origin
+    assert isinstance(origin, Origin)
+    layers = [layer for layer in origin.net.layers if layer.type in READ]
+    channels = reader.sample(0)[0].shape[0]
+    name = next(iter(origin.net.sample_shapes))
+    if not layers:
+        plain = Transform(1.0, (0, 0), False, np.zeros((1, 1, 1), np.float32))
+        return LayerData(name, reader, plain, True, spec)
+    chosen = transform_of(layers[-1].name, layers[-1].params, channels, Path())
+    return LayerData(name, reader, chosen, True, f"{spec}|{layers[-1].params.transform_param}")
+
+
+def _opener(net: NetRecord, phase: str) -> Callable[[], Dataset] | None:
+    layers = [layer for layer in net.phase(phase) if layer.type in READ]
+    if not layers:
+        return None
+    layer = layers[0]
+
+    def opened() -> LayerData:
+        return open_layer(layer, Path())
+
+    return opened
