@@ -6,6 +6,7 @@ Imports neither TensorFlow nor Keras: the host loads this module for ``prunus --
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,8 @@ def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
 
 def _data(specification: str, network: Network, training: bool) -> Dataset | None:
     """Open a data specification in TensorFlow's terms (a user function)."""
+    if find_spec("prunus_tensorflow.data") is None:
+        return None  # the core's own forms remain
     from prunus_tensorflow import data
 
     return data.open_data(specification, network, training)

@@ -195,7 +195,36 @@ def keras_style(resource: bool) -> Build:
     return build
 
 
+def odds(resource: bool) -> Build:
+    """What is left: windows by batch and space, channel shuffle, cuts, joins."""
+
+    def build(tf: Any, tf1: Any) -> Any:
+        w = Weights(tf1, resource)
+        x = tf1.placeholder(tf.float32, [None, 8, 8, 2], name="x")
+        h = tf.clip_by_value(tf.nn.conv2d(x, w("c1/w", 3, 3, 2, 8), 1, "SAME"), -0.5, 2.0)
+        h = tf.space_to_batch_nd(h, [2, 2], [[2, 2], [2, 2]])
+        h = tf.nn.conv2d(h, w("c2/w", 3, 3, 8, 8), 1, "VALID")
+        h = tf.batch_to_space(h, [2, 2], [[0, 0], [0, 0]])
+        h = tf.nn.selu(h + w("c2/b", 8))
+        shuffled = tf.reshape(h, [-1, 8, 8, 2, 4])
+        h = tf.reshape(tf.transpose(shuffled, [0, 1, 2, 4, 3]), [-1, 8, 8, 8])
+        h = tf.nn.conv2d(h, w("c3/w", 3, 3, 8, 6), [1, 2, 1, 1], [[0, 0], [1, 1], [2, 0], [0, 0]])
+        h = tf.add_n([h, tf.square(h), tf1.sqrt(tf.abs(h) + 0.1)])
+        left, right = tf.slice(h, [0, 0, 0, 0], [-1, -1, 4, -1]), h[:, :, 4:, :]
+        h = tf.concat([left * 0.5, right / 3.0], 2)
+        h = tf.nn.space_to_depth(h, 2)
+        h = tf.nn.conv2d(h, w("c4/w", 1, 1, 24, 6), 1, "SAME") - w("c4/b", 6)
+        h = tf.nn.softsign(tf.nn.max_pool2d(h, 2, 2, "SAME"))
+        top = h[:, 0, 0, :]
+        h = tf.concat([top, tf.reduce_sum(h, [1, 2])], -1)
+        h = tf.nn.relu(tf.matmul(h, w("f1/w", 12, 8)))
+        return tf.nn.log_softmax(tf.matmul(h, w("f2/w", 8, 3)), name="out")
+
+    return build
+
+
 NETWORKS = {
+    "odds": odds,
     "keras_style": keras_style,
     "lenet": lenet,
     "fused": fused,

@@ -326,3 +326,39 @@ def test_damaged_text_never_ends_in_a_traceback(good: Source, tmp_path: Path) ->
         path.write_bytes(bytes(content))
         with contextlib.suppress(PrunusError):
             load(Source(path, good.weights))
+
+
+def test_damaged_binary_never_ends_in_a_traceback(
+    good: Source, tools: Any, tmp_path: Path
+) -> None:
+    from google.protobuf import text_format
+
+    graph = text_format.Parse(good.model.read_text(), tools.tf.compat.v1.GraphDef())
+    content = graph.SerializeToString()
+    draw = random.Random(11)
+    path = tmp_path / "damaged.pb"
+    for turn in range(40):
+        changed = bytearray(content)
+        for _ in range(draw.randint(1, 3)):
+            changed[draw.randrange(len(changed))] = draw.randrange(256)
+        stop = draw.randrange(len(changed)) if turn % 4 == 0 else len(changed)
+        path.write_bytes(bytes(changed[:stop]))
+        with contextlib.suppress(PrunusError):
+            load(Source(path, good.weights))
+
+
+def test_tied_weight_in_two_layouts_is_left_whole(tools: Any, tmp_path: Path) -> None:
+    def build(tf: Any, tf1: Any) -> None:
+        x = tf1.placeholder(tf.float32, [None, 8], name="x")
+        first, tied, last = (
+            tf1.get_variable(name, shape, use_resource=False)
+            for name, shape in (("a", [8, 6]), ("t", [6, 6]), ("b", [6, 4]))
+        )
+        h = tf.nn.relu(tf.matmul(x, first))
+        h = tf.nn.relu(tf.matmul(h, tied))
+        h = tf.nn.relu(tf.matmul(h, tied, transpose_b=True))
+        tf.matmul(h, last, name="out")
+
+    network = load(tools.make(build))
+    assert "t" not in {binding.index for binding in network.bindings.values()}
+    assert len(network.frozen) == 4

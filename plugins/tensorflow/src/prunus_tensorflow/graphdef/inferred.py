@@ -6,9 +6,12 @@ from typing import Any
 
 import attrs
 
+from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.runtime import tensorflow
 
 _SHAPES = "_output_shapes"
+# Bytes above which a Const cannot be a shape, so that its value does not matter here.
+_LARGE = 4096
 
 
 @attrs.define(eq=False)
@@ -31,15 +34,10 @@ class InferredShapes:
             return self.problem is None
         self._done = True
         tf = tensorflow()
-        copy = type(self.graph)()
-        copy.CopyFrom(self.graph)
-        for node in copy.node:
-            if _SHAPES in node.attr:
-                del node.attr[_SHAPES]
         graph = tf.Graph()
         try:
             with graph.as_default():
-                tf.graph_util.import_graph_def(copy, name="")
+                tf.graph_util.import_graph_def(_light(self.graph), name="")
         except Exception as error:  # noqa: BLE001 - any refusal counts, of whatever type
             self.problem = (str(error).strip() or type(error).__name__).splitlines()[0]
             return False
@@ -57,3 +55,22 @@ class InferredShapes:
         if shape.rank is None:
             return None
         return tuple(-1 if size is None else int(size) for size in shape.as_list())
+
+
+def _light(graph: Any) -> Any:
+    """Copy for shape inference: weights are placeholders, recorded shapes are left out."""
+    copy = type(graph)()
+    copy.versions.CopyFrom(graph.versions)
+    copy.library.CopyFrom(graph.library)
+    for node in graph.node:
+        tensor = attr(node, "value").tensor if node.op == "Const" else None
+        if tensor is not None and tensor.ByteSize() > _LARGE and tensor.tensor_shape.dim:
+            light = copy.node.add(name=node.name, op="Placeholder", input=node.input)
+            light.attr["dtype"].type = tensor.dtype
+            light.attr["shape"].shape.CopyFrom(tensor.tensor_shape)
+            continue
+        whole = copy.node.add()
+        whole.CopyFrom(node)
+        if _SHAPES in whole.attr:
+            del whole.attr[_SHAPES]
+    return copy

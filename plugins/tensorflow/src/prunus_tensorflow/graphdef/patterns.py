@@ -250,4 +250,8 @@ class _Finder:
         if spread.op != "SpaceToBatchND":
             return None
         inputs = (spread.inputs[0], conv.inputs[1], *spread.inputs[1:3], step.inputs[2])
-        return Step(step.name, "_AtrousConv", inputs, conv.node)
+        plain = all(stride == 1 for stride in attr(conv.node, "strides").list.i)
+        if not plain or attr(conv.node, "padding").s != b"VALID":
+            return None
+        values = {"depthwise": float(conv.op == "DepthwiseConv2dNative")}
+        return attrs.evolve(step, op="_AtrousConv", inputs=inputs, values=values)

@@ -74,12 +74,11 @@ def atrous(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
         x.shape[1 + i] + begins[i] + ends[i] - (kernel[i] - 1) * blocks[i]
         for i in range(len(blocks))
     )
-    if min(*begins, *ends) < 0 or not is_last(step.node):
+    if min(*begins, *ends) < 0:
         raise Unlowerable("its crops exceed its paddings")
     window = Window(kernel, (1,) * len(blocks), tuple(blocks), begins, ends, sizes)
     channels = x.shape[-1]
-    single = step.node.op == "DepthwiseConv2dNative"
-    if single:
+    if step.values["depthwise"]:
         outer = channels * filters.array.shape[3]
         return [_convolve(context, step, x, filters, window, (2, 3, 0, 1), channels, outer, True)]
     groups = channels // filters.array.shape[2]
