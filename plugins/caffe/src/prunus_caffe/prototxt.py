@@ -231,7 +231,8 @@ class _Parser:
 
     def _name(self, closing: str | None) -> str:
         if self._skip("["):
-            inner = self._take()
+            inner = self._peek()
+            self._at += inner.kind == "word"
             if inner.kind != "word" or not self._skip("]"):
                 raise self._expected("']' after an extension name")
             return f"[{inner.text}]"
