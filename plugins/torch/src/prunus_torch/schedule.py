@@ -36,7 +36,7 @@ def learning_rate(
     if darknet or policy.policy in DARKNET_POLICIES:
         return _darknet(policy, iteration + 1, iterations, seed)
     if policy.policy not in _CAFFE:
-        known = ", ".join(sorted({*_CAFFE, *_DARKNET}))
+        known = ", ".join(sorted({*_CAFFE, *_DARKNET, "random"}))
         raise UsageError(f"learning rate policy '{policy.policy}' is not known; use one of {known}")
     return policy.base * _CAFFE[policy.policy](policy, iteration, iterations)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,17 @@ from numpy.typing import NDArray
 from prunus.errors import PrunusError, StaleError
 
 Arrays = Mapping[str, NDArray[np.generic]]
+
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    RuntimeError,  # also NotImplementedError: zip says so of damaged flags and methods
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile raise for damaged files."""
 
 KEPT = 2
 """Files kept: the newest and one before it."""
@@ -92,7 +104,7 @@ class Snapshots:
         for path in found:
             try:
                 snapshot = self._read(path)
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            except UNREADABLE as error:
                 damaged = f"{path}: damaged snapshot ({error}); remove it or train without --resume"
                 continue
             if snapshot.iteration <= iterations:

@@ -1,0 +1,104 @@
+"""Runs one training of a small net in a process of its own, for tests that kill it.
+
+Usage: python train_job.py WORKSPACE RESULT [--resume] [--distill] [--pause SECONDS] [--solver NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+from onnx import helper
+from prunus_torch.testing.graphs import Array, model_of
+from prunus_torch.testing.jobs import job_of, network_of, roles_by_name
+from prunus_torch.train import train
+
+from prunus.evaluation.data import ArrayDataset
+from prunus.task import Batch, LearningRate, Recipe
+from prunus.training import Progress, TrainingJob
+
+ITERATIONS = 24
+
+
+class Noisy(ArrayDataset):
+    """Adds what augmentation would: numbers drawn from the generator it is given."""
+
+    def read(self, positions: Array, rng: np.random.Generator | None) -> Batch:
+        batch = super().read(positions, rng)
+        noise = 0 if rng is None else rng.standard_normal(batch.inputs["x"].shape) * 0.1
+        return Batch({"x": (batch.inputs["x"] + noise).astype(np.float32)}, batch.labels)
+
+
+def net(seed: int) -> ir.Model:
+    draw = np.random.default_rng(seed)
+
+    def weight(*shape: int) -> Array:
+        return (draw.standard_normal(shape) * 0.3).astype(np.float32)
+
+    operands = ["c", "bn/scale", "bn/shift", "bn/mean", "bn/variance"]
+    nodes = [
+        helper.make_node("Conv", ["x", "conv/weight", "conv/bias"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", operands, ["b"]),
+        helper.make_node("Relu", ["b"], ["r"]),
+        helper.make_node("GlobalAveragePool", ["r"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["f"]),
+        helper.make_node("Gemm", ["f", "ip/weight", "ip/bias"], ["y"], transB=1),
+    ]
+    ones, zeros = np.ones(6, np.float32), np.zeros(6, np.float32)
+    constants = {
+        "conv/weight": weight(6, 2, 3, 3), "conv/bias": zeros, "ip/weight": weight(4, 6), "ip/bias": zeros[:4],
+        "bn/scale": ones, "bn/shift": zeros, "bn/mean": zeros, "bn/variance": ones,
+    }  # fmt: skip
+    return model_of(nodes, {"x": (8, 2, 7, 7)}, ["y"], constants)
+
+
+def samples() -> Noisy:
+    draw = np.random.default_rng(1)
+    labels = draw.integers(0, 4, 50)
+    x = draw.standard_normal((50, 2, 7, 7)) + labels[:, None, None, None]
+    return Noisy("x", x.astype(np.float32), labels)
+
+
+def recipe(solver: str = "Adam") -> Recipe:
+    return Recipe(
+        solver=solver, iterations=ITERATIONS, batch_size=8, accumulate=2, snapshot=3, test_interval=5,
+        learning_rate=LearningRate("poly", 0.01), dropout={"f": 0.3}, weight_decay=1e-3,
+    )  # fmt: skip
+
+
+def job(
+    workspace: Path,
+    *,
+    resume: bool = False,
+    distill: bool = False,
+    pause: float = 0,
+    solver: str = "Adam",
+) -> TrainingJob:
+    model = net(0)
+    other = net(5)
+
+    def report(progress: Progress) -> None:
+        print(progress.iteration, flush=True)
+        time.sleep(pause)
+
+    return job_of(
+        network_of(model, roles_by_name(model)), recipe(solver), samples(), workspace,
+        teacher=network_of(other, roles_by_name(other)) if distill else None,
+        report=report, resume=resume, seed=3, options={"threads": "1"},
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("result", type=Path)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--distill", action="store_true")
+    parser.add_argument("--pause", type=float, default=0)
+    parser.add_argument("--solver", default="Adam")
+    given = vars(parser.parse_args())
+    result = given.pop("result")
+    np.savez(result, **train(job(**given)))
