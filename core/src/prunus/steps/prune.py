@@ -252,7 +252,7 @@ def _report(
         "rate": 1 - macs / loaded.cost.total,
         "exact": all(g.exact for g in loaded.grouping.groups if g.name in keep),
     }
-    files = tuple(p for p in (written.model, written.weights, *written.others) if p is not None)
+    files = new_files(written, loaded.source)
     metric = None if evaluator is None else evaluator.metric.name
     return Report(
         "prune", metric, stages, group_rows(loaded, keep), notes, files, "prunus finetune", facts

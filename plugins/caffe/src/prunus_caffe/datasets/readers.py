@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,16 +50,22 @@ class LmdbReader:
         return _image(datum, f"{self.path} entry {position}"), int(datum.label)
 
     @cached_property
-    def _database(self) -> Any:
-        try:
-            return lmdb.open(str(self.path), readonly=True, lock=False, subdir=self.path.is_dir())
-        except lmdb.Error as error:
-            raise DataError(f"{self.path}: not a readable LMDB ({error})") from error
-
-    @cached_property
     def _keys(self) -> list[bytes]:
         with self._database.begin() as transaction:
             return [bytes(key) for key in transaction.cursor().iternext(values=False)]
+
+    @property
+    def _database(self) -> Any:
+        return _environment(self.path.resolve())
+
+
+@cache
+def _environment(path: Path) -> Any:
+    """One environment a database: LMDB forbids opening one twice in a process."""
+    try:
+        return lmdb.open(str(path), readonly=True, lock=False, subdir=path.is_dir())
+    except lmdb.Error as error:
+        raise DataError(f"{path}: not a readable LMDB ({error})") from error
 
 
 def _image(datum: Any, name: str) -> NDArray[np.generic]:
