@@ -1,0 +1,102 @@
+"""Layers that only move numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from prunus_tensorflow.graphdef.tensors import Dynamic
+from prunus_tensorflow.keras_.site import Rule, Site, images, last
+
+
+def flatten(site: Site, x: Dynamic) -> Dynamic:
+    """``Flatten``: native order; channels-first data is moved to channels-last before
+    (keras/src/layers/reshaping/flatten.py)."""
+    if not last(site.layer) and len(x.shape) > 2:
+        order = (0, *range(2, len(x.shape)), 1)
+        rows = site.arranged(x, order)
+    else:
+        rows = site.native(x)
+    return site.emit("Flatten", [rows.value], (x.shape[0], math.prod(x.shape[1:])), (0, 1), axis=1)
+
+
+def reshape(site: Site, x: Dynamic) -> Dynamic:
+    """``Reshape``: native order; one dimension may be -1."""
+    target = list(site.layer.target_shape)
+    if -1 in target:
+        target[target.index(-1)] = math.prod(x.shape[1:]) // -math.prod(target)
+    rows = site.native(x)
+    shape = (x.shape[0], *target)
+    operand = site.numbers("shape", (0, *target))
+    return site.emit("Reshape", [rows.value, operand], shape, range(len(shape)))
+
+
+def permute(site: Site, x: Dynamic) -> Dynamic:
+    """``Permute``: 1-based dims, the batch stays."""
+    order = (0, *(int(axis) for axis in site.layer.dims))
+    rows = site.native(x)
+    shape = tuple(x.shape[axis] for axis in order)
+    return site.emit("Transpose", [rows.value], shape, range(len(shape)), perm=list(order))
+
+
+def repeat_vector(site: Site, x: Dynamic) -> Dynamic:
+    """``RepeatVector``: (N, C) -> (N, n, C)."""
+    rows = site.native(x)
+    single = (x.shape[0], 1, x.shape[1])
+    lifted = site.emit(
+        "Unsqueeze", [rows.value, site.numbers("axes", (1,))], single, range(3)
+    )
+    shape = (x.shape[0], int(site.layer.n), x.shape[1])
+    return site.emit(
+        "Tile", [lifted.value, site.numbers("repeats", (1, shape[1], 1))], shape, range(3)
+    )
+
+
+def zero_padding(site: Site, x: Dynamic) -> Dynamic:
+    """``ZeroPadding1D/2D/3D``."""
+    moved = images(site, x)
+    widths = _pairs(site.layer.padding)
+    shape = list(x.shape)
+    for axis, (before, after) in zip(moved.perm[2:], widths, strict=True):
+        shape[axis] += before + after
+    pads = [0, 0, *(pair[0] for pair in widths), 0, 0, *(pair[1] for pair in widths)]
+    return site.emit("Pad", [moved.value, site.numbers("pads", pads)], shape, moved.perm)
+
+
+def cropping(site: Site, x: Dynamic) -> Dynamic:
+    """``Cropping1D/2D/3D``."""
+    moved = images(site, x)
+    widths = _pairs(site.layer.cropping)
+    shape = list(x.shape)
+    for axis, (before, after) in zip(moved.perm[2:], widths, strict=True):
+        shape[axis] -= before + after
+    starts = [before for before, _ in widths]
+    ends = [
+        before + shape[axis] for axis, (before, _) in zip(moved.perm[2:], widths, strict=True)
+    ]
+    operands = [
+        site.numbers("starts", starts),
+        site.numbers("ends", ends),
+        site.numbers("axes", list(range(2, len(shape)))),
+    ]
+    return site.emit("Slice", [moved.value, *operands], shape, moved.perm)
+
+
+def _pairs(widths: Any) -> list[tuple[int, int]]:
+    """Before and after an axis; the 1-D layers keep a bare pair."""
+    items: Sequence[Any] = list(widths)
+    if items and not isinstance(items[0], list | tuple):
+        items = [items]
+    return [(int(before), int(after)) for before, after in items]
+
+
+RULES: dict[str, Rule] = {
+    "Flatten": flatten,
+    "Reshape": reshape,
+    "Permute": permute,
+    "RepeatVector": repeat_vector,
+    **dict.fromkeys([f"ZeroPadding{n}D" for n in (1, 2, 3)], zero_padding),
+    **dict.fromkeys([f"Cropping{n}D" for n in (1, 2, 3)], cropping),
+}
+
