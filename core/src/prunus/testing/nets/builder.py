@@ -1,0 +1,309 @@
+"""A few lines a layer: building small graphs by the naming rules of the neutral graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+FLOAT = ir.TensorType(ir.DataType.FLOAT)
+
+Array = NDArray[Any]
+
+
+class Builder:
+    """One graph in the making; every method adds a layer and gives its output.
+
+    Layer names are given or counted (``conv1``, ``conv2``, …). Weights are He-scaled
+    (He et al., ICCV 2015) and BatchNorm statistics near 0 and 1, so that numbers stay
+    of order one however deep the graph.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._draw = np.random.default_rng(seed)
+        self._nodes: list[ir.Node] = []
+        self._inputs: list[ir.Value] = []
+        self._initializers: list[ir.Value] = []
+        self._count: dict[str, int] = {}
+
+    def input(self, channels: int = 3, size: int = 16, name: str = "data") -> ir.Value:
+        """A graph input ``(N, channels, size, size)``."""
+        value = ir.Value(name=name, shape=ir.Shape(["N", channels, size, size]), type=FLOAT)
+        self._inputs.append(value)
+        return value
+
+    def conv(
+        self,
+        x: ir.Value,
+        out: int,
+        kernel: int = 3,
+        stride: int = 1,
+        pad: int | None = None,
+        group: int = 1,
+        bias: bool = True,
+        dilation: int = 1,
+        name: str | None = None,
+    ) -> ir.Value:
+        """Convolution; padded to keep the size unless ``pad`` is given."""
+        name = self._named(name, "conv")
+        channels, height, width = shape_of(x)
+        pad = dilation * (kernel // 2) if pad is None else pad
+        weight = self.he((out, channels // group, kernel, kernel))
+        inputs = [x, self.weight(f"{name}/weight", weight)]
+        if bias:
+            inputs.append(self.weight(f"{name}/bias", self.normal((out,), 0.2)))
+        extent = dilation * (kernel - 1) + 1
+        sizes = [(side + 2 * pad - extent) // stride + 1 for side in (height, width)]
+        attributes: dict[str, Any] = {
+            "kernel_shape": [kernel] * 2,
+            "strides": [stride] * 2,
+            "pads": [pad] * 4,
+            "dilations": [dilation] * 2,
+            "group": group,
+        }
+        return self.node("Conv", name, inputs, (out, *sizes), attributes)
+
+    def depthwise(self, x: ir.Value, stride: int = 1, name: str | None = None) -> ir.Value:
+        """3×3 depthwise convolution."""
+        channels = shape_of(x)[0]
+        name = self._named(name, "dw")
+        return self.conv(x, channels, 3, stride, group=channels, bias=False, name=name)
+
+    def deconv(self, x: ir.Value, out: int, name: str | None = None) -> ir.Value:
+        """Transposed convolution 2×2, stride 2."""
+        name = self._named(name, "deconv")
+        channels, height, width = shape_of(x)
+        weight = self.normal((channels, out, 2, 2), float(np.sqrt(2 / channels)))
+        bias = self.weight(f"{name}/bias", self.normal((out,), 0.2))
+        inputs = [x, self.weight(f"{name}/weight", weight), bias]
+        attributes = {"kernel_shape": [2, 2], "strides": [2, 2]}
+        return self.node("ConvTranspose", name, inputs, (out, 2 * height, 2 * width), attributes)
+
+    def gemm(self, x: ir.Value, out: int, bias: bool = True, name: str | None = None) -> ir.Value:
+        """Fully connected layer on ``(N, C)``."""
+        name = self._named(name, "fc")
+        inputs = [x, self.weight(f"{name}/weight", self.he((out, shape_of(x)[0])))]
+        if bias:
+            inputs.append(self.weight(f"{name}/bias", self.normal((out,), 0.2)))
+        return self.node("Gemm", name, inputs, (out,), {"transB": 1})
+
+    def bn(self, x: ir.Value, name: str | None = None) -> ir.Value:
+        """BatchNormalization with offsets that are not zero."""
+        name = self._named(name, "bn")
+        channels = shape_of(x)[0]
+        inputs = [
+            x,
+            self.weight(f"{name}/scale", self.uniform(channels)),
+            self.weight(f"{name}/shift", self.normal((channels,), 0.3)),
+            self.weight(f"{name}/mean", self.normal((channels,), 0.3)),
+            self.weight(f"{name}/variance", self.uniform(channels)),
+        ]
+        return self.node("BatchNormalization", name, inputs, shape_of(x), {"epsilon": 1e-5})
+
+    def act(self, x: ir.Value, kind: str = "Relu", **attributes: Any) -> ir.Value:
+        """An operator that acts on each number alone."""
+        return self.node(kind, self._named(None, kind.lower()), [x], shape_of(x), attributes)
+
+    def relu6(self, x: ir.Value) -> ir.Value:
+        """Clip to [0, 6]."""
+        name = self._named(None, "relu6")
+        low, high = np.array(0, np.float32), np.array(6, np.float32)
+        inputs = [x, self.weight(f"{name}/min", low), self.weight(f"{name}/max", high)]
+        return self.node("Clip", name, inputs, shape_of(x))
+
+    def prelu(self, x: ir.Value) -> ir.Value:
+        """Leaky rectifier with a slope for each channel."""
+        name = self._named(None, "prelu")
+        channels, *space = shape_of(x)
+        slope = self.normal((channels, *[1] * len(space)), 0.3)
+        return self.node("PRelu", name, [x, self.weight(f"{name}/slope", slope)], shape_of(x))
+
+    def pool(
+        self, x: ir.Value, kind: str = "MaxPool", kernel: int = 2, stride: int = 2, pad: int = 0
+    ) -> ir.Value:
+        """MaxPool or AveragePool."""
+        channels, *space = shape_of(x)
+        sizes = [(side + 2 * pad - kernel) // stride + 1 for side in space]
+        attributes = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
+        return self.node(kind, self._named(None, "pool"), [x], (channels, *sizes), attributes)
+
+    def global_pool(self, x: ir.Value, kind: str = "GlobalAveragePool") -> ir.Value:
+        """``(N, C, 1, 1)``."""
+        return self.node(kind, self._named(None, "gap"), [x], (shape_of(x)[0], 1, 1))
+
+    def flatten(self, x: ir.Value) -> ir.Value:
+        """``(N, C·H·W)``."""
+        name = self._named(None, "flatten")
+        return self.node("Flatten", name, [x], (int(np.prod(shape_of(x))),), {"axis": 1})
+
+    def add(self, *values: ir.Value) -> ir.Value:
+        """Sum of values of one shape."""
+        kind = "Add" if len(values) == 2 else "Sum"
+        return self.node(kind, self._named(None, "add"), values, shape_of(values[0]))
+
+    def mul(self, x: ir.Value, gate: ir.Value) -> ir.Value:
+        """Product; the gate may be ``(N, C, 1, 1)``."""
+        return self.node("Mul", self._named(None, "mul"), [x, gate], shape_of(x))
+
+    def concat(self, *values: ir.Value) -> ir.Value:
+        """Concatenation along channels."""
+        channels = sum(shape_of(value)[0] for value in values)
+        shape = (channels, *shape_of(values[0])[1:])
+        return self.node("Concat", self._named(None, "concat"), values, shape, {"axis": 1})
+
+    def split(self, x: ir.Value, *sizes: int) -> tuple[ir.Value, ...]:
+        """Channels in consecutive parts."""
+        name = self._named(None, "split")
+        outputs = [
+            ir.Value(name=f"{name}:{part}", shape=ir.Shape(["N", size, *shape_of(x)[1:]]))
+            for part, size in enumerate(sizes)
+        ]
+        for value in outputs:
+            value.type = FLOAT
+        operand = self.operand(name, "split", sizes)
+        axis = ir.convenience.convert_attributes({"axis": 1})
+        self._nodes.append(ir.Node("", "Split", [x, operand], axis, name=name, outputs=outputs))
+        return tuple(outputs)
+
+    def slice(
+        self,
+        x: ir.Value,
+        axes: Sequence[int],
+        starts: Sequence[int],
+        ends: Sequence[int],
+        step: int = 1,
+    ) -> ir.Value:
+        """Ranges of axes (1 is the channel axis)."""
+        name = self._named(None, "slice")
+        shape = [0, *shape_of(x)]
+        for axis, start, end in zip(axes, starts, ends, strict=True):
+            shape[axis] = len(range(shape[axis])[start:end:step])
+        operands = [
+            self.operand(name, role, numbers)
+            for role, numbers in (
+                ("starts", starts),
+                ("ends", ends),
+                ("axes", axes),
+                ("steps", [step] * len(axes)),
+            )
+        ]
+        return self.node("Slice", name, [x, *operands], shape[1:])
+
+    def pad_channels(self, x: ir.Value, before: int, after: int) -> ir.Value:
+        """Zero channels in front and behind."""
+        name = self._named(None, "pad")
+        channels, *space = shape_of(x)
+        pads = self.operand(name, "pads", [0, before, 0, 0, 0, after, 0, 0])
+        return self.node("Pad", name, [x, pads], (channels + before + after, *space))
+
+    def reshape(self, x: ir.Value, *target: int) -> ir.Value:
+        """Reshape everything but the batch; a leading 0 copies the batch."""
+        name = self._named(None, "reshape")
+        return self.node("Reshape", name, [x, self.operand(name, "shape", [0, *target])], target)
+
+    def transpose(self, x: ir.Value, *order: int) -> ir.Value:
+        """Permute axes, the batch first."""
+        shape = [0, *shape_of(x)]
+        name = self._named(None, "transpose")
+        return self.node(
+            "Transpose", name, [x], [shape[axis] for axis in order[1:]], {"perm": list(order)}
+        )
+
+    def shuffle(self, x: ir.Value, groups: int) -> ir.Value:
+        """Channel shuffle (Zhang et al., ShuffleNet, CVPR 2018)."""
+        channels, height, width = shape_of(x)
+        parts = self.reshape(x, groups, channels // groups, height, width)
+        return self.reshape(self.transpose(parts, 0, 2, 1, 3, 4), channels, height, width)
+
+    def upsample(self, x: ir.Value) -> ir.Value:
+        """Twice the size, nearest neighbour."""
+        name = self._named(None, "upsample")
+        channels, height, width = shape_of(x)
+        scales = self.weight(f"{name}/scales", np.array([1, 1, 2, 2], np.float32))
+        roi = self.weight(f"{name}/roi", np.zeros(0, np.float32))
+        attributes = {
+            "mode": "nearest",
+            "coordinate_transformation_mode": "asymmetric",
+            "nearest_mode": "floor",
+        }
+        shape = (channels, 2 * height, 2 * width)
+        return self.node("Resize", name, [x, roi, scales], shape, attributes)
+
+    def space_to_depth(self, x: ir.Value) -> ir.Value:
+        """2×2 places become channels."""
+        channels, height, width = shape_of(x)
+        shape = (4 * channels, height // 2, width // 2)
+        return self.node("SpaceToDepth", self._named(None, "reorg"), [x], shape, {"blocksize": 2})
+
+    def lrn(self, x: ir.Value) -> ir.Value:
+        """Local response normalisation across 5 channels."""
+        attributes = {"size": 5, "alpha": 0.1, "beta": 0.75, "bias": 1.0}
+        return self.node("LRN", self._named(None, "norm"), [x], shape_of(x), attributes)
+
+    def node(
+        self,
+        kind: str,
+        name: str,
+        inputs: Sequence[ir.Value],
+        shape: Sequence[int],
+        attributes: dict[str, Any] | None = None,
+    ) -> ir.Value:
+        """Any operator with one output ``(N, *shape)``, named like its layer."""
+        output = ir.Value(name=name, shape=ir.Shape(["N", *shape]), type=FLOAT)
+        given = ir.convenience.convert_attributes(attributes or {})
+        self._nodes.append(ir.Node("", kind, list(inputs), given, name=name, outputs=[output]))
+        return output
+
+    def weight(self, name: str, array: Array) -> ir.Value:
+        """An initializer."""
+        value = ir.Value(
+            name=name,
+            shape=ir.Shape(array.shape),
+            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+            const_value=ir.tensor(array, name=name),
+        )
+        self._initializers.append(value)
+        return value
+
+    def operand(self, layer: str, role: str, numbers: Sequence[int]) -> ir.Value:
+        """An integer operand of a layer."""
+        return self.weight(f"{layer}/{role}", np.array(numbers, np.int64))
+
+    def he(self, shape: tuple[int, ...]) -> Array:
+        """He-scaled weights ``(O, I, …)``."""
+        return self.normal(shape, float(np.sqrt(2 / np.prod(shape[1:]))))
+
+    def normal(self, shape: tuple[int, ...], scale: float) -> Array:
+        """Normal numbers."""
+        return (self._draw.standard_normal(shape) * scale).astype(np.float32)
+
+    def uniform(self, count: int) -> Array:
+        """Positive numbers near one."""
+        return self._draw.uniform(0.6, 1.4, count).astype(np.float32)
+
+    def model(self, *outputs: ir.Value, name: str = "net") -> ir.Model:
+        """The finished graph: opset 17, symbolic batch."""
+        graph = ir.Graph(
+            self._inputs,
+            outputs,
+            nodes=self._nodes,
+            initializers=self._initializers,
+            opset_imports={"": 17},
+            name=name,
+        )
+        return ir.Model(graph, ir_version=9, producer_name="prunus.testing")
+
+    def _named(self, name: str | None, kind: str) -> str:
+        if name is not None:
+            return name
+        self._count[kind] = self._count.get(kind, 0) + 1
+        return f"{kind}{self._count[kind]}"
+
+
+def shape_of(value: ir.Value) -> tuple[int, ...]:
+    """Shape without the batch."""
+    assert value.shape is not None
+    return tuple(int(str(size)) for size in value.shape[1:])
