@@ -31,11 +31,15 @@ def mask(network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.boo
         if not removed.any():
             continue
         for member in group.members:
-            if member.role in _ZEROED:
-                array = changed.get(member.initializer)
-                if array is None:
-                    array = changed[member.initializer] = weights[member.initializer].copy()
-                fill(array, member, removed, 0.0)
+            name = member.initializer
+            stored = changed.get(name, weights[name])
+            # large weights are copied only where something is not zero yet
+            if (
+                member.role in _ZEROED
+                and _slices(stored, member)[_index(stored, member, removed)].any()
+            ):
+                changed[name] = stored if name in changed else stored.copy()
+                fill(changed[name], member, removed, 0.0)
     return network.with_weights(changed)
 
 
@@ -43,10 +47,19 @@ def fill(
     array: NDArray[np.generic], member: Member, units: NDArray[np.bool_], value: float
 ) -> None:
     """Set the slices of some units of an initializer, in place."""
-    index = np.unravel_index(
-        member.positions[units].ravel(), [array.shape[axis] for axis in member.axes]
-    )
-    np.moveaxis(array, member.axes, range(len(member.axes)))[index] = value
+    _slices(array, member)[_index(array, member, units)] = value
+
+
+def _slices(array: NDArray[np.generic], member: Member) -> NDArray[np.generic]:
+    """A view with the member's axes first."""
+    return np.moveaxis(array, member.axes, range(len(member.axes)))
+
+
+def _index(
+    array: NDArray[np.generic], member: Member, units: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], ...]:
+    shape = [array.shape[axis] for axis in member.axes]
+    return np.unravel_index(member.positions[units].ravel(), shape)
 
 
 def masked_units(network: Network, grouping: Grouping) -> dict[str, NDArray[np.bool_]]:

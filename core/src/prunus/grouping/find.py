@@ -79,51 +79,61 @@ def _collect(
     network: Network, labelling: Labelling, layers: Mapping[str, str], exclude: tuple[str, ...]
 ) -> Grouping:
     frozen = dict(labelling.frozen)
-    _freeze_excluded(labelling, layers, exclude, frozen)
-    roots = np.unique(labelling.roots)
-    signature = _signatures(labelling)
-    makers = np.unique(
-        np.concatenate(
-            [
-                np.empty(0, np.int64),
-                *(
-                    labelling.roots[r.labels].ravel()
-                    for r in labelling.records
-                    if r.role == "filter"
-                ),
-            ]
-        )
-    )
-    free = np.array(
-        [r for r in np.intersect1d(roots, makers).tolist() if r not in frozen], np.int64
-    )
-    kinds: dict[int, list[int]] = {}
-    for root in free.tolist():
-        kinds.setdefault(int(signature[root]), []).append(root)
+    _freeze_excluded(network, labelling, layers, exclude, frozen)
+    kinds = _kinds(labelling, frozen)
+    members, producers = _members(labelling, layers, kinds)
     groups: list[Group] = []
     units: dict[str, Labels] = {}
-    for members in kinds.values():
-        chosen = np.array(members, np.int64)
-        if len(chosen) == 1:
-            frozen[int(chosen[0])] = "single channel"
-            continue
-        group = _build(labelling, layers, chosen, set(units))
-        units[group.name] = chosen
-        groups.append(group)
+    for number, chosen in enumerate(kinds):
+        name = _unique("+".join(producers[number]), units)
+        rows = tuple(
+            counts
+            for counts in (_row_counts(labelling, r.labels, chosen) for r in labelling.rows)
+            if counts is not None
+        )
+        exact = not (labelling.inexact & set(chosen.tolist()))
+        groups.append(Group(name, tuple(producers[number]), tuple(members[number]), rows, exact))
+        units[name] = chosen
     return Grouping(tuple(groups), _protected(labelling, layers, frozen), labelling, units, layers)
 
 
+def _unique(base: str, taken: Mapping[str, Labels]) -> str:
+    name, number = base, 2
+    while name in taken:
+        name, number = f"{base}#{number}", number + 1
+    return name
+
+
 def _freeze_excluded(
+    network: Network,
     labelling: Labelling,
     layers: Mapping[str, str],
     exclude: tuple[str, ...],
     frozen: dict[int, str],
 ) -> None:
+    """A layer is named by itself, by the part before a colon, or by what it makes."""
+    made = {node.name: {value.name for value in node.outputs} for node in network.model.graph}
+    wanted = set(exclude)
     for record in labelling.records:
         layer = layers.get(record.node, record.node)
-        if record.role == "filter" and (layer in exclude or layer.split(":")[0] in exclude):
+        names = {layer, layer.split(":")[0], *made.get(record.node, ())}
+        if record.role == "filter" and names & wanted:
             for root in np.unique(labelling.roots[record.labels]).tolist():
                 frozen[root] = "excluded"
+
+
+def _kinds(labelling: Labelling, frozen: dict[int, str]) -> list[Labels]:
+    """Units that weights make and nothing freezes, by what they touch; ``(C,)`` each."""
+    made = [labelling.roots[r.labels].ravel() for r in labelling.records if r.role == "filter"]
+    signature = _signatures(labelling)
+    kinds: dict[int, list[int]] = {}
+    for root in np.unique(np.concatenate([np.empty(0, np.int64), *made])).tolist():
+        if root not in frozen:
+            kinds.setdefault(int(signature[root]), []).append(root)
+    for units in kinds.values():
+        if len(units) == 1:
+            frozen[units[0]] = "single channel"
+    return [np.array(units, np.int64) for units in kinds.values() if len(units) > 1]
 
 
 def _signatures(labelling: Labelling) -> NDArray[np.uint64]:
@@ -132,55 +142,42 @@ def _signatures(labelling: Labelling) -> NDArray[np.uint64]:
     signature = np.zeros(len(labelling.roots), np.uint64)
     for record in labelling.records:
         weight = draw.integers(1, 2**63, dtype=np.uint64)
-        counts = np.bincount(labelling.roots[record.labels.ravel()], minlength=len(signature))
-        signature += counts.astype(np.uint64) * weight
+        owners, counts = np.unique(labelling.roots[record.labels.ravel()], return_counts=True)
+        signature[owners] += counts.astype(np.uint64) * weight
     return signature
 
 
-def _build(
-    labelling: Labelling, layers: Mapping[str, str], chosen: Labels, taken: set[str]
-) -> Group:
-    members = []
+def _members(
+    labelling: Labelling, layers: Mapping[str, str], kinds: list[Labels]
+) -> tuple[list[list[Member]], list[list[str]]]:
+    """Members and producing layers of every group, in one walk over the records."""
+    owner = np.full(len(labelling.roots), -1)
+    for number, chosen in enumerate(kinds):
+        owner[chosen] = number
+    members: list[list[Member]] = [[] for _ in kinds]
+    producers: list[list[str]] = [[] for _ in kinds]
     seen: set[tuple[str, int]] = set()
     for record in labelling.records:
-        if (record.initializer, record.axis) in seen:
-            continue
-        positions = _unit_positions(labelling, record, chosen)
-        if positions is None:
-            continue
+        roots = labelling.roots[record.labels.ravel()]
+        layer = layers.get(record.node, record.node)
+        first = (record.initializer, record.axis) not in seen
         seen.add((record.initializer, record.axis))
-        members.append(_member(labelling, record, positions))
-    producers = _in_order(
-        layers.get(r.node, r.node)
-        for r in labelling.records
-        if r.role == "filter" and np.isin(labelling.roots[r.labels], chosen[:1]).any()
-    )
-    base = name = "+".join(producers)
-    number = 2
-    while name in taken:
-        name, number = f"{base}#{number}", number + 1
-    rows = tuple(
-        counts
-        for counts in (_row_counts(labelling, r.labels, chosen) for r in labelling.rows)
-        if counts is not None
-    )
-    exact = not (labelling.inexact & set(chosen.tolist()))
-    return Group(name, producers, tuple(members), rows, exact)
+        for number in np.unique(owner[roots]).tolist():
+            if number < 0:
+                continue
+            if record.role == "filter" and layer not in producers[number]:
+                producers[number].append(layer)
+            if first:
+                places = np.flatnonzero(owner[roots] == number)
+                positions = _by_unit(roots, places, kinds[number])
+                members[number].append(_member(labelling, record, positions))
+    return members, producers
 
 
-def _in_order(names: object) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))  # type: ignore[call-overload]
-
-
-def _unit_positions(labelling: Labelling, record: Record, chosen: Labels) -> Labels | None:
-    """``(C, k)`` positions of the units in a record's flattened labels."""
-    owners = labelling.roots[record.labels.ravel()]
-    places = np.flatnonzero(np.isin(owners, chosen))
-    if not len(places):
-        return None
-    unit = np.searchsorted(chosen, owners[places])
-    order = np.argsort(unit, kind="stable")
-    return places[order].reshape(len(chosen), -1)
+def _by_unit(roots: Labels, places: Labels, chosen: Labels) -> Labels:
+    """``(C, k)`` places, row c those of unit ``chosen[c]``."""
+    order = np.argsort(np.searchsorted(chosen, roots[places]), kind="stable")
+    return np.asarray(places[order].reshape(len(chosen), -1), np.int64)
 
 
 def _member(labelling: Labelling, record: Record, positions: Labels) -> Member:
@@ -255,7 +252,8 @@ def _same_columns(labelling: Labelling, labels: Labels, units: Labels) -> bool:
 def _misaligned(network: Network, grouping: Grouping) -> set[str]:
     """Nodes to hold more strictly because trial plans put channels out of line."""
     labelling = grouping.labelling
-    for seed, ratio in enumerate((0.5, 0.3, 0.7)):
+    # without rows a channel's place depends on no other channel: one trial tells
+    for seed, ratio in enumerate((0.5, 0.3, 0.7) if labelling.rows else (0.5,)):
         draw = np.random.default_rng(seed)
         keep = {
             group.name: choose_units(

@@ -166,8 +166,8 @@ class Shrinker:
         return tuple(slice(None) if size > 1 else 0 for size in labels.shape)
 
     def _counts(self, labels: Labels, name: str) -> tuple[int, ...]:
-        if labels.ndim == 0:
-            return ()
+        if labels.ndim < 2:
+            return (int(self._keep[labels].sum()),) if labels.ndim else ()
         parts = [part for part in labels if self._keep[part].any()]
         inner = {self._counts(part, name) for part in parts}
         if len(inner) != 1:
@@ -200,19 +200,21 @@ def shrink(
 def match(original: Labels, compact: Labels) -> Indices | None:
     """Positions in ``original`` (C,) of the labels ``compact`` (n,); repeats in order."""
     first, second = _ranked(original), _ranked(compact)
-    places = {key: position for position, key in enumerate(first)}
-    found = [places.get(key, -1) for key in second]
-    return None if -1 in found else np.array(found, np.int64)
+    order = np.argsort(first)
+    places = np.searchsorted(first, second, sorter=order)
+    found = order[np.minimum(places, len(first) - 1)]
+    return found.astype(np.int64) if np.array_equal(first[found], second) else None
 
 
-def _ranked(labels: Labels) -> list[tuple[int, int]]:
-    """Label and how often it came before, for every position."""
-    seen: dict[int, int] = {}
-    keys = []
-    for label in labels.tolist():
-        seen[label] = seen.get(label, -1) + 1
-        keys.append((label, seen[label]))
-    return keys
+def _ranked(labels: Labels) -> Labels:
+    """One number for each label and how often it came before: equal for the same occurrence."""
+    order = np.argsort(labels, kind="stable")
+    ordered = labels[order]
+    places = np.arange(len(labels))
+    starts = np.where(np.diff(ordered, prepend=-1) != 0, places, 0)
+    occurrence = np.empty(len(labels), np.int64)
+    occurrence[order] = places - np.maximum.accumulate(starts)
+    return np.asarray((labels << 24) + occurrence)
 
 
 def _positions(record: Record, labels: Labels) -> Indices | None:
