@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from onnx import helper
+
+from prunus.task import LearningRate, Loss, Recipe
 from prunus_torch.executor import Program
 from prunus_torch.testing.graphs import Array, model_of
 from prunus_torch.testing.jobs import in_order, job_of, network_of, roles_by_name
 from prunus_torch.train import train
-
-from prunus.task import LearningRate, Loss, Recipe
 
 FRACTION = 0.9
 PASSES = 6
@@ -59,14 +59,20 @@ def caffe_statistics(samples: Array) -> tuple[Array, Array]:
 def test_running_statistics_follow_caffe(accumulate: int, tmp_path: Path) -> None:
     model = net()
     recipe = Recipe(
-        iterations=PASSES // accumulate, accumulate=accumulate, batch_size=4, bn_momentum=FRACTION,
-        learning_rate=LearningRate(base=1e-3), losses=(Loss("euclidean", ("y",)),),
-    )  # fmt: skip
+        iterations=PASSES // accumulate,
+        accumulate=accumulate,
+        batch_size=4,
+        bn_momentum=FRACTION,
+        learning_rate=LearningRate(base=1e-3),
+        losses=(Loss("euclidean", ("y",)),),
+    )
     samples = batches()
     job = job_of(
-        network_of(model, roles_by_name(model)), recipe,
-        in_order(samples, np.zeros_like(samples), name="x"), tmp_path,
-    )  # fmt: skip
+        network_of(model, roles_by_name(model)),
+        recipe,
+        in_order(samples, np.zeros_like(samples), name="x"),
+        tmp_path,
+    )
     found = train(job)
     mean, variance = caffe_statistics(samples)
     assert np.abs(found["bn/mean"] - mean).max() <= 1e-6
@@ -89,9 +95,12 @@ def test_batch_is_normalised_by_its_own_biased_variance() -> None:
 def test_frozen_statistics_stay(tmp_path: Path) -> None:
     model = net()
     recipe = Recipe(
-        iterations=3, batch_size=4, bn_frozen=True, losses=(Loss("euclidean", ("y",)),),
+        iterations=3,
+        batch_size=4,
+        bn_frozen=True,
+        losses=(Loss("euclidean", ("y",)),),
         learning_rate=LearningRate(base=1e-3),
-    )  # fmt: skip
+    )
     samples = batches()
     data = in_order(samples, np.zeros_like(samples), name="x")
     found = train(job_of(network_of(model, roles_by_name(model)), recipe, data, tmp_path))

@@ -9,14 +9,14 @@ import onnx_ir as ir
 import pytest
 import torch
 from onnx import helper
-from prunus_torch.distillation import build_imitation
-from prunus_torch.heads import Head, head_of
-from prunus_torch.losses import build_term
-from prunus_torch.testing.graphs import model_of
 from torch import Tensor
 
 from prunus.errors import DataError, ModelError, UsageError
 from prunus.task import Loss
+from prunus_torch.distillation import build_imitation
+from prunus_torch.heads import Head, head_of
+from prunus_torch.losses import build_term
+from prunus_torch.testing.graphs import model_of
 
 CLASSES = np.array([2, 0, 1, 2])
 DENSE = np.random.default_rng(2).random((4, 3))
@@ -37,13 +37,17 @@ LOSSES = [
     (Loss("softmax_cross_entropy", ("scores",)), CLASSES, (4, 3)),
     (Loss("softmax_cross_entropy", ("scores",), 0.3, {"ignore_label": 2}), CLASSES, (4, 3)),
     (Loss("softmax_cross_entropy", ("scores",)), PLACES, (4, 3, 2, 2)),
-    (Loss("softmax_cross_entropy", ("scores",), 1.0, {"normalization": "BATCH_SIZE"}), PLACES, (4, 3, 2, 2)),
+    (
+        Loss("softmax_cross_entropy", ("scores",), 1.0, {"normalization": "BATCH_SIZE"}),
+        PLACES,
+        (4, 3, 2, 2),
+    ),
     (Loss("sigmoid_cross_entropy", ("scores",)), DENSE, (4, 3)),
     (Loss("sigmoid_cross_entropy", ("scores",)), CLASSES, (4, 3)),
     (Loss("euclidean", ("scores",), 2.0), DENSE, (4, 3)),
     (Loss("hinge", ("scores",)), CLASSES, (4, 3)),
     (Loss("hinge", ("scores",), 1.0, {"norm": "L2"}), CLASSES, (4, 3)),
-]  # fmt: skip
+]
 
 
 def numeric(function: Any, x: Tensor) -> Tensor:
@@ -115,7 +119,7 @@ def test_heads() -> None:
     sigmoid = graph(helper.make_node("Sigmoid", ["scores"], ["prob"]), output="prob")
     assert head_of(sigmoid, "prob") == Head("prob", "scores", "Sigmoid", 1)
     assert head_of(graph(), "scores") == Head("scores", "scores")
-    term, values = build_term(Loss("sigmoid_cross_entropy", ()), sigmoid)
+    _, values = build_term(Loss("sigmoid_cross_entropy", ()), sigmoid)
     assert values == ("scores",)
     assert build_term(Loss("euclidean", ()), sigmoid)[1] == ("prob",)
 
@@ -159,25 +163,57 @@ def test_imitation_of_a_classifier_ignores_what_softmax_ignores() -> None:
 @pytest.mark.parametrize(
     ("loss", "labels", "error", "message"),
     [
-        (Loss("contrastive", ()), CLASSES, UsageError,
-         "loss 'contrastive' is not known; use euclidean, hinge, sigmoid_cross_entropy, "
-         "softmax_cross_entropy or module:function"),
-        (Loss("euclidean", ("nope",)), CLASSES, ModelError,
-         "loss 'euclidean' reads output 'nope', the graph has ['scores']"),
-        (Loss("nowhere:loss", ()), CLASSES, UsageError,
-         "loss 'nowhere:loss' cannot be imported: No module named 'nowhere'"),
-        (Loss("softmax_cross_entropy", ()), None, DataError,
-         "loss 'softmax_cross_entropy' needs labels and the samples have none; use --distill"),
-        (Loss("softmax_cross_entropy", ()), CLASSES + 1, DataError,
-         "label 3 does not fit the network's 3 outputs; is this the right data set?"),
-        (Loss("softmax_cross_entropy", ()), CLASSES[:3], DataError,
-         "labels of shape [3] do not fit scores of shape [4, 3]"),
-        (Loss("softmax_cross_entropy", (), 1.0, {"normalization": "odd"}), CLASSES, UsageError,
-         "loss 'softmax_cross_entropy': normalization 'ODD' is not known; use VALID, FULL, BATCH_SIZE, NONE"),
+        (
+            Loss("contrastive", ()),
+            CLASSES,
+            UsageError,
+            "loss 'contrastive' is not known; use euclidean, hinge, sigmoid_cross_entropy, "
+            "softmax_cross_entropy or module:function",
+        ),
+        (
+            Loss("euclidean", ("nope",)),
+            CLASSES,
+            ModelError,
+            "loss 'euclidean' reads output 'nope', the graph has ['scores']",
+        ),
+        (
+            Loss("nowhere:loss", ()),
+            CLASSES,
+            UsageError,
+            "loss 'nowhere:loss' cannot be imported: No module named 'nowhere'",
+        ),
+        (
+            Loss("softmax_cross_entropy", ()),
+            None,
+            DataError,
+            "loss 'softmax_cross_entropy' needs labels and the samples have none; use --distill",
+        ),
+        (
+            Loss("softmax_cross_entropy", ()),
+            CLASSES + 1,
+            DataError,
+            "label 3 does not fit the network's 3 outputs; is this the right data set?",
+        ),
+        (
+            Loss("softmax_cross_entropy", ()),
+            CLASSES[:3],
+            DataError,
+            "labels of shape [3] do not fit scores of shape [4, 3]",
+        ),
+        (
+            Loss("softmax_cross_entropy", (), 1.0, {"normalization": "odd"}),
+            CLASSES,
+            UsageError,
+            "loss 'softmax_cross_entropy': normalization 'ODD' is not known; "
+            "use VALID, FULL, BATCH_SIZE, NONE",
+        ),
     ],
-)  # fmt: skip
+)
 def test_errors(loss: Loss, labels: Any, error: type[Exception], message: str) -> None:
-    with pytest.raises(error) as caught:
+    def compute() -> None:
         term, _ = build_term(loss, graph())
         term({"scores": scores_of((4, 3))}, labels)
+
+    with pytest.raises(error) as caught:
+        compute()
     assert str(caught.value) == message

@@ -9,11 +9,11 @@ import attrs
 import numpy as np
 import pytest
 from onnx import helper
+
+from prunus.errors import ModelError
 from prunus_torch.executor import evaluate
 from prunus_torch.operators import TABLE
 from prunus_torch.testing.graphs import Array, model_of, onnxruntime_outputs
-
-from prunus.errors import ModelError
 
 
 @attrs.frozen(eq=False)
@@ -319,16 +319,26 @@ def reductions() -> list[Case]:
 
 
 CASES = [
-    *convolutions(), *poolings(), *normalizations(), *activations(), *arithmetic(),
-    *dense(), *movements(), *reshapes(), *resizes(), *reductions(),
-]  # fmt: skip
+    *convolutions(),
+    *poolings(),
+    *normalizations(),
+    *activations(),
+    *arithmetic(),
+    *dense(),
+    *movements(),
+    *reshapes(),
+    *resizes(),
+    *reductions(),
+]
 
-LISTED = """Conv ConvTranspose Gemm MatMul BatchNormalization Relu LeakyRelu PRelu Clip Elu Selu Sigmoid Tanh
-HardSigmoid HardSwish Softplus Softsign Softmax LogSoftmax Mish Erf Gelu Add Sub Mul Div Max Min Sum Mean Pow Abs
-Exp Log Sqrt Neg Reciprocal MaxPool AveragePool GlobalAveragePool GlobalMaxPool LpNormalization LRN
-MeanVarianceNormalization LayerNormalization InstanceNormalization Concat Split Slice Gather Transpose Reshape
-Flatten Squeeze Unsqueeze DepthToSpace SpaceToDepth Pad Resize Tile Expand ReduceMean ReduceSum ReduceMax ReduceMin
-ReduceL2 Identity ArgMax Cast""".split()
+LISTED = """
+Conv ConvTranspose Gemm MatMul BatchNormalization Relu LeakyRelu PRelu Clip Elu Selu Sigmoid Tanh
+HardSigmoid HardSwish Softplus Softsign Softmax LogSoftmax Mish Erf Gelu Add Sub Mul Div Max Min
+Sum Mean Pow Abs Exp Log Sqrt Neg Reciprocal MaxPool AveragePool GlobalAveragePool GlobalMaxPool
+LpNormalization LRN MeanVarianceNormalization LayerNormalization InstanceNormalization Concat
+Split Slice Gather Transpose Reshape Flatten Squeeze Unsqueeze DepthToSpace SpaceToDepth Pad
+Resize Tile Expand ReduceMean ReduceSum ReduceMax ReduceMin ReduceL2 Identity ArgMax Cast
+""".split()
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

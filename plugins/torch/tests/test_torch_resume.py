@@ -14,6 +14,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+
 from prunus_torch.testing.graphs import Array
 from prunus_torch.train import train
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from prunus_torch.schedule import learning_rate
 
 from prunus.errors import UsageError
 from prunus.task import LearningRate
+from prunus_torch.schedule import learning_rate
 
 
 @pytest.mark.parametrize(
@@ -74,5 +74,5 @@ def test_unknown_policies_name_the_known() -> None:
         "learning rate policy 'wavy' is not known; use one of constant, cosine, exp, fixed, inv, "
         "multistep, poly, random, sig, sigmoid, step, steps"
     )
-    with pytest.raises(UsageError, match="^Darknet has no policy 'inv'; use one of constant,"):
+    with pytest.raises(UsageError, match=r"^Darknet has no policy 'inv'; use one of constant,"):
         learning_rate(LearningRate("inv"), 0, 1, darknet=True)

@@ -14,11 +14,11 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 from onnx import helper
+
+from prunus.task import LearningRate, Loss, Recipe
 from prunus_torch.testing.graphs import Array, model_of
 from prunus_torch.testing.jobs import in_order, job_of, network_of, roles_by_name
 from prunus_torch.train import train
-
-from prunus.task import LearningRate, Loss, Recipe
 
 PYTHON = os.environ.get("PRUNUS_CAFFE_PYTHON")
 pytestmark = [
@@ -76,35 +76,69 @@ CASES = [
     case("sgd-clip-iter_size", "SGD", FIXED, accumulate=3, clip_gradients=0.5, last=1.0),
     case("sgd-exp", "SGD", EXP, momentum=0.5),
     case("sgd-sigmoid", "SGD", SIGMOID, momentum=0.0),
-    case("nesterov-multistep", "Nesterov", MULTI, weight_decay=0.02, accumulate=2, clip_gradients=0.5),
+    case(
+        "nesterov-multistep", "Nesterov", MULTI, weight_decay=0.02, accumulate=2, clip_gradients=0.5
+    ),
     case("nesterov-poly", "Nesterov", POLY, momentum=0.7, last=1.0),
     case("adagrad-inv", "AdaGrad", small(INV, 0.02), momentum=0.0, weight_decay=0.01),
-    case("rmsprop-step", "RMSProp", small(STEP, 0.01), momentum=0.0, rms_decay=0.9, accumulate=2, weight_decay=0.01),
-    case("adadelta-step", "AdaDelta", small(STEP, 1.0), momentum=0.95, delta=1e-6, weight_decay=0.01),
+    case(
+        "rmsprop-step",
+        "RMSProp",
+        small(STEP, 0.01),
+        momentum=0.0,
+        rms_decay=0.9,
+        accumulate=2,
+        weight_decay=0.01,
+    ),
+    case(
+        "adadelta-step", "AdaDelta", small(STEP, 1.0), momentum=0.95, delta=1e-6, weight_decay=0.01
+    ),
     case("adam-poly", "Adam", small(POLY, 0.01), weight_decay=0.01, last=1.0),
     case("adam-multistep-clip", "Adam", small(MULTI, 0.01), accumulate=2, clip_gradients=0.4),
     case(
-        "hinge", "SGD", FIXED, loss='type: "HingeLoss"', losses=(Loss("hinge", ("ip",)),),
+        "hinge",
+        "SGD",
+        FIXED,
+        loss='type: "HingeLoss"',
+        losses=(Loss("hinge", ("ip",)),),
     ),
     case(
-        "hinge-l2", "SGD", small(FIXED, 0.01),
+        "hinge-l2",
+        "SGD",
+        small(FIXED, 0.01),
         loss='type: "HingeLoss" hinge_loss_param { norm: L2 }',
         losses=(Loss("hinge", ("ip",), parameters={"norm": "L2"}),),
     ),
     case(
-        "euclidean", "SGD", small(FIXED, 0.01), loss='type: "EuclideanLoss" loss_weight: 0.5', classes=1,
+        "euclidean",
+        "SGD",
+        small(FIXED, 0.01),
+        loss='type: "EuclideanLoss" loss_weight: 0.5',
+        classes=1,
         losses=(Loss("euclidean", ("ip",), weight=0.5),),
     ),
     case(
-        "sigmoid", "SGD", FIXED, loss='type: "SigmoidCrossEntropyLoss"', classes=1,
+        "sigmoid",
+        "SGD",
+        FIXED,
+        loss='type: "SigmoidCrossEntropyLoss"',
+        classes=1,
         losses=(Loss("sigmoid_cross_entropy", ("ip",)),),
     ),
     case(
-        "ignored-label", "SGD", FIXED,
+        "ignored-label",
+        "SGD",
+        FIXED,
         loss='type: "SoftmaxWithLoss" loss_param { ignore_label: 2 normalization: BATCH_SIZE }',
-        losses=(Loss("softmax_cross_entropy", ("ip",), parameters={"ignore_label": 2, "normalization": "BATCH_SIZE"}),),
+        losses=(
+            Loss(
+                "softmax_cross_entropy",
+                ("ip",),
+                parameters={"ignore_label": 2, "normalization": "BATCH_SIZE"},
+            ),
+        ),
     ),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +167,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[st
     script = Path(__file__).with_name("train_in_caffe.py")
     done = subprocess.run(
         [str(PYTHON), str(script), str(folder / "plan.json")],
-        capture_output=True, text=True, env={**os.environ, "GLOG_minloglevel": "2"}, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GLOG_minloglevel": "2"},
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return {c.name: dict(np.load(folder / c.name / "result.npz")) for c in CASES}
 
@@ -213,7 +250,8 @@ layer {{ name: "conv" type: "Convolution" bottom: "data" top: "conv"
   param {{ lr_mult: 1 }} param {{ lr_mult: {mult["conv/bias"]} decay_mult: 0 }}
   convolution_param {{ num_output: 3 kernel_size: 3 }} }}
 layer {{ name: "relu" type: "ReLU" bottom: "conv" top: "conv" }}
-layer {{ name: "pool" type: "Pooling" bottom: "conv" top: "pool" pooling_param {{ pool: MAX kernel_size: 2 stride: 2 }} }}
+layer {{ name: "pool" type: "Pooling" bottom: "conv" top: "pool"
+  pooling_param {{ pool: MAX kernel_size: 2 stride: 2 }} }}
 layer {{ name: "ip" type: "InnerProduct" bottom: "pool" top: "ip"
   param {{ lr_mult: {mult["ip/weight"]} decay_mult: 3 }} param {{ lr_mult: {mult["ip/bias"]} }}
   inner_product_param {{ num_output: {chosen.classes} }} }}

@@ -14,6 +14,11 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 from onnx import helper
+
+from prunus.errors import DataError, ModelError, UsageError
+from prunus.evaluation.data import ArrayDataset
+from prunus.task import LearningRate, Measurement
+from prunus.training import Progress, Weights
 from prunus_torch.executor import Program, evaluate
 from prunus_torch.parameters import variables_of
 from prunus_torch.samples import positions
@@ -21,11 +26,6 @@ from prunus_torch.settings import settings_from
 from prunus_torch.testing.graphs import model_of
 from prunus_torch.testing.jobs import network_of, roles_by_name
 from prunus_torch.train import train
-
-from prunus.errors import DataError, ModelError, UsageError
-from prunus.evaluation.data import ArrayDataset
-from prunus.task import LearningRate, Measurement
-from prunus.training import Progress, Weights
 
 
 def load_script() -> ModuleType:
@@ -70,8 +70,11 @@ def test_distillation_needs_no_labels_and_nears_the_teacher(tmp_path: Path) -> N
     unlabelled = jobs.Noisy("x", data.samples, None)
     job = changed(
         attrs.evolve(jobs.job(tmp_path, distill=True), training=unlabelled),
-        iterations=150, dropout={}, learning_rate=LearningRate(base=0.02), bn_frozen=True,
-    )  # fmt: skip
+        iterations=150,
+        dropout={},
+        learning_rate=LearningRate(base=0.02),
+        bn_frozen=True,
+    )
     before = evaluate(jobs.net(0), {"x": data.samples})["y"]
     wanted = evaluate(jobs.net(5), {"x": data.samples})["y"]
     model = jobs.net(0)
@@ -143,13 +146,21 @@ def test_every_epoch_sees_every_sample_once() -> None:
 @pytest.mark.parametrize(
     ("recipe", "error", "message"),
     [
-        ({"learning_rate": LearningRate(base=1e30), "solver": "SGD"}, UsageError,
-         "training diverged at iteration 1: the loss is nan; lower the learning rate (now 1e+30, --learning-rate)"),
-        ({"solver": "LBFGS"}, UsageError,
-         "solver 'LBFGS' is not known; use one of AdaDelta, AdaGrad, Adam, Nesterov, RMSProp, SGD, darknet"),
+        (
+            {"learning_rate": LearningRate(base=1e30), "solver": "SGD"},
+            UsageError,
+            "training diverged at iteration 1: the loss is nan; "
+            "lower the learning rate (now 1e+30, --learning-rate)",
+        ),
+        (
+            {"solver": "LBFGS"},
+            UsageError,
+            "solver 'LBFGS' is not known; "
+            "use one of AdaDelta, AdaGrad, Adam, Nesterov, RMSProp, SGD, darknet",
+        ),
         ({"regularization": "L3"}, UsageError, "regularization 'L3' is not known; use L1 or L2"),
     ],
-)  # fmt: skip
+)
 def test_unusable_recipes(
     tmp_path: Path, recipe: dict[str, Any], error: type[Exception], message: str
 ) -> None:
@@ -161,15 +172,24 @@ def test_unusable_recipes(
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (ArrayDataset("x", np.zeros((5, 2, 7, 8), np.float32), np.zeros(5, np.int64)),
-         "samples of shape [2, 7, 8] do not fit input 'x' of shape [2, 7, 7]"),
-        (ArrayDataset("image", np.zeros((5, 2, 7, 7), np.float32), np.zeros(5, np.int64)),
-         "the samples hold no input 'x', only ['image']"),
-        (ArrayDataset("x", np.zeros((5, 2, 7, 7), np.float32)),
-         "loss 'softmax_cross_entropy' needs labels and the samples have none; use --distill"),
-        (ArrayDataset("x", np.zeros((0, 2, 7, 7), np.float32)), "no training samples: the data set is empty"),
+        (
+            ArrayDataset("x", np.zeros((5, 2, 7, 8), np.float32), np.zeros(5, np.int64)),
+            "samples of shape [2, 7, 8] do not fit input 'x' of shape [2, 7, 7]",
+        ),
+        (
+            ArrayDataset("image", np.zeros((5, 2, 7, 7), np.float32), np.zeros(5, np.int64)),
+            "the samples hold no input 'x', only ['image']",
+        ),
+        (
+            ArrayDataset("x", np.zeros((5, 2, 7, 7), np.float32)),
+            "loss 'softmax_cross_entropy' needs labels and the samples have none; use --distill",
+        ),
+        (
+            ArrayDataset("x", np.zeros((0, 2, 7, 7), np.float32)),
+            "no training samples: the data set is empty",
+        ),
     ],
-)  # fmt: skip
+)
 def test_unusable_samples(tmp_path: Path, data: ArrayDataset, message: str) -> None:
     with pytest.raises(DataError) as caught:
         train(attrs.evolve(jobs.job(tmp_path), training=data))
@@ -195,15 +215,16 @@ def test_unusable_options(options: dict[str, str], message: str) -> None:
 
 
 def test_missing_device(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="^trainer torch: device 'abacus' cannot be used"):
+    with pytest.raises(UsageError, match=r"^trainer torch: device 'abacus' cannot be used"):
         train(attrs.evolve(jobs.job(tmp_path), options={"device": "abacus"}))
 
 
 def test_missing_value() -> None:
-    with pytest.raises(ModelError, match="^the graph has no value 'nothing'$"):
+    with pytest.raises(ModelError, match=r"^the graph has no value 'nothing'$"):
         Program(jobs.net(0), ["nothing"])
 
 
 def test_plugin_imports_no_torch() -> None:
-    code = "import sys, prunus_torch.plugin as p; p.prunus_register(); assert 'torch' not in sys.modules"
+    code = "import sys, prunus_torch.plugin as p; p.prunus_register(); "
+    code += "assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,7 +6,6 @@ A plan is a list of {solver, weights, data, result}: a solver file, initial weig
 """
 
 import json
-import os
 import sys
 
 import caffe
@@ -26,7 +25,7 @@ def run(job):
     solver.net.set_input_arrays(x, y)
     solver.step(job["iterations"])
     result = {
-        "%s/%d" % (layer, index): blob.data.copy()
+        f"{layer}/{index}": blob.data.copy()
         for layer, blobs in solver.net.params.items()
         for index, blob in enumerate(blobs)
     }
@@ -34,11 +33,7 @@ def run(job):
 
 
 if __name__ == "__main__":
-    # One process a job, left without destructors: Caffe's memory does not survive many solvers.
-    for job in json.load(open(sys.argv[1])):
-        child = os.fork()
-        if not child:
-            run(job)
-            os._exit(0)
-        if os.waitpid(child, 0)[1]:
-            sys.exit("Caffe failed on " + job["solver"])
+    with open(sys.argv[1]) as plan:
+        jobs = json.load(plan)
+    for job in jobs:
+        run(job)

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 from onnx import helper
-from prunus_torch.testing.graphs import Array, model_of
-from prunus_torch.testing.jobs import job_of, network_of, roles_by_name
-from prunus_torch.train import train
 
 from prunus.evaluation.data import ArrayDataset
 from prunus.task import Batch, LearningRate, Recipe
 from prunus.training import Progress, TrainingJob
+from prunus_torch.testing.graphs import Array, model_of
+from prunus_torch.testing.jobs import job_of, network_of, roles_by_name
+from prunus_torch.train import train
 
 ITERATIONS = 24
 
@@ -49,9 +49,15 @@ def net(seed: int) -> ir.Model:
     ]
     ones, zeros = np.ones(6, np.float32), np.zeros(6, np.float32)
     constants = {
-        "conv/weight": weight(6, 2, 3, 3), "conv/bias": zeros, "ip/weight": weight(4, 6), "ip/bias": zeros[:4],
-        "bn/scale": ones, "bn/shift": zeros, "bn/mean": zeros, "bn/variance": ones,
-    }  # fmt: skip
+        "conv/weight": weight(6, 2, 3, 3),
+        "conv/bias": zeros,
+        "ip/weight": weight(4, 6),
+        "ip/bias": zeros[:4],
+        "bn/scale": ones,
+        "bn/shift": zeros,
+        "bn/mean": zeros,
+        "bn/variance": ones,
+    }
     return model_of(nodes, {"x": (8, 2, 7, 7)}, ["y"], constants)
 
 
@@ -64,9 +70,16 @@ def samples() -> Noisy:
 
 def recipe(solver: str = "Adam") -> Recipe:
     return Recipe(
-        solver=solver, iterations=ITERATIONS, batch_size=8, accumulate=2, snapshot=3, test_interval=5,
-        learning_rate=LearningRate("poly", 0.01), dropout={"f": 0.3}, weight_decay=1e-3,
-    )  # fmt: skip
+        solver=solver,
+        iterations=ITERATIONS,
+        batch_size=8,
+        accumulate=2,
+        snapshot=3,
+        test_interval=5,
+        learning_rate=LearningRate("poly", 0.01),
+        dropout={"f": 0.3},
+        weight_decay=1e-3,
+    )
 
 
 def job(
@@ -85,10 +98,16 @@ def job(
         time.sleep(pause)
 
     return job_of(
-        network_of(model, roles_by_name(model)), recipe(solver), samples(), workspace,
+        network_of(model, roles_by_name(model)),
+        recipe(solver),
+        samples(),
+        workspace,
         teacher=network_of(other, roles_by_name(other)) if distill else None,
-        report=report, resume=resume, seed=3, options={"threads": "1"},
-    )  # fmt: skip
+        report=report,
+        resume=resume,
+        seed=3,
+        options={"threads": "1"},
+    )
 
 
 if __name__ == "__main__":

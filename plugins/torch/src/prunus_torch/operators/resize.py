@@ -17,6 +17,8 @@ from torch.nn import functional
 
 from prunus_torch.operators.node import Builder, Node, Operation
 
+Coordinates = NDArray[Any]
+
 Taps = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Positions and weights, both ``(taps, output size)``."""
 
@@ -132,7 +134,7 @@ def _taps(size: int, wanted: int, scale: float, style: Style) -> Taps:
     else:
         low = np.floor(x)
         fraction = x - low
-        offsets = np.arange(2) if style.mode == "linear" else np.arange(-1, 3)
+        offsets = np.arange(*((0, 2) if style.mode == "linear" else (-1, 3)), dtype=np.float32)
         positions = low[None] + offsets[:, None]
         distance = np.abs(fraction[None] - offsets[:, None])
         weights = 1 - distance if style.mode == "linear" else _cubic(distance, style.cubic)
@@ -142,7 +144,7 @@ def _taps(size: int, wanted: int, scale: float, style: Style) -> Taps:
     return np.clip(positions, 0, size - 1).astype(np.int64), weights.astype(np.float32)
 
 
-def _coordinates(size: int, wanted: int, scale: float, how: str) -> NDArray[np.float32]:
+def _coordinates(size: int, wanted: int, scale: float, how: str) -> Coordinates:
     # In float32, as ONNX Runtime computes them: rounding decides ties of nearest.
     y = np.arange(wanted, dtype=np.float32)
     factor, half = np.float32(scale), np.float32(0.5)
@@ -155,7 +157,7 @@ def _coordinates(size: int, wanted: int, scale: float, how: str) -> NDArray[np.f
     return (y + half) / factor - half
 
 
-def _rounded(x: NDArray[np.float32], how: str) -> NDArray[np.float32]:
+def _rounded(x: Coordinates, how: str) -> Coordinates:
     if how == "floor":
         return np.floor(x)
     if how == "ceil":
@@ -165,7 +167,7 @@ def _rounded(x: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     return np.ceil(x - np.float32(0.5))
 
 
-def _cubic(distance: NDArray[np.floating[Any]], a: float) -> NDArray[np.floating[Any]]:
+def _cubic(distance: Coordinates, a: float) -> Coordinates:
     """Keys' kernel."""
     near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
     far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
