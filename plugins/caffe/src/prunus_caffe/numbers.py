@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import attrs
 import numpy as np
@@ -189,5 +188,7 @@ def _scalar(found: Sequence[Block], number: Number) -> Scalar | None:
 
 
 def _differs(scalar: Scalar, value: int) -> bool:
-    text: Any = scalar.text
-    return not (text.isdigit() and int(text) == value)
+    try:
+        return int(scalar.text, 0) != value
+    except ValueError:  # such as 010, which int() does not take
+        return int(scalar.text) != value

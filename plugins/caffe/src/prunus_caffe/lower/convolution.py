@@ -44,10 +44,9 @@ def _each(layer: LayerRecord, build: Builder, *, depthwise: bool, transposed: bo
                 layer, f"expected a bottom with channels and space, found {blob.dims}"
             )
         window = convolution_window(layer, build, len(blob.dims) - 2)
-        if index and blob.dims != build.bottom(layer).dims:
-            raise build.error(
-                layer, f"expected bottoms of one shape, found {build.bottom(layer).dims} and {blob.dims}"
-            )
+        first = build.bottom(layer).dims
+        if blob.dims != first:
+            raise build.error(layer, f"expected bottoms of one shape, found {first}, {blob.dims}")
         if not operands:
             blob = _gauge(layer, build, blob, transposed)
             operands = _weights(layer, build, blob.dims[1], window, depthwise, transposed)
