@@ -283,6 +283,30 @@ def test_exclude_and_named_nodes(
     assert [row["group"] for row in found["groups"]] == ["Conv2D_1"]
 
 
+def test_frozen_graph_needs_no_checkpoint(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from prunus.network import Compact, Destination, Source
+    from prunus_tensorflow import graphdef
+
+    network = graphdef.load(Source(files / "base.pbtxt", files / "base"))
+    destination = Destination(tmp_path, "compact", "net.pbtxt", {"frozen": "yes"})
+    graphdef.write(network, Compact(network.model, {}), destination)
+    frozen = tmp_path / "net.frozen.pb"
+    arguments = [
+        "--action", "prune", "--input_graph", frozen, "--workspace", tmp_path / "ws",
+        "--sparsity", "0.4", "--channel_batch", "1", "--output_graph", tmp_path / "small.pb",
+    ]  # fmt: skip
+    assert command(*arguments) == 0
+    assert (tmp_path / "small.pb").stat().st_size < frozen.stat().st_size
+    capsys.readouterr()
+    assert command(*arguments, "--eval_fn_path", files / "checkpoint.py") == 2
+    assert capsys.readouterr().err == (
+        f"error: {files / 'checkpoint.py'}: a script measures checkpoints and this graph is "
+        "frozen: give --data\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -42,23 +42,25 @@ def ana(options: Options) -> None:
 
 def prune(options: Options) -> None:
     """Mask channels for a sparsity; write the smaller graph and the masked checkpoint."""
-    _need(options, "input_graph", "input_ckpt", "output_graph", "output_ckpt", "workspace")
+    frozen = options.settings.weights is None and _is_frozen(options)
+    stored = () if frozen else ("input_ckpt", "output_ckpt")
+    _need(options, "input_graph", *stored, "output_graph", "workspace")
     if options.settings.rate is None:
         raise UsageError("--action prune needs --sparsity, such as 0.3")
     host = start()
     measure = _measure(options)
     pruned = prune_step(host, options.settings)
     _deliver_graph(pruned.loaded.network, pruned, options)
-    assert pruned.written.weights is not None
-    _deliver_checkpoint(pruned.written.weights, options.output_ckpt)
+    if pruned.written.weights is not None:
+        _deliver_checkpoint(pruned.written.weights, options.output_ckpt)
     report = pruned.report
     if measure is not None:
-        value = Measurement(measure.script.measure(pruned.written.weights))
+        value = measure.of_checkpoint(pruned.written.weights)
         report = _with_metric(report, measure.name, (_original(options, measure), value))
     report = attrs.evolve(
         report,
         files=_outputs(options),
-        next="prunus finetune --workspace … (or train, then prunus tensorflow --action transform)",
+        next="prunus finetune --workspace …, then prunus tensorflow --action transform",
     )
     notes(report.notes)
     show(attrs.evolve(report, notes=()), as_json=options.as_json)
@@ -86,8 +88,7 @@ def transform(options: Options) -> None:
     report = result.report
     measure = _measure(options)
     if measure is not None:
-        assert settings.weights is not None
-        value = Measurement(measure.script.measure(settings.weights))
+        value = measure.of_checkpoint(settings.weights)
         # The proof has shown that both give the same outputs.
         report = _with_metric(report, measure.name, (value, value))
     notes(report.notes)
@@ -116,11 +117,15 @@ def _need(options: Options, *names: str) -> None:
         "output_ckpt": options.output_ckpt,
     }
     missing = [f"--{name}" for name in names if values[name] is None]
-    model = options.settings.model
-    if "--input_ckpt" in missing and model is not None and model.suffix == ".pb":
+    if "--input_ckpt" in missing and _is_frozen(options):
         missing.remove("--input_ckpt")
     if missing:
         raise UsageError(f"missing {', '.join(missing)}")
+
+
+def _is_frozen(options: Options) -> bool:
+    """A binary graph without a checkpoint has its weights inside."""
+    return options.settings.model is not None and options.settings.model.suffix == ".pb"
 
 
 def _measure(options: Options) -> ScriptMeasure | None:
@@ -147,8 +152,7 @@ def _original(options: Options, measure: ScriptMeasure) -> Measurement:
     if stored is not None and stored.metric == measure.name:
         return stored.baseline
     source = workspace.recall("original") or Source(settings.model or Path(), settings.weights)
-    assert source.weights is not None
-    return Measurement(measure.script.measure(source.weights))
+    return measure.of_checkpoint(source.weights)
 
 
 def _with_metric(report: Report, name: str, values: tuple[Measurement, ...]) -> Report:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.analysis.journal import Journal
-from prunus.errors import PlanError
+from prunus.errors import PlanError, UsageError
 from prunus.folding import fold
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
@@ -60,8 +60,20 @@ class ScriptMeasure:
         with tempfile.TemporaryDirectory(prefix="prunus-eval-") as directory:
             destination = Destination(Path(directory), "masked")
             written = graphdef.write(network, Compact(network.model, {}), destination)
-            assert written.weights is not None
-            return Measurement(self.script.measure(written.weights))
+            return self.of_checkpoint(written.weights)
+
+    def of_checkpoint(self, checkpoint: Path | None) -> Measurement:
+        """Measure stored weights.
+
+        Raises:
+            UsageError: the graph is frozen, so there is no checkpoint to hand to the script.
+        """
+        if checkpoint is None:
+            raise UsageError(
+                f"{self.script.path}: a script measures checkpoints and this graph is frozen: "
+                "give --data"
+            )
+        return Measurement(self.script.measure(checkpoint))
 
 
 def analyze_with_script(
