@@ -184,9 +184,8 @@ def main() -> None:
     print(f"| nn.Module + torch.optim.SGD                | {a * 1e3:7.1f} ms |")
     print(f"| nn.Module + torch.optim.SGD, channels last | {b * 1e3:7.1f} ms |")
     print(f"| neutral graph + prunus_torch               | {c * 1e3:7.1f} ms |")
-    print(
-        f"ratio {c / b:.3f} at equal layout (target 1.15), {c / a:.3f} to the first; losses of the first steps differ by {worst:.1e}"
-    )
+    print(f"ratio {c / b:.3f} at equal layout (target 1.15), {c / a:.3f} to the first")
+    print(f"losses of the first steps differ by {worst:.1e}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 import pytest
+
 from prunus_torch.executor import evaluate
 from prunus_torch.testing.graphs import onnxruntime_outputs
 
