@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunus.descriptors import Descriptor, Format, Trainer
@@ -86,8 +85,3 @@ def _data(specification: str, network: Network, training: bool) -> Dataset | Non
     from prunus_tensorflow import data
 
     return data.open_data(specification, network, training)
-
-
-def model_kind(path: Path) -> str | None:
-    """Kind of a model path; see :func:`prunus_tensorflow.detect.kind`."""
-    return kind(path)
