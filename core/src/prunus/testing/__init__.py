@@ -1,1 +1,20 @@
-"""What plugin authors test with."""
+"""What plugin authors test with: small networks, random graphs and conformance checks.
+
+Each check is a callable that raises `AssertionError`; pytest is not needed to run it::
+
+    for check in criterion_checks("l1"):
+        check()
+
+    @pytest.mark.parametrize("check", criterion_checks("l1"), ids=str)
+    def test_conformance(check):
+        check()
+"""
+
+from __future__ import annotations
+
+from prunus.testing.check import Check
+from prunus.testing.checks_criterion import criterion_checks
+from prunus.testing.checks_format import format_checks
+from prunus.testing.checks_trainer import trainer_checks
+
+__all__ = ["Check", "criterion_checks", "format_checks", "trainer_checks"]
