@@ -85,6 +85,7 @@ class Site:
         inputs: Sequence[ir.Value],
         shape: Sequence[int],
         perm: Sequence[int],
+        /,
         **attributes: Any,
     ) -> Dynamic:
         """Add an operation; ``shape`` in native order, ``perm`` from neutral to native axes."""
@@ -134,7 +135,9 @@ def images(site: Site, x: Dynamic) -> Dynamic:
     return site.arranged(x, perm_of(rank, last(site.layer)))
 
 
-def shape_of(batch: int, channels: int, sizes: Sequence[int], channels_last: bool) -> tuple[int, ...]:
+def shape_of(
+    batch: int, channels: int, sizes: Sequence[int], channels_last: bool
+) -> tuple[int, ...]:
     """Native shape from its parts."""
     return (batch, *sizes, channels) if channels_last else (batch, channels, *sizes)
 

@@ -104,8 +104,10 @@ def _function(activation: Any) -> Function:
     if module.startswith("keras.") and name in FUNCTIONS:
         return FUNCTIONS[name]
     rule = RULES.get(type(activation).__name__)
-    if rule is not None and type(activation).__module__.startswith("keras.") and (
-        not activation.weights
+    if (
+        rule is not None
+        and type(activation).__module__.startswith("keras.")
+        and (not activation.weights)
     ):
         chosen = rule
         return lambda site, x: chosen(_as_layer(site, activation), x)

@@ -66,9 +66,7 @@ def _depthwise_perm(site: Site) -> tuple[int, ...]:
     return (rank, rank + 1, *range(rank))
 
 
-def _window(
-    site: Site, moved: Dynamic, kernel: Sequence[int], strides: Sequence[int]
-) -> Window:
+def _window(site: Site, moved: Dynamic, kernel: Sequence[int], strides: Sequence[int]) -> Window:
     layer = site.layer
     return window(spatial(moved), kernel, strides, layer.dilation_rate, layer.padding)
 

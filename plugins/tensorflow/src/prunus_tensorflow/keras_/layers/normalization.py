@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from prunus_tensorflow.graphdef.tensors import Dynamic, Unlowerable
-from prunus_tensorflow.keras_.site import Rule, Site, channels
+from prunus_tensorflow.keras_.site import Rule, Site, channels, perm_of
 
 
 def batch(site: Site, x: Dynamic) -> Dynamic:
@@ -88,7 +88,7 @@ def group(site: Site, x: Dynamic) -> Dynamic:
     result = site.emit(
         "Reshape", [even.value, site.numbers("shape", (0, *sizes))], x.shape, moved.perm
     )
-    padded = tuple(rank - 1 if axis == 1 else axis - (axis > 1) for axis in range(rank))
+    padded = perm_of(rank, True)
     if layer.scale:
         result = site.same("Mul", result, site.weight(layer.gamma, "scale", padded, squeeze=1))
     if layer.center:
@@ -118,9 +118,7 @@ def fixed(site: Site, x: Dynamic) -> Dynamic:
 
 def rescaling(site: Site, x: Dynamic) -> Dynamic:
     """``Rescaling``: ``x * scale + offset``; one number a channel freezes the channels."""
-    scale, offset = (
-        np.asarray(part, np.float32) for part in (site.layer.scale, site.layer.offset)
-    )
+    scale, offset = (np.asarray(part, np.float32) for part in (site.layer.scale, site.layer.offset))
     if scale.size > 1 or offset.size > 1:
         site.freeze(f"feeds '{site.name}' (Rescaling) with a number for every channel", x)
         x = site.native(x)
@@ -135,4 +133,3 @@ RULES: dict[str, Rule] = {
     "Normalization": fixed,
     "Rescaling": rescaling,
 }
-

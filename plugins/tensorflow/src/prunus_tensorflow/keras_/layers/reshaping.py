@@ -11,8 +11,10 @@ from prunus_tensorflow.keras_.site import Rule, Site, images, last
 
 
 def flatten(site: Site, x: Dynamic) -> Dynamic:
-    """``Flatten``: native order; channels-first data is moved to channels-last before
-    (keras/src/layers/reshaping/flatten.py)."""
+    """``Flatten``: native order; channels-first data is moved to channels-last before.
+
+    Source: keras/src/layers/reshaping/flatten.py.
+    """
     if not last(site.layer) and len(x.shape) > 2:
         order = (0, *range(2, len(x.shape)), 1)
         rows = site.arranged(x, order)
@@ -44,9 +46,7 @@ def repeat_vector(site: Site, x: Dynamic) -> Dynamic:
     """``RepeatVector``: (N, C) -> (N, n, C)."""
     rows = site.native(x)
     single = (x.shape[0], 1, x.shape[1])
-    lifted = site.emit(
-        "Unsqueeze", [rows.value, site.numbers("axes", (1,))], single, range(3)
-    )
+    lifted = site.emit("Unsqueeze", [rows.value, site.numbers("axes", (1,))], single, range(3))
     shape = (x.shape[0], int(site.layer.n), x.shape[1])
     return site.emit(
         "Tile", [lifted.value, site.numbers("repeats", (1, shape[1], 1))], shape, range(3)
@@ -72,9 +72,7 @@ def cropping(site: Site, x: Dynamic) -> Dynamic:
     for axis, (before, after) in zip(moved.perm[2:], widths, strict=True):
         shape[axis] -= before + after
     starts = [before for before, _ in widths]
-    ends = [
-        before + shape[axis] for axis, (before, _) in zip(moved.perm[2:], widths, strict=True)
-    ]
+    ends = [before + shape[axis] for axis, (before, _) in zip(moved.perm[2:], widths, strict=True)]
     operands = [
         site.numbers("starts", starts),
         site.numbers("ends", ends),
@@ -99,4 +97,3 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys([f"ZeroPadding{n}D" for n in (1, 2, 3)], zero_padding),
     **dict.fromkeys([f"Cropping{n}D" for n in (1, 2, 3)], cropping),
 }
-

@@ -60,9 +60,7 @@ def window(
         begins.append(begin)
         ends.append(end)
         sizes.append(out)
-    return Window(
-        tuple(kernel), tuple(strides), tuple(dilations), (*begins, *ends), tuple(sizes)
-    )
+    return Window(tuple(kernel), tuple(strides), tuple(dilations), (*begins, *ends), tuple(sizes))
 
 
 def _pads(padding: str, size: int, reach: int, stride: int) -> tuple[int, int]:

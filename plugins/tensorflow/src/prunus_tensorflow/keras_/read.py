@@ -1,0 +1,168 @@
+"""Model file -> Keras model."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prunus.errors import ModelError, PluginError, UsageError
+from prunus.network import Network, Source
+from prunus_tensorflow.keras_.lower import lower_model
+from prunus_tensorflow.runtime import tensorflow
+
+
+def load(source: Source) -> Network:
+    """Read ``.keras``, ``.h5`` or ``.hdf5``.
+
+    Options: ``input_node_shapes`` (as the ancestor: ``1,224,224,3``, several separated by
+    ``:``) for inputs without sizes; ``custom_objects`` names a Python file or module whose
+    layers and functions the model uses; ``unsafe=yes`` allows Lambda layers with stored code.
+
+    Raises:
+        ModelError: the file is missing, broken, or needs code that is not there.
+        UsageError: an option cannot be used.
+    """
+    path = source.model
+    custom = _custom(source.options.get("custom_objects", ""))
+    model, uncompiled = read_model(
+        path, custom, source.options.get("unsafe", "no").lower() in ("yes", "true", "1")
+    )
+    if source.weights is not None and source.weights != path:
+        _load_weights(model, path, source.weights)
+    shapes = _given(source.options.get("input_node_shapes", ""))
+    try:
+        return lower_model(model, path, shapes, custom, uncompiled)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error.__cause__
+
+
+def read_model(
+    path: Path, custom: Mapping[str, Any], unsafe: bool = False
+) -> tuple[Any, str | None]:
+    """The Keras model of a file, and why its compile settings could not be restored.
+
+    Raises:
+        ModelError: see `load`.
+    """
+    tensorflow()
+    import keras
+
+    if not path.exists():
+        raise ModelError(f"{path}: no such file; check --model")
+    _check_container(path)
+    reason = None
+    try:
+        with keras.saving.custom_object_scope(dict(custom)):
+            try:
+                return keras.saving.load_model(path, safe_mode=not unsafe), None
+            except Exception as error:  # noqa: BLE001 - the second attempt says what is wrong
+                reason = first_line(error)
+            return keras.saving.load_model(path, compile=False, safe_mode=not unsafe), reason
+    except Exception as error:
+        raise ModelError(f"{path}: {_explain(error)}") from error
+
+
+def _check_container(path: Path) -> None:
+    """Say plainly what Keras would say in many lines: not a zip, no config, truncated HDF5."""
+    import h5py
+
+    if path.suffix.lower() == ".keras":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                json.loads(archive.read("config.json"))
+                broken = archive.testzip()
+        except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise ModelError(
+                f"{path}: not a readable .keras file ({first_line(error)}); save the model again"
+            ) from error
+        if broken is not None:
+            raise ModelError(f"{path}: '{broken}' inside is damaged; save the model again")
+        return
+    try:
+        with h5py.File(path, "r") as stored:
+            found = "model_config" in stored.attrs
+    except OSError as error:
+        raise ModelError(
+            f"{path}: not a readable HDF5 file ({first_line(error)}); save the model again"
+        ) from error
+    if not found:
+        raise ModelError(
+            f"{path}: holds weights without a model; give the file of model.save() as --model "
+            "and this one as --weights"
+        )
+
+
+def _load_weights(model: Any, path: Path, weights: Path) -> None:
+    if not weights.exists():
+        raise ModelError(f"{weights}: no such file; check --weights")
+    try:
+        if weights.suffix == ".keras":
+            other, _ = read_model(weights, {})
+            model.set_weights(other.get_weights())
+        else:
+            model.load_weights(weights)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{weights}: does not fit {path}: {first_line(error)}") from error
+
+
+def _custom(specification: str) -> dict[str, Any]:
+    """Public classes and functions of a Python file or module."""
+    if not specification:
+        return {}
+    tensorflow()
+    try:
+        if specification.endswith(".py"):
+            spec = importlib.util.spec_from_file_location(
+                f"prunus_custom_{Path(specification).stem}", specification
+            )
+            if spec is None or spec.loader is None or not Path(specification).exists():
+                raise UsageError(f"custom_objects: {specification}: no such file")
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(specification)
+    except UsageError:
+        raise
+    except ImportError as error:
+        raise UsageError(f"custom_objects: {specification}: {first_line(error)}") from error
+    except Exception as error:
+        raise PluginError(f"custom_objects: {specification}: {first_line(error)}") from error
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__
+    }
+
+
+def _given(text: str) -> list[tuple[int, ...]]:
+    """Shapes without the batch."""
+    parts = [part for part in text.replace(";", ":").split(":") if part.strip()]
+    try:
+        return [tuple(int(n) for n in part.strip(" []").split(","))[1:] for part in parts]
+    except ValueError as error:
+        raise UsageError(
+            f"input_node_shapes '{text}' cannot be read: write 1,32,32,1, several with ':'"
+        ) from error
+
+
+def _explain(error: Exception) -> str:
+    text = first_line(error)
+    if "Could not locate" in text or "Unknown layer" in text or "Could not deserialize" in text:
+        return f"{text} (give --option custom_objects=FILE.py with the classes it needs)"
+    if "safe_mode" in str(error) or "unsafe" in str(error):
+        return "holds a Lambda layer with stored code; --option unsafe=yes runs it"
+    return text
+
+
+def first_line(error: BaseException) -> str:
+    """First line of an error, cut where Keras starts to print whole configurations."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    line = lines[0].split(" Full object config")[0]
+    return line if len(line) <= 300 else f"{line[:300]}…"

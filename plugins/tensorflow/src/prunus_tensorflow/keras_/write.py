@@ -1,0 +1,84 @@
+"""Compact or masked network -> Keras model file of the kind that was read."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prunus.errors import ModelError
+from prunus.network import Compact, Destination, Network, Written
+from prunus_tensorflow.keras_.origin import KerasOrigin
+from prunus_tensorflow.keras_.read import first_line
+from prunus_tensorflow.keras_.rebuild import model_of
+
+
+def write(network: Network, compact: Compact, destination: Destination) -> Written:
+    """Write an ordinary Keras model of smaller layers.
+
+    The name is the user's, else the original's. Optimizer state is not kept: it belongs to
+    weights that are gone.
+
+    Raises:
+        ModelError: Keras cannot build or save the smaller model.
+    """
+    origin = network.origin
+    assert isinstance(origin, KerasOrigin)
+    model = model_of(network, compact if destination.stage == "compact" else None)
+    original = "model.keras" if origin.path is None else origin.path.name
+    path = destination.directory / (destination.name or original)
+    if path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
+        path = path.with_name(path.name + Path(original).suffix)
+    save(model, path)
+    if origin.uncompiled and origin.path is not None and path.suffix == ".keras":
+        _keep_compile_settings(origin.path, path)
+    return Written(path, None)
+
+
+def save(model: Any, path: Path) -> None:
+    """Save by the suffix, without Keras' advice on formats.
+
+    Raises:
+        ModelError: the file cannot be written.
+    """
+    try:
+        with _quiet():
+            model.save(path)
+    except Exception as error:
+        raise ModelError(f"{path}: Keras cannot save the model: {first_line(error)}") from error
+
+
+def _keep_compile_settings(original: Path, path: Path) -> None:
+    """Settings that name the user's own code are copied as they are in the file."""
+    if original.suffix != ".keras":
+        return
+    with zipfile.ZipFile(original) as archive:
+        settings = json.loads(archive.read("config.json")).get("compile_config")
+    if settings is None:
+        return
+    fresh = path.with_name(f".{path.name}.tmp")
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(fresh, "w") as target:
+        for entry in archive.infolist():
+            content = archive.read(entry)
+            if entry.filename == "config.json":
+                config = json.loads(content)
+                config["compile_config"] = settings
+                content = json.dumps(config).encode()
+            target.writestr(entry, content)
+    os.replace(fresh, path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("absl")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
