@@ -217,7 +217,8 @@ def test_missing_files(model: Path) -> None:
     with pytest.raises(ModelError) as error:
         load(Source(model))
     assert str(error.value) == (
-        f"{model}: a prototxt holds no weights; give the caffemodel with --weights"
+        f"{model}: a prototxt holds no weights; give the caffemodel with --weights "
+        "(to look at the structure alone: --option weights=random)"
     )
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from pathlib import Path
-
 import attrs
 
 from prunus.errors import ModelError
@@ -15,8 +12,8 @@ from prunus_caffe.caffemodel import read_weights
 from prunus_caffe.lower import Lowered, lower
 from prunus_caffe.lower.sources import Samples, parse_shapes
 from prunus_caffe.origin import Origin
-from prunus_caffe.records import LayerRecord, NetRecord
 from prunus_caffe.structure import read_structure
+from prunus_caffe.task import sample_shape, task_of
 from prunus_caffe.template import empty_weights
 
 FORMAT = "caffe"
@@ -41,10 +38,11 @@ def load(source: Source) -> Network:
         blobs = RandomBlobs()
     else:
         raise ModelError(
-            f"{source.model}: a prototxt holds no weights; give the caffemodel with --weights"
+            f"{source.model}: a prototxt holds no weights; give the caffemodel with --weights "
+            "(to look at the structure alone: --option weights=random)"
         )
     given = parse_shapes(source.options.get("input-shape", ""))
-    lowered = lower(net, blobs, Samples(given, lambda layer: _measured(layer, source.model)))
+    lowered = lower(net, blobs, Samples(given, lambda layer: sample_shape(layer, source.model)))
     net = attrs.evolve(
         net, feeds=lowered.feeds, dropout=lowered.dropout, sample_shapes=lowered.sample_shapes,
         parameters={
@@ -53,7 +51,7 @@ def load(source: Source) -> Network:
             for layer, index in zip(parameter.layers, parameter.indices, strict=True)
         },
     )  # fmt: skip
-    return _network(lowered, Origin(net, weights, lowered.parameters), _task(net, source))
+    return _network(lowered, Origin(net, weights, lowered.parameters), task_of(net, source))
 
 
 def _network(lowered: Lowered, origin: Origin, task: Task) -> Network:
@@ -67,22 +65,3 @@ def _network(lowered: Lowered, origin: Origin, task: Task) -> Network:
         task=task,
         notes=lowered.notes,
     )
-
-
-def _task(net: NetRecord, source: Source) -> Task:
-    try:
-        module = import_module("prunus_caffe.task")
-    except ModuleNotFoundError:
-        return Task()
-    task: Task = module.task_of(net, source)
-    return task
-
-
-def _measured(layer: LayerRecord, model: Path) -> tuple[int, ...] | None:
-    """Size of the first sample of a data layer, if its data is there."""
-    try:
-        module = import_module("prunus_caffe.task")
-    except ModuleNotFoundError:
-        return None
-    shape: tuple[int, ...] | None = module.sample_shape(layer, model)
-    return shape
