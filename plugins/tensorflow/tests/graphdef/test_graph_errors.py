@@ -362,3 +362,18 @@ def test_tied_weight_in_two_layouts_is_left_whole(tools: Any, tmp_path: Path) ->
     network = load(tools.make(build))
     assert "t" not in {binding.index for binding in network.bindings.values()}
     assert len(network.frozen) == 4
+
+
+def test_frozen_file_that_changed_meanwhile(tools: Any, tmp_path: Path) -> None:
+    from prunus_tensorflow import graphdef
+
+    source = tools.make(networks.lenet(False))
+    network = load(source)
+    destination = Destination(tmp_path, "compact", "a.pbtxt", {"frozen": "yes"})
+    written = graphdef.write(network, Compact(network.model, {}), destination)
+    (path,) = [one for one in written.others if one.suffix == ".pb"]
+    frozen = load(Source(path))
+    path.write_bytes(path.read_bytes() + b"\x22\x00")
+    with pytest.raises(ModelError) as caught:
+        graphdef.write(frozen, Compact(frozen.model, {}), Destination(tmp_path, "masked", "b.pb"))
+    assert str(caught.value) == f"{path}: changed since it was read: run the step again"

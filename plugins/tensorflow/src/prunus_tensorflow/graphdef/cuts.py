@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -10,7 +11,6 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
 from prunus.network import Compact, Network
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.names import split
@@ -19,6 +19,7 @@ from prunus_tensorflow.graphdef.place import Place
 from prunus_tensorflow.graphdef.view import VARIABLES, GraphView, shape_attr
 
 Kept = Mapping[int, NDArray[np.int64]]
+Pick = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 @attrs.frozen(eq=False)
@@ -27,29 +28,31 @@ class Cut:
 
     Attributes:
         array: New values in native shape; ``None`` to take them from the old array.
-        positions: Flat positions in the old array, in the new native shape; ``None`` if the
-            shape stays.
+        shape: New native shape.
         before: Old native shape.
+        pick: Takes the part that remains out of an array of the old shape, in the new native
+            shape; ``None`` if the shape stays.
     """
 
     array: NDArray[Any] | None
-    positions: NDArray[np.int64] | None
+    shape: tuple[int, ...]
     before: tuple[int, ...]
+    pick: Pick | None = None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """New native shape."""
-        return self.before if self.positions is None else self.positions.shape
+    def smaller(self) -> bool:
+        """True if something is cut off."""
+        return self.pick is not None
 
     def of(self, old: NDArray[Any]) -> NDArray[Any]:
         """New content for an array of the old shape tied to this one (a slot)."""
-        return old if self.positions is None else old.reshape(-1)[self.positions]
+        return old if self.pick is None else self.pick(old)
 
 
 def find_cuts(network: Network, compact: Compact, origin: GraphOrigin) -> dict[str, Cut]:
     """Native node -> its new content, for every bound initializer.
 
-    Only shapes that shrink carry positions; arrays that keep their shape carry values.
+    Slices are taken when they are asked for: index arrays would outweigh the weights.
     """
     groups = _groups(compact.model)
     cuts = {}
@@ -64,17 +67,13 @@ def find_cuts(network: Network, compact: Compact, origin: GraphOrigin) -> dict[s
 
 def _cut(place: Place, array: NDArray[Any], kept: Kept, group: int | None) -> Cut:
     native = place.to_native(array, group)
-    size = int(np.prod(place.shape))
-    if native.size == size:
-        return Cut(native.reshape(place.shape), None, place.shape)
-    index = np.arange(size, dtype=np.int64).reshape(place.shape)
-    positions = place.to_native(_take(place.to_neutral(index), kept), group)
-    if positions.shape != native.shape:
-        raise ModelError(
-            f"variable '{place.holder.key}': kept positions {list(positions.shape)} do not fit the "
-            f"compact weight {list(native.shape)}"
-        )
-    return Cut(native, positions, place.shape)
+    if native.size == math.prod(place.shape):
+        return Cut(native.reshape(place.shape), place.shape, place.shape)
+
+    def pick(old: NDArray[Any]) -> NDArray[Any]:
+        return place.to_native(_take(place.to_neutral(old.reshape(place.shape)), kept), group)
+
+    return Cut(native, native.shape, place.shape, pick)
 
 
 def _take(array: NDArray[Any], kept: Kept) -> NDArray[Any]:
@@ -115,12 +114,14 @@ def fit_holders(cuts: Mapping[str, Cut], view: GraphView, shapes: Any) -> dict[s
             new for old, new in zip(cut.before, cut.shape, strict=True) if old != 1
         )
         target = tuple(size if size == 1 else next(sizes) for size in real)
-        fitted[node] = Cut(
-            None if cut.array is None else cut.array.reshape(target),
-            None if cut.positions is None else cut.positions.reshape(target),
-            real,
-        )
+        array = None if cut.array is None else cut.array.reshape(target)
+        pick = None if cut.pick is None else _reshaped(cut.pick, target)
+        fitted[node] = Cut(array, target, real, pick)
     return fitted
+
+
+def _reshaped(pick: Pick, shape: tuple[int, ...]) -> Pick:
+    return lambda old: pick(old).reshape(shape)
 
 
 def find_slots(
@@ -140,19 +141,21 @@ def find_slots(
     smaller = {
         origin.variables[node]: cut
         for node, cut in cuts.items()
-        if node in origin.variables and cut.positions is not None
+        if node in origin.variables and cut.smaller
     }
     for key, others in _applied(view, origin.variables):
         cut = smaller.get(key)
-        for other in others if cut is not None else ():
-            if other not in own and stored.get(other) == cut.before:  # type: ignore[union-attr]
-                found[other] = Cut(None, cut.positions, cut.before)  # type: ignore[union-attr]
+        if cut is None:
+            continue
+        for other in others:
+            if other not in own and stored.get(other) == cut.before:
+                found[other] = attrs.evolve(cut, array=None)
     for name, shape in stored.items():
         if name in own or name in found:
             continue
         for key, cut in smaller.items():
             if f"/{key}/" in f"/{name}" and shape == cut.before:
-                found[name] = Cut(None, cut.positions, cut.before)
+                found[name] = attrs.evolve(cut, array=None)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,42 @@ def _values(proto: Any) -> Any:
     }
     name = fields.get(proto.dtype)
     return None if name is None else getattr(proto, name)
+
+
+def copy_without(message: Any, heavy: Set[str]) -> Any:
+    """Copy of a GraphDef whose Consts in ``heavy`` have an empty content.
+
+    Those are written anew, and copying all weights of a frozen graph would cost its size
+    once more. Anything out of the ordinary (a MetaGraphDef, unknown fields) is copied whole.
+    """
+    from google.protobuf.unknown_fields import UnknownFieldSet
+
+    new = type(message)()
+    if not heavy or "node" not in message.DESCRIPTOR.fields_by_name or UnknownFieldSet(message):
+        new.CopyFrom(message)
+        return new
+    _copy_fields(message, new, "node")
+    for node in message.node:
+        content = node.op == "Const" and node.attr["value"].tensor.tensor_content
+        light = new.node.add()
+        if node.name not in heavy or not content or UnknownFieldSet(node):
+            light.CopyFrom(node)
+            continue
+        _copy_fields(node, light, "attr")
+        for key, value in node.attr.items():
+            if key != "value":
+                light.attr[key].CopyFrom(value)
+        _copy_fields(node.attr["value"].tensor, light.attr["value"].tensor, "tensor_content")
+        light.attr["value"].tensor.tensor_content = b"\0"
+    return new
+
+
+def _copy_fields(source: Any, target: Any, skip: str) -> None:
+    """Copy all set fields but one."""
+    for field, value in source.ListFields():
+        if field.name == skip:
+            continue
+        if hasattr(value, "MergeFrom"):
+            getattr(target, field.name).MergeFrom(value)
+        else:
+            setattr(target, field.name, value)

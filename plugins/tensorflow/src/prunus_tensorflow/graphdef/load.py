@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -86,10 +87,13 @@ def load(source: Source) -> Network:
         UsageError: an option cannot be read.
     """
     structure = read_structure(source.model)
+    digest = hashlib.sha256(structure.content or b"").hexdigest()
     view = GraphView(structure.graph)
     chosen, notes = make_steps(view, {})
     steps = name_patterns(chosen)
     checkpoint = _checkpoint(source, structure, view)
+    if checkpoint is None and structure.kind == "binary":
+        structure = attrs.evolve(structure, content=None)  # as large as the weights
     inferred = InferredShapes(structure.graph)
     try:
         ends = choose_ends(
@@ -108,7 +112,7 @@ def load(source: Source) -> Network:
             error if text.startswith(str(source.model)) or _names_file(text, checkpoint)
             else ModelError(f"{source.model}: {text}")
         ) from error.__cause__
-    return _network(source, structure, view, checkpoint, shapes, ends, lowering, notes)
+    return _network(source, structure, digest, view, checkpoint, shapes, ends, lowering, notes)
 
 
 def _names_file(text: str, checkpoint: Checkpoint | None) -> bool:
@@ -118,6 +122,7 @@ def _names_file(text: str, checkpoint: Checkpoint | None) -> bool:
 def _network(
     source: Source,
     structure: Structure,
+    digest: str,
     view: GraphView,
     checkpoint: Checkpoint | None,
     shapes: Mapping[str, tuple[int, ...]],
@@ -129,6 +134,7 @@ def _network(
     origin = GraphOrigin(
         model=source.model,
         kind=structure.kind,
+        digest=digest,
         content=structure.content,
         checkpoint=None if checkpoint is None else checkpoint.prefix,
         version=2 if checkpoint is None else checkpoint.version,

@@ -32,7 +32,9 @@ class GraphOrigin:
     Attributes:
         model: Structure file as given.
         kind: ``text`` or ``binary`` GraphDef, ``meta`` (binary MetaGraphDef) or ``metatext``.
-        content: The whole structure file.
+        digest: SHA-256 of the structure file.
+        content: The whole structure file; ``None`` for a frozen binary one, which is as large
+            as the weights and is read again when it is written.
         checkpoint: Checkpoint prefix (V2) or file (V1); ``None`` for a frozen graph.
         version: Checkpoint format, 1 or 2.
         places: Initializer name -> native place.
@@ -44,7 +46,8 @@ class GraphOrigin:
 
     model: Path
     kind: str
-    content: bytes
+    digest: str
+    content: bytes | None
     checkpoint: str | None
     version: int
     places: Mapping[str, Place]

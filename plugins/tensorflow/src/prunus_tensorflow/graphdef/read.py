@@ -25,13 +25,13 @@ class Structure:
     Attributes:
         path: The file.
         kind: ``text`` or ``binary`` GraphDef, ``meta`` or ``metatext`` MetaGraphDef.
-        content: Its bytes.
+        content: Its bytes; ``None`` once they are not needed any more.
         message: The parsed GraphDef or MetaGraphDef protobuf.
     """
 
     path: Path
     kind: str
-    content: bytes
+    content: bytes | None
     message: Any
 
     @property

@@ -93,7 +93,7 @@ class Surroundings:
     def _const(self, node: Any, cut: Cut, owner: str) -> None:
         proto = self.nodes[node.name].attr["value"].tensor
         old = const_value(node)
-        if old.shape != cut.before or cut.positions is None:
+        if old.shape != cut.before or not cut.smaller:
             return
         earlier = self._sliced.get(node.name)
         if earlier is not None and earlier.shape != cut.shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from prunus_tensorflow.graphdef.cuts import (
     fit_holders,
     variable_shapes,
 )
-from prunus_tensorflow.graphdef.edits import set_shape, set_tensor
+from prunus_tensorflow.graphdef.edits import copy_without, set_shape, set_tensor
 from prunus_tensorflow.graphdef.freeze import freeze
 from prunus_tensorflow.graphdef.inferred import InferredShapes
 from prunus_tensorflow.graphdef.origin import GraphOrigin
@@ -46,18 +47,18 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     origin = network.origin
     assert isinstance(origin, GraphOrigin)
     source = compact if destination.stage == "compact" else Compact(network.model, {})
-    message = parse(origin.model, origin.kind, origin.content)
+    message = parse(origin.model, origin.kind, _content_of(origin))
     graph = message.graph_def if origin.kind.startswith("meta") else message
     view = GraphView(graph)
     shapes = variable_shapes(view)
     cuts = fit_holders(
         find_cuts(network, source, origin), view, lambda name: _shape(view, shapes, name)
     )
-    smaller = any(cut.positions is not None for cut in cuts.values())
+    smaller = any(cut.smaller for cut in cuts.values())
     checkpoint = None if origin.checkpoint is None else open_checkpoint(Path(origin.checkpoint))
     slots = {} if checkpoint is None else find_slots(cuts, origin, view, checkpoint.shapes)
-    new = type(message)()
-    new.CopyFrom(message)
+    heavy = {name for name, cut in cuts.items() if cut.smaller}
+    new = copy_without(message, heavy)
     new_graph = new.graph_def if origin.kind.startswith("meta") else new
     _edit(_Change(origin, view, new_graph, cuts, slots, source), smaller)
     model = destination.directory / (destination.name or origin.model.name)
@@ -104,7 +105,7 @@ def _edit(change: _Change, smaller: bool) -> None:
     for name, cut in change.cuts.items():
         node = nodes[name]
         if node.op == "Const" and cut.array is not None:
-            same = cut.positions is None and (const_value(node) == cut.array).all()
+            same = not cut.smaller and (const_value(node) == cut.array).all()
             if not same:
                 set_tensor(node.attr["value"].tensor, cut.array)
     if not smaller:
@@ -118,10 +119,10 @@ def _edit(change: _Change, smaller: bool) -> None:
     variables = {name: cut for name, cut in change.cuts.items() if name in origin.variables}
     variables.update({by_key[key]: cut for key, cut in change.slots.items() if key in by_key})
     for name, cut in variables.items():
-        if cut.positions is not None:
+        if cut.smaller:
             around.variable(name, cut)
     for name, cut in change.cuts.items():
-        if cut.positions is not None and name not in variables:
+        if cut.smaller and name not in variables:
             around.reshapes(name, cut)
     editor.forward(origin, change.compact.model)
     before = InferredShapes(change.view.graph)
@@ -158,11 +159,28 @@ def _refresh_shapes(change: _Change, before: InferredShapes) -> None:
             )
 
 
+def _content_of(origin: GraphOrigin) -> bytes:
+    """The structure file, read again where it was too large to keep.
+
+    Raises:
+        ModelError: it is gone or another one.
+    """
+    if origin.content is not None:
+        return origin.content
+    try:
+        content = origin.model.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{origin.model}: cannot be read again ({error.strerror})") from error
+    if hashlib.sha256(content).hexdigest() != origin.digest:
+        raise ModelError(f"{origin.model}: changed since it was read: run the step again")
+    return content
+
+
 def _content(origin: GraphOrigin, message: Any, new: Any, graph: Any, new_graph: Any) -> bytes:
     if message == new:
-        return origin.content
+        return _content_of(origin)
     if origin.kind in ("text", "metatext"):
-        text = origin.content.decode("utf-8")
+        text = _content_of(origin).decode("utf-8")
         return edit_text(text, graph, new_graph, origin.kind == "metatext").encode("utf-8")
     return bytes(new.SerializeToString(deterministic=True))
 
