@@ -43,7 +43,7 @@ def lower_model(
     walk = Walk()
     symbols = list(graph.inputs)
     inputs = [
-        walk.input(symbol.name.split(":")[0], shape)
+        walk.input(symbol._keras_history.operation.name, shape)
         for symbol, shape in zip(symbols, _shapes(symbols, shapes), strict=True)
     ]
     results = walk.run(model, inputs)

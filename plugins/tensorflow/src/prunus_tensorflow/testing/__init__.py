@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: random Keras models, and comparison with Keras itself."""
