@@ -65,8 +65,8 @@ def main() -> None:
     text = (
         f"By the ancestor's formula: {baseline[0]:,} operations and {baseline[1]:,} parameters, "
         f"its final.prototxt of rate 0.7 {published[0]:,} and {published[1]:,}: both as published. "
-        f"True counts: {round(cost.total):,} MACs and {parameters:,} parameters, fully connected layers "
-        "included. benchmarks/caffe_ancestor.py."
+        f"True counts: {round(cost.total):,} MACs and {parameters:,} parameters, fully connected "
+        "layers included. benchmarks/caffe_ancestor.py."
     )
     header = (
         "rate", "ancestor removed", "MACs removed here", "of the convolutions alone",
