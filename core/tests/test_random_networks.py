@@ -1,0 +1,58 @@
+"""Masked equals compact on networks and plans that hypothesis makes up."""
+
+from __future__ import annotations
+
+import onnx
+import onnx_ir as ir
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from prunus.compaction import compact
+from prunus.grouping import find_groups
+from prunus.masking import mask
+from prunus.proof import compare
+from prunus.testing.strategies import networks, plans
+
+REGROUPING = pytest.mark.xfail(
+    raises=ValueError,
+    strict=True,
+    reason="Shrinker.dims counts a diagonal of kept channels in a shuffle as a full square",
+)
+"""Take this mark away with the fix; the seeded examples reach conv(4) - shuffle(2) - conv."""
+
+quick = settings(
+    max_examples=120,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@REGROUPING
+@quick
+@given(st.data())
+def test_masked_equals_compact(data):
+    network = data.draw(networks())
+    grouping = find_groups(network)
+    keep = data.draw(plans(grouping.groups))
+    masked = mask(network, grouping, keep)
+    smaller = compact(masked, grouping, keep)
+    onnx.checker.check_model(ir.to_proto(smaller.model), full_check=True)
+    proof = compare(masked.model, smaller.model)
+    assert proof.error <= 1e-5, proof
+
+
+@REGROUPING
+@quick
+@given(networks())
+def test_every_layer_is_grouped_or_has_a_reason(network):
+    grouping = find_groups(network)
+    makers = {
+        node.name
+        for node in network.model.graph
+        if node.op_type in ("Conv", "ConvTranspose", "Gemm")
+    }
+    named = {layer for group in grouping.groups for layer in group.layers}
+    named |= {protected.layer for protected in grouping.protected if protected.reason}
+    assert makers == named
