@@ -130,7 +130,8 @@ def test_masked_stage_keeps_the_structure_and_foretells_the_compact_one(tmp_path
     model, network = made(tmp_path, ODD)
     masked, small = pruned(network)
     first, second = out(tmp_path, masked, small, "masked"), out(tmp_path, masked, small, "compact")
-    assert first.model == model
+    assert first.model == tmp_path / "masked" / model.name
+    assert first.model.read_bytes() == model.read_bytes()
     assert first.weights == tmp_path / "masked" / "sparse.caffemodel"
     assert (tmp_path / "masked" / "final.prototxt").read_bytes() == second.model.read_bytes()
     again = load(Source(first.model, first.weights))

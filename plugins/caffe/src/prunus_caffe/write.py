@@ -24,8 +24,8 @@ SPARSE, TRANSFORMED, STRUCTURE = "sparse.caffemodel", "transformed.caffemodel", 
 def write(network: Network, compact: Compact, destination: Destination) -> Written:
     """Write one stage under the ancestor's names.
 
-    ``masked``: ``sparse.caffemodel`` for the original prototxt, and ``final.prototxt``, the
-    structure ``transform`` will give. ``compact``: ``transformed.caffemodel`` and
+    ``masked``: a copy of the original prototxt under its own name, ``sparse.caffemodel``
+    for it, and ``final.prototxt``, the structure ``transform`` will give. ``compact``: ``transformed.caffemodel`` and
     ``final.prototxt``, or the names chosen by the user.
 
     Raises:
@@ -43,13 +43,21 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
         structure.write_bytes(text)
         if destination.stage == "masked":
             _write_weights(weights, origin, network.model, {}, [])
-            return Written(origin.net.path, weights, (structure,))
+            original = _original(destination, origin)
+            original.write_bytes(encode(origin.net.document.text))
+            return Written(original, weights, (structure,))
         _write_weights(weights, origin, compact.model, compact.kept, numbers)
     except OSError as error:
         raise ModelError(
             f"{error.filename or weights}: cannot be written ({error.strerror})"
         ) from error
     return Written(structure, weights)
+
+
+def _original(destination: Destination, origin: Origin) -> Path:
+    """Where the copy of the whole structure goes; never in the way of the small one."""
+    name = origin.net.path.name
+    return destination.directory / ("original.prototxt" if name == STRUCTURE else name)
 
 
 def _names(destination: Destination) -> tuple[Path, Path]:

@@ -1,0 +1,53 @@
+"""The format keeps every promise of the core's conformance kit."""
+
+# ruff: noqa: E501 (network texts are easier to read whole)
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from prunus.network import Compact, Destination, Source
+from prunus.testing import Check, format_checks
+from prunus.testing.checks_format import Unknown
+from prunus_caffe.read import load
+from prunus_caffe.write import write
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="prunus-caffe-")
+
+TEXT = """name: "sample"  # kept
+input: "data" input_dim: 1 input_dim: 3 input_dim: 10 input_dim: 10
+layer { name: "c1" type: "Convolution" bottom: "data" top: "c1"
+  convolution_param { num_output: 8 kernel_size: 3 bias_term: false } }
+layer { name: "s1" type: "Scale" bottom: "c1" top: "c1" scale_param { bias_term: true } }
+layer { name: "r1" type: "ReLU" bottom: "c1" top: "c1" }
+layer { name: "c2" type: "Convolution" bottom: "c1" top: "c2"
+  convolution_param { num_output: 8 kernel_size: 3 pad: 1 } }
+layer { name: "add" type: "Eltwise" bottom: "c1" bottom: "c2" top: "add" }
+layer { name: "p" type: "Pooling" bottom: "add" top: "p" pooling_param { kernel_size: 3 stride: 2 } }
+layer { name: "f1" type: "InnerProduct" bottom: "p" top: "f1" inner_product_param { num_output: 10 } }
+layer { name: "r2" type: "ReLU" bottom: "f1" top: "f1" }
+layer { name: "f2" type: "InnerProduct" bottom: "f1" top: "f2" inner_product_param { num_output: 4 } }
+"""
+OPAQUE = TEXT.replace("ReLU\" bottom: \"f1\"", "Mystery\" bottom: \"f1\"")
+
+
+def sample(name: str, text: str) -> Source:
+    folder = Path(_FOLDER.name) / name
+    folder.mkdir()
+    model = folder / f"{name}.prototxt"
+    model.write_text(text)
+    network = load(Source(model, None, {"weights": "random"}))
+    written = write(network, Compact(network.model, {}), Destination(folder, "masked"))
+    return Source(model, written.weights)
+
+
+CHECKS = format_checks(
+    "caffe", [sample("plain", TEXT)], Unknown(sample("unknown", OPAQUE), ("r2",))
+)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=str)
+def test_conformance(check: Check) -> None:
+    check()
