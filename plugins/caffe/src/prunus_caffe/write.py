@@ -24,9 +24,9 @@ SPARSE, TRANSFORMED, STRUCTURE = "sparse.caffemodel", "transformed.caffemodel", 
 def write(network: Network, compact: Compact, destination: Destination) -> Written:
     """Write one stage under the ancestor's names.
 
-    ``masked``: a copy of the original prototxt under its own name, ``sparse.caffemodel``
-    for it, and ``final.prototxt``, the structure ``transform`` will give. ``compact``: ``transformed.caffemodel`` and
-    ``final.prototxt``, or the names chosen by the user.
+    ``masked``: a copy of the original prototxt under its own name, ``sparse.caffemodel`` for
+    it, and ``final.prototxt``, the structure ``transform`` will give. ``compact``:
+    ``transformed.caffemodel`` and ``final.prototxt``, or the names chosen by the user.
 
     Raises:
         ModelError: a file cannot be written, or prototxt cannot express the network.
