@@ -8,8 +8,8 @@ import os
 import sys
 
 os.environ.setdefault("GLOG_minloglevel", "2")
-import caffe  # noqa: E402
-import numpy as np  # noqa: E402
+import caffe
+import numpy as np
 
 caffe.set_mode_cpu()
 masked, small = (caffe.Net(sys.argv[i], sys.argv[i + 1], caffe.TEST) for i in (1, 3))

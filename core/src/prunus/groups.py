@@ -50,10 +50,8 @@ class Group:
         name: Native names of the producing layers, joined by ``+``; unique.
         layers: Native layers whose output channels are in the group.
         members: Every initializer slice that goes with the units.
-        values: Graph values carrying the channels into a weight -> ``(C, k)``
-            positions on the flattened label axes, for masking activations.
-        rows: For each grouped convolution or shuffle the units pass: ``(C,)`` row of
-            every unit; equal numbers must remain in every row.
+        rows: For each grouped convolution or shuffle the units pass: ``(R, C)`` channels
+            of every unit in every row; equal numbers must remain in all rows.
         exact: False where removal changes neighbours (cross-channel LRN).
     """
 

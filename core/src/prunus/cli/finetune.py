@@ -35,6 +35,7 @@ def tuning_options(function: F) -> F:
             click.option("--iterations", type=click.IntRange(1), help="weight updates"),
             click.option("--batch-size", type=click.IntRange(1), help="in place of the recipe's"),
             click.option("--learning-rate", type=float, help="in place of the recipe's base rate"),
+            click.option("--snapshot", type=click.IntRange(0), help="iterations between snapshots"),
             click.option("--caffe-python", help="interpreter of the user's pycaffe"),
             click.option("--seed", type=int, help="seed of everything drawn [0]"),
         )
@@ -54,6 +55,7 @@ def tuning_from(given: dict[str, Any]) -> Tuning:
         iterations=given.pop("iterations"),
         batch_size=given.pop("batch_size"),
         learning_rate=given.pop("learning_rate"),
+        snapshot=given.pop("snapshot"),
         options={} if python is None else {"caffe-python": python},
     )
 

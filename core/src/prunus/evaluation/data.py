@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from zipfile import BadZipFile
 
 import attrs
 import numpy as np
@@ -78,7 +79,7 @@ def _open_npz(path: Path, transform: Transform, value: ir.Value) -> ArrayDataset
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise DataError(f"{path}: not a readable .npz file ({error})") from error
     if "x" not in arrays:
         raise DataError(f"{path}: no array 'x' (samples), found {sorted(arrays) or 'nothing'}")

@@ -30,11 +30,13 @@ def prunus_load(format: str, source: Source) -> Network:
 def prunus_compact(
     format: str, network: Network, compact: Compact, destination: Destination
 ) -> Written:
-    """Write ``<name>.onnx`` with the metadata of the file that was read."""
+    """Write a file of the name that was read, in a folder of the destination's name."""
     model = network.model if destination.stage == "masked" else compact.model
     origin = network.origin
     assert isinstance(origin, Path)
-    path = destination.directory / f"{destination.name or origin.stem}.onnx"
+    directory = destination.directory / (destination.name or "")
+    directory.mkdir(exist_ok=True)
+    path = directory / origin.name
     ir.save(model, path)
     return Written(path, None)
 

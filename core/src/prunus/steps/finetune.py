@@ -34,7 +34,7 @@ class Tuning:
         data: Training samples; the network's own without it.
         distill: Imitate the original network; needs no labels.
         resume: Continue from the newest snapshot.
-        epochs, iterations, batch_size, learning_rate: In place of the recipe's.
+        epochs, iterations, batch_size, learning_rate, snapshot: In place of the recipe's.
         options: Trainer options by name.
     """
 
@@ -45,6 +45,7 @@ class Tuning:
     iterations: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
+    snapshot: int | None = None
     options: Mapping[str, str] = attrs.field(factory=dict)
 
 
@@ -70,6 +71,7 @@ def finetune(
         DataError: no training samples, or no labels without ``distill``.
     """
     workspace = workspace_of(settings)
+    settings = workspace.with_options(settings)
     source, directory = _pruned(workspace, settings)
     loaded = load(host, attrs.evolve(settings, model=source.model, weights=source.weights))
     keep = masked_units(loaded.network, loaded.grouping)
@@ -177,6 +179,8 @@ def _recipe(network: Network, tuning: Tuning, training: Dataset) -> Recipe:
     if tuning.learning_rate is not None:
         policy = attrs.evolve(recipe.learning_rate, base=tuning.learning_rate)
         recipe = attrs.evolve(recipe, learning_rate=policy)
+    if tuning.snapshot is not None:
+        recipe = attrs.evolve(recipe, snapshot=tuning.snapshot)
     if tuning.iterations is not None:
         recipe = attrs.evolve(recipe, iterations=tuning.iterations)
     elif tuning.epochs is not None:

@@ -62,13 +62,14 @@ def prune(host: Host, settings: Settings) -> Pruned:
     for name, units in present.items():
         keep[name] = keep.get(name, units) & units
     changed = any(not np.array_equal(keep[n], present.get(n, np.ones_like(keep[n]))) for n in keep)
-    _check(budget, loaded, keep)
+    remark = _check(budget, loaded, keep)
     masked = mask(
         fold(loaded.network, loaded.grouping, _newly(keep, present), samples), loaded.grouping, keep
     )
     smaller = compact(masked, loaded.grouping, keep)
     written = _write(host, settings, workspace, loaded, masked, smaller, budget)
     notes = _notes(settings, sensitivity, evaluator, changed, loaded.network)
+    notes = notes if remark is None else (*notes, remark)
     report = _report(loaded, original, masked, smaller, keep, evaluator, written, budget, notes)
     _remember(workspace, loaded, written, keep, budget, allocation, changed)
     return Pruned(loaded, masked, smaller, keep, written, report, changed)
@@ -157,22 +158,21 @@ def _newly(keep: Keep, present: Keep) -> Keep:
     }
 
 
-def _check(budget: Budget, loaded: Loaded, keep: Keep) -> None:
+def _check(budget: Budget, loaded: Loaded, keep: Keep) -> str | None:
+    """A sentence where the rate is hit only as nearly as whole channels allow.
+
+    Raises:
+        PlanError: the plan removes nothing.
+    """
     removed = 1 - loaded.cost.macs(loaded.cost.kept(keep)) / loaded.cost.total
     if not keep and budget.rate != 0:
         raise PlanError("the plan removes nothing: no group allows it; raise --rate or --threshold")
-    if (
-        budget.rate
-        and abs(removed - budget.rate) > TOLERANCE * budget.rate
-        and removed > budget.rate
-    ):
-        # removing more than asked happens only where earlier rounds went further already
-        return
-    if budget.rate and removed < budget.rate * (1 - TOLERANCE):
-        raise PlanError(
-            f"rate {budget.rate:g} is not reachable with these groups; the nearest is "
-            f"{removed:.4f}: lower --multiple, or exclude fewer layers"
+    if budget.rate and abs(removed - budget.rate) > TOLERANCE * budget.rate:
+        return (
+            f"rate {budget.rate:g} was asked, {removed:.4f} is the nearest found with whole channels "
+            f"in multiples of {budget.multiple}; a smaller --multiple comes nearer"
         )
+    return None
 
 
 def _write(
@@ -296,6 +296,7 @@ def _remember(
         "structure": structure_digest(loaded.network),
     }
     write_json(directory / "plan.json", plan)
+    workspace.update(options=dict(loaded.source.options))
     if workspace.recall("original") is None:
         workspace.remember("original", loaded.source)
     workspace.remember("pruned", written, directory=str(directory.absolute()), changed=changed)

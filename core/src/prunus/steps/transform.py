@@ -104,6 +104,7 @@ def newest(settings: Settings) -> Settings:
     same = tuned is not None and tuned["directory"] == pruned["directory"]
     source = workspace.recall("finetuned" if same else "pruned")
     assert source is not None
+    settings = workspace.with_options(settings)
     return attrs.evolve(settings, model=source.model, weights=source.weights)
 
 

@@ -55,7 +55,13 @@ class Workspace:
     def remember(self, name: str, written: Written | Source, **more: Any) -> None:
         """Remember a model by name."""
         weights = None if written.weights is None else str(written.weights.absolute())
-        self.update(**{name: {"model": str(written.model.absolute()), "weights": weights, **more}})
+        place = {"model": str(written.model.absolute()), "weights": weights}
+        self.update(**{name: {**place, **more}})
+
+    def with_options(self, settings: Settings) -> Settings:
+        """Settings with the format options earlier steps were given, unless said anew."""
+        stored = self.state().get("options", {})
+        return attrs.evolve(settings, options={**stored, **settings.options})
 
     def recall(self, name: str) -> Source | None:
         """A remembered model."""
