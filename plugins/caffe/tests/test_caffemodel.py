@@ -1,6 +1,6 @@
 """Weights files: forms of storage, what does not fit, what is damaged."""
 
-# ruff: noqa: E501 (network texts and messages are easier to read whole)
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The format keeps every promise of the core's conformance kit."""
 
-# ruff: noqa: E501 (network texts are easier to read whole)
+
 from __future__ import annotations
 
 import tempfile

@@ -4,7 +4,7 @@ Protobuf itself is the judge of what is right: what our readers accept, it accep
 with the same content.
 """
 
-# ruff: noqa: E501 (network texts and messages are easier to read whole)
+
 from __future__ import annotations
 
 from pathlib import Path

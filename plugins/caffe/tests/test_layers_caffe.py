@@ -1,6 +1,6 @@
 """Every layer type with odd parameters: the neutral graph against real Caffe, number by number."""
 
-# ruff: noqa: E501 (network texts and messages are easier to read whole)
+
 from __future__ import annotations
 
 from pathlib import Path

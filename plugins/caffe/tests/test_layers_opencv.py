@@ -1,6 +1,6 @@
 """Layer types the Caffe wheel lacks, against OpenCV DNN where it has them, else by formula."""
 
-# ruff: noqa: E501 (network texts and messages are easier to read whole)
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """What the neutral graph holds: names, inputs, outputs, what is cut off and why."""
 
-# ruff: noqa: E501 (network texts and messages are easier to read whole)
+
 from __future__ import annotations
 
 from pathlib import Path

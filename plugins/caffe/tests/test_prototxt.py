@@ -1,6 +1,6 @@
 """The editing parser: places, oddities, errors."""
 
-# ruff: noqa: E501 (network texts and messages are easier to read whole)
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Our table of messages against the one inside real Caffe."""
 
-# ruff: noqa: E501 (network texts and messages are easier to read whole)
+
 from __future__ import annotations
 
 import json

@@ -1,6 +1,6 @@
 """Records: both layer formats, inputs, phases, and what is wrong with a file."""
 
-# ruff: noqa: E501 (network texts and messages are easier to read whole)
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Write-back: only numbers change in the text, only blobs in the weights."""
 
-# ruff: noqa: E501 (network texts and messages are easier to read whole)
+
 from __future__ import annotations
 
 import re

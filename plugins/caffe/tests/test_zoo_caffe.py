@@ -3,7 +3,7 @@
 A part of benchmarks/caffe_zoo.py, which has them all.
 """
 
-# ruff: noqa: E501 (network texts and messages are easier to read whole)
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -169,8 +169,8 @@ def _check(budget: Budget, loaded: Loaded, keep: Keep) -> str | None:
         raise PlanError("the plan removes nothing: no group allows it; raise --rate or --threshold")
     if budget.rate and abs(removed - budget.rate) > TOLERANCE * budget.rate:
         return (
-            f"rate {budget.rate:g} was asked, {removed:.4f} is the nearest found with whole channels "
-            f"in multiples of {budget.multiple}; a smaller --multiple comes nearer"
+            f"rate {budget.rate:g} was asked, {removed:.4f} is the nearest found with whole "
+            f"channels in multiples of {budget.multiple}; a smaller --multiple comes nearer"
         )
     return None
 
