@@ -1,0 +1,1 @@
+"""Parts of the trainer: samples, objective, optimizer, snapshots, Ctrl-C."""
