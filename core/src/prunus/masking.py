@@ -35,12 +35,18 @@ def mask(network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.boo
             stored = changed.get(name, weights[name])
             # large weights are copied only where something is not zero yet
             if (
-                member.role in _ZEROED
+                _zeroed(network, member)
                 and _slices(stored, member)[_index(stored, member, removed)].any()
             ):
                 changed[name] = stored if name in changed else stored.copy()
                 fill(changed[name], member, removed, 0.0)
     return network.with_weights(changed)
+
+
+def _zeroed(network: Network, member: Member) -> bool:
+    """Vectors no file holds (a BatchNorm without scale of its own) are left as they are."""
+    stored = not network.bindings or member.initializer in network.bindings
+    return member.role in ("filter", "input") or (member.role in _ZEROED and stored)
 
 
 def fill(
@@ -85,8 +91,12 @@ def masked_units(network: Network, grouping: Grouping) -> dict[str, NDArray[np.b
 
 
 def _used(network: Network, group: Group) -> NDArray[np.bool_]:
+    """``(C,)`` whether any weight of a unit is not zero; no copy of the weights is made."""
     used = np.zeros(group.size, bool)
+    weights = network.weights()
     for member in group.members:
         if member.role in ("filter", "input"):
-            used |= member.slices(network).any(1)
+            array = weights[member.initializer]
+            rest = tuple(axis for axis in range(array.ndim) if axis not in member.axes)
+            used |= array.any(rest).ravel()[member.positions].any(1)
     return used

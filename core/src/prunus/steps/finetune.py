@@ -225,7 +225,7 @@ def _write(
     keep = masked_units(network, loaded.grouping)
     smaller = compact(network, loaded.grouping, keep)
     with staged(target) as stage:
-        destination = Destination(stage, "masked", f"_iter_{iterations}", settings.options)
+        destination = Destination(stage, "masked", f"_iter_{iterations}", loaded.source.options)
         written = host.call(
             Format,
             loaded.format.name,

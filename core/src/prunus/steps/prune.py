@@ -102,13 +102,12 @@ def _original(host: Host, settings: Settings, workspace: Workspace, loaded: Load
     """The unpruned network, which rates and comparisons refer to."""
     source = workspace.recall("original")
     if settings.baseline is not None:
-        source = Source(loaded.source.model, settings.baseline, loaded.source.options)
-    if source is None or source.weights == loaded.source.weights:
-        return loaded.network
-    if source.model.absolute() != loaded.source.model.absolute():
+        source = Source(loaded.source.model, settings.baseline)
+    if source is None or not source.model.exists():
         return loaded.network
     network, _ = read_network(host, attrs.evolve(source, options=loaded.source.options))
-    return network
+    same = structure_digest(network) == structure_digest(loaded.network)
+    return network if same else loaded.network
 
 
 def _matching(workspace: Workspace, loaded: Loaded, original: Network) -> Sensitivity | None:
@@ -186,7 +185,7 @@ def _write(
 ) -> Written:
     directory = workspace.path / round_name(loaded.format, budget)
     with staged(directory) as stage:
-        destination = Destination(stage, "masked", None, settings.options)
+        destination = Destination(stage, "masked", None, loaded.source.options)
         written = host.call(
             Format,
             loaded.format.name,

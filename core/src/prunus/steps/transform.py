@@ -68,7 +68,7 @@ def transform(
         evaluator_for(loaded, settings, _original(host, workspace, loaded)) if measure else None
     )
     with staged(directory) as stage:
-        destination = Destination(stage, "compact", None, settings.options)
+        destination = Destination(stage, "compact", None, loaded.source.options)
         written = host.call(
             Format,
             loaded.format.name,

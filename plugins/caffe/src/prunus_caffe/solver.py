@@ -13,6 +13,7 @@ from prunus_caffe import prototxt
 from prunus_caffe.bind import bind
 from prunus_caffe.datasets.layer import READ, batch_size
 from prunus_caffe.lower.table import is_loss
+from prunus_caffe.prototxt import Document, Edit
 from prunus_caffe.records import LayerRecord, NetRecord
 
 _TYPES = {
@@ -83,6 +84,14 @@ def recipe_of(net: NetRecord, solver_path: Path | None) -> Recipe:
         batch_size=next((size for size in sizes if size), recipe.batch_size),
         bn_momentum=_moving_average(net),
     )
+
+
+def finetune_solver(document: Document, net: str, prefix: str) -> str:
+    """The user's solver with only ``net`` and ``snapshot_prefix`` rewritten (as the ancestor)."""
+    edits = []
+    for key, value in (("net", net), ("train_net", net), ("snapshot_prefix", prefix)):
+        edits += [Edit(s.start, s.end, f'"{value}"') for s in document.root.scalars(key)]
+    return document.edited(edits)
 
 
 def _solver(path: Path) -> Recipe:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from prunus.errors import ModelError
 from prunus.network import Compact, Destination, Network, Written
+from prunus_caffe import prototxt
 from prunus_caffe.lower.normalization import statistics_factor
 from prunus_caffe.numbers import Number, compact_numbers, edited_text
 from prunus_caffe.origin import Origin, Parameter
 from prunus_caffe.prototxt import encode
+from prunus_caffe.solver import finetune_solver
 from prunus_caffe.splice import rewrite
 
 Array = NDArray[np.float32]
@@ -25,7 +27,8 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     """Write one stage under the ancestor's names.
 
     ``masked``: a copy of the original prototxt under its own name, ``sparse.caffemodel`` for
-    it, and ``final.prototxt``, the structure ``transform`` will give. ``compact``:
+    it, ``final.prototxt``, the structure ``transform`` will give, and where the option ``solver``
+    is given ``net_finetune.prototxt`` and ``solver_finetune.prototxt``. ``compact``:
     ``transformed.caffemodel`` and ``final.prototxt``, or the names chosen by the user.
 
     Raises:
@@ -45,13 +48,26 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
             _write_weights(weights, origin, network.model, {}, [])
             original = _original(destination, origin)
             original.write_bytes(encode(origin.net.document.text))
-            return Written(original, weights, (structure,))
+            return Written(original, weights, (structure, *_training(destination, text)))
         _write_weights(weights, origin, compact.model, compact.kept, numbers)
     except OSError as error:
         raise ModelError(
             f"{error.filename or weights}: cannot be written ({error.strerror})"
         ) from error
     return Written(structure, weights)
+
+
+def _training(destination: Destination, structure: bytes) -> tuple[Path, ...]:
+    """The ancestor's files for training the pruned structure by hand, where a solver is known."""
+    solver = destination.options.get("solver")
+    if solver is None:
+        return ()
+    net = destination.directory / "net_finetune.prototxt"
+    net.write_bytes(structure)
+    text = finetune_solver(prototxt.read(Path(solver)), net.name, "snapshots/")
+    path = destination.directory / "solver_finetune.prototxt"
+    path.write_bytes(encode(text))
+    return net, path
 
 
 def _original(destination: Destination, origin: Origin) -> Path:
