@@ -1,0 +1,80 @@
+"""The ancestor's config.prototxt, read unchanged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prunus.errors import ModelError, UsageError
+from prunus_caffe.config import read_config
+from prunus_caffe.decent_p import translated
+
+CONFIG = """workspace: "examples/decent_p/"
+gpu: "0,1,2,3"
+test_iter: 100
+acc_name: "top-1"
+model: "examples/decent_p/float.prototxt"
+#weights: "examples/decent_p/float.caffemodel"
+weights: "examples/decent_p/regular_rate_0.1/_iter_10000.caffemodel"
+solver: "examples/decent_p/solver.prototxt"
+# change rate from 0.1 to 0.2
+#rate: 0.1
+rate: 0.2
+pruner {
+method: REGULAR
+exclude { layer_top: "conv1" layer_top: "conv2" }
+}
+"""
+
+
+def config(tmp_path, text):
+    path = tmp_path / "config.prototxt"
+    path.write_text(text)
+    return path
+
+
+def test_published_form(tmp_path):
+    settings = read_config(config(tmp_path, CONFIG))
+    assert settings.workspace == Path("examples/decent_p")
+    assert settings.model == Path("examples/decent_p/float.prototxt")
+    assert settings.weights == Path("examples/decent_p/regular_rate_0.1/_iter_10000.caffemodel")
+    assert settings.solver == Path("examples/decent_p/solver.prototxt")
+    assert (settings.rate, settings.batches, settings.metric) == (0.2, 100, "top-1")
+    assert settings.exclude == ("conv1", "conv2")
+    assert settings.notes == ("gpu 0,1,2,3: analysis and pruning run on the CPU",)
+
+
+@pytest.mark.parametrize("text", ["", "layer { name: 'x' }", "net: 'a' base_lr: 1", "model = 'x'"])
+def test_other_files_are_left_to_others(tmp_path, text):
+    assert read_config(config(tmp_path, text)) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "message"),
+    [
+        ("rate: 0.2\n", "rate: lots\n", UsageError, ":11: expected a number after 'rate', found 'lots'"),
+        ("test_iter: 100", "test_iter: 0", UsageError, ": 'test_iter' is a whole number from 1, found 0"),
+        ("REGULAR", "FAST", UsageError, ":13: method 'FAST' is not known; the only one is REGULAR"),
+        ("model:", "#model:", UsageError, ": expected key 'model', found none"),
+        ("pruner {", "pruner", ModelError, ":13: expected ':' or '{' after 'pruner', found 'method'"),
+    ],
+)
+def test_bad_values_name_file_and_line(tmp_path, old, new, kind, message):
+    path = config(tmp_path, CONFIG.replace(old, new, 1) if old != "rate: 0.2\n" else CONFIG.replace("\nrate: 0.2\n", "\nrate: lots\n"))
+    with pytest.raises(kind) as error:
+        read_config(path)
+    assert str(error.value) == f"{path}{message}"
+
+
+def test_unknown_key_is_noted(tmp_path):
+    settings = read_config(config(tmp_path, CONFIG + "speed: 3\n"))
+    assert settings.notes[0].endswith(":16: key 'speed' is not known and has no effect")
+
+
+def test_spelling_of_decent_p():
+    assert translated(["prune", "-config", "c"]) == ["prune", "--config", "c"]
+    assert translated(["transform", "-model", "m", "-weights=w"]) == [
+        "transform", "--model", "m", "--weights=w", "--output", "."
+    ]  # fmt: skip
+    assert translated(["stat", "-model", "m"]) == ["stat", "--model", "m", "--option", "weights=random"]

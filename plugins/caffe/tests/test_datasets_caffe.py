@@ -1,0 +1,154 @@
+"""Data layers: every kind of source, and transform_param as real Caffe applies it."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+
+import lmdb
+import numpy as np
+import pytest
+from PIL import Image
+
+from prunus.errors import DataError
+from prunus_caffe.datasets.layer import open_layer
+from prunus_caffe.datasets.transform import Transform
+from prunus_caffe.schema import message
+from prunus_caffe.structure import read_structure
+
+
+def layer(tmp_path, text):
+    path = tmp_path / "data.prototxt"
+    path.write_text(text)
+    return read_structure(path).layers[0]
+
+
+def write_lmdb(path, images, encoded=False):
+    with lmdb.open(str(path), map_size=1 << 24) as database, database.begin(write=True) as writer:
+        for number, image in enumerate(images):
+            datum = message("Datum")(label=number % 3, channels=image.shape[0])
+            datum.height, datum.width = image.shape[1:]
+            if encoded:
+                buffer = io.BytesIO()
+                Image.fromarray(image[::-1].transpose(1, 2, 0)).save(buffer, "PNG")
+                datum.data, datum.encoded = buffer.getvalue(), True
+            else:
+                datum.data = image.tobytes()
+            writer.put(f"{number:05d}".encode(), datum.SerializeToString())
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (7, 3, 10, 12), np.uint8)
+
+
+DATA = 'layer {{ name: "d" type: "Data" top: "data" top: "label" transform_param {{ {} }} data_param {{ source: "db" batch_size: 2 backend: LMDB }} }}'
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_lmdb(tmp_path, images, encoded):
+    write_lmdb(tmp_path / "db", images, encoded)
+    data = open_layer(layer(tmp_path, DATA.format("")), tmp_path)
+    batch = data.read(np.array([4, 1]), None)
+    assert np.array_equal(batch.inputs["data"], images[[4, 1]].astype(np.float32))
+    assert batch.labels.tolist() == [1, 1]
+    assert len(data) == 7
+
+
+def test_test_phase_takes_the_centre_and_training_draws(tmp_path, images):
+    write_lmdb(tmp_path / "db", images)
+    text = DATA.format("crop_size: 8 mirror: true scale: 0.5 mean_value: 10 mean_value: 20 mean_value: 30")
+    data = open_layer(layer(tmp_path, text), tmp_path)
+    mean = np.array([10, 20, 30], np.float32)[:, None, None]
+    expected = (images[0].astype(np.float32) - mean)[:, 1:9, 2:10] * 0.5
+    assert np.allclose(data.read(np.array([0]), None).inputs["data"][0], expected)
+    crops = {
+        data.read(np.array([0]), np.random.default_rng(seed)).inputs["data"].tobytes()
+        for seed in range(60)
+    }
+    assert len(crops) > 15  # 3 · 5 places, two directions
+
+
+def test_mean_file_is_read_at_the_place_of_the_crop(tmp_path, images):
+    write_lmdb(tmp_path / "db", images)
+    mean = np.arange(360, dtype=np.float32).reshape(3, 10, 12)
+    blob = message("BlobProto")(num=1, channels=3, height=10, width=12, data=mean.ravel().tolist())
+    (tmp_path / "mean.binaryproto").write_bytes(blob.SerializeToString())
+    text = DATA.format('crop_size: 6 mean_file: "mean.binaryproto"')
+    data = open_layer(layer(tmp_path, text), tmp_path)
+    expected = (images[2] - mean)[:, 2:8, 3:9]
+    assert np.allclose(data.read(np.array([2]), None).inputs["data"][0], expected)
+
+
+def test_image_list(tmp_path, images):
+    for number, image in enumerate(images[:2]):
+        Image.fromarray(image[::-1].transpose(1, 2, 0)).save(tmp_path / f"{number}.png")
+    (tmp_path / "list.txt").write_text("0.png 4\n1.png 2\n")
+    text = f'layer {{ name: "d" type: "ImageData" top: "data" top: "label" image_data_param {{ source: "list.txt" root_folder: "{tmp_path}/" batch_size: 1 }} }}'
+    data = open_layer(layer(tmp_path, text), tmp_path)
+    batch = data.read(np.array([0, 1]), None)
+    assert np.array_equal(batch.inputs["data"], images[:2].astype(np.float32))
+    assert batch.labels.tolist() == [4, 2]
+
+
+def test_hdf5(tmp_path, monkeypatch):
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(1).standard_normal((5, 2, 3, 3)).astype(np.float32)
+    with h5py.File("a.h5", "w") as file:
+        file["data"], file["label"] = rows, np.arange(5)
+    (tmp_path / "files.txt").write_text("a.h5\n")
+    text = 'layer { name: "d" type: "HDF5Data" top: "data" top: "label" hdf5_data_param { source: "files.txt" batch_size: 2 } }'
+    batch = open_layer(layer(tmp_path, text), tmp_path).read(np.arange(5), None)
+    assert np.array_equal(batch.inputs["data"], rows)
+    assert batch.labels.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_messages(tmp_path, images):
+    with pytest.raises(DataError, match=r"db: no such database \(layer 'd'\); paths in a prototxt start from"):
+        open_layer(layer(tmp_path, DATA.format("")), tmp_path)
+    level = DATA.format("").replace("LMDB", "LEVELDB")
+    with pytest.raises(DataError, match="names a LevelDB, which is not read; write it as LMDB with Caffe's convert_imageset --backend=lmdb"):
+        open_layer(layer(tmp_path, level), tmp_path)
+    write_lmdb(tmp_path / "db", images[:0])
+    with pytest.raises(DataError, match=r"db: no samples \(layer 'd'\)"):
+        open_layer(layer(tmp_path, DATA.format("")), tmp_path)
+
+
+def test_image_smaller_than_its_crop(tmp_path, images):
+    write_lmdb(tmp_path / "small", images)
+    text = DATA.format("crop_size: 11").replace('"db"', '"small"')
+    data = open_layer(layer(tmp_path, text), tmp_path)
+    with pytest.raises(DataError, match="an image of 10×12 is smaller than crop_size 11×11"):
+        data.read(np.array([0]), None)
+
+
+def test_mirrored_half_of_the_time(images):
+    transform = Transform(1.0, (0, 0), True, np.zeros((1, 1, 1), np.float32))
+    rng = np.random.default_rng(0)
+    flips = [not np.array_equal(transform.apply(images[0], rng), images[0]) for _ in range(200)]
+    assert 70 < sum(flips) < 130
+
+
+@pytest.mark.caffe
+def test_batches_equal_real_caffe(tmp_path, images, caffe):
+    """TEST-phase batches of a real Data layer: crop, mean image, scale."""
+    write_lmdb(tmp_path / "real", images)
+    mean = np.random.default_rng(3).random((3, 10, 12)).astype(np.float32) * 100
+    blob = message("BlobProto")(num=1, channels=3, height=10, width=12, data=mean.ravel().tolist())
+    (tmp_path / "mean.binaryproto").write_bytes(blob.SerializeToString())
+    text = DATA.format(
+        f'crop_size: 7 scale: 0.25 mean_file: "{tmp_path}/mean.binaryproto"'
+    ).replace('"db"', f'"{tmp_path}/real"').replace("batch_size: 2", "batch_size: 7")
+    (tmp_path / "net.prototxt").write_text(text)
+    code = (
+        "import caffe, numpy as np\n"
+        f"net = caffe.Net(r'{tmp_path}/net.prototxt', caffe.TEST)\n"
+        "net.forward()\n"
+        f"np.savez(r'{tmp_path}/out.npz', data=net.blobs['data'].data, label=net.blobs['label'].data)\n"
+    )
+    subprocess.run([caffe, "-c", code], check=True, capture_output=True)
+    found = np.load(tmp_path / "out.npz")
+    batch = open_layer(layer(tmp_path, text), tmp_path).read(np.arange(7), None)
+    assert np.allclose(batch.inputs["data"], found["data"], atol=1e-4)
+    assert batch.labels.tolist() == found["label"].tolist()

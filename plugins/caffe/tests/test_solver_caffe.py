@@ -1,0 +1,105 @@
+"""solver.prototxt and the net's own settings become a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prunus.errors import UsageError
+from prunus.network import Source
+from prunus_caffe import prototxt
+from prunus_caffe.read import load
+from prunus_caffe.solver import finetune_solver, read_solver, recipe_of, solver_type
+
+NET = """
+layer { name: "d" type: "Data" top: "data" top: "label" include { phase: TRAIN }
+  transform_param { crop_size: 6 } data_param { source: "none" batch_size: 16 backend: LMDB } }
+layer { name: "d" type: "Data" top: "data" top: "label" include { phase: TEST }
+  transform_param { crop_size: 6 } data_param { source: "none" batch_size: 10 backend: LMDB } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  param { lr_mult: 1 decay_mult: 1 } param { lr_mult: 2 decay_mult: 0 }
+  convolution_param { num_output: 4 kernel_size: 3 } }
+layer { name: "drop" type: "Dropout" bottom: "conv" top: "conv" dropout_param { dropout_ratio: 0.3 } }
+layer { name: "fc" type: "InnerProduct" bottom: "conv" top: "fc" inner_product_param { num_output: 3 } }
+layer { name: "acc" type: "Accuracy" bottom: "fc" bottom: "label" top: "top-5"
+  accuracy_param { top_k: 5 } include { phase: TEST } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" loss_weight: 0.5 }
+"""
+
+SOLVER = """# a comment
+net: "net.prototxt"  # kept
+type: "Nesterov" base_lr: 0.02 lr_policy: "multistep" gamma: 0.5 stepvalue: 10 stepvalue: 20
+momentum: 0.8 weight_decay: 0.001 max_iter: 30 iter_size: 2 clip_gradients: 5 regularization_type: "L1"
+snapshot: 7 snapshot_prefix: 'out/net'
+"""
+
+
+@pytest.fixture
+def network(tmp_path):
+    (tmp_path / "net.prototxt").write_text(NET)
+    (tmp_path / "solver.prototxt").write_text(SOLVER)
+    options = {
+        "weights": "random", "input-shape": "data:3x6x6", "solver": str(tmp_path / "solver.prototxt")
+    }  # fmt: skip
+    return load(Source(tmp_path / "net.prototxt", None, options))
+
+
+def test_recipe(network):
+    recipe = network.task.recipe
+    assert recipe.solver == "Nesterov"
+    assert recipe.learning_rate.policy == "multistep"
+    assert recipe.learning_rate.base == pytest.approx(0.02)
+    assert recipe.learning_rate.steps == (10, 20)
+    assert (recipe.iterations, recipe.accumulate, recipe.batch_size, recipe.snapshot) == (30, 2, 16, 7)
+    assert recipe.clip_gradients == 5
+    assert recipe.regularization == "L1"
+    assert recipe.lr_mult == {"conv/weight": 1, "conv/bias": 2}
+    assert recipe.decay_mult == {"conv/weight": 1, "conv/bias": 0}
+    assert list(recipe.dropout.values()) == [pytest.approx(0.3)]
+    (loss,) = recipe.losses
+    assert (loss.kind, loss.outputs, loss.weight) == ("softmax_cross_entropy", ("fc",), 0.5)
+
+
+def test_metric_is_the_accuracy_layer_by_its_top(network):
+    assert (network.task.metric.name, network.task.metric.k) == ("top-5", 5)
+    assert network.task.batch_size == 10
+
+
+def test_old_solver_type_numbers(tmp_path):
+    (tmp_path / "s").write_text("base_lr: 0.1 solver_type: RMSPROP")
+    assert solver_type(read_solver(tmp_path / "s"), tmp_path / "s") == "RMSProp"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            'lr_policy: "steps"',
+            "unknown lr_policy 'steps'; Caffe has exp, fixed, inv, multistep, poly, sigmoid, step",
+        ),
+        (
+            'type: "Lion"',
+            "unknown solver type 'Lion'; there are SGD, Nesterov, AdaGrad, RMSProp, AdaDelta, Adam",
+        ),
+    ],
+)
+def test_unknown_names(tmp_path, text, message):
+    path = tmp_path / "solver.prototxt"
+    path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        read_solver(path)
+    assert str(error.value) == f"{path}: {message}"
+
+
+def test_without_a_solver_the_net_still_tells_its_part(tmp_path, network):
+    recipe = recipe_of(network.origin.net, None)
+    assert recipe.lr_mult["conv/bias"] == 2
+    assert recipe.batch_size == 16
+
+
+def test_finetune_solver_changes_two_values_only():
+    document = prototxt.parse(SOLVER, Path("solver.prototxt"))
+    text = finetune_solver(document, "net_finetune.prototxt", "snapshots/")
+    expected = SOLVER.replace('"net.prototxt"', '"net_finetune.prototxt"')
+    assert text == expected.replace("'out/net'", '"snapshots/"')
