@@ -21,6 +21,7 @@ from prunus_tensorflow.keras_.origin import KerasOrigin
 from prunus_tensorflow.keras_.read import first_line
 from prunus_tensorflow.keras_.rebuild import leaves, model_of
 from prunus_tensorflow.keras_.recipe import learning_rate
+from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
 from prunus_tensorflow.training.interrupt import deferred
 from prunus_tensorflow.training.objective import (
@@ -129,17 +130,19 @@ class _Run:
 
 
 def _prepare(job: TrainingJob, origin: KerasOrigin) -> _Run:
-    model = model_of(job.network, job.compact)
+    # compiled anew without the user's metrics: they cost time, and those of old .h5 files fail
+    model, original = model_of(job.network, job.compact, compiled=False), origin.model
     inputs = [symbol._keras_history.operation.name for symbol in origin.model.inputs]
-    optimizer = optimizer_for(model, job.recipe, _stated_rate(job.network))
+    optimizer = optimizer_for(original, job.recipe, _stated_rate(job.network))
     targets: Targets
     if job.teacher is not None:
         teacher = model_of(job.teacher, compiled=False)
         loss, targets = imitation(model, teacher, inputs)
         model.compile(optimizer=optimizer, loss=loss)
-    elif getattr(model, "compiled", False) and model.loss is not None:
+    elif getattr(original, "compiled", False) and original.loss is not None:
+        weights = original.get_compile_config().get("loss_weights")
+        model.compile(optimizer=optimizer, loss=original.loss, loss_weights=weights)
         targets = label_targets(model)
-        model.optimizer = optimizer
     else:
         model.compile(optimizer=optimizer, loss=default_loss(model))
         targets = label_targets(model)
@@ -182,13 +185,15 @@ def _fit(run: _Run, todo: int, interrupted: Callable[[], bool]) -> None:
             raise
 
     try:
-        run.model.fit(
-            guarded(),
-            steps_per_epoch=todo * recipe.accumulate,
-            epochs=1,
-            verbose=0,
-            callbacks=[Watch()],
-        )
+        with quiet():
+            run.model.fit(
+                guarded(),
+                steps_per_epoch=todo * recipe.accumulate,
+                epochs=1,
+                shuffle=False,
+                verbose=0,
+                callbacks=[Watch()],
+            )
     except Exception as error:
         if run.error is not None:
             raise run.error from None  # Keras wraps it in words of its own

@@ -13,6 +13,7 @@ from typing import Any
 from prunus.errors import ModelError, PluginError, UsageError
 from prunus.network import Network, Source
 from prunus_tensorflow.keras_.lower import lower_model
+from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
 
 
@@ -57,7 +58,7 @@ def read_model(
     _check_container(path)
     reason = None
     try:
-        with keras.saving.custom_object_scope(dict(custom)):
+        with quiet(), keras.saving.custom_object_scope(dict(custom)):
             try:
                 return keras.saving.load_model(path, safe_mode=not unsafe), None
             except Exception as error:  # noqa: BLE001 - the second attempt says what is wrong
@@ -105,7 +106,8 @@ def _load_weights(model: Any, path: Path, weights: Path) -> None:
             other, _ = read_model(weights, {})
             model.set_weights(other.get_weights())
         else:
-            model.load_weights(weights)
+            with quiet():
+                model.load_weights(weights)
     except ModelError:
         raise
     except Exception as error:

@@ -15,6 +15,7 @@ from prunus.graph.shapes import infer_shapes
 from prunus.network import Compact, Network
 from prunus_tensorflow.keras_.origin import KerasOrigin
 from prunus_tensorflow.keras_.read import first_line
+from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
 
 Arrays = Mapping[tuple[str, str], NDArray[Any]]
@@ -40,13 +41,14 @@ def model_of(network: Network, compact: Compact | None = None, *, compiled: bool
     source = network.model if compact is None else compact.model
     arrays = native_arrays(origin, source)
     aliases = _aliases(origin)
-    config = keras.saving.serialize_keras_object(origin.model)
+    with quiet():
+        config = keras.saving.serialize_keras_object(origin.model)
     edits = {} if compact is None else _edits(origin, source, arrays)
     config = _edited(config, "", edits, aliases)
     if not compiled or origin.uncompiled:
         config.pop("compile_config", None)
     try:
-        with keras.saving.custom_object_scope(_custom(origin)):
+        with quiet(), keras.saving.custom_object_scope(_custom(origin)):
             model = keras.saving.deserialize_keras_object(config, safe_mode=False)
     except Exception as error:
         raise ModelError(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from prunus.network import Compact, Destination, Network, Written
 from prunus_tensorflow.keras_.origin import KerasOrigin
 from prunus_tensorflow.keras_.read import first_line
 from prunus_tensorflow.keras_.rebuild import model_of
+from prunus_tensorflow.quiet import quiet
 
 
 def write(network: Network, compact: Compact, destination: Destination) -> Written:
@@ -35,7 +33,7 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     if path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
         path = path.with_name(path.name + Path(original).suffix)
     save(model, path)
-    if origin.uncompiled and origin.path is not None and path.suffix == ".keras":
+    if origin.uncompiled and origin.path is not None:
         _keep_compile_settings(origin.path, path)
     return Written(path, None)
 
@@ -47,7 +45,7 @@ def save(model: Any, path: Path) -> None:
         ModelError: the file cannot be written.
     """
     try:
-        with _quiet():
+        with quiet():
             model.save(path)
     except Exception as error:
         raise ModelError(f"{path}: Keras cannot save the model: {first_line(error)}") from error
@@ -55,7 +53,9 @@ def save(model: Any, path: Path) -> None:
 
 def _keep_compile_settings(original: Path, path: Path) -> None:
     """Settings that name the user's own code are copied as they are in the file."""
-    if original.suffix != ".keras":
+    if original.suffix != ".keras" or path.suffix != ".keras":
+        if original.suffix != ".keras" and path.suffix != ".keras":
+            _copy_training_config(original, path)
         return
     with zipfile.ZipFile(original) as archive:
         settings = json.loads(archive.read("config.json")).get("compile_config")
@@ -73,12 +73,10 @@ def _keep_compile_settings(original: Path, path: Path) -> None:
     os.replace(fresh, path)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    logger = logging.getLogger("absl")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
+def _copy_training_config(original: Path, path: Path) -> None:
+    """The same in HDF5: one attribute of the file (keras/src/legacy/saving/legacy_h5_format.py)."""
+    import h5py
+
+    with h5py.File(original, "r") as source, h5py.File(path, "r+") as target:
+        if "training_config" in source.attrs:
+            target.attrs["training_config"] = source.attrs["training_config"]
