@@ -129,20 +129,12 @@ def four_steps(name: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]
 
 def main() -> None:
     """Both networks, or the ones named on the command line."""
-    accuracy: list[tuple[str, ...]] = []
-    hits: list[tuple[str, ...]] = []
     for name in sys.argv[1:] or ["resnet20", "resnet32"]:
-        more, near = four_steps(name)
-        accuracy += more
-        hits += near
-    write_section(
-        "CIFAR-10 ResNets at rate 0.5 (cifar_resnets.py)",
-        ("network", "state", "test accuracy", "epochs", "masked against compact"),
-        accuracy,
-    )
-    write_section(
-        "Rates asked and hit (cifar_resnets.py)", ("network", "asked", "hit", "off by"), hits
-    )
+        accuracy, hits = four_steps(name)
+        header = ("network", "state", "test accuracy", "epochs", "masked against compact")
+        write_section(f"{name} on CIFAR-10 at rate 0.5 (cifar_resnets.py)", header, accuracy)
+        header = ("network", "asked", "hit", "off by")
+        write_section(f"{name}: rates asked and hit (cifar_resnets.py)", header, hits)
 
 
 if __name__ == "__main__":
