@@ -11,6 +11,9 @@ from prunus.descriptors import Descriptor, Format
 from prunus.hookspecs import hookimpl
 from prunus.network import Compact, Destination, Network, Source, Written
 
+_LARGEST = 2**31 - 2**24
+"""Bytes of weights one protobuf file can hold, room for the structure left."""
+
 
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
@@ -37,8 +40,17 @@ def prunus_compact(
     directory = destination.directory / (destination.name or "")
     directory.mkdir(exist_ok=True)
     path = directory / origin.name
-    ir.save(model, path)
-    return Written(path, None)
+    if _size(model) <= _LARGEST:
+        ir.save(model, path)
+        return Written(path, None)
+    data = path.with_name(f"{path.name}.data")
+    ir.save(model, path, external_data=data.name)
+    return Written(path, None, (data,))
+
+
+def _size(model: ir.Model) -> int:
+    values = model.graph.initializers.values()
+    return sum(v.const_value.nbytes for v in values if v.const_value is not None)
 
 
 def _detect(path: Path) -> bool:

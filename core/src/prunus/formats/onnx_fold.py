@@ -24,26 +24,10 @@ _LARGEST = 1 << 20
 _BATCHES = (1, 3)
 
 
-def free_batch(model: ir.Model) -> None:
-    """Reshapes that baked a fixed batch size copy the axis instead, in place."""
-    sizes = [value.meta.get("batch") for value in model.graph.inputs]
-    fixed = {int(size) for size in sizes if size is not None}
-    if not fixed:
-        return
-    before = _shapes(model, min(fixed))
-    for node in model.graph:
-        target = _operand(node, 1)
-        if node.op_type != "Reshape" or target is None or not len(target) or node.inputs[0] is None:
-            continue
-        data = before.get(node.inputs[0].name or "")
-        if data and data[0] in fixed and target[0] in fixed:
-            _set_operand(model, node, 1, np.r_[0, target[1:]].astype(np.int64))
-
-
 def fold_constants(model: ir.Model) -> None:
     """Fold in place until nothing changes."""
     while True:
-        shapes = [_shapes(model, batch) for batch in _BATCHES]
+        shapes = [static_shapes(model, batch) for batch in _BATCHES]
         known: dict[str, tuple[Array, Array]] = {}
         changed = False
         for node in list(model.graph):
@@ -105,11 +89,12 @@ def _copy_batch(model: ir.Model, node: ir.Node, known: Mapping[str, tuple[Array,
     if not differs.any() or differs[1:].any():
         return False
     first = 0 if node.op_type == "Reshape" else 1
-    _set_operand(model, node, 1, np.r_[first, pair[0][1:]].astype(np.int64))
+    set_operand(model, node, 1, np.r_[first, pair[0][1:]].astype(np.int64))
     return True
 
 
-def _shapes(model: ir.Model, batch: int) -> dict[str, tuple[int, ...]]:
+def static_shapes(model: ir.Model, batch: int) -> dict[str, tuple[int, ...]]:
+    """Value name -> shape for a batch size, where it is known."""
     fixed = model.clone()
     for value in fixed.graph.inputs:
         assert value.shape is not None
@@ -127,23 +112,26 @@ def _shapes(model: ir.Model, batch: int) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _operand(node: ir.Node, index: int) -> Array | None:
+def operand_of(node: ir.Node, index: int) -> Array | None:
+    """Constant operand of a node, ``None`` if it is computed or absent."""
     value = node.inputs[index] if index < len(node.inputs) else None
     return None if value is None or value.const_value is None else value.const_value.numpy()
 
 
-def _set_operand(model: ir.Model, node: ir.Node, index: int, array: Array) -> None:
-    value = _initializer(model, f"{node.name}/operand{index}", array)
+def set_operand(model: ir.Model, node: ir.Node, index: int, array: Array) -> None:
+    """Give a node a constant operand of its own."""
+    value = add_initializer(model, f"{node.name}/operand{index}", array)
     node.replace_input_with(index, value)
 
 
 def _replace(model: ir.Model, output: ir.Value, array: Array) -> None:
-    value = _initializer(model, f"{output.name}/folded", array)
+    value = add_initializer(model, f"{output.name}/folded", array)
     for use in list(output.uses()):
         use.node.replace_input_with(use.idx, value)
 
 
-def _initializer(model: ir.Model, name: str, array: Array) -> ir.Value:
+def add_initializer(model: ir.Model, name: str, array: Array) -> ir.Value:
+    """A new initializer; the name gets a mark until it is free."""
     while name in model.graph.initializers:
         name += "'"
     array = np.array(array, order="C")  # ascontiguousarray would give scalars an axis

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
@@ -13,12 +12,14 @@ from onnx_ir.passes.common import (
     LiftConstantsToInitializersPass,
     NameFixPass,
     RemoveInitializersFromInputsPass,
+    RemoveUnusedNodesPass,
     TopologicalSortPass,
 )
 
 from prunus.errors import ModelError
-from prunus.evaluation.session import drop_unused
-from prunus.formats.onnx_fold import fold_constants, free_batch
+from prunus.formats.onnx_batch import FREE, free_batch
+from prunus.formats.onnx_check import check_numbers, check_operators, checked_shape
+from prunus.formats.onnx_fold import fold_constants
 from prunus.network import Binding, Network
 
 OPSET = 17
@@ -52,6 +53,8 @@ def read_onnx(path: Path, input_shape: str | None) -> Network:
     """
     proto = _upgraded(_parse(path))
     model = ir.from_proto(proto)
+    _name_nodes(model)
+    check_operators(path, model)
     for step in (
         RemoveInitializersFromInputsPass(),
         LiftConstantsToInitializersPass(lift_all_constants=True),
@@ -60,16 +63,17 @@ def read_onnx(path: Path, input_shape: str | None) -> Network:
     ):
         model = step(model).model
     _fix_inputs(path, model, input_shape)
-    _name_nodes(model)
     free_batch(model)
     fold_constants(model)
-    drop_unused(model)
-    network = Network(model, "onnx", _bindings(model), _layers(model), origin=path)
-    _check_numbers(path, network)
-    return network
+    free_batch(model)  # targets that were computed are constant now
+    model = RemoveUnusedNodesPass()(model).model
+    check_numbers(path, model)
+    return Network(model, "onnx", _bindings(model), _layers(model), _captured(model), origin=path)
 
 
 def _parse(path: Path) -> onnx.ModelProto:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
     try:
         proto = onnx.load(path)
     except (DecodeError, ValueError) as error:
@@ -78,6 +82,8 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise ModelError(
             f"{path}: weights stored beside the model are missing ({error})"
         ) from error
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     if not proto.graph.node:
         raise ModelError(f"{path}: holds no graph; is it an ONNX model and complete?")
     return proto
@@ -102,27 +108,22 @@ def _fix_inputs(path: Path, model: ir.Model, text: str | None) -> None:
             )
         dims = list(value.shape)
         if text is not None and number == 0:
-            try:
-                given = [int(size) for size in text.split("x")]
-            except ValueError:
-                raise ModelError(f"input-shape={text}: write sizes as 1x3x224x224") from None
-            if len(given) != len(dims):
-                raise ModelError(f"input-shape={text}: input '{value.name}' has {len(dims)} axes")
-            dims[1:] = given[1:]
+            dims[1:] = checked_shape(path, text, value)[1:]
         unknown = [
             axis
             for axis, size in enumerate(dims)
             if axis and (not isinstance(size, int) or size < 1)
         ]
         if unknown:
-            example = "x".join(str(size) if isinstance(size, int) else "224" for size in dims)
+            sizes = [str(size) if isinstance(size, int) else "224" for size in dims[1:]]
+            example = "x".join(["1", *sizes])
             raise ModelError(
                 f"{path}: input '{value.name}' has no fixed size on axis {unknown[0]}; "
                 f"give one with --option input-shape={example}"
             )
         # the size before, for reshapes that baked it in
         value.meta["batch"] = dims[0] if isinstance(dims[0], int) else None
-        value.shape = ir.Shape(["N", *dims[1:]])
+        value.shape = ir.Shape([FREE, *dims[1:]])
 
 
 def _name_nodes(model: ir.Model) -> None:
@@ -164,7 +165,24 @@ def _layers(model: ir.Model) -> dict[str, tuple[str, ...]]:
     return {node.name or "": (node.name or "",) for node in model.graph}
 
 
-def _check_numbers(path: Path, network: Network) -> None:
-    for name, array in network.weights().items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ModelError(f"{path}: initializer '{name}' holds NaN or infinite numbers")
+def _captured(model: ir.Model) -> dict[str, str]:
+    """Values that sub-graphs (If, Loop, Scan) read from outside: they must stay as they are."""
+    frozen: dict[str, str] = {}
+    for node in model.graph:
+        for attribute in node.attributes.values():
+            graphs: tuple[ir.Graph, ...] = ()
+            if attribute.type == ir.AttributeType.GRAPH:
+                graphs = (attribute.as_graph(),)
+            elif attribute.type == ir.AttributeType.GRAPHS:
+                graphs = tuple(attribute.as_graphs())
+            for graph in graphs:
+                for inner in graph.all_nodes():
+                    for value in inner.inputs:
+                        if value is not None and value.graph is model.graph:
+                            reason = f"feeds a sub-graph of '{node.name}' of type '{node.op_type}'"
+                            frozen[value.name or ""] = reason
+    return {name: reason for name, reason in frozen.items() if not _is_weight(model, name)}
+
+
+def _is_weight(model: ir.Model, name: str) -> bool:
+    return name in model.graph.initializers

@@ -1,0 +1,78 @@
+"""What a model must hold so that it can be read: sizes, numbers, operators that exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from prunus.errors import ModelError
+
+_STANDARD = ("", "ai.onnx")
+
+_OF_THE_RUNTIME = ("com.microsoft", "ai.onnx.ml", "com.ms.internal")
+"""Further domains whose operators ONNX Runtime brings."""
+
+
+def check_operators(path: Path, model: ir.Model) -> None:
+    """Every operator is one ONNX Runtime has, or a function of the model itself.
+
+    Raises:
+        ModelError: names all others.
+    """
+    own = {(function.domain, function.name) for function in model.functions.values()}
+    strange = [
+        f"'{node.name}' of type '{node.domain}{'::' if node.domain else ''}{node.op_type}'"
+        for node in model.graph
+        if (node.domain, node.op_type) not in own and not _known(node)
+    ]
+    if strange:
+        raise ModelError(
+            f"{path}: ONNX Runtime has no operator for {', '.join(strange)}; "
+            "cut the model before them, or export it with standard operators"
+        )
+
+
+def _known(node: ir.Node) -> bool:
+    if node.domain in _STANDARD:
+        return bool(onnx.defs.has(node.op_type))
+    return node.domain.startswith(_OF_THE_RUNTIME)
+
+
+def check_numbers(path: Path, model: ir.Model) -> None:
+    """No weight is NaN or infinite.
+
+    Raises:
+        ModelError: names the initializer.
+    """
+    for name, value in model.graph.initializers.items():
+        if value.const_value is None or value.dtype is None or not value.dtype.is_floating_point():
+            continue
+        array = value.const_value.numpy()
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(f"{path}: initializer '{name}' holds NaN or infinite numbers")
+
+
+def checked_shape(path: Path, text: str, value: ir.Value) -> list[int]:
+    """Sizes given by the user for an input: as many axes, no fixed size contradicted.
+
+    Raises:
+        ModelError: says which axis does not fit.
+    """
+    try:
+        given = [int(size) for size in text.split("x")]
+    except ValueError:
+        raise ModelError(f"input-shape={text}: write sizes as 1x3x224x224") from None
+    assert value.shape is not None
+    if len(given) != len(value.shape):
+        raise ModelError(
+            f"input-shape={text}: input '{value.name}' of {path} has {len(value.shape)} axes"
+        )
+    for axis, (size, new) in enumerate(zip(value.shape, given, strict=True)):
+        if axis and isinstance(size, int) and size > 0 and size != new:
+            raise ModelError(
+                f"input-shape={text}: axis {axis} of input '{value.name}' of {path} has size {size}"
+            )
+    return given

@@ -1,0 +1,365 @@
+"""What exporters write: every model gives its original numbers, for any batch size."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from prunus.compaction import compact
+from prunus.compaction.compact import identity
+from prunus.errors import ModelError
+from prunus.evaluation.session import Session
+from prunus.formats import onnx_file
+from prunus.formats.onnx_read import read_onnx
+from prunus.grouping import find_groups
+from prunus.masking import mask
+from prunus.network import Destination, Source
+from prunus.proof import compare
+
+DRAW = np.random.default_rng(0)
+
+
+def weight(name, *shape):
+    return numpy_helper.from_array(DRAW.standard_normal(shape).astype(np.float32), name)
+
+
+def whole(name, numbers):
+    return numpy_helper.from_array(np.array(numbers, np.int64), name)
+
+
+def conv(data, weights, out, **attributes):
+    return helper.make_node("Conv", [data, weights], [out], **attributes)
+
+
+FIRST, LAST = weight("w", 4, 3, 1, 1), weight("w2", 2, 4, 1, 1)
+
+
+def save(path, nodes, weights, shape, opset=17, domains=(), output=None, **how):
+    def info(name, dims):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+
+    graph = helper.make_graph(
+        nodes, "exported", [info("x", shape)], [info("y", output)], weights, doc_string="a graph"
+    )
+    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(d, 1) for d in domains)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="exporter")
+    model.doc_string = "a model"
+    helper.set_model_props(model, {"author": "somebody"})
+    onnx.save(model, path, **how)
+    return path
+
+
+def original(path, inputs, batch):
+    """Numbers of the file itself, sample by sample where it takes one only."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    parts = np.split(inputs, len(inputs)) if batch == 1 else [inputs]
+    return np.concatenate([session.run(None, {"x": part})[0] for part in parts])
+
+
+def check(path, batch, option=None):
+    network = read_onnx(path, option)
+    sizes = [int(size) for size in network.model.graph.inputs[0].shape[1:]]
+    for count in (1, 3):
+        inputs = DRAW.standard_normal((count, *sizes)).astype(np.float32)
+        found = Session(network.model).run({"x": inputs})["y"]
+        wanted = original(path, inputs, batch)
+        assert found.shape == wanted.shape
+        assert np.abs(found - wanted).max() <= 1e-5 * max(1, np.abs(wanted).max())
+    return network
+
+
+def kinds(network):
+    return [node.op_type for node in network.model.graph]
+
+
+def classifier(*middle):
+    """conv, what is given, fully connected on 64 numbers."""
+    return [
+        conv("x", "w", "a"),
+        *middle,
+        helper.make_node("Gemm", ["flat", "f"], ["y"], transB=1),
+    ]
+
+
+FC = weight("f", 5, 64)
+
+
+def test_reshape_to_a_fixed_batch(tmp_path):
+    nodes = classifier(helper.make_node("Reshape", ["a", "shape"], ["flat"]))
+    path = save(
+        tmp_path / "m.onnx",
+        nodes,
+        [FIRST, FC, whole("shape", [1, 64])],
+        [1, 3, 4, 4],
+        output=[1, 5],
+    )
+    network = check(path, 1)
+    assert str(network.model.graph.outputs[0].shape) == "[N,5]"
+
+
+def test_reshape_that_folds_the_batch_and_takes_it_out_again(tmp_path):
+    """The heads of SSD-like nets: (1, C, H, W) -> (places, classes) -> (1, places, classes)."""
+    nodes = [
+        conv("x", "w", "a"),
+        helper.make_node("Transpose", ["a"], ["t"], perm=[0, 2, 3, 1]),
+        helper.make_node("Reshape", ["t", "flat"], ["r"]),
+        helper.make_node("Softmax", ["r"], ["s"], axis=1),
+        helper.make_node("Reshape", ["s", "back"], ["y"]),
+    ]
+    shapes = [whole("flat", [-1, 2]), whole("back", [1, -1, 2])]
+    network = check(save(tmp_path / "m.onnx", nodes, [FIRST, *shapes], [1, 3, 4, 4]), 1)
+    assert Session(network.model).run({"x": np.ones((3, 3, 4, 4), np.float32)})["y"].shape == (
+        3,
+        32,
+        2,
+    )
+
+
+def test_resize_to_fixed_sizes(tmp_path):
+    """Sizes hold the batch too: the old way gave one sample for three without a word."""
+    resize = helper.make_node("Resize", ["a", "", "", "sizes"], ["u"], mode="linear")
+    nodes = [conv("x", "w", "a"), resize, conv("u", "w2", "y")]
+    for number, size in enumerate((8, 7, 13)):
+        weights = [FIRST, LAST, whole("sizes", [1, 4, size, size])]
+        check(save(tmp_path / f"{number}.onnx", nodes, weights, [1, 3, 4, 4]), 1)
+
+
+def test_resize_to_sizes_no_float_gives(tmp_path):
+    """Where in * (out / in) rounds below out, sizes stay sizes, read off the data."""
+    height, width = next(
+        (a, b)
+        for a in range(3, 200)
+        for b in range(a + 1, 400)
+        if int(np.float32(a) * np.float32(b / a)) != b
+    )
+    resize = helper.make_node("Resize", ["a", "", "", "sizes"], ["u"], mode="nearest")
+    nodes = [conv("x", "w", "a"), resize, conv("u", "w2", "y")]
+    weights = [FIRST, LAST, whole("sizes", [1, 4, width, 4])]
+    network = check(save(tmp_path / "m.onnx", nodes, weights, [1, 3, height, 4]), 1)
+    assert kinds(network) == ["Conv", "Shape", "Concat", "Resize", "Conv"]
+    grouping = find_groups(network)
+    keep = {"a": np.array([True, False, True, False])}
+    masked = mask(network, grouping, keep)
+    assert compare(masked.model, compact(masked, grouping, keep).model).error <= 1e-5
+
+
+def test_chains_of_shapes_become_constants(tmp_path):
+    """PyTorch's view(x.size(0), -1)."""
+    nodes = classifier(
+        helper.make_node("Shape", ["a"], ["s"]),
+        helper.make_node("Gather", ["s", "first"], ["n"], axis=0),
+        helper.make_node("Unsqueeze", ["n"], ["u"], axes=[0]),
+        helper.make_node("Concat", ["u", "rest"], ["shape"], axis=0),
+        helper.make_node("Reshape", ["a", "shape"], ["flat"]),
+    )
+    weights = [FIRST, FC, whole("first", 0), whole("rest", [-1])]
+    network = check(save(tmp_path / "m.onnx", nodes, weights, ["N", 3, 4, 4], opset=11), 0)
+    assert kinds(network) == ["Conv", "Reshape", "Gemm"]
+
+
+def test_constants_and_identities_become_initializers(tmp_path):
+    nodes = [
+        conv("x", "w", "a"),
+        helper.make_node("Constant", [], ["size"], value=whole("", [4, 4])),
+        helper.make_node("ConstantOfShape", ["size"], ["half"], value=weight("", 1)),
+        helper.make_node("Add", ["a", "half"], ["b"]),
+        helper.make_node("Identity", ["w2"], ["same"]),
+        conv("b", "same", "y"),
+    ]
+    network = check(save(tmp_path / "m.onnx", nodes, [FIRST, LAST], ["N", 3, 4, 4]), 0)
+    assert kinds(network) == ["Conv", "Add", "Conv"]
+
+
+OLD = {
+    7: (
+        [
+            helper.make_node("BatchNormalization", ["a", "g", "b", "m", "v"], ["n"]),
+            helper.make_node("Dropout", ["n"], ["z"], ratio=0.5),
+        ],
+        [*(weight(name, 4) for name in "gbm"), numpy_helper.from_array(np.ones(4, "f4"), "v")],
+    ),
+    8: ([helper.make_node("Pad", ["a"], ["z"], pads=[0, 0, 1, 1, 0, 0, 1, 1])], []),
+    9: (
+        [
+            helper.make_node("Clip", ["a"], ["n"], min=0.0, max=6.0),
+            helper.make_node("Upsample", ["n", "scales"], ["z"], mode="nearest"),
+        ],
+        [numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")],
+    ),
+    10: (
+        [
+            helper.make_node("Split", ["a"], ["p", "q"], axis=1, split=[1, 3]),
+            helper.make_node("Concat", ["q", "p"], ["z"], axis=1),
+        ],
+        [],
+    ),
+    12: (
+        [
+            helper.make_node("Squeeze", ["a"], ["s"], axes=[2]),
+            helper.make_node("Unsqueeze", ["s"], ["z"], axes=[2]),
+        ],
+        [],
+    ),
+    18: ([helper.make_node("Mish", ["a"], ["z"])], []),
+    20: (
+        [
+            helper.make_node("ReduceMean", ["a", "axes"], ["n"]),
+            helper.make_node("Gelu", ["n"], ["z"]),
+        ],
+        [whole("axes", [2, 3])],
+    ),
+}
+
+
+@pytest.mark.parametrize("opset", OLD)
+def test_operator_versions(tmp_path, opset):
+    middle, weights = OLD[opset]
+    nodes = [conv("x", "w", "a"), *middle, conv("z", "w2", "y")]
+    sizes = [1, 3, 1, 4] if opset == 12 else [1, 3, 4, 4]
+    path = save(tmp_path / "m.onnx", nodes, [FIRST, LAST, *weights], sizes, opset)
+    network = check(path, 1)
+    grouping = find_groups(network)
+    assert grouping.groups
+    keep = {group.name: np.arange(group.size) % 2 == 0 for group in grouping.groups}
+    masked = mask(network, grouping, keep)
+    assert compare(masked.model, compact(masked, grouping, keep).model).error <= 1e-5
+
+
+def test_nodes_without_names_are_called_by_what_they_make(tmp_path):
+    nodes = [conv("x", "w", "a"), conv("a", "w2", "y")]
+    network = read_onnx(save(tmp_path / "m.onnx", nodes, [FIRST, LAST], ["N", 3, 4, 4]), None)
+    assert list(network.layers) == ["a", "y"]
+    assert {name: b.layer for name, b in network.bindings.items()} == {"w": "a", "w2": "y"}
+
+
+def test_names_used_twice_are_told_apart(tmp_path):
+    nodes = [conv("x", "w", "a", name="conv"), conv("a", "w2", "y", name="conv")]
+    network = read_onnx(save(tmp_path / "m.onnx", nodes, [FIRST, LAST], ["N", 3, 4, 4]), None)
+    assert list(network.layers) == ["conv", "conv#2"]
+
+
+def test_metadata_survives_writing(tmp_path):
+    nodes = [conv("x", "w", "a"), conv("a", "w2", "y")]
+    path = save(tmp_path / "m.onnx", nodes, [FIRST, LAST], ["N", 3, 4, 4], output=["N", 2, 4, 4])
+    (tmp_path / "out").mkdir()
+    written = write(read_onnx(path, None), tmp_path / "out")
+    model = onnx.load(written.model)
+    assert (model.producer_name, model.doc_string) == ("exporter", "a model")
+    assert {entry.key: entry.value for entry in model.metadata_props} == {"author": "somebody"}
+    assert (model.graph.name, model.graph.doc_string) == ("exported", "a graph")
+    assert [value.name for value in model.graph.input] == ["x"]
+    assert [value.name for value in model.graph.output] == ["y"]
+    onnx.checker.check_model(model, full_check=True)
+
+
+def write(network, directory):
+    return onnx_file.prunus_compact(
+        "onnx", network, identity(network), Destination(directory, "compact")
+    )
+
+
+def test_weights_beside_the_model(tmp_path):
+    nodes = [conv("x", "w", "a"), conv("a", "w2", "y")]
+    how = {"save_as_external_data": True, "location": "m.bin", "size_threshold": 0}
+    path = save(tmp_path / "m.onnx", nodes, [FIRST, LAST], ["N", 3, 4, 4], **how)
+    assert (tmp_path / "m.bin").exists()
+    check(path, 0)
+    (tmp_path / "m.bin").unlink()
+    with pytest.raises(ModelError, match="weights stored beside the model are missing"):
+        read_onnx(path, None)
+
+
+def test_more_than_one_file_can_hold_is_written_beside_the_model(tmp_path, monkeypatch):
+    nodes = [conv("x", "w", "a"), conv("a", "w2", "y")]
+    path = save(
+        tmp_path / "m.onnx",
+        nodes,
+        [weight("w", 40, 3, 8, 8), weight("w2", 2, 40, 1, 1)],
+        ["N", 3, 16, 16],
+    )
+    network = read_onnx(path, None)
+    monkeypatch.setattr(onnx_file, "_LARGEST", 1000)
+    (tmp_path / "out").mkdir()
+    written = write(network, tmp_path / "out")
+    assert [other.name for other in written.others] == ["m.onnx.data"]
+    assert written.model.stat().st_size < 2000
+    again = onnx_file.prunus_load("onnx", Source(written.model))
+    assert all(np.array_equal(a, again.weights()[n]) for n, a in network.weights().items())
+
+
+def test_values_read_by_a_sub_graph_stay(tmp_path):
+    def branch(name, kind):
+        out = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        return helper.make_graph([helper.make_node(kind, ["a", "two"], [name])], name, [], [out])
+
+    choice = helper.make_node(
+        "If",
+        ["yes"],
+        ["i"],
+        name="choice",
+        then_branch=branch("t", "Mul"),
+        else_branch=branch("e", "Add"),
+    )
+    nodes = [conv("x", "w", "a", name="conv"), choice, conv("i", "w2", "y", name="last")]
+    two = numpy_helper.from_array(np.float32(2), "two")
+    yes = numpy_helper.from_array(np.array(True), "yes")
+    network = check(save(tmp_path / "m.onnx", nodes, [FIRST, LAST, two, yes], ["N", 3, 4, 4]), 0)
+    assert network.frozen["a"] == "feeds a sub-graph of 'choice' of type 'If'"
+    reasons = {entry.layer: entry.reason for entry in find_groups(network).protected}
+    assert reasons["conv"] == "feeds a sub-graph of 'choice' of type 'If'"
+
+
+def refused(path, message, option=None):
+    with pytest.raises(ModelError) as caught:
+        read_onnx(path, option)
+    assert str(caught.value) == message.format(path=path)
+
+
+def test_all_operators_nobody_has_are_named(tmp_path):
+    nodes = [
+        conv("x", "w", "a"),
+        helper.make_node("Foo", ["a"], ["b"], name="foo", domain="acme"),
+        helper.make_node("Reluu", ["b"], ["c"], name="bar"),
+        conv("c", "w2", "y"),
+    ]
+    path = save(tmp_path / "m.onnx", nodes, [FIRST, LAST], ["N", 3, 4, 4], domains=("acme",))
+    refused(
+        path,
+        "{path}: ONNX Runtime has no operator for 'foo' of type 'acme::Foo', 'bar' of type "
+        "'Reluu'; cut the model before them, or export it with standard operators",
+    )
+
+
+def test_bad_files(tmp_path):
+    refused(tmp_path / "absent.onnx", "{path}: no such file")
+    empty = tmp_path / "empty.onnx"
+    empty.write_bytes(b"")
+    refused(empty, "{path}: holds no graph; is it an ONNX model and complete?")
+    text = tmp_path / "text.onnx"
+    text.write_text("dear reader")
+    with pytest.raises(ModelError, match="not a readable ONNX file .*; is it complete"):
+        read_onnx(text, None)
+    bad = np.full((4, 3, 1, 1), np.nan, np.float32)
+    weights = [numpy_helper.from_array(bad, "w"), LAST]
+    nodes = [conv("x", "w", "a"), conv("a", "w2", "y")]
+    path = save(tmp_path / "nan.onnx", nodes, weights, ["N", 3, 4, 4])
+    refused(path, "{path}: initializer 'w' holds NaN or infinite numbers")
+
+
+def test_input_sizes(tmp_path):
+    nodes = [conv("x", "w", "a"), conv("a", "w2", "y")]
+    path = save(tmp_path / "m.onnx", nodes, [FIRST, LAST], ["N", 3, "H", "W"])
+    refused(
+        path,
+        "{path}: input 'x' has no fixed size on axis 2; "
+        "give one with --option input-shape=1x3x224x224",
+    )
+    refused(path, "input-shape=1x5x4x4: axis 1 of input 'x' of {path} has size 3", "1x5x4x4")
+    refused(path, "input-shape=1x3x4: input 'x' of {path} has 4 axes", "1x3x4")
+    refused(path, "input-shape=big: write sizes as 1x3x224x224", "big")
+    check(path, 0, "1x3x6x5")
