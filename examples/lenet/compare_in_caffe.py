@@ -21,5 +21,8 @@ for _ in range(10):
     first, second = masked.blobs["ip2"].data, small.blobs["ip2"].data
     worst = max(worst, float(np.abs(first - second).max() / np.abs(first).max()))
     accuracy.append(float(small.blobs["accuracy"].data))
-print("real Caffe: accuracy %.2f%%, largest relative difference %.1e" % (100 * np.mean(accuracy), worst))
+print(
+    "real Caffe: accuracy %.2f%%, largest relative difference %.1e"
+    % (100 * np.mean(accuracy), worst)
+)
 sys.exit(worst > 1e-4)

@@ -67,7 +67,9 @@ def rounds() -> dict[str, dict[str, Any]]:
 
 def show(rows: dict[str, dict[str, Any]]) -> None:
     """One table."""
-    table = Table(box=None, pad_edge=False, title="LeNet, 1,000 held-out digits", title_justify="left")
+    table = Table(
+        box=None, pad_edge=False, title="LeNet, 1,000 held-out digits", title_justify="left"
+    )
     table.add_column("network")
     for column in ("accuracy", "params", "MACs", "bytes on disk", "latency"):
         table.add_column(column, justify="right")
@@ -97,7 +99,12 @@ def in_caffe() -> None:
         return
     state = json.loads((WORK / "ws/state.json").read_text())
     masked = state["finetuned"]["weights"]
-    pairs = ["train_val.prototxt", masked, "transformed/final.prototxt", "transformed/transformed.caffemodel"]
+    pairs = [
+        "train_val.prototxt",
+        masked,
+        "transformed/final.prototxt",
+        "transformed/transformed.caffemodel",
+    ]
     subprocess.run([python, str(HERE / "compare_in_caffe.py"), *pairs], cwd=WORK, check=True)
 
 

@@ -45,9 +45,15 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
         counts = _within(levels, losses, budget.threshold or 0.0)
         return planning.keep(named(planning, counts))
     check_reach(planning, levels, budget.rate)
-    counts = _greedy(planning, levels, losses, budget.rate, _penalty(measured))
+    sizes = planning.cost.sizes
+    penalty = _penalty(measured)
+    prices = [
+        convex((size - level).astype(float), loss - penalty * np.log(level / size))
+        for size, level, loss in zip(sizes, levels, losses, strict=True)
+    ]
+    counts = _greedy(planning, levels, prices, budget.rate)
     goal = planning.cost.total * (1 - budget.rate)
-    return planning.keep(named(planning, refine(planning, levels, counts, goal)))
+    return planning.keep(named(planning, refine(planning, levels, counts, goal, prices)))
 
 
 def _losses(
@@ -78,15 +84,9 @@ def _penalty(sensitivity: Sensitivity) -> float:
 def _greedy(
     planning: Planning,
     levels: list[NDArray[np.int64]],
-    losses: list[NDArray[np.float64]],
+    total: list[NDArray[np.float64]],
     rate: float,
-    penalty: float,
 ) -> NDArray[np.int64]:
-    sizes = planning.cost.sizes
-    total = [
-        convex((size - level).astype(float), loss - penalty * np.log(level / size))
-        for size, level, loss in zip(sizes, levels, losses, strict=True)
-    ]
     places = np.zeros(len(levels), np.int64)
     counts = np.array([level[0] for level in levels], np.int64)
     goal = planning.cost.total * (1 - rate)

@@ -14,6 +14,7 @@ from prunus.planning.budget import Budget, Planning
 
 Levels = list[NDArray[np.int64]]
 Counts = NDArray[np.int64]
+Prices = list[NDArray[np.float64]]
 
 _PLANS = 50_000
 """Plans looked at in one step of `refine`."""
@@ -55,28 +56,42 @@ def bisect(
     return refine(planning, levels, plan(high), goal)
 
 
-def refine(planning: Planning, levels: Levels, counts: Counts, goal: float) -> Counts:
-    """Come nearer to ``goal`` MACs by small steps, of one group and then of several together."""
+def refine(
+    planning: Planning, levels: Levels, counts: Counts, goal: float, prices: Prices | None = None
+) -> Counts:
+    """Hit ``goal`` MACs by leaving a plan as little as possible.
+
+    Plans nearby are looked at in growing circles; of the first circle that holds plans within
+    half the tolerance the cheapest is taken, and without one the nearest.
+
+    Args:
+        planning: Groups and cost model.
+        levels: Feasible numbers of kept units, descending.
+        counts: The plan ``(G,)``.
+        goal: MACs to come to.
+        prices: Price of every level of every group; the squared share moved without it.
+    """
     places = np.array(
         [np.searchsorted(-level, -count) for level, count in zip(levels, counts, strict=True)]
     )
-    tolerance = TOLERANCE / 4 * abs(planning.cost.total - goal)
-    for reach in (1, 2, 4, 8):
-        for _ in range(100):
-            distance = abs(planning.cost.macs(_counts(levels, places)) - goal)
-            if distance <= tolerance:
-                break
-            moves = _moves(levels, places, reach)
-            trials = np.stack([level[moves[:, i]] for i, level in enumerate(levels)], 1)
-            found = np.abs(planning.cost.macs_of(trials) - goal)
-            if found.min() >= distance:
-                break
-            places = moves[int(found.argmin())]
-    return _counts(levels, places)
+    if prices is None:
+        prices = [((lv - c) / lv[0]) ** 2 for lv, c in zip(levels, counts, strict=True)]
+    tolerance = TOLERANCE / 2 * abs(planning.cost.total - goal)
+    for reach in (0, 1, 2, 4, 8):
+        moves = _moves(levels, places, reach)
+        plans = np.stack([level[moves[:, i]] for i, level in enumerate(levels)], 1)
+        distance = np.abs(planning.cost.macs_of(plans) - goal)
+        near = np.flatnonzero(distance <= tolerance)
+        if len(near):
+            cost = sum(price[moves[near, i]] for i, price in enumerate(prices))
+            return np.asarray(plans[near[np.argmin(cost)]])
+    return np.asarray(plans[distance.argmin()])
 
 
 def _moves(levels: Levels, places: NDArray[np.int64], reach: int) -> NDArray[np.int64]:
     """Plans ``(P, G)`` nearby: single steps at reach 1, else combinations up to ``reach`` steps.
+
+    Reach 0 is the plan itself.
 
     All groups move together while that stays a small number of plans, two at a time
     otherwise; networks of very many groups come near enough by single steps.
@@ -85,7 +100,7 @@ def _moves(levels: Levels, places: NDArray[np.int64], reach: int) -> NDArray[np.
         np.arange(max(place - reach, 0), min(place + reach + 1, len(level)))
         for level, place in zip(levels, places, strict=True)
     ]
-    together = 1 if reach == 1 else len(ranges)
+    together = 1 if reach <= 1 else len(ranges)
     while together > 1 and sum(map(_size, combinations(ranges, together))) > _PLANS:
         together = 2 if together > 2 else 1
     moves = [places[None]]
@@ -99,10 +114,6 @@ def _moves(levels: Levels, places: NDArray[np.int64], reach: int) -> NDArray[np.
 
 def _size(ranges: tuple[NDArray[np.int64], ...]) -> int:
     return math.prod(len(part) for part in ranges)
-
-
-def _counts(levels: Levels, places: NDArray[np.int64]) -> Counts:
-    return np.array([level[place] for level, place in zip(levels, places, strict=True)], np.int64)
 
 
 def all_levels(planning: Planning, budget: Budget) -> Levels:
