@@ -1,8 +1,32 @@
-"""Keras models: read, lowered, written smaller."""
+"""Keras models and SavedModels: read, lowered, written smaller."""
 
 from __future__ import annotations
 
-from prunus_tensorflow.keras_.read import load
-from prunus_tensorflow.keras_.write import write
+from prunus.network import Compact, Destination, Network, Source, Written
+from prunus_tensorflow.detect import kind
+from prunus_tensorflow.keras_.origin import KerasOrigin
+from prunus_tensorflow.keras_.read import load as _load_keras
+from prunus_tensorflow.keras_.saved_model import load_saved_model, write_saved_model
+from prunus_tensorflow.keras_.write import write as _write_keras
 
-__all__ = ["load", "write"]
+
+def load(source: Source) -> Network:
+    """Read a Keras model file or a SavedModel.
+
+    Raises:
+        ModelError: the files are missing or broken.
+    """
+    if kind(source.model) == "savedmodel":
+        return load_saved_model(source)
+    return _load_keras(source)
+
+
+def write(network: Network, compact: Compact, destination: Destination) -> Written:
+    """Write the kind that was read.
+
+    Raises:
+        ModelError: it cannot express the compact network.
+    """
+    if isinstance(network.origin, KerasOrigin):
+        return _write_keras(network, compact, destination)
+    return write_saved_model(network, compact, destination)

@@ -1,0 +1,243 @@
+"""SavedModel in and out: one signature as a graph, its variables and signatures kept.
+
+A SavedModel of TensorFlow 2 holds functions and an object graph instead of layers (Keras 3
+writes such ones with ``model.export``). The signature's function is inlined with its variables
+as constants and read as a low-level graph; the smaller graph is wrapped into functions of the
+same signatures again, with variables of the old names.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from prunus.errors import ModelError, UsageError
+from prunus.network import Compact, Destination, Network, Source, Written
+from prunus_tensorflow import graphdef
+from prunus_tensorflow.graphdef.names import tensor
+from prunus_tensorflow.graphdef.origin import GraphOrigin
+from prunus_tensorflow.keras_.read import first_line
+from prunus_tensorflow.quiet import quiet
+from prunus_tensorflow.runtime import tensorflow
+
+
+@attrs.frozen(eq=False)
+class SavedModelOrigin:
+    """A SavedModel that was read.
+
+    Attributes:
+        path: Its directory.
+        signature: Name of the signature that was read.
+        aliases: Other signatures that run the same function.
+        endpoint: True if the object also has Keras' ``serve`` method.
+        graph: The inlined graph.
+        inputs: Argument of the signature -> tensor of the graph.
+        specs: Argument -> its ``tf.TensorSpec``.
+        outputs: Result of the signature -> tensor of the graph.
+        variables: Const node of the graph -> name of the variable it was.
+    """
+
+    path: Path
+    signature: str
+    aliases: tuple[str, ...]
+    endpoint: bool
+    graph: GraphOrigin
+    inputs: Mapping[str, str]
+    specs: Mapping[str, Any]
+    outputs: Mapping[str, str]
+    variables: Mapping[str, str]
+
+
+def load_saved_model(source: Source) -> Network:
+    """Read one signature; option ``signature`` (default ``serving_default``), or the only one.
+
+    Raises:
+        ModelError: the directory is no readable SavedModel, or has no signature.
+        UsageError: there is no signature of that name.
+    """
+    tf = tensorflow()
+    path = source.model.parent if source.model.is_file() else source.model
+    if source.weights is not None:
+        raise ModelError(f"{path}: a SavedModel holds its weights: leave out --weights")
+    try:
+        with quiet():
+            loaded = tf.saved_model.load(str(path))
+    except Exception as error:
+        raise ModelError(f"{path}: not a readable SavedModel: {first_line(error)}") from error
+    name = _signature(path, loaded, source.options.get("signature"))
+    function = loaded.signatures[name]
+    frozen = _frozen(path, function)
+    specs = dict(function.structured_input_signature[1])
+    inputs = {argument: tensor(f"{argument}:0") for argument in specs}
+    by_name = {one.name.split(":")[0]: one.name for one in frozen.inputs}
+    inputs = {a: tensor(by_name.get(a, f"{a}:0")) for a in specs}
+    keys = sorted(function.structured_outputs)
+    outputs = {key: tensor(value.name) for key, value in zip(keys, frozen.outputs, strict=True)}
+    handles = {id(variable.handle): variable.name for variable in function.variables}
+    variables = {
+        inner.op.name: handles[id(outer)].split(":")[0]
+        for outer, inner in function.graph.captures
+        if id(outer) in handles
+    }
+    network = _lower(path, frozen, inputs, outputs, source)
+    assert isinstance(network.origin, GraphOrigin)
+    aliases, others = _aliases(loaded, name)
+    endpoint = callable(getattr(loaded, "serve", None)) and len(outputs) == 1
+    origin = SavedModelOrigin(
+        path, name, aliases, endpoint, network.origin, inputs, specs, outputs, variables
+    )
+    notes = tuple(f"signature '{other}' is not written: it is another function" for other in others)
+    return attrs.evolve(network, origin=origin, notes=(*network.notes, *notes))
+
+
+def write_saved_model(network: Network, compact: Compact, destination: Destination) -> Written:
+    """Write a SavedModel with the same signatures over the smaller graph.
+
+    Raises:
+        ModelError: the graph cannot express the compact network, or cannot be saved.
+    """
+    origin = network.origin
+    assert isinstance(origin, SavedModelOrigin)
+    tf = tensorflow()
+    target = destination.directory / (destination.name or origin.path.name)
+    with tempfile.TemporaryDirectory(dir=destination.directory) as text:
+        inner = attrs.evolve(network, origin=origin.graph)
+        place = Destination(Path(text), destination.stage, "graph.pb")
+        written = graphdef.write(inner, compact, place)
+        message = tf.compat.v1.GraphDef.FromString(written.model.read_bytes())
+    try:
+        with quiet():
+            module = _module(tf, message, origin)
+            signatures = {origin.signature: module.run}
+            signatures |= dict.fromkeys(origin.aliases, module.run)
+            tf.saved_model.save(module, str(target), signatures=signatures)
+    except Exception as error:
+        raise ModelError(f"{target}: cannot be saved: {first_line(error)}") from error
+    return Written(target, None)
+
+
+def _signature(path: Path, loaded: Any, wanted: str | None) -> str:
+    names = list(loaded.signatures)
+    if not names:
+        raise ModelError(f"{path}: the SavedModel has no signature: export it with one")
+    if wanted is not None:
+        if wanted not in names:
+            raise UsageError(f"{path}: no signature '{wanted}', only {', '.join(names)}")
+        return wanted
+    if "serving_default" in names:
+        return "serving_default"
+    if len(names) > 1:
+        raise UsageError(
+            f"{path}: it has signatures {', '.join(names)}: say which with --option signature=NAME"
+        )
+    return str(names[0])
+
+
+def _frozen(path: Path, function: Any) -> Any:
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    try:
+        with quiet():
+            return convert_variables_to_constants_v2(function, lower_control_flow=False)
+    except Exception as error:
+        raise ModelError(
+            f"{path}: its function cannot be laid out as one graph: {first_line(error)}"
+        ) from error
+
+
+def _lower(
+    path: Path, frozen: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], source: Source
+) -> Network:
+    options = {
+        **source.options,
+        "input_nodes": ",".join(inputs.values()),
+        "output_nodes": ",".join(outputs.values()),
+    }
+    with tempfile.TemporaryDirectory() as text:
+        place = Path(text) / f"{path.name}.pb"
+        content = frozen.graph.as_graph_def().SerializeToString()
+        place.write_bytes(content)
+        try:
+            network = graphdef.load(Source(place, None, options))
+        except ModelError as error:
+            raise ModelError(str(error).replace(str(place), str(path))) from error
+    assert isinstance(network.origin, GraphOrigin)
+    return attrs.evolve(network, origin=attrs.evolve(network.origin, content=content))
+
+
+def _aliases(loaded: Any, chosen: str) -> tuple[tuple[str, ...], list[str]]:
+    """Signatures like the chosen one, and signatures unlike it."""
+    function = loaded.signatures[chosen]
+    same: list[str] = []
+    others: list[str] = []
+    for name, other in loaded.signatures.items():
+        if name == chosen:
+            continue
+        alike = (
+            other.structured_input_signature == function.structured_input_signature
+            and other.structured_outputs == function.structured_outputs
+            and [id(v) for v in other.variables] == [id(v) for v in function.variables]
+            and len(other.graph.as_graph_def().node) == len(function.graph.as_graph_def().node)
+        )
+        (same if alike else others).append(name)
+    return tuple(same), others
+
+
+def _module(tf: Any, message: Any, origin: SavedModelOrigin) -> Any:
+    """An object with variables, the signature function, and ``serve`` where it was."""
+    constants = {node.name: node for node in message.node if node.op == "Const"}
+    module = tf.Module()
+    module.kept = {}
+    for node, name in origin.variables.items():
+        if node in constants:
+            value = tf.make_ndarray(constants[node].attr["value"].tensor)
+            module.kept[node] = tf.Variable(value, name=name)
+
+    for node in message.node:
+        # gradients of the old sizes; the plain ones of the operators take their place
+        node.attr.pop("_gradient_op_type", None)
+
+    def build() -> None:
+        values = {f"{node}:0": variable.read_value() for node, variable in module.kept.items()}
+        tf.graph_util.import_graph_def(message, input_map=values, name=_SCOPE)
+
+    wrapped = tf.compat.v1.wrap_function(build, [])
+    graph = wrapped.graph
+    fetches = {
+        key: graph.get_tensor_by_name(_imported(name)) for key, name in origin.outputs.items()
+    }
+    feeds = [graph.get_tensor_by_name(_imported(name)) for name in origin.inputs.values()]
+    pruned = wrapped.prune(feeds, fetches)
+    specs = [
+        tf.TensorSpec(spec.shape, spec.dtype, name=argument)
+        for argument, spec in origin.specs.items()
+    ]
+
+    @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
+    def run(*arguments: Any) -> Any:
+        return pruned(*arguments)
+
+    module.run = run
+    if origin.endpoint:
+        (key,) = origin.outputs
+
+        @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
+        def serve(*arguments: Any) -> Any:
+            return pruned(*arguments)[key]
+
+        module.serve = serve
+    return module
+
+
+_SCOPE = "pruned"
+"""The smaller graph's names lie in a scope of their own, apart from the reading of variables."""
+
+
+def _imported(name: str) -> str:
+    return f"{_SCOPE}/{name}" if ":" in name else f"{_SCOPE}/{name}:0"
