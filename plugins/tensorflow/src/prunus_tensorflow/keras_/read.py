@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,7 +78,7 @@ def _check_container(path: Path) -> None:
             with zipfile.ZipFile(path) as archive:
                 json.loads(archive.read("config.json"))
                 broken = archive.testzip()
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        except Exception as error:  # damage shows as many types: zlib.error, NotImplementedError…
             raise ModelError(
                 f"{path}: not a readable .keras file ({first_line(error)}); save the model again"
             ) from error
@@ -87,7 +88,7 @@ def _check_container(path: Path) -> None:
     try:
         with h5py.File(path, "r") as stored:
             found = "model_config" in stored.attrs
-    except OSError as error:
+    except Exception as error:  # h5py shows damage as OSError, RuntimeError or KeyError
         raise ModelError(
             f"{path}: not a readable HDF5 file ({first_line(error)}); save the model again"
         ) from error
@@ -155,12 +156,26 @@ def _given(text: str) -> list[tuple[int, ...]]:
 
 
 def _explain(error: Exception) -> str:
-    text = first_line(error)
-    if "Could not locate" in text or "Unknown layer" in text or "Could not deserialize" in text:
-        return f"{text} (give --option custom_objects=FILE.py with the classes it needs)"
-    if "safe_mode" in str(error) or "unsafe" in str(error):
-        return "holds a Lambda layer with stored code; --option unsafe=yes runs it"
-    return text
+    """The cause in one line; Keras buries it under its own advice."""
+    chain: list[BaseException] = [error]
+    while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(deeper)
+    text = " ".join(str(one) for one in chain)
+    missing = _MISSING.search(text)
+    if missing is not None:
+        return (
+            f"needs '{missing['name']}', which is not Keras' own: give "
+            "--option custom_objects=FILE.py with its code"
+        )
+    if "safe_mode" in text or "unsafe" in text:
+        return "holds a Lambda layer with stored code: --option unsafe=yes runs it"
+    return first_line(error)
+
+
+_MISSING = re.compile(
+    r"(?:Could not locate (?:class|function)|Unknown (?:layer|loss|metric)[^:\n]*:) "
+    r"'?(?P<name>[\w.>]+)'?"
+)
 
 
 def first_line(error: BaseException) -> str:
