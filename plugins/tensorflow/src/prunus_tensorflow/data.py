@@ -14,6 +14,7 @@ import importlib.util
 import inspect
 import re
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError, PluginError
+from prunus.errors import DataError, PluginError, PrunusError
 from prunus.network import Network
 from prunus.task import Batch, Dataset
+from prunus_tensorflow.keras_.read import first_line
 from prunus_tensorflow.runtime import tensorflow
 
 _FORM = re.compile(r"(?P<place>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
@@ -77,11 +79,13 @@ def open_data(specification: str, network: Network, training: bool) -> Dataset |
     try:
         takes = "training" in inspect.signature(function).parameters
         found = function(training=training) if takes else function()
+    except PrunusError:
+        raise
     except Exception as error:
-        where = getattr(error.__traceback__, "tb_next", None)
-        line = f" line {where.tb_lineno}" if where is not None else ""
+        frames = traceback.extract_tb(error.__traceback__)
         raise PluginError(
-            f"{specification}:{line} {type(error).__name__}: {str(error).splitlines()[:1]}"
+            f"{specification}: line {frames[-1].lineno}: {type(error).__name__}: "
+            f"{first_line(error)}"
         ) from error
     samples, labels = _pair(_materialised(found, specification), specification)
     return _checked(samples, labels, network, specification)
