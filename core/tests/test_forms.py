@@ -59,17 +59,7 @@ def test_masked_equals_compact(name, seed, ratio, directory):
     assert sum(units.sum() for units in keep.values()) < sum(group.size for group in groups)
 
 
-REGROUPING = pytest.mark.xfail(
-    raises=ValueError,
-    strict=True,
-    reason="Shrinker.dims counts a diagonal of kept channels in a shuffle as a full square",
-)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=REGROUPING) if name == "shufflenet_v1" else name for name in NETS],
-)
+@pytest.mark.parametrize("name", NETS)
 def test_what_is_removed_is_gone(name, directory):
     """The compact network has as many weights and MACs as the plan says, and differs."""
     network, grouping = loaded(name, 0, directory)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import onnx
 import onnx_ir as ir
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,13 +13,6 @@ from prunus.masking import mask
 from prunus.proof import compare
 from prunus.testing.strategies import networks, plans
 
-REGROUPING = pytest.mark.xfail(
-    raises=ValueError,
-    strict=False,
-    reason="Shrinker.dims counts a diagonal of kept channels in a shuffle as a full square",
-)
-"""Not always reached; take it away with the fix (grouping/test_crashes.py has it for certain)."""
-
 quick = settings(
     max_examples=120,
     deadline=None,
@@ -29,7 +21,6 @@ quick = settings(
 )
 
 
-@REGROUPING
 @quick
 @given(st.data())
 def test_masked_equals_compact(data):
@@ -43,7 +34,6 @@ def test_masked_equals_compact(data):
     assert proof.error <= 1e-5, proof
 
 
-@REGROUPING
 @quick
 @given(networks())
 def test_every_layer_is_grouped_or_has_a_reason(network):

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from prunus.errors import ModelError
 
@@ -80,15 +81,7 @@ def with_outputs(model: ir.Model, outputs: Sequence[str]) -> ir.Model:
 
 def drop_unused(model: ir.Model) -> None:
     """Remove nodes and initializers no output depends on, in place."""
-    graph = model.graph
-    needed = {id(value) for value in graph.outputs}
-    for node in reversed(list(graph)):
-        if any(id(value) in needed for value in node.outputs):
-            needed |= {id(value) for value in node.inputs if value is not None}
-        else:
-            graph.remove(node, safe=False)
-    for name in [n for n, value in graph.initializers.items() if id(value) not in needed]:
-        del graph.initializers[name]
+    RemoveUnusedNodesPass()(model)
 
 
 def random_inputs(model: ir.Model, count: int, seed: int) -> dict[str, Array]:

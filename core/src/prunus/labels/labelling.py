@@ -118,7 +118,7 @@ class Labeller:
                 first = np.take(labels, [0], axis)
                 if np.array_equal(np.broadcast_to(first, labels.shape), labels):
                     labels = first
-        self._values[value.name or ""] = np.ascontiguousarray(labels)
+        self._values[value.name or ""] = labels.copy()
 
     def mark(self, value: ir.Value, reason: str) -> None:
         """One frozen label."""

@@ -55,11 +55,16 @@ class Shrinker:
         return tuple(size > 1 for size in self._origin.values[value.name or ""].shape)
 
     def dims(self, value: ir.Value) -> tuple[int, ...]:
-        """Shape after: kept labels counted on every varying axis."""
-        labels = self._origin.values.get(value.name or "")
+        """Shape after: of the labels that arrived, or of those that will, counted row by row."""
+        name = value.name or ""
+        labels = self._origin.values.get(name)
         if labels is None:
             return self.original(value)
-        counted = iter(self._counts(labels[self._squeeze(labels)], value.name or ""))
+        if name in self._values:
+            now = self._values[name].shape
+            counted = iter([n for n, old in zip(now, labels.shape, strict=True) if old > 1])
+        else:
+            counted = iter(list(self._counts(labels[self._squeeze(labels)], name)))
         return tuple(
             next(counted) if size > 1 else full
             for size, full in zip(labels.shape, self.original(value), strict=True)
