@@ -1,4 +1,5 @@
 # make demo   the four steps on a trained Caffe LeNet, ending with one table
+# make demo-tensorflow   the same on a TensorFlow graph and a Keras network
 # make test   the whole test suite; tests of frameworks that are missing skip with a reason
 # make check  ruff and mypy --strict
 
@@ -10,7 +11,7 @@ DISTRIBUTIONS := core plugins/caffe plugins/darknet plugins/torch plugins/tensor
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 
-.PHONY: demo demo-darknet demo-tensorflow test check fix clean
+.PHONY: demo demo-tensorflow test check fix clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -34,9 +35,6 @@ $(VENV)/tensorflow: $(VENV)/installed
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/lenet/demo.py
-
-demo-darknet: $(VENV)/installed
-	$(BIN)/python examples/darknet-digits/demo.py
 
 demo-tensorflow: $(VENV)/tensorflow
 	$(BIN)/python examples/tensorflow-mnist/demo.py

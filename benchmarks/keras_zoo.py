@@ -86,7 +86,7 @@ def main() -> None:
             HEADER,
             rows,
             "Every group halved at random; relative error against Keras itself, and of the "
-            "written file loaded by plain Keras against the masked network. benchmarks/keras_zoo.py",
+            "written file loaded by plain Keras against the masked network (keras_zoo.py)",
         )
     if not chosen or "full" in chosen:
         full_size()

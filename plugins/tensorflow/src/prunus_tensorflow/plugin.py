@@ -6,7 +6,6 @@ Imports neither TensorFlow nor Keras: the host loads this module for ``prunus --
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from prunus.descriptors import Descriptor, Format, Trainer
@@ -73,15 +72,13 @@ def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
     """Train the compact network in TensorFlow."""
     if trainer != TRAINER:
         return None
-    from prunus_tensorflow import train
+    from prunus_tensorflow.train import finetune
 
-    return train.finetune(job)
+    return finetune(job)
 
 
 def _data(specification: str, network: Network, training: bool) -> Dataset | None:
     """Open a data specification in TensorFlow's terms (a user function)."""
-    if find_spec("prunus_tensorflow.data") is None:
-        return None  # the core's own forms remain
-    from prunus_tensorflow import data
+    from prunus_tensorflow.data import open_data
 
-    return data.open_data(specification, network, training)
+    return open_data(specification, network, training)
