@@ -18,6 +18,7 @@ from prunus.errors import PluginError, UsageError
 
 BUILT_IN = (
     "prunus.analysis.exact",
+    "prunus.analysis.sweep",
     "prunus.formats.onnx_file",
     "prunus.methods.bn_scale",
     "prunus.methods.fpgm",

@@ -13,6 +13,7 @@ from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal
 from prunus.descriptors import Criterion, Policy
 from prunus.errors import DataError, PlanError
+from prunus.evaluation.user_metric import UserMetric
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
 from prunus.sensitivity import Sensitivity
@@ -40,7 +41,7 @@ def analyze(
     settings: Settings,
     ratios: tuple[float, ...] = DEFAULT_RATIOS,
     report: Callable[[int, int], None] = lambda done, total: None,
-    policy: str = "exact",
+    policy: str | None = None,
 ) -> Analyzed:
     """Measure sensitivity, resuming or reusing what the workspace holds.
 
@@ -60,6 +61,7 @@ def analyze(
             "no samples to analyse with: give --data, or prune without 'ana' by "
             "--allocation uniform"
         )
+    policy = policy or ("sweep" if isinstance(evaluator.metric, UserMetric) else "exact")
     criterion = settings.criterion or DEFAULT_CRITERION
     seed = settings.seed or 0
     metric, count = evaluator.metric.name, evaluator.count

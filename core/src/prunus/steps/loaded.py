@@ -12,6 +12,7 @@ from prunus.errors import DataError, ModelError, UsageError
 from prunus.evaluation.data import open_data
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.metrics import Fidelity, Top, metric_named
+from prunus.evaluation.user_metric import fed_samples, user_metric
 from prunus.graph.macs import CostModel, cost_model
 from prunus.grouping import Grouping, find_groups
 from prunus.host import Host
@@ -119,6 +120,9 @@ def metric_for(loaded: Loaded, settings: Settings, data: Dataset) -> Metric:
 def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Evaluator | None:
     """Samples and metric, or ``None`` without data."""
     data = evaluation_data(loaded, settings)
+    if data is None and settings.metric is not None and ":" in settings.metric:
+        own = user_metric(settings.metric)
+        return Evaluator(reference, fed_samples(own, reference.model), own)
     if data is None:
         return None
     if not len(data):
@@ -135,7 +139,7 @@ def _metric_by_name(loaded: Loaded, name: str) -> Metric:
         return own
     if name in loaded.format.metrics:
         return loaded.format.metrics[name](loaded.network)
-    found = metric_named(name)
+    found = user_metric(name) if ":" in name else metric_named(name)
     if found is None:
         known = ["top-K", "accuracy", "loss", "fidelity", *loaded.format.metrics]
         if own is not None:
