@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import onnx_ir as ir
@@ -38,9 +39,7 @@ def here(tmp_path, monkeypatch, lenet):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "own_metric.py").write_text(METRIC)
     ir.save(lenet.model, tmp_path / "net.onnx")
-    monkeypatch.setattr(
-        "sys.modules", {k: v for k, v in __import__("sys").modules.items() if k != "own_metric"}
-    )
+    monkeypatch.delitem(sys.modules, "own_metric", raising=False)
     return tmp_path
 
 
