@@ -1,0 +1,51 @@
+"""Write the pages of docs/reference that are read off the code: `python docs/generate.py`.
+
+tests/test_docs.py fails when a page is not what this writes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import click
+
+from prunus import hookspecs
+from prunus.cli import COMMANDS, cli
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+def command_page() -> str:
+    """Help of every command of the core."""
+    parts = ["# Command line\n\nWritten by `python docs/generate.py`.\n"]
+    with click.Context(cli, info_name="prunus") as group:
+        for name in COMMANDS:
+            command = cli.get_command(group, name)
+            assert command is not None
+            with click.Context(
+                command, info_name=name, parent=group, terminal_width=100
+            ) as context:
+                context.max_content_width = 100
+                parts.append(f"## prunus {name}\n\n```\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+def hook_page() -> str:
+    """Signature and docstring of every hook."""
+    parts = ["# Hooks\n\nProject name `prunus`; written by `python docs/generate.py`.\n"]
+    for name, spec in vars(hookspecs).items():
+        if name.startswith("prunus_"):
+            signature = str(inspect.signature(spec)).replace("'", "")
+            parts.append(
+                f"## {name}\n\n```python\n{name}{signature}\n```\n\n```\n{inspect.getdoc(spec)}\n```\n"
+            )
+    return "\n".join(parts)
+
+
+PAGES = {"cli.md": command_page, "hooks.md": hook_page}
+
+
+if __name__ == "__main__":
+    for page, write in PAGES.items():
+        (REFERENCE / page).write_text(write(), encoding="utf-8")
