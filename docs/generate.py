@@ -38,7 +38,8 @@ def hook_page() -> str:
         if name.startswith("prunus_"):
             signature = str(inspect.signature(spec)).replace("'", "")
             parts.append(
-                f"## {name}\n\n```python\n{name}{signature}\n```\n\n```\n{inspect.getdoc(spec)}\n```\n"
+                f"## {name}\n\n```python\n{name}{signature}\n```\n\n"
+                f"```\n{inspect.getdoc(spec)}\n```\n"
             )
     return "\n".join(parts)
 

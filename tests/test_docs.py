@@ -31,7 +31,7 @@ def shown_commands():
                     yield pytest.param(line.split("#")[0], id=f"{path.name}: {line[:60]}")
 
 
-@pytest.mark.parametrize("line", shown_commands())
+@pytest.mark.parametrize("line", list(shown_commands()))
 def test_shown_commands_exist(line):
     name, *arguments = shlex.split(line)[1:]
     with click.Context(cli, info_name="prunus") as group:
