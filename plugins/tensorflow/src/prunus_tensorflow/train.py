@@ -100,9 +100,9 @@ class _Run:
         names = {id(layer): name for name, layer in origin.layers.items()}
         old = dict(leaves(origin.model))
         values = {
-            (names.get(id(old[path]), path), variable.name): variable
+            (names.get(id(old[path]), path), before.name): variable
             for path, layer in leaves(self.model)
-            for variable in layer.weights
+            for variable, before in zip(layer.weights, old[path].weights, strict=True)
         }
         return {
             name: np.ascontiguousarray(

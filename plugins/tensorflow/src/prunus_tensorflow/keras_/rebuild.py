@@ -124,6 +124,8 @@ def _edits(origin: KerasOrigin, model: ir.Model, arrays: Arrays) -> dict[str, di
             edits[name] = {"filters": int(kernel.shape[-2])}
         elif kernel is not None and kind.startswith("Conv"):
             edits[name] = {"filters": int(kernel.shape[-1]), "groups": groups[name]}
+        elif kind == "LayerScale":
+            edits[name] = {"projection_dim": len(arrays[name, layer.gamma.name])}
     edits.update(_shape_edits(origin, model))
     return edits
 
@@ -194,7 +196,7 @@ def _assign(origin: KerasOrigin, model: Any, arrays: Arrays, aliases: Mapping[st
     for path, layer in leaves(model):
         name = aliases.get(path, path)
         for own, old in zip(layer.weights, before[path].weights, strict=True):
-            array = arrays.get((name, own.name))
+            array = arrays.get((name, old.name))  # automatic names differ in the new model
             if array is None:
                 array = np.asarray(old.numpy())
             if tuple(own.shape) != array.shape:

@@ -8,6 +8,7 @@ from typing import Any
 from prunus_tensorflow.graphdef.tensors import Dynamic, Unlowerable
 from prunus_tensorflow.keras_.layers import (
     activation,
+    applications,
     convolution,
     dense,
     functions,
@@ -19,10 +20,11 @@ from prunus_tensorflow.keras_.layers import (
     resizing,
     transposed,
 )
-from prunus_tensorflow.keras_.site import Rule, Site
+from prunus_tensorflow.keras_.site import Join, Rule, Site
 
 RULES: dict[str, Rule] = {
     **activation.RULES,
+    **applications.RULES,
     **convolution.RULES,
     **dense.RULES,
     **normalization.RULES,
@@ -32,6 +34,7 @@ RULES: dict[str, Rule] = {
     **resizing.RULES,
     **transposed.RULES,
 }
+JOINS: dict[str, Join] = {**applications.JOINS, **merging.JOINS}
 
 
 def lower_call(site: Site) -> Dynamic:
@@ -46,13 +49,13 @@ def lower_call(site: Site) -> Dynamic:
         raise Unlowerable(f"its class is '{name}' of {kind.__module__}, not one of Keras")
     if site.keywords.get("mask") is not None:
         raise Unlowerable("it is called with a mask")
-    if ".layers." not in kind.__module__:
+    if ".layers." not in kind.__module__ and ".applications." not in kind.__module__:
         if name not in functions.FUNCTION_RULES:
             raise Unlowerable("no rule for it")
         return functions.FUNCTION_RULES[name](site)  # type: ignore[no-any-return]
     inputs = _tensors(site.arguments)
-    if name in merging.JOINS:
-        return merging.JOINS[name](site, inputs)
+    if name in JOINS:
+        return JOINS[name](site, inputs)
     if name not in RULES:
         raise Unlowerable("no rule for it")
     if len(inputs) != 1:
