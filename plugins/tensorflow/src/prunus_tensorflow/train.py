@@ -15,6 +15,7 @@ import attrs
 import numpy as np
 
 from prunus.errors import ModelError, PluginError, UsageError
+from prunus.interrupt import deferred
 from prunus.network import Network
 from prunus.training import Progress, TrainingJob, Weights
 from prunus_tensorflow.keras_.origin import KerasOrigin
@@ -23,7 +24,6 @@ from prunus_tensorflow.keras_.rebuild import leaves, model_of
 from prunus_tensorflow.keras_.recipe import learning_rate
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
-from prunus_tensorflow.training.interrupt import deferred
 from prunus_tensorflow.training.objective import (
     default_loss,
     imitation,

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prunus.errors import DataError, UsageError
+from prunus.interrupt import deferred
 from prunus.task import Batch, Loss, Measurement, Recipe
 from prunus.training import Progress, TrainingJob, Weights
 from prunus_torch import solvers
 from prunus_torch.digests import digests_of
 from prunus_torch.distillation import build_imitation
 from prunus_torch.executor import Program
-from prunus_torch.interrupt import deferred
 from prunus_torch.losses import build_term
 from prunus_torch.parameters import Variables, variables_of
 from prunus_torch.samples import pass_seed, positions

@@ -1,4 +1,4 @@
-"""Ctrl-C waits until the current update is whole."""
+"""Ctrl-C while training: it waits until the current update is whole."""
 
 from __future__ import annotations
 
