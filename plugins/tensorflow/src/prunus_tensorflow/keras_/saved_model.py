@@ -8,7 +8,9 @@ same signatures again, with variables of the old names.
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,18 +74,22 @@ def load_saved_model(source: Source) -> Network:
     function = loaded.signatures[name]
     frozen = _frozen(path, function)
     specs = dict(function.structured_input_signature[1])
-    inputs = {argument: tensor(f"{argument}:0") for argument in specs}
-    by_name = {one.name.split(":")[0]: one.name for one in frozen.inputs}
-    inputs = {a: tensor(by_name.get(a, f"{a}:0")) for a in specs}
+    message = frozen.graph.as_graph_def()
+    names = _shorten(message)
+
+    def short(name: str) -> str:
+        return tensor(_renamed(name, names))
+
+    inputs = {argument: short(f"{argument}:0") for argument in specs}
     keys = sorted(function.structured_outputs)
-    outputs = {key: tensor(value.name) for key, value in zip(keys, frozen.outputs, strict=True)}
+    outputs = {key: short(value.name) for key, value in zip(keys, frozen.outputs, strict=True)}
     handles = {id(variable.handle): variable.name for variable in function.variables}
     variables = {
-        inner.op.name: handles[id(outer)].split(":")[0]
+        short(inner.op.name): handles[id(outer)].split(":")[0]
         for outer, inner in function.graph.captures
         if id(outer) in handles
     }
-    network = _lower(path, frozen, inputs, outputs, source)
+    network = _lower(path, message, inputs, outputs, source)
     assert isinstance(network.origin, GraphOrigin)
     aliases, others = _aliases(loaded, name)
     endpoint = callable(getattr(loaded, "serve", None)) and len(outputs) == 1
@@ -152,7 +158,7 @@ def _frozen(path: Path, function: Any) -> Any:
 
 
 def _lower(
-    path: Path, frozen: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], source: Source
+    path: Path, message: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], source: Source
 ) -> Network:
     options = {
         **source.options,
@@ -161,7 +167,7 @@ def _lower(
     }
     with tempfile.TemporaryDirectory() as text:
         place = Path(text) / f"{path.name}.pb"
-        content = frozen.graph.as_graph_def().SerializeToString()
+        content = message.SerializeToString()
         place.write_bytes(content)
         try:
             network = graphdef.load(Source(place, None, options))
@@ -235,8 +241,32 @@ def _module(tf: Any, message: Any, origin: SavedModelOrigin) -> Any:
     return module
 
 
-_SCOPE = "pruned"
-"""The smaller graph's names lie in a scope of their own, apart from the reading of variables."""
+_SCOPE = "prunus"
+"""A written graph lies in a scope of its own, apart from the reading of variables."""
+
+
+def _shorten(message: Any) -> dict[str, str]:
+    """Drop the names of calls and of prunus' own scope, so that a written model reads as before.
+
+    Returns:
+        Old node name -> new one.
+    """
+    plain = {node.name: _WRAPPING.sub("", node.name) for node in message.node}
+    taken = Counter([*plain.values(), *plain])
+    names = {old: new if new != old and taken[new] == 1 else old for old, new in plain.items()}
+    for node in message.node:
+        node.name = names[node.name]
+        node.input[:] = [_renamed(one, names) for one in node.input]
+    return names
+
+
+_WRAPPING = re.compile(rf"^((Stateful)?PartitionedCall(_\d+)?/|{_SCOPE}/)*")
+
+
+def _renamed(reference: str, names: Mapping[str, str]) -> str:
+    caret = "^" if reference.startswith("^") else ""
+    node, colon, index = reference.removeprefix("^").partition(":")
+    return f"{caret}{names.get(node, node)}{colon}{index}"
 
 
 def _imported(name: str) -> str:
