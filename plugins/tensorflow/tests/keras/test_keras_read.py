@@ -142,6 +142,22 @@ def test_compile_settings_are_written(tmp_path: Path) -> None:
     plain = keras.models.load_model(written.model)
     assert plain.loss == "mean_absolute_error"
     assert float(plain.optimizer.learning_rate.numpy()) == pytest.approx(0.003)
+    weights = 4 * plain.count_params()
+    assert written.model.stat().st_size < weights + 120_000  # no optimizer slots
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_written_model_trains_on(suffix: str, tmp_path: Path) -> None:
+    model = randomise(NETWORKS["nested"]())
+    model.compile("rmsprop", "mean_squared_error")
+    model.fit(np.zeros((2, 16, 16, 3)), np.zeros((2, 5)), verbose=0)
+    one = cut(lower_model(model))
+    written = keras_.write(one.masked, one.compact, Destination(tmp_path, "compact", f"a{suffix}"))
+    plain = keras.models.load_model(written.model)
+    before = plain.get_weights()
+    plain.fit(np.ones((2, 16, 16, 3)), np.ones((2, 5)), verbose=0)
+    pairs = zip(before, plain.get_weights(), strict=True)
+    assert any(not np.array_equal(a, b) for a, b in pairs)
 
 
 def test_weights_of_another_file(tmp_path: Path) -> None:

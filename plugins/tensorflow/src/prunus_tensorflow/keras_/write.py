@@ -46,6 +46,10 @@ def save(model: Any, path: Path) -> None:
     """
     try:
         with quiet():
+            if getattr(model, "optimizer", None) is not None:
+                # one without slots: fresh ones say nothing and would triple the file
+                old = model.optimizer
+                model.optimizer = type(old).from_config(old.get_config())
             model.save(path)
     except Exception as error:
         raise ModelError(f"{path}: Keras cannot save the model: {first_line(error)}") from error
