@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,11 @@ ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PRUNUS_SHARED", ROOT.parent / "shared")) / "data"
 
 
-def read(model: Path, weights: Path | None = None, **options: str) -> Network:
+def read(
+    model: Path, weights: Path | None = None, options: Mapping[str, str] | None = None
+) -> Network:
     """Load a network through its plugin."""
-    named = {key.replace("_", "-"): value for key, value in options.items()}
-    network, _ = read_network(start(), Source(model, weights, named))
+    network, _ = read_network(start(), Source(model, weights, options or {}))
     return network
 
 
@@ -58,7 +60,7 @@ def lenet() -> tuple[Network, ArrayDataset]:
     """The example's LeNet on the first 2,000 MNIST test digits."""
     folder = ROOT / "examples/lenet"
     network = read(
-        folder / "train_val.prototxt", folder / "lenet.caffemodel", input_shape="data:1x28x28"
+        folder / "train_val.prototxt", folder / "lenet.caffemodel", {"input-shape": "data:1x28x28"}
     )
     images, labels = mnist()
     scale = np.full(1, 0.00390625, np.float32)

@@ -61,8 +61,9 @@ def refine(
 ) -> Counts:
     """Hit ``goal`` MACs by leaving a plan as little as possible.
 
-    Plans nearby are looked at in growing circles; of the first circle that holds plans within
-    half the tolerance the cheapest is taken, and without one the nearest.
+    Plans nearby are looked at in growing circles, around the plan and then around the end of
+    a walk of single steps towards the goal; of the first circle that holds plans within half
+    the tolerance the cheapest is taken, and without one the nearest.
 
     Args:
         planning: Groups and cost model.
@@ -77,15 +78,41 @@ def refine(
     if prices is None:
         prices = [((lv - c) / lv[0]) ** 2 for lv, c in zip(levels, counts, strict=True)]
     tolerance = TOLERANCE / 2 * abs(planning.cost.total - goal)
-    for reach in (0, 1, 2, 4, 8):
-        moves = _moves(levels, places, reach)
-        plans = np.stack([level[moves[:, i]] for i, level in enumerate(levels)], 1)
-        distance = np.abs(planning.cost.macs_of(plans) - goal)
-        near = np.flatnonzero(distance <= tolerance)
-        if len(near):
-            cost = sum(price[moves[near, i]] for i, price in enumerate(prices))
-            return np.asarray(plans[near[np.argmin(cost)]])
-    return np.asarray(plans[distance.argmin()])
+    best, least = counts, np.inf
+    for start in (places, _walk(planning, levels, places, goal, prices)):
+        for reach in (0, 1, 2, 4, 8):
+            moves = _moves(levels, start, reach)
+            plans = np.stack([level[moves[:, i]] for i, level in enumerate(levels)], 1)
+            distance = np.abs(planning.cost.macs_of(plans) - goal)
+            near = np.flatnonzero(distance <= tolerance)
+            if len(near):
+                cost = sum(price[moves[near, i]] for i, price in enumerate(prices))
+                return np.asarray(plans[near[np.argmin(cost)]])
+            if distance.min() < least:
+                best, least = plans[distance.argmin()], distance.min()
+    return np.asarray(best)
+
+
+def _walk(
+    planning: Planning, levels: Levels, places: NDArray[np.int64], goal: float, prices: Prices
+) -> NDArray[np.int64]:
+    """Single steps towards ``goal``, the cheapest for its MACs first, none beyond it."""
+    places = places.copy()
+    while True:
+        counts = np.array([level[p] for level, p in zip(levels, places, strict=True)], np.int64)
+        missing = planning.cost.macs(counts) - goal
+        forward = 1 if missing > 0 else -1
+        gradient = planning.cost.gradient(counts)
+        steps = []
+        for index, (level, place) in enumerate(zip(levels, places + forward, strict=True)):
+            if 0 <= place < len(level):
+                saved = gradient[index] * abs(level[place] - counts[index])
+                if 0 < saved <= abs(missing):
+                    paid = prices[index][place] - prices[index][places[index]]
+                    steps.append((paid / saved, index))
+        if not steps:
+            return places
+        places[min(steps)[1]] += forward
 
 
 def _moves(levels: Levels, places: NDArray[np.int64], reach: int) -> NDArray[np.int64]:

@@ -1,0 +1,94 @@
+"""Are rates 0.1 to 0.7 hit on TensorFlow networks, and what ties EfficientNet's SE blocks?
+
+Uniform allocation with l1 scores, kept channels in multiples of 2 (the default), no samples.
+A rate out of reach is listed with the planner's own message.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from keras_zoo import models
+from networks import SHARED, read
+from prunus.errors import PlanError
+from prunus.graph.macs import cost_model
+from prunus.grouping import Grouping, find_groups
+from prunus.methods import uniform
+from prunus.methods.l1 import prunus_rank
+from prunus.network import Network
+from prunus.planning.budget import Budget, Planning
+from results import write_section
+
+RATES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 8))
+CHOSEN = (
+    "ResNet50 MobileNetV2 EfficientNetB0 DenseNet121 InceptionV3 VGG16 nested shared unet".split()
+)
+
+
+def networks(folder: Path) -> dict[str, Network]:
+    """Shared graphs and Keras models of the zoo."""
+    shared = SHARED / "models/tensorflow"
+    found = {
+        "lenet-mnist-tf1": read(
+            shared / "lenet-mnist-tf1/lenet_graph.pbtxt", shared / "lenet-mnist-tf1/lenet",
+            {"input_nodes": "Placeholder", "output_nodes": "add_9", "input_node_shapes": "1,32,32,1"},
+        ),
+        "mtcnn_rnet": read(shared / "mtcnn_rnet/RNet-14.meta"),
+        "kws_ds_cnn": read(shared / "kws_ds_cnn/DS_CNN_S.pb"),
+        "pretrainedResnet": read(shared / "resnet8_cifar10/pretrainedResnet.h5"),
+        "cifar10_cnn": read(shared / "cifar10_keras/cifar10_cnn.keras"),
+    }  # fmt: skip
+    makers = models()
+    for name in CHOSEN:
+        found[name] = read(makers[name](folder))
+    return found
+
+
+def hits(network: Network, grouping: Grouping) -> list[str]:
+    """Rate hit for every rate asked."""
+    scores = {g.name: prunus_rank("l1", network, g, None, 0) for g in grouping.groups}
+    present = {g.name: np.ones(g.size, bool) for g in grouping.groups}
+    cost = cost_model(network.model, grouping)
+    planning = Planning(grouping.groups, scores, present, cost, None)
+    found = []
+    for rate in RATES:
+        try:
+            keep = uniform.prunus_mask("uniform", planning, Budget(rate=rate))
+        except PlanError as error:
+            found.append(str(error).split(";")[0])
+            continue
+        found.append(f"{1 - cost.macs(cost.kept(keep)) / cost.total:.4f}")
+    return found
+
+
+def main() -> None:
+    """Both tables."""
+    rows, gates = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, network in networks(Path(folder)).items():
+            grouping = find_groups(network)
+            rows.append((name, str(len(grouping.groups)), *hits(network, grouping)))
+            sys.stderr.write(f"{rows[-1]}\n")
+            if name == "EfficientNetB0":
+                gates = [
+                    (g.name, str(g.size), ", ".join(sorted({m.initializer for m in g.members})[:8]))
+                    for g in grouping.groups
+                    if any("se_" in layer for m in g.members for layer in (m.initializer,))
+                ]
+    write_section(
+        "TensorFlow rates asked and hit (tensorflow_rates.py)",
+        ("network", "groups", *(f"{rate:g}" for rate in RATES)),
+        rows,
+    )
+    write_section(
+        "Groups of EfficientNetB0's squeeze-and-excite blocks (tensorflow_rates.py)",
+        ("group", "channels", "initializers (first eight)"),
+        gates,
+    )
+
+
+if __name__ == "__main__":
+    main()
