@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from keras_zoo import models
 from networks import SHARED, read
+from results import write_section
+
 from prunus.errors import PlanError
 from prunus.graph.macs import cost_model
 from prunus.grouping import Grouping, find_groups
@@ -20,7 +22,6 @@ from prunus.methods import uniform
 from prunus.methods.l1 import prunus_rank
 from prunus.network import Network
 from prunus.planning.budget import Budget, Planning
-from results import write_section
 
 RATES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 8))
 CHOSEN = (
@@ -34,7 +35,11 @@ def networks(folder: Path) -> dict[str, Network]:
     found = {
         "lenet-mnist-tf1": read(
             shared / "lenet-mnist-tf1/lenet_graph.pbtxt", shared / "lenet-mnist-tf1/lenet",
-            {"input_nodes": "Placeholder", "output_nodes": "add_9", "input_node_shapes": "1,32,32,1"},
+            {
+                "input_nodes": "Placeholder",
+                "output_nodes": "add_9",
+                "input_node_shapes": "1,32,32,1",
+            },
         ),
         "mtcnn_rnet": read(shared / "mtcnn_rnet/RNet-14.meta"),
         "kws_ds_cnn": read(shared / "kws_ds_cnn/DS_CNN_S.pb"),
