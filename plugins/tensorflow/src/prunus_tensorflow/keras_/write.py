@@ -51,8 +51,22 @@ def save(model: Any, path: Path) -> None:
                 old = model.optimizer
                 model.optimizer = type(old).from_config(old.get_config())
             model.save(path)
+        if path.suffix.lower() != ".keras":
+            _drop_optimizer_weights(path)
     except Exception as error:
         raise ModelError(f"{path}: Keras cannot save the model: {first_line(error)}") from error
+
+
+def _drop_optimizer_weights(path: Path) -> None:
+    """Keras 3 builds the optimizer of such a group for no variables; the model then cannot train.
+
+    Source: keras/src/legacy/saving/legacy_h5_format.py, ``load_model_from_hdf5``.
+    """
+    import h5py
+
+    with h5py.File(path, "r+") as stored:
+        if "optimizer_weights" in stored:
+            del stored["optimizer_weights"]
 
 
 def _keep_compile_settings(original: Path, path: Path) -> None:
