@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from results import write_section
 
-from prunus.graph.macs import cost_model
+from prunus.graph.macs import cost_model, layer_macs
+from prunus.graph.shapes import infer_shapes
 from prunus.network import Source
 from prunus_tensorflow import keras_
 from prunus_tensorflow.api import prune
@@ -177,27 +178,30 @@ def full_size() -> None:
     small = prune(model, 0.5)
     seconds = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as text:
-        sizes = []
+        sizes, counts = [], []
         for place, one in enumerate((model, small)):
             path = Path(text) / f"{place}.keras"
             one.save(path)
             sizes.append(path.stat().st_size)
+            neutral_graph = keras_.load(Source(path)).model
+            counts.append(sum(layer_macs(neutral_graph, infer_shapes(neutral_graph)).values()))
     times = [_latency(one) for one in (model, small)]
     rows = [
         [
             title,
             f"{one.count_params():,}",
+            f"{macs:,}",
             f"{size:,}",
             f"{single:.1f}",
             f"{batch:.1f}",
         ]
-        for title, one, size, (single, batch) in zip(
-            ("original", "rate 0.5"), (model, small), sizes, times, strict=True
+        for title, one, macs, size, (single, batch) in zip(
+            ("original", "rate 0.5"), (model, small), counts, sizes, times, strict=True
         )
     ]
     write_section(
         "ResNet50 in Keras at full size",
-        ["model", "params", "bytes", "ms predict, 1 image", "ms an image, batch 16"],
+        ["model", "params", "MACs", "bytes", "ms predict, 1 image", "ms an image, batch 16"],
         rows,
         f"Reading, choosing, folding, compaction, proof and building took {seconds:.1f} s "
         "(goal: 60). benchmarks/keras_zoo.py full",

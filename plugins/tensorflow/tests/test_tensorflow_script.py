@@ -283,6 +283,26 @@ def test_exclude_and_named_nodes(
     assert [row["group"] for row in found["groups"]] == ["Conv2D_1"]
 
 
+def test_transform_remembers_the_nodes_of_prune(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (files / "base.pbtxt").read_text()
+    shape = text[text.index('  attr {\n    key: "shape"') : text.index('node {\n  name: "c1/w')]
+    graph = tmp_path / "shapeless.pbtxt"
+    graph.write_text(text.replace(shape, "}\n", 1))
+    workspace = ["--workspace", tmp_path / "ws", "--json"]
+    assert command(
+        "--action", "prune", "--input_graph", graph, "--input_ckpt", files / "base",
+        "--sparsity", "0.4", "--input_nodes", "x", "--input_node_shapes", "1,8,8,1",
+        "--output_nodes", "logits", "--output_graph", tmp_path / "g.pbtxt",
+        "--output_ckpt", tmp_path / "sparse", *workspace,
+    ) == 0  # fmt: skip
+    capsys.readouterr()
+    shift = ["--input_ckpt", tmp_path / "sparse", "--output_ckpt", tmp_path / "dense"]
+    assert command("--action", "transform", *shift, *workspace) == 0
+    assert json.loads(capsys.readouterr().out)["facts"]["proof"]["error"] < 1e-5
+
+
 def test_frozen_graph_needs_no_checkpoint(
     files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

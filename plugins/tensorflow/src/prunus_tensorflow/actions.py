@@ -14,6 +14,7 @@ from prunus.cli.render import counting, notes, show
 from prunus.errors import UsageError
 from prunus.host import start
 from prunus.network import Destination, Network, Source
+from prunus.settings import Settings
 from prunus.steps.analyze import analyze
 from prunus.steps.files import make_directory
 from prunus.steps.inspect import statistics
@@ -72,10 +73,8 @@ def transform(options: Options) -> None:
     host = start()
     settings = options.settings
     if settings.model is None:
-        settings = attrs.evolve(settings, model=_graph_of(options))
+        settings = _baseline(options)
     assert options.output_ckpt is not None
-    explicit = {**settings.options, "explicit": "yes"}
-    settings = attrs.evolve(settings, options=explicit)
     make_directory(options.output_ckpt.parent)
     with _beside(options.output_ckpt) as directory:
         result = transform_step(host, settings, Path(directory))
@@ -195,12 +194,13 @@ def _is_part(path: Path, prefix: Path) -> bool:
     return rest == ".index" or rest.startswith(".data-")
 
 
-def _graph_of(options: Options) -> Path:
-    """The baseline graph, which the ancestor's transform is not given."""
+def _baseline(options: Options) -> Settings:
+    """The baseline graph and its ends, which the ancestor's transform is not given."""
     if options.settings.workspace is not None:
-        source = Workspace(options.settings.workspace).recall("original")
+        workspace = Workspace(options.settings.workspace)
+        source = workspace.recall("original")
         if source is not None:
-            return source.model
+            return attrs.evolve(workspace.with_options(options.settings), model=source.model)
     raise UsageError(
         "--action transform needs the baseline graph: give --input_graph, or the --workspace of "
         "the prune step"
