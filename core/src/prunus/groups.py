@@ -32,12 +32,16 @@ class Member:
     axes: tuple[int, ...]
     positions: Indices
 
-    def slices(self, network: Network) -> NDArray[np.float64]:
-        """Weights of each unit, ``(C, m)`` float64."""
+    def array(self, network: Network) -> NDArray[np.generic]:
+        """The whole initializer, a view where the graph allows it."""
         value = network.model.graph.initializers[self.initializer].const_value
         if value is None:
             raise ValueError(f"initializer {self.initializer} holds no data")
-        array = np.moveaxis(value.numpy(), self.axes, range(len(self.axes)))
+        return value.numpy()
+
+    def slices(self, network: Network) -> NDArray[np.float64]:
+        """Weights of each unit, ``(C, m)`` float64."""
+        array = np.moveaxis(self.array(network), self.axes, range(len(self.axes)))
         flat = array.reshape(int(np.prod(array.shape[: len(self.axes)])), -1)
         return flat[self.positions].reshape(len(self.positions), -1).astype(np.float64)
 

@@ -174,7 +174,7 @@ class _Block:
             name=name,
             shape=ir.Shape(array.shape),
             type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-            const_value=ir.tensor(np.ascontiguousarray(array), name=name),
+            const_value=ir.Tensor(np.ascontiguousarray(array), name=name),
         )
         self.initializers.append(value)
         return value

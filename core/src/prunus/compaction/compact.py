@@ -72,7 +72,7 @@ def _removes(network: Network, name: str, axes: Mapping[int, NDArray[np.int64]])
 
 
 def _replace(value: ir.Value, array: NDArray[Any]) -> None:
-    value.const_value = ir.tensor(array, name=value.name)
+    value.const_value = ir.Tensor(array, name=value.name)
     value.shape = ir.Shape(array.shape)
 
 
@@ -89,7 +89,7 @@ def _rewrite_operands(model: ir.Model, operands: Mapping[tuple[str, int], NDArra
         name = f"{node_name}/operand{index}"
         value = ir.Value(
             name=name,
-            const_value=ir.tensor(array, name=name),
+            const_value=ir.Tensor(array, name=name),
             shape=ir.Shape(array.shape),
             type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
         )

@@ -34,4 +34,8 @@ def prunus_rank(
     seed: int,
 ) -> NDArray[np.float64]:
     """Sum of distances, member by member."""
-    return mean_over_members(network, group, lambda slices: cdist(slices, slices).sum(1))
+    return mean_over_members(group, lambda member: _distances(member.slices(network)))
+
+
+def _distances(filters: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(cdist(filters, filters).sum(1))

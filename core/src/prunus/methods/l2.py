@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from prunus.descriptors import Criterion, Descriptor
 from prunus.groups import Group
 from prunus.hookspecs import hookimpl
-from prunus.methods.members import mean_over_members
+from prunus.methods.members import mean_over_members, summed
 from prunus.network import Network
 
 
@@ -34,4 +34,4 @@ def prunus_rank(
     seed: int,
 ) -> NDArray[np.float64]:
     """Euclidean norm, member by member."""
-    return mean_over_members(network, group, lambda slices: np.sqrt(np.square(slices).sum(1)))
+    return mean_over_members(group, lambda member: np.sqrt(summed(network, member, np.square)))

@@ -1,4 +1,4 @@
-"""How a score of slices becomes a score of units: normalise each member, then average."""
+"""How a score of members becomes a score of units: normalise each member, then average."""
 
 from __future__ import annotations
 
@@ -7,28 +7,49 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.groups import Group
+from prunus.groups import Group, Member
 from prunus.network import Network
 
-Slices = NDArray[np.float64]
+Scores = NDArray[np.float64]
+
+_BLOCK = 1 << 16
+"""Values handled at once: they stay in the processor's cache."""
 
 
-def mean_over_members(
-    network: Network, group: Group, score: Callable[[Slices], Slices]
-) -> NDArray[np.float64]:
-    """``(C,)`` mean over filters and readers of ``score`` (C, m) -> (C,), each divided by its mean.
+def mean_over_members(group: Group, score: Callable[[Member], Scores]) -> Scores:
+    """``(C,)`` mean over filters and readers of ``score`` -> (C,), each divided by its mean.
 
     Without the division a wide fully connected reader would drown a small filter.
     """
-    scores = [
-        score(member.slices(network))
-        for member in group.members
-        if member.role in ("filter", "input")
-    ]
+    scores = [score(member) for member in group.members if member.role in ("filter", "input")]
     return np.asarray(np.mean([relative(values) for values in scores], axis=0))
 
 
-def relative(values: Slices) -> Slices:
+def relative(values: Scores) -> Scores:
     """Divide by the mean over units, where that is not zero."""
     mean = float(values.mean())
     return values / mean if mean > 0 else values
+
+
+def summed(network: Network, member: Member, ufunc: np.ufunc) -> Scores:
+    """``(C,)`` sum of ``ufunc`` (of one argument) over the weights of each unit.
+
+    Block by block of the first axis, so that large weights are read once and never copied.
+    """
+    array = member.array(network)
+    rest = tuple(axis for axis in range(1, array.ndim) if axis not in member.axes)
+    rows = max(1, _BLOCK * len(array) // max(array.size, 1))
+    parts = []
+    for start in range(0, len(array), rows):
+        block = ufunc(array[start : start + rows])
+        if 0 in member.axes:
+            parts.append(_over(block, rest).astype(np.float64))
+        else:
+            parts.append(_over(block.sum(0, keepdims=True), rest).astype(np.float64))
+    totals = np.concatenate(parts) if 0 in member.axes else np.sum(parts, axis=0)
+    places = np.moveaxis(totals, member.axes, range(len(member.axes)))
+    return np.asarray(places.ravel()[member.positions].sum(1))
+
+
+def _over(block: NDArray[np.generic], axes: tuple[int, ...]) -> NDArray[np.generic]:
+    return np.asarray(np.add.reduce(block, axes, keepdims=True)) if axes else block

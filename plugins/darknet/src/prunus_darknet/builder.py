@@ -56,7 +56,7 @@ class GraphBuilder:
         return self._initializer(f"{layer.name}/{step}", array)
 
     def _initializer(self, name: str, array: NDArray[np.generic]) -> ir.Value:
-        value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
+        value = ir.Value(name=name, const_value=ir.Tensor(array, name=name))
         value.shape = ir.Shape(array.shape)
         value.dtype = ir.DataType.INT64 if array.dtype == np.int64 else ir.DataType.FLOAT
         self.initializers[name] = value
