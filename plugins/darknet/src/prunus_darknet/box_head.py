@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from prunus_darknet.cfg import Section
+from prunus_darknet.dialect import Dialect
 from prunus_darknet.layers import Layer, Structure
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class BoxHead:
         network: Width and height of the network input.
         settings: The numbers of the cfg section, with Darknet's defaults.
         iou_loss: Box loss of the AlexeyAB line: ``mse``, ``iou``, ``giou``, ``diou``, ``ciou``.
+        alexeyab: Whether the AlexeyAB line wrote the network: its losses differ.
     """
 
     index: int
@@ -100,6 +102,7 @@ class BoxHead:
     network: tuple[int, int]
     settings: Mapping[str, float]
     iou_loss: str = "mse"
+    alexeyab: bool = False
 
     @property
     def used(self) -> Pairs:
@@ -114,16 +117,19 @@ def heads_of(network: Network) -> tuple[BoxHead, ...]:
     origin = network.origin
     if not isinstance(origin, Origin):
         return ()
-    return heads_in(origin.structure)
+    return heads_in(origin.structure, origin.dialect)
 
 
-def heads_in(structure: Structure) -> tuple[BoxHead, ...]:
+def heads_in(structure: Structure, dialect: Dialect) -> tuple[BoxHead, ...]:
     """The box-decoding layers of a cfg, in file order.
 
     Raises:
         ModelError: anchors are missing or the mask names one that is not there.
     """
-    return tuple(_head(layer, structure) for layer in structure.layers if layer.type in _SETTINGS)
+    heads = (layer for layer in structure.layers if layer.type in _SETTINGS)
+    return tuple(
+        attrs.evolve(_head(layer, structure), alexeyab=not dialect.is_pjreddie) for layer in heads
+    )
 
 
 def _head(layer: Layer, structure: Structure) -> BoxHead:

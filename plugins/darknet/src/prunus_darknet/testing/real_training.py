@@ -1,0 +1,110 @@
+"""One training step of the real Darknet library (pjreddie's line), in a process of its own.
+
+Only exported functions are called (``load_network``, ``train_network``, ``save_weights``); of
+its structs ``matrix`` and ``data`` are laid out here (``include/darknet.h``).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus_darknet.testing.real_darknet import library
+
+Array = NDArray[np.float32]
+_Row = ctypes.POINTER(ctypes.c_float)
+
+
+class _Matrix(ctypes.Structure):
+    _fields_ = (("rows", ctypes.c_int), ("cols", ctypes.c_int), ("vals", ctypes.POINTER(_Row)))
+
+
+class _Data(ctypes.Structure):
+    _fields_ = (
+        ("w", ctypes.c_int),
+        ("h", ctypes.c_int),
+        ("x", _Matrix),
+        ("y", _Matrix),
+        ("shallow", ctypes.c_int),
+        ("num_boxes", ctypes.c_void_p),
+        ("boxes", ctypes.c_void_p),
+    )
+
+
+@attrs.frozen
+class Step:
+    """What a training step did.
+
+    Attributes:
+        loss: The network's cost over the number of samples.
+        weights: The weights file after the update.
+    """
+
+    loss: float
+    weights: bytes
+
+
+def train_step(cfg: Path, weights: Path, samples: Array, truths: Array) -> Step:
+    """Train on one batch.
+
+    Args:
+        cfg: Structure, whose ``batch`` is the number of samples.
+        weights: Weights to begin with.
+        samples: ``(N, values)`` flat inputs.
+        truths: ``(N, values)`` flat truths, as long as the last layer wants them.
+
+    Raises:
+        RuntimeError: Darknet ended with an error.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        given, after = Path(folder, "in.npz"), Path(folder, "after.weights")
+        np.savez(given, x=np.asarray(samples, np.float32), y=np.asarray(truths, np.float32))
+        command = [sys.executable, "-m", __name__, str(library()), str(cfg), str(weights)]
+        done = subprocess.run(
+            [*command, str(given), str(after)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        if done.returncode or not after.exists():
+            raise RuntimeError(f"darknet: {done.stderr.strip()[-400:]}")
+        loss = float(done.stdout.strip().splitlines()[-1].removeprefix("loss "))
+        return Step(loss, after.read_bytes())
+
+
+def _matrix(array: Array) -> _Matrix:
+    """Rows of the array; it must outlive the matrix."""
+    rows = (_Row * len(array))(*(row.ctypes.data_as(_Row) for row in array))
+    return _Matrix(len(array), array.shape[1], rows)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    """The subprocess: library, cfg, weights, samples, weights to write."""
+    path, cfg, weights, given, after = arguments
+    darknet = ctypes.CDLL(path)
+    darknet.load_network.restype = ctypes.c_void_p
+    darknet.load_network.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)
+    darknet.train_network.restype = ctypes.c_float
+    darknet.train_network.argtypes = (ctypes.c_void_p, _Data)
+    darknet.save_weights.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
+    network = darknet.load_network(cfg.encode(), weights.encode(), 0)
+    with np.load(given) as arrays:
+        x, y = arrays["x"], arrays["y"]
+    data = _Data(0, 0, _matrix(x), _matrix(y), 0, None, None)
+    loss = darknet.train_network(network, data)
+    darknet.save_weights(network, after.encode())
+    sys.stdout.write(f"\nloss {loss!r}\n")
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])
