@@ -1,0 +1,275 @@
+"""Samples of a ``.data`` file, as Darknet's detectors and classifiers read them.
+
+Format facts: ``train_detector`` and ``validate_detector`` in Darknet's
+``examples/detector.c``, ``train_classifier`` and ``validate_classifier_single`` in
+``examples/classifier.c``. pjreddie's line letterboxes pictures of a detector, AlexeyAB's
+resizes them unless ``letter_box=1`` stands in ``[net]``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.errors import DataError
+from prunus.network import Network
+from prunus.task import Batch, Dataset
+from prunus_darknet.augment import Augmentation, classifier_sample, detector_sample
+from prunus_darknet.box_head import heads_of
+from prunus_darknet.cfg import Section
+from prunus_darknet.data_file import DataFile, Entry, read_data_file, read_list, read_names
+from prunus_darknet.images import (
+    Array,
+    center_crop_image,
+    letterbox_image,
+    load_image,
+    min_crop_image,
+    resize_image,
+)
+from prunus_darknet.read import Origin
+from prunus_darknet.truth import class_of, corrected, label_paths, placed, read_boxes
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+"""Where a picture lies that fills the canvas: left, top, width, height."""
+
+
+@attrs.frozen
+class View:
+    """How pictures become the network's input.
+
+    Attributes:
+        input: Graph input they feed.
+        channels, width, height: Its size.
+        alexeyab: AlexeyAB's rules hold where the two lines differ.
+        letterbox: Evaluate a detector on letterboxed pictures.
+        augmentation: What training does to them.
+    """
+
+    input: str
+    channels: int
+    width: int
+    height: int
+    alexeyab: bool
+    letterbox: bool
+    augmentation: Augmentation
+
+
+@attrs.frozen(eq=False)
+class ListedImages:
+    """Pictures of a list, found as the ``.data`` file's paths are.
+
+    Attributes:
+        description: The ``.data`` file.
+        list_file: The list it names.
+        entries: Lines of the list.
+        view: How pictures become the network's input.
+    """
+
+    description: DataFile
+    list_file: Path
+    entries: tuple[Entry, ...]
+    view: View
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def image(self, entry: Entry) -> Array:
+        """The decoded picture of a line, ``(C, H, W)``."""
+        path = self.description.resolve(entry.text)
+        return load_image(path, self.view.channels, f"{self.list_file}:{entry.line}")
+
+    def _digest(self, more: Sequence[str]) -> str:
+        digest = hashlib.sha256(f"{self.view}{self.description.classes}".encode())
+        for entry in self.entries:
+            path = self.description.resolve(entry.text)
+            size = path.stat().st_size if path.is_file() else None
+            digest.update(f"{entry.text}:{size}\n".encode("utf-8", "surrogateescape"))
+        for text in more:
+            digest.update(text.encode("utf-8", "surrogateescape") + b"\n")
+        return digest.hexdigest()[:16]
+
+
+@attrs.frozen(eq=False)
+class DetectorDataset(ListedImages):
+    """Pictures and boxes; labels are relative to the network's input.
+
+    Attributes:
+        classes: Number of classes.
+        source: What says so, for messages.
+    """
+
+    classes: int
+    source: str
+
+    def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
+        """Read samples; labels are one ``(boxes, 5)`` array a sample."""
+        pairs = [self._sample(self.entries[int(place)], rng) for place in positions]
+        images = np.stack([image for image, _ in pairs])
+        return Batch({self.view.input: images}, [boxes for _, boxes in pairs])
+
+    def boxes(self, entry: Entry) -> Array:
+        """The boxes of a line, ``(boxes, 5)``, relative to the picture.
+
+        Raises:
+            DataError: the label file is missing (to pjreddie's Darknet) or broken.
+        """
+        wanted = label_paths(entry.text, self.view.alexeyab)
+        for text in wanted:
+            path = self.description.resolve(text)
+            if path.is_file():
+                return read_boxes(path, self.classes, self.source)
+        if self.view.alexeyab:
+            return np.zeros((0, 5), np.float32)
+        raise DataError(
+            f"{self.list_file}:{entry.line}: label file {wanted[0]} not found; "
+            "an image without objects has an empty one"
+        )
+
+    def digest(self) -> str:
+        """Digest of names, sizes of pictures, boxes and transformation."""
+        return self._digest([self.boxes(entry).tobytes().hex() for entry in self.entries])
+
+    def _sample(self, entry: Entry, rng: np.random.Generator | None) -> tuple[Array, Array]:
+        view, image, boxes = self.view, self.image(entry), self.boxes(entry)
+        size = view.width, view.height
+        if rng is not None:
+            result, place, flip = detector_sample(image, size, view.augmentation, rng)
+            return result, corrected(placed(boxes[boxes[:, 1:3].any(1)], place), flip)
+        if not view.letterbox:
+            return resize_image(image, *size), placed(boxes, WHOLE)
+        result, place = letterbox_image(image, *size)
+        return result, placed(boxes, place)
+
+
+@attrs.frozen(eq=False)
+class ClassifierDataset(ListedImages):
+    """Pictures with a class whose label is part of the path.
+
+    Attributes:
+        names: Labels by class.
+        training: Paths with several labels are refused.
+    """
+
+    names: tuple[str, ...]
+    training: bool
+
+    def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
+        """Read samples; labels are ``(N,)`` classes."""
+        chosen = [self.entries[int(place)] for place in positions]
+        images = np.stack([self._view(self.image(entry), rng) for entry in chosen])
+        return Batch(
+            {self.view.input: images}, np.array([self._class(e) for e in chosen], np.int64)
+        )
+
+    def digest(self) -> str:
+        """Digest of names, sizes of pictures, labels and transformation."""
+        return self._digest(self.names)
+
+    def _class(self, entry: Entry) -> int:
+        where = f"{self.list_file}:{entry.line}"
+        return class_of(entry.text, self.names, where, self.training)
+
+    def _view(self, image: Array, rng: np.random.Generator | None) -> Array:
+        size = self.view.width, self.view.height
+        if rng is not None:
+            return classifier_sample(image, size, self.view.augmentation, rng)
+        return (min_crop_image if self.view.alexeyab else center_crop_image)(image, *size)
+
+
+def open_data(spec: str, network: Network, training: bool) -> Dataset | None:
+    """Open a ``.data`` file for a network; ``None`` for any other specification.
+
+    Raises:
+        DataError: a file is missing, empty or broken, or does not fit the network.
+    """
+    path = Path(spec)
+    if path.suffix != ".data":
+        return None
+    description = read_data_file(path)
+    view = view_of(network)
+    list_file = description.file("train" if training else "valid")
+    entries = read_list(list_file)
+    heads = heads_of(network)
+    if not heads:
+        names = _labels(description)
+        return ClassifierDataset(description, list_file, entries, view, names, training)
+    said, head = description.classes, heads[-1]
+    if said is not None and said != head.classes:
+        raise DataError(
+            f"{path}:{description.lines['classes']}: classes={said}, but {head.kind} layer "
+            f"{head.index} of the network has classes={head.classes}"
+        )
+    source = f"{head.kind} layer {head.index}" if said is None else str(path)
+    return DetectorDataset(description, list_file, entries, view, head.classes, source)
+
+
+def view_of(network: Network) -> View:
+    """How the network's line of Darknet shows pictures to it.
+
+    Raises:
+        DataError: the network does not read pictures.
+    """
+    origin = network.origin
+    assert isinstance(origin, Origin)
+    shape, net = origin.structure.input, origin.cfg.net
+    if not shape.image:
+        raise DataError(f"{origin.cfg.path}: [net] has inputs=, this network reads no images")
+    alexeyab = not origin.dialect.is_pjreddie
+    heads = heads_of(network)
+    jitter = heads[-1].settings["jitter"] if heads else 0.0
+    return View(
+        str(network.model.graph.inputs[0].name),
+        shape.c,
+        shape.w,
+        shape.h,
+        alexeyab,
+        letterboxed(net, alexeyab),
+        augmentation_of(net, shape.w, jitter, alexeyab),
+    )
+
+
+def letterboxed(net: Section, alexeyab: bool) -> bool:
+    """Whether pictures of a detector keep their aspect."""
+    return not alexeyab or bool(net.integer("letter_box", 0))
+
+
+def augmentation_of(net: Section, width: int, jitter: float, alexeyab: bool) -> Augmentation:
+    """The augmentation keys of ``[net]``; only AlexeyAB's line reads ``flip``."""
+    return Augmentation(
+        angle=net.real("angle", 0),
+        aspect=_factor(net, "aspect"),
+        saturation=_factor(net, "saturation"),
+        exposure=_factor(net, "exposure"),
+        hue=net.real("hue", 0),
+        low=net.integer("min_crop", width),
+        high=net.integer("max_crop", width * 2),
+        center=bool(net.integer("center", 0)),
+        jitter=min(max(jitter, 0.0), 0.9),
+        flip=not alexeyab or bool(net.integer("flip", 1)),
+    )
+
+
+def _factor(net: Section, key: str) -> float:
+    value = net.real(key, 1)
+    if value <= 0:
+        raise net.error(f"{key} is a factor above 0", key)
+    return value
+
+
+def _labels(description: DataFile) -> tuple[str, ...]:
+    """Labels of the classes; ``names=`` stands in for a missing ``labels=``."""
+    key = "labels" if "labels" in description.values else "names"
+    path = description.file(key)
+    names = read_names(path)
+    count = description.classes or len(names)
+    if count > len(names):
+        raise DataError(
+            f"{description.path}:{description.lines['classes']}: classes={count}, "
+            f"but {path} holds {len(names)} labels"
+        )
+    return names[:count]
