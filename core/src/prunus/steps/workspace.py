@@ -16,14 +16,20 @@ from prunus.steps.files import make_directory, read_json, write_json
 
 @attrs.frozen
 class Workspace:
-    """A directory with ``ana.json``, one directory a round, and ``state.json``."""
+    """A directory with the analysis, one directory a round, and ``state.json``.
+
+    Attributes:
+        path: The directory.
+        analysis: File name of the result of ``ana`` (the ancestor's ``ana_out_file``).
+    """
 
     path: Path
+    analysis: str = "ana.json"
 
     @property
     def sensitivity_file(self) -> Path:
         """Result of ``ana``."""
-        return self.path / "ana.json"
+        return self.path / self.analysis
 
     def sensitivity(self) -> Sensitivity | None:
         """The stored analysis, if there is one."""
@@ -80,4 +86,4 @@ def workspace_of(settings: Settings) -> Workspace:
     """
     if settings.workspace is None:
         raise UsageError("no workspace given; use --workspace DIR or name it in the configuration")
-    return Workspace(settings.workspace)
+    return Workspace(settings.workspace, settings.options.get("ana_out_file", "ana.json"))

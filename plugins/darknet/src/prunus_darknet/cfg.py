@@ -191,6 +191,19 @@ def parse_cfg(text: str, path: Path) -> Cfg:
     Raises:
         ModelError: a line that is no ``key=value``, or no ``[net]`` at the start.
     """
+    sections = parse_sections(text, path)
+    if not sections or sections[0].type not in NETWORK_SECTIONS:
+        first = sections[0].line if sections else 1
+        raise ModelError(f"{path}:{first}: a Darknet cfg starts with [net] or [network]")
+    return Cfg(path, text, sections)
+
+
+def parse_sections(text: str, path: Path) -> tuple[Section, ...]:
+    """The sections of any text in cfg form.
+
+    Raises:
+        ModelError: a line that is no ``key=value``, or one before the first section.
+    """
     drafts: list[tuple[str, int, list[Entry]]] = []
     offset = 0
     for number, raw in enumerate(text.split("\n"), start=1):
@@ -202,11 +215,7 @@ def parse_cfg(text: str, path: Path) -> Cfg:
                 raise ModelError(f"{path}:{number}: expected [net] before the first key=value line")
             drafts[-1][2].append(_entry(raw, line, number, offset, path))
         offset += len(raw) + 1
-    if not drafts or drafts[0][0] not in NETWORK_SECTIONS:
-        first = drafts[0][1] if drafts else 1
-        raise ModelError(f"{path}:{first}: a Darknet cfg starts with [net] or [network]")
-    sections = (Section(kind, line, tuple(entries), path) for kind, line, entries in drafts)
-    return Cfg(path, text, tuple(sections))
+    return tuple(Section(kind, line, tuple(entries), path) for kind, line, entries in drafts)
 
 
 def _without_blanks(raw: str) -> str:

@@ -9,8 +9,12 @@ from prunus.hookspecs import hookimpl
 from prunus_darknet.detect import is_darknet
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from prunus.descriptors import Descriptor
     from prunus.network import Compact, Destination, Network, Source, Written
+    from prunus.settings import Settings
+    from prunus.task import Dataset, Metric
 
 FORMAT = "darknet"
 
@@ -25,8 +29,29 @@ def prunus_register() -> Iterable[Descriptor]:
             name=FORMAT,
             summary="Darknet cfg and weights (pjreddie's and AlexeyAB's lines)",
             detect=is_darknet,
+            settings=_settings,
+            data=_data,
+            metrics={"map": _mean_average_precision},
         ),
     )
+
+
+def _settings(path: Path) -> Settings | None:
+    from prunus_darknet.config import read_config
+
+    return read_config(path)
+
+
+def _data(spec: str, network: Network, training: bool) -> Dataset | None:
+    from prunus_darknet.data import open_data
+
+    return open_data(spec, network, training)
+
+
+def _mean_average_precision(network: Network) -> Metric:
+    from prunus_darknet.task import mean_average_precision
+
+    return mean_average_precision(network)
 
 
 @hookimpl

@@ -8,7 +8,6 @@ import attrs
 
 from prunus.errors import ModelError, UsageError
 from prunus.network import Network, Source
-from prunus.task import Task
 from prunus_darknet.cfg import Cfg, read_cfg
 from prunus_darknet.dialect import Dialect, dialect_of
 from prunus_darknet.layers import Structure
@@ -25,7 +24,7 @@ from prunus_darknet.weights import (
 )
 
 FORMAT = "darknet"
-OPTIONS = frozenset({"normalization", "structure_only"})
+OPTIONS = frozenset({"normalization", "structure_only", "datacfg"})
 
 
 @attrs.frozen(eq=False)
@@ -53,7 +52,8 @@ def load(source: Source) -> Network:
     """Read cfg and weights.
 
     Options: ``normalization`` (``pjreddie``, ``alexeyab``, ``opencv``) and
-    ``structure_only=1`` (no weights file: zeros stand in, for counting).
+    ``structure_only=1`` (no weights file: zeros stand in, for counting), and ``datacfg``
+    (the ``.data`` file to train and evaluate with).
 
     Raises:
         ModelError: files missing, broken or not fitting each other.
@@ -73,15 +73,16 @@ def load(source: Source) -> Network:
         notes = ()
     lowered = lower(structure, slots, dialect.normalization)
     header = NEW_HEADER if file is None else file.header
-    return Network(
+    network = Network(
         model=lowered.model,
         format=FORMAT,
         bindings=lowered.bindings,
         layers=lowered.layers,
         frozen=lowered.frozen,
         origin=Origin(cfg, structure, dialect, header, transposed, slots),
-        task=_task(cfg, source),
-        notes=(*notes, *_normalization_note(structure, dialect), *_line_ends(cfg), *lowered.notes),
+    )
+    return _with_task(
+        network, source, (*notes, *_file_notes(cfg, structure, dialect)), lowered.notes
     )
 
 
@@ -98,6 +99,20 @@ def _weights_file(source: Source) -> WeightsFile | None:
     )
 
 
+def _with_task(
+    network: Network, source: Source, before: tuple[str, ...], after: tuple[str, ...]
+) -> Network:
+    """The network with data, metric and recipe as the cfg and the options say them."""
+    from prunus_darknet.task import task_notes, task_of
+
+    notes = (*before, *task_notes(network), *after)
+    return attrs.evolve(network, task=task_of(network, source), notes=notes)
+
+
+def _file_notes(cfg: Cfg, structure: Structure, dialect: Dialect) -> tuple[str, ...]:
+    return (*_normalization_note(structure, dialect), *_line_ends(cfg))
+
+
 def _normalization_note(structure: Structure, dialect: Dialect) -> tuple[str, ...]:
     normalized = any(blob.role == "variance" for layer in structure.layers for blob in layer.blobs)
     return (dialect.note,) if normalized else ()
@@ -108,17 +123,3 @@ def _line_ends(cfg: Cfg) -> tuple[str, ...]:
     if "\r" not in cfg.text:
         return ()
     return (f"{cfg.path.name} has Windows line ends: pjreddie's Darknet itself cannot read it",)
-
-
-def _task(cfg: Cfg, source: Source) -> Task:
-    """Data, metric and recipe as the cfg and the options say them."""
-    try:
-        from prunus_darknet.task import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
-            task_of,
-        )
-    except ModuleNotFoundError as error:
-        if error.name != "prunus_darknet.task":
-            raise
-        return Task()
-    task: Task = task_of(cfg, source)
-    return task

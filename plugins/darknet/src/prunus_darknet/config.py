@@ -1,0 +1,142 @@
+"""The ancestor's ``[pruning]`` cfg to settings (``vai_p_darknet pruner``, UG1333).
+
+Paths are relative to the working directory, as Darknet's are. Weights are not among the keys:
+the ancestor takes them from the command line, as ``--weights`` does here.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from prunus.errors import UsageError
+from prunus.settings import Settings
+from prunus_darknet.cfg import Section, parse_sections
+
+_FIRST_BYTES = 65536
+_NAMES = ("prunedcfg", "ana_out_file", "prune_out_weights")
+"""Keys that name files in the workspace."""
+
+DEFAULT_THRESHOLD = 0.005
+ANALYSIS = "ana.out"
+
+_DETECTORS = ("yolov3", "is_yolov3", "yolo_v3v4")
+_KNOWN = frozenset(
+    "workspace datacfg modelcfg criteria kernel_batch ignore_layer threshold gpus".split()
+) | frozenset((*_NAMES, *_DETECTORS))
+
+
+def read_config(path: Path) -> Settings | None:
+    """Settings of a ``[pruning]`` cfg; ``None`` for any other file.
+
+    Raises:
+        UsageError: a key is missing, or a value does not fit its key (file and line).
+        ModelError: a line is no ``key=value``.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    if not _is_pruning(data[:_FIRST_BYTES]):
+        return None
+    sections = parse_sections(data.decode("latin-1"), path)
+    return _settings(sections[0], path)
+
+
+def _is_pruning(head: bytes) -> bool:
+    for raw in head.split(b"\n"):
+        line = raw.translate(None, b" \t\r")
+        if line and line[:1] not in (b"#", b";"):
+            return line.startswith(b"[pruning]")
+    return False
+
+
+def _settings(section: Section, path: Path) -> Settings:
+    model, workspace = _named(section, "modelcfg"), _named(section, "workspace")
+    data = section.text("datacfg", "") or None
+    threshold = _threshold(section)
+    return Settings(
+        model=model,
+        workspace=workspace,
+        data=data,
+        threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
+        multiple=_multiple(section),
+        exclude=_ignored(section),
+        options=_options(section, data),
+        notes=_notes(section, path),
+    )
+
+
+def _named(section: Section, key: str) -> Path:
+    text = section.text(key, "")
+    if not text:
+        raise UsageError(f"{section.path}:{section.line}: expected {key}= in [pruning], found none")
+    return Path(text)
+
+
+def _threshold(section: Section) -> float | None:
+    entry = section.find("threshold")
+    if entry is None:
+        return None
+    try:
+        value = float(entry.value)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise _wrong(section, "threshold", "a number from 0")
+    return value
+
+
+def _multiple(section: Section) -> int | None:
+    entry = section.find("kernel_batch")
+    if entry is None:
+        return None
+    if not entry.value.isascii() or not entry.value.isdigit() or int(entry.value[:9]) < 1:
+        raise _wrong(section, "kernel_batch", "a whole number from 1")
+    return int(entry.value)
+
+
+def _ignored(section: Section) -> tuple[str, ...]:
+    """Layer indices, as written: the first part of a layer's name here."""
+    text = section.text("ignore_layer", "")
+    found = tuple(part for part in text.split("#")[0].split(",") if part)
+    if not all(part.isascii() and part.isdigit() for part in found):
+        raise _wrong(section, "ignore_layer", "layer numbers parted by commas")
+    return tuple(str(int(part[:9])) for part in found)
+
+
+def _options(section: Section, data: str | None) -> dict[str, str]:
+    """Names of output files and the ``.data`` file; other files keep their default names."""
+    options = {"ana_out_file": ANALYSIS}
+    for key in _NAMES:
+        text = section.text(key, "")
+        name = Path(text).name
+        if text and name in ("", ".."):
+            raise _wrong(section, key, "a file name")
+        if text:
+            options[key] = name
+    return options if data is None else {**options, "datacfg": data}
+
+
+def _notes(section: Section, path: Path) -> tuple[str, ...]:
+    notes = [
+        f"{path}:{entry.line}: key '{entry.key}' is not known and has no effect"
+        for entry in section.entries
+        if entry.key not in _KNOWN
+    ]
+    criteria = section.text("criteria", "")
+    if criteria:
+        notes.append(
+            f"criteria={criteria}: what the ancestor's numbers mean is not documented; "
+            "the default criterion is taken, choose with --criterion"
+        )
+    if section.has("gpus"):
+        notes.append(f"gpus={section.text('gpus', '')}: analysis and pruning run on the CPU")
+    return tuple(notes)
+
+
+def _wrong(section: Section, key: str, expected: str) -> UsageError:
+    entry = section.find(key)
+    assert entry is not None
+    shown = entry.value if len(entry.value) <= 40 else entry.value[:37] + "..."
+    return UsageError(f"{section.path}:{entry.line}: {key}={shown}: expected {expected}")

@@ -1,0 +1,84 @@
+"""What a Darknet network's own files say about evaluating and training it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from prunus.errors import DataError, UsageError
+from prunus.evaluation.metrics import Fidelity, Top
+from prunus.network import Network, Source
+from prunus.task import Dataset, Metric, Task
+from prunus_darknet.box_head import heads_of
+from prunus_darknet.data import letterboxed, open_data
+from prunus_darknet.read import Origin
+from prunus_darknet.recipe import notes_of, recipe_of
+
+DATACFG = "datacfg"
+"""Option that names the ``.data`` file, as the ancestor's key does."""
+
+
+def task_of(network: Network, source: Source) -> Task:
+    """Recipe and metric of the cfg; samples if the option ``datacfg`` names a ``.data`` file.
+
+    Raises:
+        ModelError: a training setting of the cfg cannot be used.
+    """
+    spec = source.options.get(DATACFG)
+    return Task(
+        evaluation=None if spec is None else _opener(spec, network, training=False),
+        training=None if spec is None else _opener(spec, network, training=True),
+        metric=metric_of(network),
+        recipe=recipe_of(network),
+    )
+
+
+def metric_of(network: Network) -> Metric | None:
+    """Mean average precision of a detector; top-1 of a classifier's softmax."""
+    if heads_of(network):
+        try:
+            return mean_average_precision(network)
+        except ModuleNotFoundError as error:
+            if error.name != "prunus_darknet.average_precision":
+                raise
+            return Fidelity()
+    last = str(network.model.graph.outputs[-1].name)
+    return Top(1, last) if last.endswith((":softmax", ":logistic")) else None
+
+
+def mean_average_precision(network: Network) -> Metric:
+    """The metric ``map`` of a network with box-decoding layers.
+
+    Raises:
+        UsageError: the network has none.
+    """
+    heads = heads_of(network)
+    if not heads:
+        raise UsageError("metric map needs boxes; this network has no [yolo] or [region] layer")
+    from prunus_darknet.average_precision import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        MeanAveragePrecision,
+    )
+
+    found: Metric = MeanAveragePrecision(heads)
+    return found
+
+
+def task_notes(network: Network) -> tuple[str, ...]:
+    """How pictures are shown to a detector, and what of its training is done differently."""
+    origin = network.origin
+    assert isinstance(origin, Origin)
+    notes = notes_of(origin.cfg, origin.structure, origin.dialect)
+    if not heads_of(network) or origin.dialect.is_pjreddie:
+        return notes
+    how = "letterboxed" if letterboxed(origin.cfg.net, True) else "resized without letterbox"
+    return (f"{origin.cfg.path.name}: pictures are {how}, as AlexeyAB's Darknet does", *notes)
+
+
+def _opener(spec: str, network: Network, *, training: bool) -> Callable[[], Dataset]:
+    def opened() -> Dataset:
+        dataset = open_data(spec, network, training)
+        if dataset is None:
+            raise DataError(f"{Path(spec)}: datacfg names a Darknet .data file")
+        return dataset
+
+    return opened

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from prunus.errors import DataError, UsageError
+from prunus.network import Source
+from prunus_darknet.read import load
+from prunus_darknet.task import mean_average_precision
+
+CONV = "[convolutional]\nbatch_normalize=1\nfilters=14\nsize=1\nstride=1\nactivation=leaky\n"
+YOLO = "[yolo]\nmask=0,1\nanchors=4,4, 8,8\nnum=2\nclasses=2\n"
+
+
+def network(make_files, layers: str, net: str = "", **options: str):
+    model, weights = make_files(layers, net=net)
+    return load(Source(model, weights, options))
+
+
+def data_file(tmp_path: Path) -> Path:
+    for split in ("train", "valid"):
+        path = tmp_path / f"{split}_red.png"
+        Image.fromarray(np.full((8, 8, 3), (255, 0, 0), np.uint8)).save(path)
+        (tmp_path / f"{split}.txt").write_text(path.name + "\n")
+    (tmp_path / "labels").write_text("red\nblue\n")
+    path = tmp_path / "colours.data"
+    path.write_text("classes=2\ntrain=train.txt\nvalid=valid.txt\nlabels=labels\n")
+    return path
+
+
+def test_without_datacfg_there_are_no_samples(make_files) -> None:
+    task = network(make_files, CONV + "[avgpool]\n[softmax]\n").task
+    assert task.evaluation is None
+    assert task.training is None
+    assert task.metric.name == "top-1"
+    assert task.recipe.solver == "darknet"
+
+
+def test_datacfg_opens_both_lists(make_files, tmp_path: Path) -> None:
+    spec = str(data_file(tmp_path))
+    task = network(make_files, CONV + "[avgpool]\n[softmax]\n", datacfg=spec).task
+    training, evaluation = task.training(), task.evaluation()
+    assert [d.list_file.name for d in (training, evaluation)] == ["train.txt", "valid.txt"]
+    assert training.read(np.zeros(1, np.int64), None).labels.tolist() == [0]
+
+
+def test_datacfg_that_is_no_data_file(make_files) -> None:
+    task = network(make_files, CONV, datacfg="samples.npz").task
+    with pytest.raises(DataError) as caught:
+        task.training()
+    assert str(caught.value) == "samples.npz: datacfg names a Darknet .data file"
+
+
+def test_map_needs_boxes(make_files) -> None:
+    with pytest.raises(UsageError) as caught:
+        mean_average_precision(network(make_files, CONV))
+    assert (
+        str(caught.value) == "metric map needs boxes; this network has no [yolo] or [region] layer"
+    )
+
+
+def test_how_pictures_are_shown_is_said(make_files) -> None:
+    def pictures(net: str) -> list[str]:
+        notes = network(make_files, CONV + YOLO, net).notes
+        return [note for note in notes if "pictures" in note]
+
+    assert pictures("") == []
+    assert pictures("mosaic=0\n") == [
+        "net.cfg: pictures are resized without letterbox, as AlexeyAB's Darknet does"
+    ]
+    assert pictures("letter_box=1\n") == [
+        "net.cfg: pictures are letterboxed, as AlexeyAB's Darknet does"
+    ]
