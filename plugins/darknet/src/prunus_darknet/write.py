@@ -51,16 +51,23 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
 
 def _write_masked(network: Network, origin: Origin, text: str, destination: Destination) -> Written:
     options = destination.options
-    weights = (
-        destination.directory
-        / Path(destination.name or options.get("prune_out_weights", MASKED_WEIGHTS)).name
-    )
+    weights = destination.directory / _masked_name(origin, destination)
     pruned = Path(options.get("prunedcfg", f"{origin.cfg.path.stem}-prune.cfg")).name
     arrays = _Arrays(origin, origin.structure, network.model, {})
     write_weights(weights, origin.header, runs_of(origin.structure, arrays))
     structure_file = destination.directory / pruned
     _write_text(structure_file, text)
     return Written(origin.cfg.path, weights, (structure_file,))
+
+
+def _masked_name(origin: Origin, destination: Destination) -> str:
+    """Name of the weights file; a snapshot's ``_iter_30`` becomes ``<stem>_iter_30.weights``."""
+    name = destination.name
+    if name is None:
+        return Path(destination.options.get("prune_out_weights", MASKED_WEIGHTS)).name
+    if name.startswith("_"):
+        return f"{origin.cfg.path.stem}{name}.weights"
+    return Path(name).name
 
 
 def _write_compact(
