@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from PIL import Image
 
 from prunus.errors import DataError
+from prunus.evaluation.session import Session
 from prunus.network import Network, Source
 from prunus.task import Batch
 from prunus_darknet import data as module
@@ -15,7 +18,15 @@ from prunus_darknet.data import ClassifierDataset, DetectorDataset, open_data
 from prunus_darknet.data_file import read_data_file
 from prunus_darknet.images import center_crop_image, load_image, min_crop_image, resize_image
 from prunus_darknet.read import load
-from prunus_darknet.truth import class_of, corrected, label_paths, placed, read_boxes
+from prunus_darknet.testing.real_images import RealImages
+from prunus_darknet.truth import (
+    class_of,
+    corrected,
+    label_paths,
+    placed,
+    read_boxes,
+    training_boxes,
+)
 
 CONV = "[convolutional]\nfilters=14\nsize=1\nstride=1\nactivation=linear\n"
 YOLO = "[yolo]\nmask=0,1\nanchors=4,4, 8,8\nnum=2\nclasses=2\njitter=.3\n"
@@ -255,6 +266,55 @@ def test_networks_without_images(tmp_path: Path, make_files, folder: Path) -> No
     assert message(opened, folder, load(Source(model, weights))) == (
         f"{model}: [net] has inputs=, this network reads no images"
     )
+
+
+@pytest.mark.darknet
+@pytest.mark.parametrize("flip", [False, True])
+def test_training_boxes_equal_darknet(darknet: Path, folder: Path, flip: bool) -> None:
+    rng = np.random.default_rng(5)
+    rows = [(i, *rng.uniform(0, 1, 2), *rng.uniform(0.0005, 0.9, 2)) for i in range(20)]
+    rows += [(20, 0, 0, 0.5, 0.5), (21, 0, 0.5, 0.5, 0.5), (22, 0.5, 0.5, 0.0004, 0.5)]
+    label = folder / "labels/a_cat.txt"
+    label.write_text("".join(" ".join(map(str, row)) + "\n" for row in rows))
+    left, top, width, height = 0.1, -0.2, 0.7, 1.3
+    image = folder / "images/a_cat.png"
+    real = RealImages(darknet).boxes(image, 90, flip, (-left, -top), (width, height))
+    boxes = training_boxes(read_boxes(label, None, "x"), (left, top, width, height), flip)
+    far = real[:, 1] > 1  # what Darknet makes of a centre at (0, 0): a box at 999999
+    assert real[far, 0].tolist() == [20]
+    real = real[~far]
+    order = real[:, 0].argsort()
+    np.testing.assert_allclose(boxes, real[order], rtol=0, atol=1e-6)
+    assert 15 < len(boxes) < len(rows)
+
+
+@pytest.mark.darknet
+@pytest.mark.skipif(shutil.which("darknet") is None, reason="the darknet program is missing")
+def test_validation_equals_the_darknet_program(tmp_path: Path, make_files, monkeypatch) -> None:
+    """Scores and classes ``darknet classifier valid`` prints for pictures of many sizes."""
+    rng = np.random.default_rng(1)
+    lines = []
+    for i in range(12):
+        height, width = rng.integers(13, 40, 2)
+        name = f"v{i}_{('red', 'blue', 'grey')[i % 3]}.png"
+        pixels = rng.integers(0, 255, (height, width, 3)).astype(np.uint8)
+        pixels[..., i % 2] //= 4
+        Image.fromarray(pixels).save(tmp_path / name)
+        lines.append(name + "\n")
+    (tmp_path / "valid.txt").write_text("".join(lines))
+    (tmp_path / "labels").write_text("red\nblue\ngrey\n")
+    (tmp_path / "x.data").write_text("classes=3\nvalid=valid.txt\nlabels=labels\ntop=2\n")
+    model, weights = make_files(PLAIN.replace("filters=2", "filters=3"), h=16, w=16)
+    monkeypatch.chdir(tmp_path)
+    command = ["darknet", "classifier", "valid", "x.data", model.name, weights.name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    printed = [line.split(", ") for line in done.stdout.splitlines() if line.startswith("v")]
+    net = load(Source(model, weights))
+    batch = open_data("x.data", net, False).read(np.arange(12), None)
+    assert [int(row[1]) for row in printed] == batch.labels.tolist()
+    (scores,) = Session(net.model).run(batch.inputs).values()
+    real = np.array([[float(value) for value in row[2:4]] for row in printed])
+    np.testing.assert_allclose(scores[:, :2], real, rtol=0, atol=2e-6)
 
 
 @pytest.mark.shared

@@ -32,7 +32,7 @@ from prunus_darknet.images import (
     resize_image,
 )
 from prunus_darknet.read import Origin
-from prunus_darknet.truth import class_of, corrected, label_paths, placed, read_boxes
+from prunus_darknet.truth import class_of, label_paths, placed, read_boxes, training_boxes
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 """Where a picture lies that fills the canvas: left, top, width, height."""
@@ -139,7 +139,7 @@ class DetectorDataset(ListedImages):
         size = view.width, view.height
         if rng is not None:
             result, place, flip = detector_sample(image, size, view.augmentation, rng)
-            return result, corrected(placed(boxes[boxes[:, 1:3].any(1)], place), flip)
+            return result, training_boxes(boxes, place, flip)
         if not view.letterbox:
             return resize_image(image, *size), placed(boxes, WHOLE)
         result, place = letterbox_image(image, *size)

@@ -69,8 +69,16 @@ def placed(boxes: Array, place: Sequence[float]) -> Array:
     return (boxes * scale + np.array([0, left, top, 0, 0], np.float32)).astype(np.float32)
 
 
+def training_boxes(boxes: Array, place: Sequence[float], flip: bool) -> Array:
+    """Boxes of a training picture that lies at ``place`` of the canvas and may be mirrored.
+
+    A box with its centre at (0, 0) is left out; Darknet moves it to 999999, out of sight.
+    """
+    return corrected(placed(boxes[boxes[:, 1:3].any(1)], place), flip)
+
+
 def corrected(boxes: Array, flip: bool) -> Array:
-    """Training boxes: mirrored, cut off at the canvas, tiny ones and those at (0, 0) left out."""
+    """Training boxes: mirrored, cut off at the canvas, tiny ones left out."""
     x, y, half_w, half_h = boxes[:, 1], boxes[:, 2], boxes[:, 3] / 2, boxes[:, 4] / 2
     left, right = x - half_w, x + half_w
     if flip:

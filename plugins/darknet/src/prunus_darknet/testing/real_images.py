@@ -55,6 +55,24 @@ class RealImages:
         self._library.distort_image(_image(held), hue, saturation, exposure)
         return held
 
+    def boxes(
+        self,
+        image: Path,
+        count: int,
+        flip: bool,
+        shift: tuple[float, float],
+        scale: tuple[float, float],
+    ) -> Array:
+        """``fill_truth_detection``: ``(boxes, 5)``, class first, in no certain order."""
+        truth = np.zeros((count, 5), np.float32)
+        self._library.fill_truth_detection.restype = None
+        data = truth.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        numbers = [_FLOAT(value) for value in (*shift, *scale)]
+        self._library.fill_truth_detection(
+            str(image).encode(), count, data, 99, int(flip), *numbers
+        )
+        return truth[truth[:, 3] > 0][:, [4, 0, 1, 2, 3]]
+
     def place(self, image: Array, width: int, height: int, dx: int, dy: int, on: Array) -> Array:
         """``place_image`` onto a copy of ``on``."""
         held, canvas = np.ascontiguousarray(image, np.float32), np.array(on, np.float32, order="C")
