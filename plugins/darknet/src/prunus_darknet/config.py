@@ -91,18 +91,19 @@ def _multiple(section: Section) -> int | None:
     entry = section.find("kernel_batch")
     if entry is None:
         return None
-    if not entry.value.isascii() or not entry.value.isdigit() or int(entry.value[:9]) < 1:
+    text = entry.value
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
         raise _wrong(section, "kernel_batch", "a whole number from 1")
-    return int(entry.value)
+    return int(text)
 
 
 def _ignored(section: Section) -> tuple[str, ...]:
     """Layer indices, as written: the first part of a layer's name here."""
     text = section.text("ignore_layer", "")
     found = tuple(part for part in text.split("#")[0].split(",") if part)
-    if not all(part.isascii() and part.isdigit() for part in found):
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in found):
         raise _wrong(section, "ignore_layer", "layer numbers parted by commas")
-    return tuple(str(int(part[:9])) for part in found)
+    return tuple(str(int(part)) for part in found)
 
 
 def _options(section: Section, data: str | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ resizes them unless ``letter_box=1`` stands in ``[net]``.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,7 +88,7 @@ class ListedImages:
         digest = hashlib.sha256(f"{self.view}{self.description.classes}".encode())
         for entry in self.entries:
             path = self.description.resolve(entry.text)
-            size = path.stat().st_size if path.is_file() else None
+            size = path.stat().st_size if os.path.isfile(path) else None
             digest.update(f"{entry.text}:{size}\n".encode("utf-8", "surrogateescape"))
         for text in more:
             digest.update(text.encode("utf-8", "surrogateescape") + b"\n")
@@ -121,7 +122,7 @@ class DetectorDataset(ListedImages):
         wanted = label_paths(entry.text, self.view.alexeyab)
         for text in wanted:
             path = self.description.resolve(text)
-            if path.is_file():
+            if os.path.isfile(path):
                 return read_boxes(path, self.classes, self.source)
         if self.view.alexeyab:
             return np.zeros((0, 5), np.float32)

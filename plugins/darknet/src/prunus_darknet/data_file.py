@@ -8,6 +8,7 @@ so that a data set can be used from anywhere.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,9 +54,10 @@ class DataFile:
         if not self.values.get(key):
             raise DataError(f"{self.path}: no {key}= line; it names a file")
         found = self.resolve(self.values[key])
-        if not found.is_file():
+        if not os.path.isfile(found):  # unlike Path.is_file it never raises
             raise DataError(
-                f"{self.path}:{self.lines[key]}: {key}={self.values[key]}: no such file, neither "
+                f"{self.path}:{self.lines[key]}: {key}={_short(self.values[key])}: "
+                "no such file, neither "
                 f"from the current directory nor from {self.path.parent or Path()}"
             )
         return found
@@ -64,15 +66,16 @@ class DataFile:
         """A path as written, else from the folder of this file; maybe none exists."""
         path = Path(text)
         beside = self.path.parent / path
-        return beside if not path.exists() and beside.exists() else path
+        return beside if not os.path.exists(path) and os.path.exists(beside) else path
 
     def _number(self, key: str) -> int | None:
         text = self.values.get(key)
         if text is None:
             return None
-        if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < 10**9:
+        if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
             raise DataError(
-                f"{self.path}:{self.lines[key]}: {key}={text}: expected a whole number from 1"
+                f"{self.path}:{self.lines[key]}: {key}={_short(text)}: "
+                "expected a whole number from 1"
             )
         return int(text)
 
