@@ -45,8 +45,9 @@ def test_no_heads(tmp_path: Path) -> None:
 
 
 def test_mask_beyond_the_anchors(tmp_path: Path) -> None:
+    given = network(tmp_path, YOLO.replace("mask=1,2", "mask=1,3"))
     with pytest.raises(ModelError) as caught:
-        network(tmp_path, YOLO.replace("mask=1,2", "mask=1,3"))
+        heads_of(given)
     assert str(caught.value) == (
         f"{tmp_path / 'net.cfg'}:8: mask names anchor 3, there are 3; "
         "mask counts the pairs of anchors from 0"
@@ -54,8 +55,9 @@ def test_mask_beyond_the_anchors(tmp_path: Path) -> None:
 
 
 def test_odd_anchors(tmp_path: Path) -> None:
+    given = network(tmp_path, YOLO.replace("5.5,6", "5.5"))
     with pytest.raises(ModelError) as caught:
-        network(tmp_path, YOLO.replace("5.5,6", "5.5"))
+        heads_of(given)
     assert str(caught.value) == (
         f"{tmp_path / 'net.cfg'}:9: 5 numbers in anchors, they come in pairs"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prunus.errors import DataError, UsageError
+from prunus.errors import DataError, ModelError, UsageError
 from prunus.network import Source
 from prunus_darknet.read import load
 from prunus_darknet.task import mean_average_precision
@@ -74,3 +74,17 @@ def test_how_pictures_are_shown_is_said(make_files) -> None:
     assert pictures("letter_box=1\n") == [
         "net.cfg: pictures are letterboxed, as AlexeyAB's Darknet does"
     ]
+
+
+def test_a_head_without_anchors_can_still_be_pruned(make_files, tmp_path: Path) -> None:
+    spec = str(data_file(tmp_path))
+    net = network(make_files, CONV + YOLO.replace("mask=0,1", "mask=0,2"), datacfg=spec)
+    said = (
+        f"{tmp_path}/net.cfg:14: mask names anchor 2, there are 2; "
+        "mask counts the pairs of anchors from 0"
+    )
+    assert f"{said}; until then this network can only be pruned" in net.notes
+    assert net.task.recipe is None
+    with pytest.raises(ModelError) as caught:
+        net.task.training()
+    assert str(caught.value) == said

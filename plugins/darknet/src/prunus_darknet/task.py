@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from prunus.errors import DataError, UsageError
+from prunus.errors import DataError, ModelError, UsageError
 from prunus.evaluation.metrics import Fidelity, Top
 from prunus.network import Network, Source
 from prunus.task import Dataset, Metric, Task
@@ -25,12 +25,22 @@ def task_of(network: Network, source: Source) -> Task:
         ModelError: a training setting of the cfg cannot be used.
     """
     spec = source.options.get(DATACFG)
+    usable = broken_head(network) is None
     return Task(
         evaluation=None if spec is None else _opener(spec, network, training=False),
         training=None if spec is None else _opener(spec, network, training=True),
-        metric=metric_of(network),
-        recipe=recipe_of(network),
+        metric=metric_of(network) if usable else None,
+        recipe=recipe_of(network) if usable else None,
     )
+
+
+def broken_head(network: Network) -> str | None:
+    """What is wrong with a box-decoding layer: it can be neither trained nor measured."""
+    try:
+        heads_of(network)
+    except ModelError as error:
+        return str(error)
+    return None
 
 
 def metric_of(network: Network) -> Metric | None:
@@ -68,6 +78,9 @@ def task_notes(network: Network) -> tuple[str, ...]:
     origin = network.origin
     assert isinstance(origin, Origin)
     notes = notes_of(origin.cfg, origin.structure, origin.dialect)
+    broken = broken_head(network)
+    if broken is not None:
+        return (f"{broken}; until then this network can only be pruned", *notes)
     if not heads_of(network) or origin.dialect.is_pjreddie:
         return notes
     how = "letterboxed" if letterboxed(origin.cfg.net, True) else "resized without letterbox"
