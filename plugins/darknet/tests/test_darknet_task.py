@@ -8,6 +8,7 @@ from PIL import Image
 
 from prunus.errors import DataError, ModelError, UsageError
 from prunus.network import Source
+from prunus_darknet.average_precision import VOC
 from prunus_darknet.read import load
 from prunus_darknet.task import mean_average_precision
 
@@ -56,7 +57,7 @@ def test_datacfg_that_is_no_data_file(make_files) -> None:
 
 def test_map_needs_boxes(make_files) -> None:
     with pytest.raises(UsageError) as caught:
-        mean_average_precision(network(make_files, CONV))
+        mean_average_precision(network(make_files, CONV), VOC)
     assert (
         str(caught.value) == "metric map needs boxes; this network has no [yolo] or [region] layer"
     )

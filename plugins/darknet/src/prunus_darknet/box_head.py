@@ -36,6 +36,7 @@ _YOLO = {
     "new_coords": 0.0,
     "focal_loss": 0.0,
     "objectness_smooth": 0.0,
+    "beta_nms": 0.6,
 }
 _REGION = {
     "coords": 4.0,
@@ -90,6 +91,8 @@ class BoxHead:
         network: Width and height of the network input.
         settings: The numbers of the cfg section, with Darknet's defaults.
         iou_loss: Box loss of the AlexeyAB line: ``mse``, ``iou``, ``giou``, ``diou``, ``ciou``.
+        nms: Suppression of the AlexeyAB line: ``default``, ``greedynms``, ``cornersnms``,
+            ``diounms``.
         alexeyab: Whether the AlexeyAB line wrote the network: its losses differ.
     """
 
@@ -102,6 +105,7 @@ class BoxHead:
     network: tuple[int, int]
     settings: Mapping[str, float]
     iou_loss: str = "mse"
+    nms: str = "default"
     alexeyab: bool = False
 
     @property
@@ -152,6 +156,7 @@ def _head(layer: Layer, structure: Structure) -> BoxHead:
         network=(structure.input.w, structure.input.h),
         settings={k: section.real(k, default) for k, default in _SETTINGS[layer.type].items()},
         iou_loss=section.text("iou_loss", "mse"),
+        nms=section.text("nms_kind", "default"),
     )
 
 

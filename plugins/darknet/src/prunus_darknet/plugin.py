@@ -31,7 +31,7 @@ def prunus_register() -> Iterable[Descriptor]:
             detect=is_darknet,
             settings=_settings,
             data=_data,
-            metrics={"map": _mean_average_precision},
+            metrics={"map": _map, "map-coco": _map_coco, "map50-coco": _map50_coco},
         ),
     )
 
@@ -48,10 +48,22 @@ def _data(spec: str, network: Network, training: bool) -> Dataset | None:
     return open_data(spec, network, training)
 
 
-def _mean_average_precision(network: Network) -> Metric:
-    from prunus_darknet.task import mean_average_precision
+def _map(network: Network) -> Metric:
+    from prunus_darknet import average_precision, task
 
-    return mean_average_precision(network)
+    return task.mean_average_precision(network, average_precision.VOC)
+
+
+def _map_coco(network: Network) -> Metric:
+    from prunus_darknet import average_precision, task
+
+    return task.mean_average_precision(network, average_precision.COCO)
+
+
+def _map50_coco(network: Network) -> Metric:
+    from prunus_darknet import average_precision, task
+
+    return task.mean_average_precision(network, average_precision.COCO_50)
 
 
 @hookimpl

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prunus.errors import DataError, ModelError, UsageError
-from prunus.evaluation.metrics import Fidelity, Top
+from prunus.evaluation.metrics import Top
 from prunus.network import Network, Source
 from prunus.task import Dataset, Metric, Task
+from prunus_darknet.average_precision import VOC, MeanAveragePrecision, Rules
 from prunus_darknet.box_head import heads_of
 from prunus_darknet.data import letterboxed, open_data
 from prunus_darknet.read import Origin
@@ -46,31 +47,23 @@ def broken_head(network: Network) -> str | None:
 def metric_of(network: Network) -> Metric | None:
     """Mean average precision of a detector; top-1 of a classifier's softmax."""
     if heads_of(network):
-        try:
-            return mean_average_precision(network)
-        except ModuleNotFoundError as error:
-            if error.name != "prunus_darknet.average_precision":
-                raise
-            return Fidelity()
+        return mean_average_precision(network, VOC)
     last = str(network.model.graph.outputs[-1].name)
     return Top(1, last) if last.endswith((":softmax", ":logistic")) else None
 
 
-def mean_average_precision(network: Network) -> Metric:
-    """The metric ``map`` of a network with box-decoding layers.
+def mean_average_precision(network: Network, rules: Rules) -> MeanAveragePrecision:
+    """Mean average precision of a network with box-decoding layers.
 
     Raises:
         UsageError: the network has none.
     """
     heads = heads_of(network)
     if not heads:
-        raise UsageError("metric map needs boxes; this network has no [yolo] or [region] layer")
-    from prunus_darknet.average_precision import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        MeanAveragePrecision,
-    )
-
-    found: Metric = MeanAveragePrecision(heads)
-    return found
+        raise UsageError(
+            f"metric {rules.name} needs boxes; this network has no [yolo] or [region] layer"
+        )
+    return MeanAveragePrecision(heads, rules)
 
 
 def task_notes(network: Network) -> tuple[str, ...]:

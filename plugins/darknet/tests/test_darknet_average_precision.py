@@ -1,0 +1,168 @@
+"""Average precision: VOC's by its own loops, COCO's by pycocotools."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+
+from prunus_darknet.average_precision import (
+    COCO,
+    COCO_50,
+    VOC,
+    Rules,
+    average_precision,
+    joined,
+    match,
+)
+from prunus_darknet.boxes import Boxes
+from prunus_darknet.iou import iou
+
+CLASSES = 4
+Image = tuple[Boxes, np.ndarray]
+
+
+def images(seed: int, count: int = 12, most: int = 40, *, ties: bool = False) -> list[Image]:
+    """Detections around true boxes and anywhere; the last class never occurs, some images are empty.
+
+    Boxes lie on a grid where ``ties``, so that overlaps and scores are often equal.
+    """
+    rng = np.random.default_rng(seed)
+    return [_image(rng, most, ties, empty=place % 4 == 3) for place in range(count)]
+
+
+def _image(rng: np.random.Generator, most: int, ties: bool, empty: bool) -> Image:
+    truths = np.column_stack(
+        [
+            rng.integers(0, CLASSES - 1, 6),
+            rng.uniform(0.2, 0.8, (6, 2)),
+            rng.uniform(0.1, 0.4, (6, 2)),
+        ]
+    )
+    near = truths[rng.integers(0, 6, most // 2), 1:]
+    places = np.concatenate(
+        [
+            near * rng.normal(1, 0.06, near.shape),
+            rng.uniform(0.1, 0.5, (most - len(near), 4)),
+        ]
+    )
+    scores = rng.uniform(0.01, 1, most)
+    if ties:
+        places, scores = _on_grid(places), scores.round(1)
+        truths[:, 1:] = _on_grid(truths[:, 1:])
+    order = np.argsort(-scores, kind="stable")
+    found = Boxes(places, scores, rng.integers(0, CLASSES, most)).pick(order)
+    return found, truths[: 0 if empty else 6]
+
+
+def _on_grid(places: np.ndarray) -> np.ndarray:
+    """Sixteenths: overlaps are then the same floats at every scale that is a power of two."""
+    return np.maximum((16 * places).round(), 1) / 16
+
+
+def ours(rules: Rules, shown: list[Image]) -> np.ndarray:
+    images = [match(rules, found, truth, CLASSES) for found, truth in shown]
+    return average_precision(rules, joined(images))
+
+
+def voc(shown: list[Image], chosen: int) -> float:
+    """VOC's loops, as ``VOCevaldet.m`` and ``validate_detector_map`` have them."""
+    count = sum(int((truth[:, 0] == chosen).sum()) for _, truth in shown)
+    rows = [
+        (-found.scores[place], number, place)
+        for number, (found, _) in enumerate(shown)
+        for place in np.nonzero(found.classes == chosen)[0]
+    ]
+    taken: set[tuple[int, int]] = set()
+    curve, right = [], 0
+    for seen, (_, number, place) in enumerate(sorted(rows), start=1):
+        found, truth = shown[number]
+        best, spot = 0.0, -1
+        for row, box in enumerate(truth):
+            shared = float(iou(found.places[place], box[1:]))
+            if box[0] == chosen and shared > max(0.5, best):
+                best, spot = shared, row
+        if spot >= 0 and (number, spot) not in taken:
+            taken.add((number, spot))
+            right += 1
+        curve.append((right / count, right / seen))
+    points = [
+        max((precision for recall, precision in curve if recall >= point / 10), default=0.0)
+        for point in range(11)
+    ]
+    return sum(points) / 11
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_map_is_vocs(seed: int, ties: bool) -> None:
+    shown = images(seed, ties=ties)
+    found = ours(VOC, shown)
+    assert np.isnan(found[CLASSES - 1])
+    for chosen in range(CLASSES - 1):
+        assert found[chosen] == pytest.approx(voc(shown, chosen), abs=1e-12)
+    assert 0.02 < np.nanmean(found) < 0.98
+
+
+def coco(shown: list[Image], most: int) -> np.ndarray:
+    """pycocotools' precision ``(T, R, classes)`` at the given number of detections."""
+    pytest.importorskip("pycocotools", reason="pycocotools is not installed")
+    from pycocotools.coco import COCO as Annotations
+    from pycocotools.cocoeval import COCOeval
+
+    size = 1024.0
+    truths, results = [], []
+    for number, (found, truth) in enumerate(shown, start=1):
+        for box in truth:
+            corner = box[1:3] - box[3:] / 2
+            truths.append(
+                {
+                    "id": len(truths) + 1,
+                    "image_id": number,
+                    "category_id": int(box[0]),
+                    "bbox": [*(size * corner), *(size * box[3:])],
+                    "area": float(size**2 * box[3] * box[4]),
+                    "iscrowd": 0,
+                }
+            )
+        for place, score, chosen in zip(found.places, found.scores, found.classes, strict=True):
+            corner = place[:2] - place[2:] / 2
+            results.append(
+                {
+                    "image_id": number,
+                    "category_id": int(chosen),
+                    "bbox": [*(size * corner), *(size * place[2:])],
+                    "score": float(score),
+                }
+            )
+    with contextlib.redirect_stdout(io.StringIO()):
+        annotations = Annotations()
+        annotations.dataset = {
+            "images": [{"id": number} for number in range(1, len(shown) + 1)],
+            "annotations": truths,
+            "categories": [{"id": chosen} for chosen in range(CLASSES)],
+        }
+        annotations.createIndex()
+        evaluation = COCOeval(annotations, annotations.loadRes(results), "bbox")
+        evaluation.params.maxDets = [most]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return np.asarray(evaluation.eval["precision"][:, :, :, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("most", "ties"), [(40, False), (40, True), (700, False)], ids=["plain", "ties", "many"]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_coco_is_pycocotools(seed: int, most: int, ties: bool) -> None:
+    """Seven hundred detections are more than the hundred of a class that count."""
+    shown = images(seed, most=most, ties=ties)
+    theirs = coco(shown, 100)
+    assert (theirs[:, :, CLASSES - 1] == -1).all()
+    for rules, rows in ((COCO, slice(None)), (COCO_50, slice(1))):
+        found = ours(rules, shown)
+        expected = theirs[rows, :, : CLASSES - 1].mean((0, 1))
+        np.testing.assert_allclose(found[: CLASSES - 1], expected, atol=1e-6, rtol=0)
+        assert np.isnan(found[CLASSES - 1])
