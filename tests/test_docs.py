@@ -36,7 +36,8 @@ def test_shown_commands_exist(line):
     name, *arguments = shlex.split(line)[1:]
     with click.Context(cli, info_name="prunus") as group:
         command = cli.get_command(group, name)
-        known = {option for parameter in command.params for option in parameter.opts}
+        parameters = command.get_params(click.Context(command))
+        known = {option for parameter in parameters for option in parameter.opts}
     used = [argument for argument in arguments if argument.startswith("--")]
     assert set(used) <= known
 

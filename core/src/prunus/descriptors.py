@@ -83,11 +83,14 @@ class Trainer:
         name: As given to ``--trainer``.
         summary: One line for ``prunus methods``.
         formats: Formats it can train; empty for all.
+        options: Option name -> its help. ``prunus finetune`` and ``run`` take each as
+            ``--<name>``; ``TrainingJob.options`` holds the given ones as strings.
     """
 
     name: str = attrs.field(validator=_lower_case)
     summary: str
     formats: tuple[str, ...] = ()
+    options: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
 
 Descriptor = Format | Criterion | Policy | Trainer

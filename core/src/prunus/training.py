@@ -48,7 +48,7 @@ class TrainingJob:
         resume: Continue from the newest snapshot in ``workspace``.
         seed: Seed of everything random.
         report: Called with progress.
-        options: Trainer options by name (``caffe-python``, ``device``).
+        options: Given values of the options the trainer's descriptor declares.
     """
 
     network: Network

@@ -21,8 +21,9 @@ from prunus.task import LearningRate, Measurement
 from prunus.training import Progress, Weights
 from prunus_torch.executor import Program, evaluate
 from prunus_torch.parameters import variables_of
+from prunus_torch.plugin import prunus_register
 from prunus_torch.samples import positions
-from prunus_torch.settings import settings_from
+from prunus_torch.settings import Settings, settings_from
 from prunus_torch.testing.graphs import model_of
 from prunus_torch.testing.jobs import network_of, roles_by_name
 from prunus_torch.train import train
@@ -211,7 +212,11 @@ def test_unusable_options(options: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         settings_from(options)
     assert str(caught.value) == message
-    assert settings_from({"caffe-python": "x", "threads": "1"}).threads == 1
+
+
+def test_the_command_line_offers_every_option() -> None:
+    (trainer,) = prunus_register()
+    assert set(trainer.options) == {field.name for field in attrs.fields(Settings)}
 
 
 def test_missing_device(tmp_path: Path) -> None:

@@ -7,16 +7,21 @@ from typing import Any
 
 import click
 
-from prunus.cli.finetune import tuning_from, tuning_options
 from prunus.cli.options import data_options, network_options, settings_from
 from prunus.cli.render import counting, show, training_progress
+from prunus.cli.training_options import (
+    TrainingCommand,
+    check_trainer_options,
+    tuning_from,
+    tuning_options,
+)
 from prunus.errors import UsageError
 from prunus.host import start
 from prunus.steps.analyze import analyze
 from prunus.steps.run import run
 
 
-@click.command()
+@click.command(cls=TrainingCommand)
 @network_options
 @data_options
 @tuning_options
@@ -32,6 +37,7 @@ def command(as_json: bool, verbose: bool, rates: str, output: Path | None, **giv
     host = start()
     tuning = tuning_from(given)
     settings = settings_from(host, **given)
+    check_trainer_options(host, settings, tuning)
     wanted = _rates(rates)
     if settings.allocation in (None, "sensitivity"):
         with counting("analyse") as report:

@@ -25,6 +25,8 @@ from prunus.steps.workspace import Workspace, workspace_of
 from prunus.task import Dataset, Measurement, Recipe
 from prunus.training import Progress, TrainingJob, Weights
 
+DEFAULT_TRAINER = "torch"
+
 
 @attrs.frozen
 class Tuning:
@@ -98,7 +100,7 @@ def finetune(
         report,
         tuning.options,
     )
-    trained = host.call(Trainer, settings.trainer or "torch", "prunus_finetune", job=job)
+    trained = host.call(Trainer, settings.trainer or DEFAULT_TRAINER, "prunus_finetune", job=job)
     network = loaded.network.with_weights(scatter(loaded.network, smaller, trained))
     written = _write(host, settings, loaded, network, directory, recipe.iterations)
     result = _report(loaded, original, smaller, trained, evaluator, written, recipe)

@@ -23,6 +23,11 @@ def prunus_register() -> Iterable[Descriptor]:
         Trainer(
             name=TRAINER,
             summary="PyTorch on the neutral graph, with the framework's own recipe (any format)",
+            options={
+                "device": "where to train: cpu, cuda, cuda:1, … [cpu]",
+                "threads": "threads of one operation [every processor]",
+                "temperature": "softening of scores in distillation [4]",
+            },
         ),
     )
 

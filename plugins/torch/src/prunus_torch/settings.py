@@ -11,9 +11,6 @@ import torch
 
 from prunus.errors import UsageError
 
-FOREIGN = frozenset({"caffe-python"})
-"""Options of other trainers that the command line hands to every one."""
-
 
 @attrs.frozen
 class Settings:
@@ -39,8 +36,6 @@ def settings_from(options: Mapping[str, str]) -> Settings:
     kinds = {"device": str, "temperature": float, "threads": int}
     values: dict[str, object] = {}
     for name, text in options.items():
-        if name in FOREIGN:
-            continue
         if name not in kinds:
             raise UsageError(
                 f"trainer torch has no option '{name}'; it takes {', '.join(sorted(kinds))}"

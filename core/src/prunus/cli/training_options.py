@@ -1,0 +1,99 @@
+"""Options of training, shared by ``finetune`` and ``run``; trainers add their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from prunus.descriptors import Trainer
+from prunus.errors import UsageError
+from prunus.host import Host, start
+from prunus.settings import Settings
+from prunus.steps.finetune import DEFAULT_TRAINER, Tuning
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--trainer", help=f"who trains (see 'prunus methods') [{DEFAULT_TRAINER}]"),
+    click.option(
+        "--solver", type=click.Path(path_type=Path), help="the framework's own training recipe"
+    ),
+    click.option("--train-data", help="training samples, as --data"),
+    click.option("--distill", is_flag=True, help="imitate the original network; no labels needed"),
+    click.option("--resume", is_flag=True, help="continue from the newest snapshot"),
+    click.option("--epochs", type=float, help="in place of the recipe's iterations"),
+    click.option("--iterations", type=click.IntRange(1), help="weight updates"),
+    click.option("--batch-size", type=click.IntRange(1), help="in place of the recipe's"),
+    click.option("--learning-rate", type=float, help="in place of the recipe's base rate"),
+    click.option("--snapshot", type=click.IntRange(0), help="iterations between snapshots"),
+    click.option("--seed", type=int, help="seed of everything drawn [0]"),
+)
+
+
+def tuning_options(function: F) -> F:
+    """Options every trainer understands."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+class TrainingCommand(click.Command):
+    """A command that also takes the options installed trainers declare."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Own options, then one for every option of a trainer; values go to ``ctx.obj``."""
+        declared: dict[str, list[str]] = {}
+        for trainer in start().all(Trainer):
+            for name, text in trainer.options.items():
+                declared.setdefault(name, []).append(f"{text} (trainer {trainer.name})")
+        own = [
+            click.Option(
+                [f"--{name}"], help="; ".join(texts), expose_value=False, callback=_keeper(name)
+            )
+            for name, texts in declared.items()
+        ]
+        *before, help_option = super().get_params(ctx)
+        return [*before, *own, help_option]
+
+
+def _keeper(name: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
+    def keep(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            ctx.ensure_object(dict)[name] = value
+
+    return keep
+
+
+def tuning_from(given: dict[str, Any]) -> Tuning:
+    """Take the training options out of a command's arguments."""
+    return Tuning(
+        data=given.pop("train_data"),
+        distill=given.pop("distill"),
+        resume=given.pop("resume"),
+        epochs=given.pop("epochs"),
+        iterations=given.pop("iterations"),
+        batch_size=given.pop("batch_size"),
+        learning_rate=given.pop("learning_rate"),
+        snapshot=given.pop("snapshot"),
+        options=dict(click.get_current_context().obj or {}),
+    )
+
+
+def check_trainer_options(host: Host, settings: Settings, tuning: Tuning) -> None:
+    """Refuse options that the chosen trainer does not have.
+
+    Raises:
+        UsageError: an option belongs to another trainer.
+    """
+    chosen = settings.trainer or DEFAULT_TRAINER
+    takes = {trainer.name: trainer.options for trainer in host.all(Trainer)}
+    for name in tuning.options:
+        if name not in takes.get(chosen, {}):
+            owners = [owner for owner, options in takes.items() if name in options]
+            raise UsageError(
+                f"--{name} is an option of trainer {' and '.join(owners)}, and trainer {chosen} "
+                f"was chosen; add --trainer {owners[0]}"
+            )
