@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -51,7 +52,7 @@ class Sensitivity:
     higher_is_better: bool
     baseline: Measurement
     curves: tuple[Curve, ...]
-    key: dict[str, str]
+    key: Mapping[str, str]
 
     def curve(self, group: str) -> Curve | None:
         """The curve of a group, if it was measured."""
@@ -68,7 +69,7 @@ class Sensitivity:
             "metric": self.metric,
             "higher_is_better": self.higher_is_better,
             "baseline": {"value": self.baseline.value, "error": self.baseline.error},
-            "key": self.key,
+            "key": dict(self.key),
             "curves": [attrs.asdict(curve) for curve in self.curves],
         }
 

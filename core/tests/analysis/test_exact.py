@@ -8,12 +8,14 @@ import pytest
 from prunus.analysis import exact
 from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal, plain, restored
+from prunus.compaction import compact
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.metrics import Fidelity, Top
 from prunus.folding import fold
 from prunus.grouping import find_groups
 from prunus.masking import mask
+from prunus.testing.nets import NETS, as_network
 
 RATIOS = (0.25, 0.5, 0.75)
 
@@ -77,3 +79,29 @@ def test_observations_survive_json_exactly(draw):
     assert np.array_equal(again[0], value[0])
     assert again[0].dtype == value[0].dtype
     assert np.array_equal(again[1]["boxes"], value[1]["boxes"])
+
+
+def test_groups_behind_lrn_are_measured_with_their_channels_removed():
+    """Removal shifts the windows of cross-channel LRN, which no mask shows."""
+    network = as_network(NETS["alexnet_lrn"](0))
+    draw = np.random.default_rng(0)
+    samples = draw.standard_normal((24, 3, 24, 24)).astype(np.float32)
+    grouping = find_groups(network)
+    evaluator = Evaluator(network, ArrayDataset(network.model.graph.inputs[0].name, samples), Fidelity(), None, 16)
+    scores = {group.name: draw.random(group.size) for group in grouping.groups}
+    seen = []
+    job = Analysis(
+        grouping, evaluator, scores, RATIOS, Journal(None, {}), {}, lambda *now: seen.append(now)
+    )
+    found = exact.prunus_analyze("exact", network, job)
+    assert [curve.group for curve in found.curves] == [group.name for group in grouping.groups]
+    inexact = [group for group in grouping.groups if not group.exact]
+    assert 0 < len(inexact) < len(grouping.groups)
+    for group in inexact:
+        for (_, keep), point in zip(job.trials(group), found.curve(group.name).points, strict=True):
+            plan = {group.name: keep}
+            masked = mask(fold(network, grouping, plan, evaluator.calibration()), grouping, plan)
+            removed = evaluator.measure(compact(masked, grouping, plan).model)
+            assert point.value == pytest.approx(removed.value, abs=1e-6)
+            assert abs(evaluator.measure(masked.model).value - removed.value) > 1e-4
+    assert seen[-1][0] == seen[-1][1] == 2 + sum(len(job.trials(group)) for group in inexact)

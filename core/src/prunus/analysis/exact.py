@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from prunus.analysis.suffix import (
     mask_input,
     offset_input,
 )
+from prunus.analysis.sweep import compact_curves, counted
 from prunus.descriptors import Descriptor, Policy
 from prunus.evaluation.session import Session, with_outputs
 from prunus.folding import channel_means
@@ -43,34 +44,61 @@ def prunus_register() -> Iterable[Descriptor]:
 
 @hookimpl
 def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensitivity:
-    """Measure every group at every ratio."""
+    """Measure every group at every ratio.
+
+    Where removal changes neighbours (cross-channel LRN) a mask shows something else than
+    removal does: such groups are measured with their channels removed.
+    """
     groups = analysis.grouping.groups
-    work = [Probe(network, analysis, group) for group in groups]
+    maskable = [group for group in groups if group.exact]
+    removable = [group for group in groups if not group.exact]
+    work = [Probe(network, analysis, group) for group in maskable]
     values = tuple(dict.fromkeys(value for probe in work for value in probe.values()))
     prefix = Prefix(network.model, values)
-    means = _means(network, analysis, values)
-    for probe in work:
-        probe.prepare(network.model, means)
-    done = analysis.journal.start()
-    observed: dict[str, list[list[Any]]] = {group.name: [] for group in groups}
     chunks = list(_chunks(analysis, prefix))
-    for number, positions in enumerate(chunks):
-        stored = done.get(str(number))
-        if stored is None:
-            stored = _measure(analysis, prefix, means, work, positions)
-            analysis.journal.write(str(number), stored)
-        for group in groups:
-            observed[group.name].append(restored(stored[group.name]))
-        analysis.report(number + 1, len(chunks))
-    curves = tuple(_curve(analysis, probe, observed[probe.group.name]) for probe in work)
+    trials = sum(len(analysis.trials(group)) for group in removable)
+    count = counted(analysis, len(chunks) + trials)
+    done = analysis.journal.start()
+    curves = {
+        curve.group: curve
+        for curve in (
+            *_masked_curves(network, analysis, work, prefix, chunks, done, count),
+            *compact_curves(network, analysis, removable, done, count),
+        )
+    }
     metric = analysis.evaluator.metric
     return Sensitivity(
         metric.name,
         metric.higher_is_better,
         analysis.evaluator.baseline,
-        curves,
-        dict(analysis.key),
+        tuple(curves[group.name] for group in groups),
+        analysis.key,
     )
+
+
+def _masked_curves(
+    network: Network,
+    analysis: Analysis,
+    work: Sequence[Probe],
+    prefix: Prefix,
+    chunks: Sequence[NDArray[np.int64]],
+    done: dict[str, Any],
+    count: Callable[[], None],
+) -> list[Curve]:
+    """Curves of masked groups: all groups and trials together, some samples at a time."""
+    means = _means(network, analysis, prefix.asked)
+    for probe in work:
+        probe.prepare(network.model, means)
+    observed: dict[str, list[list[Any]]] = {probe.group.name: [] for probe in work}
+    for number, positions in enumerate(chunks):
+        stored = done.get(str(number))
+        if stored is None:
+            stored = _measure(analysis, prefix, means, work, positions)
+            analysis.journal.write(str(number), stored)
+        for name, chunk in observed.items():
+            chunk.append(restored(stored[name]))
+        count()
+    return [_curve(analysis, probe, observed[probe.group.name]) for probe in work]
 
 
 class Prefix:
@@ -78,6 +106,7 @@ class Prefix:
 
     def __init__(self, model: ir.Model, values: Sequence[str]) -> None:
         inputs = {value.name for value in model.graph.inputs}
+        self.asked = tuple(values)
         self.values = tuple(value for value in values if value not in inputs)
         self.outputs = tuple(value.name or "" for value in model.graph.outputs)
         wanted = tuple(dict.fromkeys((*self.values, *self.outputs)))

@@ -1,13 +1,15 @@
-"""Built-in analysis for metrics that need a whole network: one evaluation a trial."""
+"""Built-in analysis that measures every trial as a network of its own, channels removed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from prunus.analysis.analysis import Analysis
 from prunus.compaction import compact
 from prunus.descriptors import Descriptor, Policy
 from prunus.folding import fold
+from prunus.groups import Group
 from prunus.hookspecs import hookimpl
 from prunus.masking import mask
 from prunus.network import Network
@@ -27,27 +29,58 @@ def prunus_register() -> Iterable[Descriptor]:
 @hookimpl
 def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensitivity:
     """Prune every group alone at every ratio, and measure the compact network."""
-    evaluator = analysis.evaluator
+    groups = analysis.grouping.groups
+    count = counted(analysis, sum(len(analysis.trials(group)) for group in groups))
+    done = analysis.journal.start()
+    curves = compact_curves(network, analysis, groups, done, count)
+    metric = analysis.evaluator.metric
+    return Sensitivity(
+        metric.name, metric.higher_is_better, analysis.evaluator.baseline, curves, analysis.key
+    )
+
+
+def counted(analysis: Analysis, total: int) -> Callable[[], None]:
+    """A function that reports one more piece of work done, of ``total``."""
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        analysis.report(done, total)
+
+    return count
+
+
+def compact_curves(
+    network: Network,
+    analysis: Analysis,
+    groups: Iterable[Group],
+    done: dict[str, Any],
+    count: Callable[[], None],
+) -> tuple[Curve, ...]:
+    """Curves of some groups, each trial measured on the network with its channels removed.
+
+    Args:
+        network: The network under test.
+        analysis: Samples, metric and trials.
+        groups: Which groups.
+        done: Pieces of an earlier, killed run by name; new ones are added and journalled.
+        count: Called after every trial.
+    """
+    evaluator, grouping = analysis.evaluator, analysis.grouping
     samples = evaluator.calibration() if len(evaluator.data) else None
-    trials = {group.name: analysis.trials(group) for group in analysis.grouping.groups}
-    total, done = sum(map(len, trials.values())), analysis.journal.start()
-    curves, count = [], 0
-    for group in analysis.grouping.groups:
+    curves = []
+    for group in groups:
         points = []
-        for ratio, keep in trials[group.name]:
+        for ratio, keep in analysis.trials(group):
             piece = f"{group.name}|{ratio}"
             if piece not in done:
                 plan = {group.name: keep}
-                folded = fold(network, analysis.grouping, plan, samples)
-                masked = mask(folded, analysis.grouping, plan)
-                measured = evaluator.measure(compact(masked, analysis.grouping, plan).model)
+                masked = mask(fold(network, grouping, plan, samples), grouping, plan)
+                measured = evaluator.measure(compact(masked, grouping, plan).model)
                 done[piece] = [measured.value, measured.error]
                 analysis.journal.write(piece, done[piece])
             points.append(Point(ratio, int(keep.sum()), *done[piece]))
-            count += 1
-            analysis.report(count, total)
+            count()
         curves.append(Curve(group.name, group.size, tuple(points)))
-    metric = evaluator.metric
-    return Sensitivity(
-        metric.name, metric.higher_is_better, evaluator.baseline, tuple(curves), dict(analysis.key)
-    )
+    return tuple(curves)
