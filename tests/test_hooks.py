@@ -88,7 +88,7 @@ def test_unknown_name_says_what_to_install():
 
     with pytest.raises(
         UsageError,
-        match="unknown trainer 'torch'; there are: none; install it with: pip install prunus-torch",
+        match=r"unknown trainer 'torch'; there are: none; if a plugin offers it, install that one \(pip install prunus-torch\)",
     ):
         Host([]).find(Trainer, "torch")
 

@@ -37,14 +37,6 @@ SELECT = "PRUNUS_PLUGINS"
 TRACE = "PRUNUS_TRACE"
 """Environment variable: any value prints every hook call on stderr."""
 
-_DISTRIBUTIONS = {
-    "caffe": "prunus-caffe",
-    "darknet": "prunus-darknet",
-    "tensorflow": "prunus-tensorflow",
-    "torch": "prunus-torch",
-}
-"""Where a name that nobody offers usually comes from; advice in an error, nothing more."""
-
 D = TypeVar("D", Format, Criterion, Policy, Trainer)
 
 
@@ -175,8 +167,8 @@ class Host:
             return (
                 f"{text}; plugin '{name}' of {broken.distribution} failed to load: {broken.error}"
             )
-        if name in _DISTRIBUTIONS:
-            text += f"; install it with: pip install {_DISTRIBUTIONS[name]}"
+        if not near and kind in ("format", "trainer"):
+            text += f"; if a plugin offers it, install that one (pip install prunus-{name})"
         return text
 
 

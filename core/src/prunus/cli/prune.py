@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import click
 
 from prunus.cli.options import choice_options, data_options, network_options, settings_from
@@ -23,12 +24,9 @@ from prunus.steps.prune import prune
 def command(as_json: bool, verbose: bool, **given: Any) -> None:
     """Choose channels for a rate or a threshold and mask them."""
     host = start()
-    if given["rate"] is not None or given["threshold"] is not None:
+    rate, threshold = given.pop("rate"), given.pop("threshold")
+    settings = settings_from(host, **given)
+    if rate is not None or threshold is not None:
         # a target on the command line replaces the other kind in the configuration
-        settings = settings_from(host, **{**given, "rate": None, "threshold": None})
-        import attrs
-
-        settings = attrs.evolve(settings, rate=given["rate"], threshold=given["threshold"])
-    else:
-        settings = settings_from(host, **given)
+        settings = attrs.evolve(settings, rate=rate, threshold=threshold)
     show(prune(host, settings).report, as_json=as_json)
