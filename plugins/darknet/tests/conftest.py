@@ -43,6 +43,15 @@ def shared_models() -> Path:
 
 
 @pytest.fixture
+def samples(shared_models: Path) -> Path:
+    """Darknet's sample photographs, or a skip."""
+    folder = shared_models.parent / "datasets/darknet-samples"
+    if not folder.is_dir():
+        pytest.skip("shared photographs are missing (set PRUNUS_SHARED)")
+    return folder
+
+
+@pytest.fixture
 def make_files(tmp_path: Path) -> Callable[..., Files]:
     """Write layers under a ``[net]`` with random weights; gives cfg and weights."""
 

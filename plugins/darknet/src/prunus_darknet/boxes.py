@@ -43,6 +43,15 @@ class Boxes:
         """Some of them."""
         return Boxes(self.places[positions], self.scores[positions], self.classes[positions])
 
+    @staticmethod
+    def joined(parts: Sequence[Boxes]) -> Boxes:
+        """All of several parts, in order."""
+        return Boxes(
+            np.concatenate([part.places for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.classes for part in parts]),
+        )
+
 
 def detect(
     heads: Sequence[BoxHead],
@@ -59,13 +68,8 @@ def detect(
         threshold: Scores and objectness must be above it.
     """
     parts = [candidates(head, outputs[head.output][sample], threshold) for head in heads]
-    found = Boxes(
-        np.concatenate([part.places for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-        np.concatenate([part.classes for part in parts]),
-    )
     diou = heads[-1].settings["beta_nms"] if heads[-1].nms == "diounms" else None
-    return suppressed(found, OVERLAP, diou)
+    return suppressed(Boxes.joined(parts), OVERLAP, diou)
 
 
 def candidates(head: BoxHead, raw: NDArray[np.floating], threshold: float) -> Boxes:

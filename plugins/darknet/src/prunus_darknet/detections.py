@@ -1,0 +1,126 @@
+"""What a network sees in a picture: classes, scores and places in pixels.
+
+Format facts: ``correct_yolo_boxes`` in Darknet's ``src/yolo_layer.c`` (AlexeyAB's with its
+argument ``letter``) and ``get_detection_detections``, which corrects nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import attrs
+import numpy as np
+
+from prunus.errors import UsageError
+from prunus.evaluation.session import Session
+from prunus.network import Network
+from prunus_darknet.box_head import BoxHead, heads_of
+from prunus_darknet.boxes import SCORE, Boxes, detect
+from prunus_darknet.data import View, view_of
+from prunus_darknet.decode import Array
+from prunus_darknet.images import Array as Picture
+from prunus_darknet.images import letterbox_image, resize_image
+
+
+@attrs.frozen
+class Detection:
+    """One object found in a picture.
+
+    Attributes:
+        chosen: Its class, from 0.
+        score: Objectness times class score.
+        left, top, right, bottom: Pixels from the picture's corner; may lie outside.
+    """
+
+    chosen: int
+    score: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@attrs.frozen(eq=False, slots=False)
+class Detector:
+    """Finds objects in pictures, as Darknet's ``detector`` commands do.
+
+    Attributes:
+        network: A network with box-decoding layers.
+    """
+
+    network: Network
+
+    @cached_property
+    def heads(self) -> tuple[BoxHead, ...]:
+        """Its box-decoding layers.
+
+        Raises:
+            UsageError: there are none.
+        """
+        found = heads_of(self.network)
+        if not found:
+            raise UsageError("this network has no [yolo], [region] or [detection] layer: no boxes")
+        return found
+
+    @cached_property
+    def view(self) -> View:
+        """How it is shown pictures."""
+        return view_of(self.network)
+
+    @cached_property
+    def _session(self) -> Session:
+        return Session(self.network.model)
+
+    def look(self, picture: Picture, threshold: float = SCORE) -> tuple[Detection, ...]:
+        """Objects of a picture, the surest first, after suppression.
+
+        Args:
+            picture: ``(C, H, W)`` in [0, 1], as `prunus_darknet.images.load_image` gives it.
+            threshold: Scores must be above it.
+        """
+        heads, view = self.heads, self.view
+        size = view.width, view.height
+        shown = (
+            letterbox_image(picture, *size)[0] if view.letterbox else resize_image(picture, *size)
+        )
+        outputs = self._session.run({view.input: shown[None]})
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = detect(heads, outputs, 0, threshold)
+        height, width = picture.shape[1:]
+        return tuple(rows(found, in_picture(found.places, size, (width, height), view.letterbox)))
+
+
+def rows(found: Boxes, places: Array) -> Iterator[Detection]:
+    """Detections one by one; ``places`` are ``(n, 4)`` centre and size in pixels."""
+    corners = np.concatenate(
+        [places[:, :2] - places[:, 2:] / 2, places[:, :2] + places[:, 2:] / 2], 1
+    )
+    for chosen, score, corner in zip(found.classes, found.scores, corners, strict=True):
+        yield Detection(int(chosen), float(score), *map(float, corner))
+
+
+def in_picture(
+    places: Array, network: tuple[int, int], picture: tuple[int, int], letterbox: bool
+) -> Array:
+    """Boxes in pixels of the picture, where Darknet puts them.
+
+    Args:
+        places: ``(n, 4)`` centre and size relative to the network input.
+        network: Width and height of the network input.
+        picture: Width and height of the picture.
+        letterbox: The picture kept its aspect.
+
+    Returns:
+        ``(n, 4)`` centre and size. Darknet takes a border of half the pixels left where the
+        letterbox has whole ones: half an input pixel off if their number is odd.
+    """
+    size = np.array(picture, float)
+    if not letterbox:
+        return np.asarray(places * np.tile(size, 2))
+    (net_w, net_h), (w, h) = network, picture
+    wide = np.float32(net_w) / w < np.float32(net_h) / h
+    inner = (net_w, h * net_w // w) if wide else (w * net_h // h, net_h)
+    share = np.maximum(inner, 1) / np.array(network, float)
+    centres = (places[:, :2] - (1 - share) / 2) / share
+    return np.concatenate([centres * size, places[:, 2:] / share * size], 1)

@@ -1,0 +1,147 @@
+"""Boxes the real Darknet library (pjreddie's line) finds, in a process of its own.
+
+Only exported functions are called (``load_network``, ``network_predict``,
+``get_network_boxes``, ``do_nms_sort``); of its structs ``detection`` is laid out here
+(``include/darknet.h``).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus_darknet.testing.real_darknet import library
+
+Array = NDArray[np.float32]
+_STATES = ("before", "after")
+_NAMES = ("places", "objectness", "scores")
+
+
+class _Detection(ctypes.Structure):
+    _fields_ = (
+        ("bbox", ctypes.c_float * 4),
+        ("classes", ctypes.c_int),
+        ("prob", ctypes.POINTER(ctypes.c_float)),
+        ("mask", ctypes.POINTER(ctypes.c_float)),
+        ("objectness", ctypes.c_float),
+        ("sort_class", ctypes.c_int),
+    )
+
+
+@attrs.frozen(eq=False)
+class RealBoxes:
+    """What ``get_network_boxes`` gives.
+
+    Attributes:
+        places: ``(n, 4)`` centre x, centre y, width, height in pixels of the picture.
+        objectness: ``(n,)``.
+        scores: ``(n, classes)``; 0 where not above the threshold or suppressed.
+    """
+
+    places: Array
+    objectness: Array
+    scores: Array
+
+    def rows(self) -> Array:
+        """``(m, 6)`` class, score and place of every score above 0; by class, the surest first."""
+        box, chosen = np.nonzero(self.scores)
+        rows = np.column_stack([chosen, self.scores[box, chosen], self.places[box]])
+        return rows[np.lexsort((-rows[:, 1], rows[:, 0]))]
+
+
+def real_boxes(
+    cfg: Path,
+    weights: Path,
+    data: Array,
+    picture: tuple[int, int],
+    classes: int,
+    threshold: float,
+    overlap: float,
+) -> tuple[RealBoxes, RealBoxes]:
+    """Run Darknet on one sample; gives the boxes before and after suppression.
+
+    Args:
+        cfg: Structure file.
+        weights: Weights file.
+        data: ``(c, h, w)`` network input.
+        picture: Width and height of the picture it was made from.
+        classes: Number of classes, which Darknet itself forgets to note for ``[region]``.
+        threshold: Least score.
+        overlap: Largest overlap of ``do_nms_sort``.
+
+    Raises:
+        RuntimeError: Darknet ended with an error.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        given, result = Path(folder, "in.npy"), Path(folder, "out.npz")
+        np.save(given, np.ascontiguousarray(data, np.float32))
+        numbers = (*picture, classes, threshold, overlap)
+        command = [sys.executable, "-m", __name__, str(library()), str(cfg), str(weights)]
+        done = subprocess.run(
+            [*command, str(given), str(result), *map(str, numbers)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        if done.returncode or not result.exists():
+            raise RuntimeError(f"darknet: {done.stderr.strip()[-400:]}")
+        with np.load(result) as arrays:
+            before, after = (
+                RealBoxes(*(arrays[f"{state}-{name}"] for name in _NAMES)) for state in _STATES
+            )
+            return before, after
+
+
+def _main(arguments: Sequence[str]) -> None:
+    """The subprocess: library, cfg, weights, input, result, then picture size and settings."""
+    path, cfg, weights, given, result, *numbers = arguments
+    width, height, classes = map(int, numbers[:3])
+    threshold, overlap = map(float, numbers[3:])
+    darknet = ctypes.CDLL(path)
+    darknet.load_network.restype = ctypes.c_void_p
+    darknet.load_network.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)
+    darknet.set_batch_network.argtypes = (ctypes.c_void_p, ctypes.c_int)
+    darknet.network_predict.argtypes = (ctypes.c_void_p, ctypes.POINTER(ctypes.c_float))
+    darknet.get_network_boxes.restype = ctypes.POINTER(_Detection)
+    darknet.get_network_boxes.argtypes = (
+        *(ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_float, ctypes.c_float),
+        *(ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(ctypes.c_int)),
+    )
+    darknet.do_nms_sort.argtypes = (
+        *(ctypes.POINTER(_Detection), ctypes.c_int, ctypes.c_int, ctypes.c_float),
+    )
+    network = darknet.load_network(cfg.encode(), weights.encode(), 0)
+    darknet.set_batch_network(network, 1)
+    data = np.load(given)
+    darknet.network_predict(network, data.ctypes.data_as(ctypes.POINTER(ctypes.c_float)))
+    count = ctypes.c_int()
+    found = darknet.get_network_boxes(
+        network, width, height, threshold, 0.5, None, 0, ctypes.byref(count)
+    )
+    arrays = _arrays("before", found[: count.value], classes)
+    darknet.do_nms_sort(found, count, classes, overlap)
+    arrays |= _arrays("after", found[: count.value], classes)
+    np.savez(result, allow_pickle=False, **arrays)
+
+
+def _arrays(state: str, boxes: Sequence[_Detection], classes: int) -> dict[str, Array]:
+    values = (
+        np.array([tuple(box.bbox) for box in boxes], np.float32).reshape(-1, 4),
+        np.array([box.objectness for box in boxes], np.float32),
+        np.array([box.prob[:classes] for box in boxes], np.float32).reshape(-1, classes),
+    )
+    return {f"{state}-{name}": value for name, value in zip(_NAMES, values, strict=True)}
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])
