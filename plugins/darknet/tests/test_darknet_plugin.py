@@ -10,8 +10,10 @@ from prunus_darknet.detect import is_darknet
 
 
 def test_descriptor_and_foreign_formats():
-    (descriptor,) = [d for d in plugin.prunus_register() if d.name == "darknet"]
+    descriptor, trainer = plugin.prunus_register()
     assert descriptor.detect is is_darknet
+    assert trainer.formats == (descriptor.name,)
+    assert plugin.prunus_finetune("caffe", None) is None
     assert plugin.prunus_load("caffe", None) is None
     assert plugin.prunus_compact("caffe", None, None, None) is None
 

@@ -171,6 +171,35 @@ class Cfg:
             text = text[:start] + new + text[end:]
         return text
 
+    def with_net(self, values: Mapping[str, float]) -> str:
+        """The text with some numbers of ``[net]`` replaced, missing ones added.
+
+        Args:
+            values: Key -> new value.
+        """
+        text, added = self.text, []
+        found = {key: self.net.find(key) for key in values}
+        for key, entry in found.items():
+            if entry is None:
+                added.append(f"{key}={values[key]:.9g}\n")
+        given = [(entry, values[key]) for key, entry in found.items() if entry is not None]
+        for entry, value in sorted(given, key=lambda pair: pair[0].start, reverse=True):
+            match = _REAL.search(text, entry.start, entry.end)
+            start, end = (entry.start, entry.end) if match is None else match.span()
+            text = f"{text[:start]}{value:.9g}{text[end:]}"
+        lines = text.split("\n")
+        return (
+            "\n".join(lines[: self.net.line])
+            + "\n"
+            + "".join(added)
+            + "\n".join(lines[self.net.line :])
+        )
+
+    def with_head(self, other: Cfg) -> str:
+        """The text with everything before the first layer taken from another cfg."""
+        own, theirs = self.text.split("\n"), other.text.split("\n")
+        return "\n".join(theirs[: other.layers[0].line - 1] + own[self.layers[0].line - 1 :])
+
 
 def read_cfg(path: Path) -> Cfg:
     """Read and parse a cfg file.

@@ -223,14 +223,15 @@ def view_of(network: Network) -> View:
     alexeyab = not origin.dialect.is_pjreddie
     heads = heads_of(network)
     jitter = heads[-1].settings["jitter"] if heads else 0.0
+    stretched = any(head.kind == "detection" for head in heads)  # examples/yolo.c
     return View(
         str(network.model.graph.inputs[0].name),
         shape.c,
         shape.w,
         shape.h,
         alexeyab,
-        letterboxed(net, alexeyab),
-        augmentation_of(net, shape.w, jitter, alexeyab),
+        letterboxed(net, alexeyab) and not stretched,
+        augmentation_of(origin.recipe.net, shape.w, jitter, alexeyab),
     )
 
 

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from prunus.network import Compact, Destination, Network, Source, Written
     from prunus.settings import Settings
     from prunus.task import Dataset, Metric
+    from prunus.training import TrainingJob, Weights
 
 FORMAT = "darknet"
 
 
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
-    """Declare the format."""
-    from prunus.descriptors import Format
+    """Declare the format and the trainer."""
+    from prunus.descriptors import Format, Trainer
 
     return (
         Format(
@@ -32,6 +33,11 @@ def prunus_register() -> Iterable[Descriptor]:
             settings=_settings,
             data=_data,
             metrics={"map": _map, "map-coco": _map_coco, "map50-coco": _map50_coco},
+        ),
+        Trainer(
+            name=FORMAT,
+            summary="the user's own darknet program on the compact network (pjreddie's line)",
+            formats=(FORMAT,),
         ),
     )
 
@@ -86,3 +92,13 @@ def prunus_compact(
     from prunus_darknet.write import write
 
     return write(network, compact, destination)
+
+
+@hookimpl
+def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
+    """Train the compact network in Darknet."""
+    if trainer != FORMAT:
+        return None
+    from prunus_darknet.train import finetune
+
+    return finetune(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import attrs
 
@@ -24,7 +25,6 @@ from prunus_darknet.weights import (
 )
 
 FORMAT = "darknet"
-OPTIONS = frozenset({"normalization", "structure_only", "datacfg"})
 
 
 @attrs.frozen(eq=False)
@@ -38,6 +38,7 @@ class Origin:
         header: First bytes of the weights file.
         transposed: Fully connected weights are stored (in, out).
         slots: Weights as read, in the graph's shapes.
+        recipe: The cfg whose ``[net]`` says how to train.
     """
 
     cfg: Cfg
@@ -46,14 +47,16 @@ class Origin:
     header: bytes
     transposed: bool
     slots: Mapping[Slot, Array]
+    recipe: Cfg
 
 
 def load(source: Source) -> Network:
     """Read cfg and weights.
 
     Options: ``normalization`` (``pjreddie``, ``alexeyab``, ``opencv``) and
-    ``structure_only=1`` (no weights file: zeros stand in, for counting), and ``datacfg``
-    (the ``.data`` file to train and evaluate with).
+    ``structure_only=1`` (no weights file: zeros stand in, for counting), ``datacfg``
+    (the ``.data`` file to train and evaluate with), and ``solver`` (the cfg whose ``[net]``
+    is the training recipe; see `recipe_cfg`).
 
     Raises:
         ModelError: files missing, broken or not fitting each other.
@@ -79,11 +82,32 @@ def load(source: Source) -> Network:
         bindings=lowered.bindings,
         layers=lowered.layers,
         frozen=lowered.frozen,
-        origin=Origin(cfg, structure, dialect, header, transposed, slots),
+        origin=Origin(cfg, structure, dialect, header, transposed, slots, recipe_cfg(source, cfg)),
     )
     return _with_task(
         network, source, (*notes, *_file_notes(cfg, structure, dialect)), lowered.notes
     )
+
+
+def recipe_cfg(source: Source, cfg: Cfg) -> Cfg:
+    """The cfg whose ``[net]`` says how to train.
+
+    The option ``solver`` names it; else it is the pruned cfg beside the weights, where the
+    ancestor's users edit the hyper-parameters of finetuning; else the network's own.
+    """
+    solver = source.options.get("solver")
+    if solver is not None:
+        return read_cfg(Path(solver))
+    if source.weights is not None:
+        beside = source.weights.parent / pruned_name(cfg, source.options)
+        if beside.is_file() and beside.absolute() != source.model.absolute():
+            return read_cfg(beside)
+    return cfg
+
+
+def pruned_name(cfg: Cfg, options: Mapping[str, str]) -> str:
+    """Name of the cfg of the pruned structure: the option ``prunedcfg``."""
+    return Path(options.get("prunedcfg", f"{cfg.path.stem}-prune.cfg")).name
 
 
 def _weights_file(source: Source) -> WeightsFile | None:

@@ -25,14 +25,14 @@ _KEPT = {True: 0.99, False: 0.9}
 
 
 def recipe_of(network: Network) -> Recipe:
-    """The recipe a network's cfg holds.
+    """The recipe a network's cfg holds (`prunus_darknet.read.recipe_cfg` tells which one).
 
     Raises:
         ModelError: a setting of ``[net]`` cannot be used, with its line.
     """
     origin = network.origin
     assert isinstance(origin, Origin)
-    net, structure = origin.cfg.net, origin.structure
+    net, structure = origin.recipe.net, origin.structure
     batch, accumulate = _passes(net)
     adam = bool(net.integer("adam", 0))
     return Recipe(

@@ -70,7 +70,7 @@ def task_notes(network: Network) -> tuple[str, ...]:
     """How pictures are shown to a detector, and what of its training is done differently."""
     origin = network.origin
     assert isinstance(origin, Origin)
-    notes = notes_of(origin.cfg, origin.structure, origin.dialect)
+    notes = (*_recipe_note(origin), *notes_of(origin.recipe, origin.structure, origin.dialect))
     broken = broken_head(network)
     if broken is not None:
         return (f"{broken}; until then this network can only be pruned", *notes)
@@ -78,6 +78,12 @@ def task_notes(network: Network) -> tuple[str, ...]:
         return notes
     how = "letterboxed" if letterboxed(origin.cfg.net, True) else "resized without letterbox"
     return (f"{origin.cfg.path.name}: pictures are {how}, as AlexeyAB's Darknet does", *notes)
+
+
+def _recipe_note(origin: Origin) -> tuple[str, ...]:
+    """Says so if hyper-parameters come from another file than the network's."""
+    used, own = ({e.key: e.value for e in cfg.net.entries} for cfg in (origin.recipe, origin.cfg))
+    return () if used == own else (f"{origin.recipe.path}: its [net] is the training recipe",)
 
 
 def _opener(spec: str, network: Network, *, training: bool) -> Callable[[], Dataset]:

@@ -50,6 +50,12 @@ class WeightsFile:
         """Whether fully connected weights are stored (in, out)."""
         return self.version[0] > 1000 or self.version[1] > 1000
 
+    @property
+    def seen(self) -> int:
+        """Images the network was trained on, in all updates together."""
+        wide = len(self.header) == 20
+        return int(np.frombuffer(self.header[12:], "<i8" if wide else "<i4")[0])
+
 
 def open_weights(path: Path) -> WeightsFile:
     """Map a weights file.

@@ -20,7 +20,7 @@ from prunus_darknet.builder import sides
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.layers import Blob, Layer, Structure
 from prunus_darknet.normalization import stored_variance
-from prunus_darknet.read import Origin
+from prunus_darknet.read import Origin, pruned_name
 from prunus_darknet.structure import read_structure
 from prunus_darknet.weights import Array, Slot, runs_of, write_weights
 
@@ -32,7 +32,7 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     """Write native files.
 
     Stage ``masked``: ``weights.prune`` for the unchanged cfg, and ``<cfg stem>-prune.cfg``,
-    the cfg of the compact structure (for finetuning it in Darknet and for reading); the
+    the cfg of the compact structure (its ``[net]`` is the recipe of finetuning); the
     options ``prune_out_weights`` and ``prunedcfg`` give other names. Stage ``compact``:
     ``model-transform.cfg`` and ``model-transform.weights``, or ``destination.name``.
 
@@ -50,14 +50,19 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
 
 
 def _write_masked(network: Network, origin: Origin, text: str, destination: Destination) -> Written:
-    options = destination.options
     weights = destination.directory / _masked_name(origin, destination)
-    pruned = Path(options.get("prunedcfg", f"{origin.cfg.path.stem}-prune.cfg")).name
     arrays = _Arrays(origin, origin.structure, network.model, {})
     write_weights(weights, origin.header, runs_of(origin.structure, arrays))
-    structure_file = destination.directory / pruned
-    _write_text(structure_file, text)
+    structure_file = destination.directory / pruned_name(origin.cfg, destination.options)
+    _write_text(structure_file, recipe_text(origin, text))
     return Written(origin.cfg.path, weights, (structure_file,))
+
+
+def recipe_text(origin: Origin, text: str) -> str:
+    """A structure's text with the ``[net]`` that says how to train it."""
+    if origin.recipe is origin.cfg:
+        return text
+    return parse_cfg(text, origin.cfg.path).with_head(origin.recipe)
 
 
 def _masked_name(origin: Origin, destination: Destination) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,27 +40,12 @@ def _values(layer: Layer, blob: Blob, rng: np.random.Generator) -> Array:
     return rng.standard_normal(blob.size, np.float32) * np.float32(0.1)
 
 
-def with_net(cfg: Cfg, numbers: Mapping[str, int]) -> Cfg:
-    """``cfg`` with numbers of ``[net]`` replaced, or added where they are missing."""
-    text = cfg.text
-    first_layer = re.search(r"\n[ \t]*\[", text[text.index("[") + 1 :])
-    end = text.index("[") + 1 + (first_layer.start() if first_layer else len(text))
-    head, rest = text[:end], text[end:]
-    for key, number in numbers.items():
-        pattern = re.compile(rf"(?m)^([ \t]*{key}[ \t]*=[ \t]*)\d+")
-        if pattern.search(head):
-            head = pattern.sub(rf"\g<1>{number}", head)
-        else:
-            head = f"{head.rstrip()}\n{key}={number}\n"
-    return parse_cfg(head + rest, cfg.path)
-
-
 def small(cfg: Cfg, side: int | None) -> Cfg:
     """``cfg`` for one sample a batch, at ``side`` x ``side`` (and crops to 7/8 of it)."""
     numbers = {"batch": 1, "subdivisions": 1}
     if side is None:
-        return with_net(cfg, numbers)
-    cfg = with_net(cfg, numbers | {"width": side, "height": side})
+        return parse_cfg(cfg.with_net(numbers), cfg.path)
+    cfg = parse_cfg(cfg.with_net(numbers | {"width": side, "height": side}), cfg.path)
     crops = {
         (index, key): min(side * 7 // 8, section.integer(key, 1))
         for index, section in enumerate(cfg.layers)
