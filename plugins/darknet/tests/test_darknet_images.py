@@ -156,3 +156,17 @@ def test_a_detector_sample_says_where_the_image_lies() -> None:
         assert x / 96 == pytest.approx(1 - expected if flip else expected, abs=0.02)
         assert y / 96 == pytest.approx(top + height * 0.5, abs=0.02)
     assert flips == {True, False}
+
+
+def test_crossings_of_a_grid_are_single_places() -> None:
+    image = picture(7, 5)
+    x = np.array([-1.5, -0.25, 0, 1.75, 3.5, 4.5, 6], np.float32)
+    y = np.array([-2, -0.5, 2.25, 6, 6.75, 8], np.float32)
+    grid = images.bilinear_grid(image, x, y)
+    np.testing.assert_allclose(grid, images.bilinear(image, x[None], y[:, None]), rtol=0, atol=1e-6)
+
+
+def test_a_whole_turn_of_the_hue_falls_to_darknets_last_case() -> None:
+    turn = np.array([[0, 0.5, 1]], np.float32)
+    found = augment._rgb(turn, np.full_like(turn, 0.5), np.ones_like(turn))
+    np.testing.assert_allclose(found[:, 0].T, [[1, 0.5, 0.5], [0.5, 1, 1], [1, 0.5, 1]])

@@ -12,7 +12,7 @@ import math
 import attrs
 import numpy as np
 
-from prunus_darknet.images import GREY, Array, bilinear, center_crop_image
+from prunus_darknet.images import GREY, Array, bilinear, bilinear_grid, center_crop_image
 
 
 @attrs.frozen
@@ -87,7 +87,7 @@ def place_image(image: Array, width: int, height: int, dx: int, dy: int, canvas:
     y = np.arange(height, dtype=np.float32) / np.float32(height) * image.shape[1]
     rows = slice(max(0, -dy), max(0, min(height, canvas.shape[1] - dy)))
     columns = slice(max(0, -dx), max(0, min(width, canvas.shape[2] - dx)))
-    drawn = bilinear(image, x[None, columns], y[rows, None])
+    drawn = bilinear_grid(image, x[columns], y[rows])
     top, left = dy + rows.start, dx + columns.start
     canvas[:, top : top + drawn.shape[1], left : left + drawn.shape[2]] = drawn
 
@@ -136,21 +136,11 @@ def distort_image(image: Array, hue: float, saturation: float, exposure: float) 
 
 
 def _rgb(turn: Array, share: Array, value: Array) -> Array:
+    """Red, green and blue each sink from ``value`` by ``share`` along a trapezoid of the hue."""
     sixth = turn * 6
-    index = np.floor(sixth)
-    rest = sixth - index
-    low, falling = value * (1 - share), value * (1 - share * rest)
-    rising = value * (1 - share * (1 - rest))
-    by_sixth = (
-        (value, rising, low),
-        (falling, value, low),
-        (low, value, rising),
-        (low, falling, value),
-        (rising, low, value),
-        (value, low, falling),
-    )
-    chosen = np.clip(index, 0, 5).astype(np.int64)  # index 6 falls to Darknet's last case
-    return np.stack([np.choose(chosen, [row[c] for row in by_sixth]) for c in range(3)])
+    sixth = np.where(sixth >= 6, sixth - 1, sixth)  # a whole turn falls to Darknet's last case
+    sink = np.stack([2 - np.abs(sixth - 3), np.abs(sixth - 2) - 1, np.abs(sixth - 4) - 1])
+    return value * (1 - share * np.clip(sink, 0, 1))
 
 
 def _turned(

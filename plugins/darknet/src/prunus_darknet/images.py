@@ -36,13 +36,13 @@ def load_image(path: Path, channels: int, where: str) -> Array:
         raise DataError(f"the network reads {channels} channels; images have 3, or 1 if grey")
     try:
         with Image.open(path) as opened:
-            pixels = np.asarray(opened.convert("RGB" if channels == 3 else "L"), np.float32)
+            converted = opened.convert("RGB" if channels == 3 else "L")
+            planes = np.stack([np.asarray(plane) for plane in converted.split()])
     except FileNotFoundError as error:
         raise DataError(f"{where}: image {path} not found") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{where}: {path} is not a readable image") from error
-    planes = pixels.transpose(2, 0, 1) if channels == 3 else pixels[None]
-    return np.ascontiguousarray(planes) / np.float32(255)
+    return planes / np.float32(255)
 
 
 def resize_image(image: Array, width: int, height: int) -> Array:
@@ -66,13 +66,23 @@ def _interpolated(image: Array, axis: int, size: int) -> Array:
     first = np.minimum(place.astype(np.int64), old - 1)
     share = place - first.astype(np.float32)
     first[-1], share[-1] = old - 1, 0
-    second = np.minimum(first + 1, old - 1)
-    shape = [1, 1, 1]
-    shape[axis] = size
-    factor = share.reshape(shape)
-    before: Array = np.take(image, first, axis)
-    after: Array = np.take(image, second, axis)
-    result: Array = (1 - factor) * before + factor * after
+    return _mixed(image, axis, first, 1 - share, share)
+
+
+def _mixed(image: Array, axis: int, first: NDArray[np.int64], before: Array, after: Array) -> Array:
+    """Weighted sums of neighbours along an axis; places outside are the nearest inside.
+
+    Args:
+        image: ``(C, H, W)``.
+        axis: 1 or 2.
+        first: ``(n,)`` the first of two neighbours.
+        before: ``(n,)`` its weight.
+        after: ``(n,)`` the other's weight.
+    """
+    last, shape = image.shape[axis] - 1, [1, 1, 1]
+    shape[axis] = len(first)
+    result: Array = np.take(image, np.clip(first, 0, last), axis) * before.reshape(shape)
+    result += np.take(image, np.clip(first + 1, 0, last), axis) * after.reshape(shape)
     return result
 
 
@@ -135,6 +145,20 @@ def bilinear(image: Array, x: Array, y: Array) -> Array:
         + dy * dx * _pixels(image, left + 1, top + 1)
     )
     return result
+
+
+def bilinear_grid(image: Array, x: Array, y: Array) -> Array:
+    """As ``bilinear``, for every row of ``y`` ``(h,)`` and column of ``x`` ``(w,)``."""
+    return _crossed(_crossed(image, 1, y), 2, x)
+
+
+def _crossed(image: Array, axis: int, places: Array) -> Array:
+    size = image.shape[axis]
+    first = np.floor(places).astype(np.int64)
+    share = places - first.astype(np.float32)
+    before = (1 - share) * ((first >= 0) & (first < size))
+    after = share * ((first >= -1) & (first < size - 1))
+    return _mixed(image, axis, first, before, after)
 
 
 def _pixels(image: Array, x: NDArray[np.int64], y: NDArray[np.int64]) -> Array:
