@@ -82,3 +82,41 @@ def lenet(draw: np.random.Generator) -> Network:
         {"data": (1, 12, 12)},
         {"ip2": (4,)},
     )
+
+
+@pytest.fixture
+def tokens(draw: np.random.Generator) -> Network:
+    """A residual pair of layers on every pixel: their batch axis holds samples times pixels."""
+
+    def weight(*shape: int) -> NDArray[np.float32]:
+        return (draw.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+
+    return build_network(
+        [
+            ("Conv", ["data", "conv/weight", "conv/bias"], ["conv"], {"kernel_shape": [3, 3]}),
+            ("Sigmoid", ["conv"], ["act"], {}),
+            ("Transpose", ["act"], ["last"], {"perm": [0, 2, 3, 1]}),
+            ("Reshape", ["last", "rows"], ["tokens"], {}),
+            ("Gemm", ["tokens", "ip1/weight", "ip1/bias"], ["ip1"], {"transB": 1}),
+            ("Sigmoid", ["ip1"], ["act1"], {}),
+            ("Gemm", ["act1", "ip2/weight", "ip2/bias"], ["ip2"], {"transB": 1}),
+            ("Add", ["act1", "ip2"], ["sum"], {}),
+            ("Gemm", ["sum", "ip3/weight", "ip3/bias"], ["ip3"], {"transB": 1}),
+            ("Reshape", ["ip3", "samples"], ["pixels"], {}),
+            ("ReduceMean", ["pixels"], ["scores"], {"axes": [1], "keepdims": 0}),
+        ],
+        {
+            "conv/weight": weight(8, 1, 3, 3),
+            "conv/bias": weight(8, 1)[:, 0],
+            "ip1/weight": weight(12, 8),
+            "ip1/bias": weight(12, 1)[:, 0],
+            "ip2/weight": weight(12, 12),
+            "ip2/bias": weight(12, 1)[:, 0],
+            "ip3/weight": weight(4, 12),
+            "ip3/bias": weight(4, 1)[:, 0],
+            "rows": np.array([-1, 8]),
+            "samples": np.array([-1, 100, 4]),
+        },
+        {"data": (1, 12, 12)},
+        {"scores": (4,)},
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prunus.evaluation.session import Session
-from prunus.folding import fold
+from prunus.folding import channel_means, fold
 from prunus.grouping import find_groups
 from prunus.masking import mask
 
@@ -42,3 +42,12 @@ def test_folded_means_keep_the_mean_output_of_the_reader_nearly(lenet, draw, gro
     bare = mean(mask(lenet, grouping, keep))
     # only nearly: a window at the rim of a convolution's input sees rim pixels more rarely
     assert np.abs(folded - whole).max() < 0.1 * np.abs(bare - whole).max()
+
+
+def test_means_are_over_samples_and_whatever_else_shares_their_axis(tokens, draw):
+    inputs = {"data": draw.standard_normal((70, 1, 12, 12)).astype(np.float32)}
+    found = channel_means(tokens, find_groups(tokens), ("act", "act1"), inputs)
+    seen = Session(tokens.model, ["act", "act1"]).run(inputs)
+    assert seen["act1"].shape == (70 * 100, 12)
+    assert np.allclose(found["act"], seen["act"].mean((0, 2, 3)), atol=1e-6)
+    assert np.allclose(found["act1"], seen["act1"].mean(0), atol=1e-6)

@@ -71,10 +71,11 @@ def channel_means(
     sums: dict[str, NDArray[np.float64]] = {}
     for start in range(0, count, 64):
         part = {name: array[start : start + 64] for name, array in samples.items()}
+        share = min(64, count - start) / count  # a value's first axis may hold more than samples
         for name, array in session.run(part).items():
             axis = _channel_axis(grouping, name)
             axes = tuple(a for a in range(array.ndim) if a != axis)
-            sums[name] = sums.get(name, 0) + array.mean(axes, np.float64) * len(array) / count
+            sums[name] = sums.get(name, 0) + array.mean(axes, np.float64) * share
     return sums
 
 

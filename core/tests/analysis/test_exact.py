@@ -32,15 +32,17 @@ def analysis(network, draw, metric, journal=None, batch_size=16, report=lambda d
 
 
 @pytest.mark.parametrize("metric", [Fidelity(), Top(1)])
-def test_curves_equal_a_plain_sweep_over_rewritten_weights(lenet, draw, metric):
+@pytest.mark.parametrize("name", ["lenet", "tokens"])
+def test_curves_equal_a_plain_sweep_over_rewritten_weights(request, draw, name, metric):
     """No layer here is padded, so folding into biases is exact and both must agree."""
-    job = analysis(lenet, draw, metric)
-    found = exact.prunus_analyze("exact", lenet, job)
+    network = request.getfixturevalue(name)
+    job = analysis(network, draw, metric)
+    found = exact.prunus_analyze("exact", network, job)
     samples = job.evaluator.calibration()
     for group in job.grouping.groups:
         for (_, keep), point in zip(job.trials(group), found.curve(group.name).points, strict=True):
             plan = {group.name: keep}
-            swept = mask(fold(lenet, job.grouping, plan, samples), job.grouping, plan)
+            swept = mask(fold(network, job.grouping, plan, samples), job.grouping, plan)
             assert point.value == pytest.approx(job.evaluator.measure(swept.model).value, abs=1e-6)
 
 

@@ -150,7 +150,6 @@ class Probe:
         """Graph outputs of every trial, from the values in front."""
         if self._session is None:
             return []
-        count = len(next(iter(values.values())))
         ratios = len(self.trials)
         feed = {
             name: np.tile(values[name], (ratios,) + (1,) * (values[name].ndim - 1))
@@ -160,14 +159,11 @@ class Probe:
             for name, array in self._differences.run(values).items():
                 feed[given_input(name)] = array
         for name in self.suffix.masked:
-            mask = np.repeat(self._masks[name], count, axis=0)
+            mask = np.repeat(self._masks[name], len(values[name]), axis=0)
             feed[mask_input(name)] = mask
             feed[offset_input(name)] = np.asarray((1 - mask) * means[name], np.float32)
-        found = self._session.run(feed)
-        return [
-            {name: array[r * count : (r + 1) * count] for name, array in found.items()}
-            for r in range(ratios)
-        ]
+        found = {name: np.split(array, ratios) for name, array in self._session.run(feed).items()}
+        return [{name: parts[r] for name, parts in found.items()} for r in range(ratios)]
 
 
 def _means(network: Network, analysis: Analysis, values: Sequence[str]) -> dict[str, Array]:
