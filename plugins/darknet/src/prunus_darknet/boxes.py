@@ -20,6 +20,8 @@ SCORE = 0.005
 """Least score in Darknet's ``valid`` and ``map``."""
 OVERLAP = 0.45
 """Largest overlap of two detections of a class in Darknet's ``valid`` and ``map``."""
+_ROWS = 256
+"""Boxes compared with all others at a time: bounds the memory."""
 
 
 @attrs.frozen(eq=False)
@@ -43,14 +45,24 @@ class Boxes:
         """Some of them."""
         return Boxes(self.places[positions], self.scores[positions], self.classes[positions])
 
-    @staticmethod
-    def joined(parts: Sequence[Boxes]) -> Boxes:
-        """All of several parts, in order."""
-        return Boxes(
-            np.concatenate([part.places for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            np.concatenate([part.classes for part in parts]),
-        )
+
+@attrs.frozen(eq=False)
+class Candidates:
+    """Boxes with a score for each class, as Darknet keeps them.
+
+    Attributes:
+        places: ``(P, 4)`` centre x, centre y, width, height relative to the network input.
+        scores: ``(P, classes)``; 0 for none.
+    """
+
+    places: Array
+    scores: Array
+
+    def boxes(self) -> Boxes:
+        """Every score above 0 as a detection of its own."""
+        box, chosen = np.nonzero(self.scores)
+        found = Boxes(self.places[box], self.scores[box, chosen], chosen.astype(np.int64))
+        return found.pick(np.argsort(-found.scores, kind="stable"))
 
 
 def detect(
@@ -67,57 +79,72 @@ def detect(
         sample: Position in the batch.
         threshold: Scores and objectness must be above it.
     """
-    parts = [candidates(head, outputs[head.output][sample], threshold) for head in heads]
+    found = candidates(heads, outputs, sample, threshold)
     diou = heads[-1].settings["beta_nms"] if heads[-1].nms == "diounms" else None
-    return suppressed(Boxes.joined(parts), OVERLAP, diou)
+    return suppressed(found, OVERLAP, diou).boxes()
 
 
-def candidates(head: BoxHead, raw: NDArray[np.floating], threshold: float) -> Boxes:
-    """One layer's boxes, once for each class whose score is above the threshold."""
+def candidates(
+    heads: Sequence[BoxHead],
+    outputs: Mapping[str, NDArray[np.floating]],
+    sample: int,
+    threshold: float,
+) -> Candidates:
+    """All boxes of all layers with a score above the threshold (``get_network_boxes``)."""
+    parts = [_candidates(head, outputs[head.output][sample], threshold) for head in heads]
+    classes = max(head.classes for head in heads)
+    scores = [np.pad(s, ((0, 0), (0, classes - s.shape[1]))) for s in (p.scores for p in parts)]
+    return Candidates(np.concatenate([part.places for part in parts]), np.concatenate(scores))
+
+
+def _candidates(head: BoxHead, raw: NDArray[np.floating], threshold: float) -> Candidates:
     found = predictions(head, raw)
     if head.kind != "detection":  # Darknet asks only the scores of this one
         found = found.likely(threshold)
     scores = found.objectness[:, None] * found.classes
-    box, chosen = np.nonzero(scores > threshold)
-    return Boxes(found.boxes[box], scores[box, chosen], chosen.astype(np.int64))
+    scores[~(scores > threshold)] = 0
+    kept = scores.any(1)
+    return Candidates(found.boxes[kept], scores[kept])
 
 
-def suppressed(found: Boxes, overlap: float, diou: float | None = None) -> Boxes:
-    """Leave out what overlaps a surer detection of its class by more than ``overlap``.
+def suppressed(found: Candidates, overlap: float, diou: float | None = None) -> Candidates:
+    """Scores of boxes that overlap a surer one of the class by more than ``overlap`` become 0.
+
+    All classes go down their own order of scores at once. A box that is kept overlaps no
+    kept one, so striking out its row of overlaps never touches what was decided before.
 
     Args:
-        found: Detections in any order.
+        found: Boxes in any order.
         overlap: Largest intersection over union.
         diou: ``beta_nms``: the overlap is lowered by (distance² / diagonal²) to this power;
             ``None`` for the plain overlap.
     """
-    found = found.pick(np.argsort(-found.scores, kind="stable"))
-    kept = [
-        place
-        for chosen in np.unique(found.classes)
-        for place in _survivors(found.places, np.nonzero(found.classes == chosen)[0], overlap, diou)
-    ]
-    return found.pick(np.sort(np.array(kept, np.int64)))
+    alive = (found.scores > 0).T
+    order = np.argsort(-found.scores, axis=0, kind="stable")
+    apart = _apart(found.places, overlap, diou)
+    for row in order[: int(alive.sum(1).max(initial=0))]:
+        chosen = np.nonzero(alive[np.arange(len(row)), row])[0]
+        alive[chosen] &= apart[row[chosen]]
+    return Candidates(found.places, np.where(alive.T, found.scores, 0))
 
 
-def _survivors(
-    places: Array, order: NDArray[np.int64], overlap: float, diou: float | None
-) -> list[int]:
-    kept = []
-    while len(order):
-        first, order = order[0], order[1:]
-        kept.append(int(first))
-        shared = iou(places[first], places[order])
+def _apart(places: Array, overlap: float, diou: float | None) -> NDArray[np.bool_]:
+    """``(P, P)`` whether two boxes may stand beside each other; every box beside itself."""
+    result = np.empty((len(places), len(places)), bool)
+    for start in range(0, len(places), _ROWS):
+        rows = places[start : start + _ROWS, None]
+        shared = iou(rows, places)
         if diou is not None:
-            shared = shared - _distance(places[first], places[order]) ** diou
-        order = order[~(shared > overlap)]
-    return kept
+            shared -= _distance(rows, places) ** diou
+        result[start : start + _ROWS] = ~(shared > overlap)
+    np.fill_diagonal(result, True)
+    return result
 
 
-def _distance(first: Array, others: Array) -> Array:
+def _distance(first: Array, second: Array) -> Array:
     """Squared distance of centres over squared diagonal of the hull (``box_diounms``)."""
-    low = np.minimum(first[:2] - first[2:] / 2, others[:, :2] - others[:, 2:] / 2)
-    high = np.maximum(first[:2] + first[2:] / 2, others[:, :2] + others[:, 2:] / 2)
-    diagonal = np.square(high - low).sum(1)
-    apart = np.square(first[:2] - others[:, :2]).sum(1)
+    low = np.minimum(first[..., :2] - first[..., 2:] / 2, second[..., :2] - second[..., 2:] / 2)
+    high = np.maximum(first[..., :2] + first[..., 2:] / 2, second[..., :2] + second[..., 2:] / 2)
+    diagonal = np.square(high - low).sum(-1)
+    apart = np.square(first[..., :2] - second[..., :2]).sum(-1)
     return np.asarray(np.divide(apart, diagonal, out=np.zeros_like(apart), where=diagonal > 0))

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import expit, softmax
 
 from prunus.errors import UsageError
 from prunus_darknet.box_head import BoxHead
+from prunus_darknet.decode import region_boxes, region_values
 from prunus_darknet.iou import iou
 from prunus_darknet.yolo_loss import Array, Deltas
 
@@ -36,10 +36,8 @@ def region_deltas(head: BoxHead, raw: Array, truths: Sequence[Array]) -> Deltas:
 
 def _sample(head: BoxHead, raw: Array, truths: Array) -> Array:
     """``(anchors, 5 + classes, h, w)`` deltas of one sample."""
-    out = raw.astype(np.float64).reshape(len(head.mask), 5 + head.classes, *raw.shape[1:])
-    out[:, [0, 1, 4]] = expit(out[:, [0, 1, 4]])
-    out[:, 5:] = softmax(out[:, 5:], axis=1) if head.settings["softmax"] else expit(out[:, 5:])
-    boxes = _boxes(head, out)
+    out = region_values(head, raw.astype(np.float64))
+    boxes = region_boxes(head, out)
     delta = np.zeros_like(out)
     delta[:, 4] = -head.settings["noobject_scale"] * out[:, 4]
     truths = truths[truths[:, 1] > 0]
@@ -49,17 +47,6 @@ def _sample(head: BoxHead, raw: Array, truths: Array) -> Array:
     for truth in truths:
         _assign(head, out, boxes, delta, truth)
     return delta
-
-
-def _boxes(head: BoxHead, out: Array) -> Array:
-    """``(anchors, h, w, 4)`` predictions (``get_region_box``)."""
-    rows, columns = out.shape[2:]
-    x = (np.arange(columns) + out[:, 0]) / columns
-    y = (np.arange(rows)[:, None] + out[:, 1]) / rows
-    anchors = np.array(head.anchors) / (columns, rows)
-    with np.errstate(over="ignore"):
-        sizes = np.exp(out[:, 2:4]) * anchors[:, :, None, None]
-    return np.stack([x, y, sizes[:, 0], sizes[:, 1]], -1)
 
 
 def _assign(head: BoxHead, out: Array, boxes: Array, delta: Array, truth: Array) -> None:
