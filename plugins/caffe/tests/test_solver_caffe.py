@@ -10,7 +10,13 @@ from prunus.errors import UsageError
 from prunus.network import Source
 from prunus_caffe import prototxt
 from prunus_caffe.read import load
-from prunus_caffe.solver import finetune_solver, read_solver, recipe_of, solver_type
+from prunus_caffe.solver import (
+    finetune_solver,
+    read_solver,
+    recipe_of,
+    solver_type,
+    training_solver,
+)
 
 NET = """
 layer { name: "d" type: "Data" top: "data" top: "label" include { phase: TRAIN }
@@ -103,3 +109,18 @@ def test_finetune_solver_changes_two_values_only():
     text = finetune_solver(document, "net_finetune.prototxt", "snapshots/")
     expected = SOLVER.replace('"net.prototxt"', '"net_finetune.prototxt"')
     assert text == expected.replace("'out/net'", '"snapshots/"')
+
+
+def test_fields_are_set_added_or_left_out(tmp_path):
+    (tmp_path / "s").write_text("net: 'a' # mine\ntest_iter: [1, 2] base_lr : 0.1\nstepvalue: 3 stepvalue: 4")
+    changes = {"net": None, "test_iter": None, "base_lr": "0.5", "train_net": '"b"', "stepvalue": None}
+    text = training_solver(prototxt.read(tmp_path / "s"), changes)
+    assert text == ' # mine\n base_lr: 0.5\n \ntrain_net: "b"\n'
+
+
+@pytest.mark.parametrize(("param", "frozen"), [("use_global_stats: true", True), ("", False)])
+def test_stored_statistics_in_training(tmp_path, param, frozen):
+    norm = f'layer {{ name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" batch_norm_param {{ {param} }} }}'
+    (tmp_path / "net.prototxt").write_text(NET + norm)
+    network = load(Source(tmp_path / "net.prototxt", None, {"weights": "random", "input-shape": "data:3x6x6"}))
+    assert network.task.recipe.bn_frozen == frozen

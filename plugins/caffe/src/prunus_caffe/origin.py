@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.network import Source
 from prunus_caffe.caffemodel import WeightFile
 from prunus_caffe.records import NetRecord
 
@@ -52,9 +53,10 @@ class Origin:
         net: Records and text of the prototxt.
         weights: The caffemodel.
         parameters: Initializer name -> native place.
-        reshapes: Node name -> ``(layer, positions)`` of its Reshape dims in the text.
+        source: What the user pointed at, options included.
     """
 
     net: NetRecord
     weights: WeightFile
     parameters: Mapping[str, Parameter]
+    source: Source

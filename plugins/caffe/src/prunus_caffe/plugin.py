@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from prunus.network import Compact, Destination, Network, Source, Written
     from prunus.settings import Settings
     from prunus.task import Dataset
+    from prunus.training import TrainingJob, Weights
 
 FORMAT = "caffe"
+TRAINER = "caffe"
 
 
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
-    """Declare the format."""
-    from prunus.descriptors import Format
+    """Declare the format and the trainer."""
+    from prunus.descriptors import Format, Trainer
 
     return (
         Format(
@@ -32,6 +34,12 @@ def prunus_register() -> Iterable[Descriptor]:
             settings=_settings,
             data=_data,
             round_prefix="regular_",
+        ),
+        Trainer(
+            name=TRAINER,
+            summary="Caffe itself, in its own interpreter, with the user's solver",
+            formats=(FORMAT,),
+            options={"caffe-python": "the Python of your Caffe [PRUNUS_CAFFE_PYTHON]"},
         ),
     )
 
@@ -68,3 +76,13 @@ def prunus_compact(
     from prunus_caffe.write import write
 
     return write(network, compact, destination)
+
+
+@hookimpl
+def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
+    """Train the compact network in the user's Caffe."""
+    if trainer != TRAINER:
+        return None
+    from prunus_caffe.train import finetune
+
+    return finetune(job)

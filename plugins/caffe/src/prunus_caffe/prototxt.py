@@ -76,11 +76,12 @@ class Block:
 
 @attrs.frozen
 class Field:
-    """``name: value``, ``name { … }`` or ``name: [ … ]``."""
+    """``name: value``, ``name { … }`` or ``name: [ … ]``, at ``[start, end)`` of the document."""
 
     name: str
     values: tuple[Scalar | Block, ...]
     start: int
+    end: int
     line: int
 
 
@@ -223,11 +224,14 @@ class _Parser:
         name = self._name(closing)
         if self._skip(":"):
             if self._skip("["):
-                return Field(name, self._list(depth), token.start, token.line)
-            return Field(name, (self._value(depth),), token.start, token.line)
+                return self._field_of(name, self._list(depth), token)
+            return self._field_of(name, (self._value(depth),), token)
         if self._peek().kind == "sign" and self._peek().text in _CLOSING:
-            return Field(name, (self._block(depth),), token.start, token.line)
+            return self._field_of(name, (self._block(depth),), token)
         raise self._expected(f"':' or '{{' after '{name}'")
+
+    def _field_of(self, name: str, values: tuple[Scalar | Block, ...], first: _Token) -> Field:
+        return Field(name, values, first.start, self._tokens[self._at - 1].end, first.line)
 
     def _name(self, closing: str | None) -> str:
         if self._skip("["):

@@ -51,7 +51,7 @@ def load(source: Source) -> Network:
             for layer, index in zip(parameter.layers, parameter.indices, strict=True)
         },
     )  # fmt: skip
-    return _network(lowered, Origin(net, weights, lowered.parameters), task_of(net, source))
+    return _network(lowered, Origin(net, weights, lowered.parameters, source), task_of(net, source))
 
 
 def _network(lowered: Lowered, origin: Origin, task: Task) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def recipe_of(net: NetRecord, solver_path: Path | None) -> Recipe:
         dropout=dict(net.dropout),
         batch_size=next((size for size in sizes if size), recipe.batch_size),
         bn_momentum=_moving_average(net),
+        bn_frozen=_stored_statistics(net),
     )
 
 
@@ -92,6 +94,28 @@ def finetune_solver(document: Document, net: str, prefix: str) -> str:
     for key, value in (("net", net), ("train_net", net), ("snapshot_prefix", prefix)):
         edits += [Edit(s.start, s.end, f'"{value}"') for s in document.root.scalars(key)]
     return document.edited(edits)
+
+
+def training_solver(document: Document, changes: Mapping[str, str | None]) -> str:
+    """The user's solver with fields set, added at the end where missing, or left out.
+
+    Args:
+        document: The solver as it is.
+        changes: Field -> its new value as text, ``None`` to leave the field out.
+    """
+    present = {field.name for field in document.root.fields}
+    edits = [
+        Edit(field.start, field.end, "" if value is None else f"{field.name}: {value}")
+        for field in document.root.fields
+        if field.name in changes
+        for value in [changes[field.name]]
+    ]
+    added = "".join(
+        f"\n{name}: {value}"
+        for name, value in changes.items()
+        if value is not None and name not in present
+    )
+    return document.edited(edits) + added + "\n"
 
 
 def _solver(path: Path) -> Recipe:
@@ -184,3 +208,12 @@ def _moving_average(net: NetRecord) -> float:
         if layer.type == "BatchNorm":
             return float(layer.params.batch_norm_param.moving_average_fraction)
     return 0.999
+
+
+def _stored_statistics(net: NetRecord) -> bool:
+    """Whether training normalises by the stored statistics too (``use_global_stats``)."""
+    return any(
+        layer.params.batch_norm_param.use_global_stats
+        for layer in net.phase("TRAIN")
+        if layer.type == "BatchNorm"
+    )

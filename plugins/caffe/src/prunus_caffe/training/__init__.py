@@ -1,0 +1,1 @@
+"""Real Caffe trains the compact network: its files, its process, its snapshots."""

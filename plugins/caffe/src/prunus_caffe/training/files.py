@@ -1,0 +1,118 @@
+"""The files real Caffe trains from: compact net, its weights, the user's solver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+from prunus.errors import UsageError
+from prunus.network import Destination
+from prunus.task import Recipe
+from prunus.training import TrainingJob
+from prunus_caffe import prototxt
+from prunus_caffe.datasets.layer import READ
+from prunus_caffe.origin import Origin
+from prunus_caffe.prototxt import Edit, encode
+from prunus_caffe.records import NetRecord
+from prunus_caffe.solver import read_solver, training_solver
+from prunus_caffe.structure import read_structure
+from prunus_caffe.training.snapshots import PREFIX
+from prunus_caffe.write import write
+
+FEEDING = READ | {"AnnotatedData", "VideoData", "WindowData", "Python"}
+"""Layers without bottoms from which Caffe gets samples by itself."""
+
+_GPU = 1
+"""``SolverParameter.SolverMode``."""
+
+_LEFT_OUT = (
+    "net", "net_param", "train_net_param", "test_net", "test_net_param", "test_iter",
+    "test_interval", "test_initialization", "test_state", "weights", "snapshot", "snapshot_format",
+)  # fmt: skip
+"""Evaluation, starting weights and the times of snapshots are the trainer's own."""
+
+
+@attrs.frozen
+class TrainingFiles:
+    """What the other interpreter is given.
+
+    Attributes:
+        net: Compact prototxt.
+        weights: Its caffemodel.
+        solver: The user's solver for it.
+        solver_text: Its text without what may differ when a training is continued.
+        device: GPU the solver asks for, ``None`` for the CPU.
+        seed: Seed the solver starts with.
+    """
+
+    net: Path
+    weights: Path
+    solver: Path
+    solver_text: str
+    device: int | None
+    seed: int
+
+
+def write_files(job: TrainingJob, origin: Origin, directory: Path) -> TrainingFiles:
+    """Write the compact network and the solver.
+
+    Raises:
+        UsageError: there is no solver, or no data layer to train from.
+        ModelError: a file cannot be written.
+    """
+    solver = origin.source.options.get("solver")
+    if solver is None:
+        raise UsageError("trainer caffe trains with your own solver: give its file with --solver")
+    path = origin.net.path
+    if not any(layer.type in FEEDING and not layer.bottoms for layer in origin.net.phase("TRAIN")):
+        raise UsageError(
+            f"{path}: no data layer in the TRAIN phase for trainer caffe to read samples from; "
+            "prune the train_val prototxt, or use --trainer torch"
+        )
+    written = write(job.network, job.compact, Destination(directory, "compact", "net_finetune"))
+    assert written.weights is not None
+    net = read_structure(written.model)
+    written.model.write_bytes(encode(_with_batch_size(net, job.recipe.batch_size)))
+    return _solver_files(job, Path(solver), written.model.absolute(), written.weights.absolute())
+
+
+def _solver_files(job: TrainingJob, solver: Path, net: Path, weights: Path) -> TrainingFiles:
+    document, params = prototxt.read(solver), read_solver(solver)
+    own = params.random_seed if params.HasField("random_seed") else -1
+    seed = job.seed if job.seed or own < 0 else int(own)
+    changes = {
+        **dict.fromkeys(_LEFT_OUT),
+        "train_net": f'"{net}"',
+        "snapshot_prefix": f'"{net.parent / PREFIX}"',
+        "random_seed": str(seed),
+        "max_iter": str(job.recipe.iterations),
+    }
+    if job.recipe.learning_rate.base != params.base_lr:
+        changes["base_lr"] = f"{job.recipe.learning_rate.base:.9g}"
+    path = net.with_name("solver_finetune.prototxt")
+    path.write_bytes(encode(training_solver(document, changes)))
+    if not _has_end(job.recipe):
+        changes["max_iter"] = None
+    same = training_solver(document, changes)
+    device = int(params.device_id) if params.solver_mode == _GPU else None
+    return TrainingFiles(net, weights, path, same, device, seed)
+
+
+def _has_end(recipe: Recipe) -> bool:
+    """Whether the learning rate depends on the number of iterations."""
+    return recipe.learning_rate.policy == "poly"
+
+
+def _with_batch_size(net: NetRecord, size: int) -> str:
+    """The net's text with TRAIN data layers of another batch size, where they state one."""
+    edits = [
+        Edit(value.start, value.end, str(size))
+        for layer in net.phase("TRAIN")
+        if layer.type in READ
+        for field in layer.block.fields
+        for block in layer.block.blocks(field.name)
+        for value in block.scalars("batch_size")
+        if int(value.text) != size
+    ]
+    return net.document.edited(edits)

@@ -1,0 +1,91 @@
+"""Which of Caffe's snapshots are whole and belong to a job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from pathlib import Path
+
+import attrs
+
+from prunus.errors import StaleError
+from prunus.graph.digest import structure_digest, weights_digest
+from prunus.training import TrainingJob
+
+PREFIX = "compact"
+"""Start of their names. Caffe adds the solver's name to a prefix that is a directory."""
+
+
+@attrs.frozen
+class Snapshot:
+    """A snapshot that Caffe wrote.
+
+    Attributes:
+        iteration: Updates done.
+        state: The solverstate; it names the caffemodel beside it.
+        loss: Smoothed loss.
+    """
+
+    iteration: int
+    state: Path
+    loss: float = math.nan
+
+
+@attrs.frozen
+class Snapshots:
+    """``compact_iter_N.caffemodel`` and ``.solverstate`` of one directory.
+
+    Caffe does not write them in one step: ``compact_iter_N.json`` appears when both are whole.
+
+    Attributes:
+        directory: Where they are.
+        digest: What a snapshot must agree with to be continued.
+    """
+
+    directory: Path
+    digest: str
+
+    def record(self, iteration: int, loss: float) -> None:
+        """Mark the snapshot of an iteration as whole."""
+        path = self.directory / f"{PREFIX}_iter_{iteration}.json"
+        temporary = path.with_suffix(".tmp")
+        facts = {"iteration": iteration, "digest": self.digest, "loss": loss}
+        temporary.write_text(json.dumps(facts))
+        os.replace(temporary, path)
+
+    def newest(self, iterations: int) -> Snapshot | None:
+        """The last snapshot of at most ``iterations`` updates.
+
+        Raises:
+            StaleError: it belongs to another job.
+        """
+        stored = [json.loads(path.read_text()) for path in self._records()]
+        for facts in sorted(stored, key=lambda facts: -int(facts["iteration"])):
+            iteration = int(facts["iteration"])
+            state = self.directory / f"{PREFIX}_iter_{iteration}.solverstate"
+            if iteration > iterations or not state.exists():
+                continue
+            if facts["digest"] != self.digest:
+                raise StaleError(
+                    f"{state}: the snapshot belongs to another network, solver, data set or seed; "
+                    "train without --resume"
+                )
+            return Snapshot(iteration, state, facts["loss"])
+        return None
+
+    def forget(self) -> None:
+        """Snapshots of earlier trainings are not continued any more; their files stay."""
+        for path in self._records():
+            path.unlink()
+
+    def _records(self) -> list[Path]:
+        return list(self.directory.glob(f"{PREFIX}_iter_*.json"))
+
+
+def job_digest(job: TrainingJob, net: str, solver: str) -> str:
+    """Digest of all that decides the numbers: compact network, texts, samples."""
+    compact = attrs.evolve(job.network, model=job.compact.model)
+    parts = [structure_digest(compact), weights_digest(compact), net, solver, job.training.digest()]
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()[:16]
