@@ -191,3 +191,14 @@ def test_unknown_loss() -> None:
     assert str(caught.value) == (
         "layer 1: training a yolo layer with siou is not supported; use --distill"
     )
+
+
+@pytest.mark.parametrize("kind", ["iou", "giou", "diou", "ciou"])
+def test_many_boxes_are_many_single_ones(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    first, second = boxes(rng, 30)[:, 1:], boxes(rng, 30)[:, 1:]
+    first[:3], first[3:6, 2:] = second[:3], 1e-3  # the same box; one far inside
+    for many in (iou_gradient, overlap):
+        each = [many(one, other, kind) for one, other in zip(first, second, strict=True)]
+        np.testing.assert_allclose(many(first, second, kind), each, rtol=1e-12, atol=1e-13)
+    assert iou_gradient(first[:0], second[:0], kind).shape == (0, 4)

@@ -140,7 +140,7 @@ def _rgb(turn: Array, share: Array, value: Array) -> Array:
     sixth = turn * 6
     sixth = np.where(sixth >= 6, sixth - 1, sixth)  # a whole turn falls to Darknet's last case
     sink = np.stack([2 - np.abs(sixth - 3), np.abs(sixth - 2) - 1, np.abs(sixth - 4) - 1])
-    return value * (1 - share * np.clip(sink, 0, 1))
+    return np.asarray(value * (1 - share * np.clip(sink, 0, 1)))
 
 
 def _turned(

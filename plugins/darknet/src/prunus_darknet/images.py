@@ -42,7 +42,7 @@ def load_image(path: Path, channels: int, where: str) -> Array:
         raise DataError(f"{where}: image {path} not found") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{where}: {path} is not a readable image") from error
-    return planes / np.float32(255)
+    return planes.astype(np.float32) / np.float32(255)
 
 
 def resize_image(image: Array, width: int, height: int) -> Array:

@@ -24,101 +24,106 @@ def iou(first: Boxes, second: Boxes) -> NDArray[np.float64]:
     return np.asarray(inner / np.maximum(union, _TINY))
 
 
-def overlap(predicted: Boxes, truth: Boxes, kind: str) -> float:
-    """IoU, or its generalised, distance or complete form, of two ``(4,)`` boxes."""
-    value = float(iou(predicted, truth))
-    low = np.minimum(_low(predicted), _low(truth))
-    size = np.maximum(_high(predicted), _high(truth)) - low
+def overlap(predicted: Boxes, truth: Boxes, kind: str) -> Boxes:
+    """IoU, or its generalised, distance or complete form, ``(...)`` of ``(..., 4)`` boxes."""
+    plain = iou(predicted, truth)
+    size = _hull(predicted, truth)
     if kind == "giou":
-        hull = max(float(np.prod(size)), _TINY)
-        areas = float(np.prod(predicted[2:]) + np.prod(truth[2:]))
-        union = areas / (1 + value)
-        return value - (hull - union) / hull
+        hull = np.maximum(np.prod(size, -1), _TINY)
+        union = (np.prod(predicted[..., 2:], -1) + np.prod(truth[..., 2:], -1)) / (1 + plain)
+        return plain - (hull - union) / hull
+    value = plain
     if kind in ("diou", "ciou"):
-        distance = float(np.square(predicted[:2] - truth[:2]).sum())
-        value -= distance / max(float(np.square(size).sum()), _TINY)
+        distance = np.square(predicted[..., :2] - truth[..., :2]).sum(-1)
+        value = value - distance / np.maximum(np.square(size).sum(-1), _TINY)
     if kind == "ciou":
-        plain = float(iou(predicted, truth))
-        value -= _shape_weight(predicted, truth, plain) * _shape_loss(predicted, truth)
+        value = value - _shape_weight(predicted, truth, plain) * _shape_loss(predicted, truth)
     return value
 
 
 def iou_gradient(predicted: Boxes, truth: Boxes, kind: str) -> Boxes:
-    """``(4,)`` gradient with respect to centre and size, as ``dx_box_iou`` gives it.
+    """``(..., 4)`` gradient with respect to centre and size, as ``dx_box_iou`` gives it.
 
     Darknet's conventions: the overlap's share for width and height is twice the
     derivative ("we do not divide by 2"), and the shape term of ``ciou`` leaves out the
     division by w² + h², as its authors do.
+
+    Args:
+        predicted: ``(..., 4)`` boxes.
+        truth: ``(..., 4)`` boxes, as many.
+        kind: One of `KINDS`, ``mse`` excepted.
     """
-    (left, top), (right, bottom) = _low(predicted), _high(predicted)
-    (tl, tt), (tr, tb) = _low(truth), _high(truth)
-    wide = min(right, tr) - max(left, tl)
-    high = min(bottom, tb) - max(top, tt)
-    meets = wide > 0 and high > 0
-    inner = wide * high if meets else 0.0
-    width, height = predicted[2:]
-    union = width * height + float(np.prod(truth[2:])) - inner
-    # corners in the order left, top, right, bottom
-    d_area = np.array([-height, -width, height, width])
-    d_inner = np.array(
-        [-high * (left > tl), -wide * (top > tt), high * (right < tr), wide * (bottom < tb)]
-    ) * float(meets)
+    low, high, truth_low, truth_high = _low(predicted), _high(predicted), _low(truth), _high(truth)
+    inner_size = np.minimum(high, truth_high) - np.maximum(low, truth_low)
+    meets = (inner_size > 0).all(-1, keepdims=True)
+    inner = np.where(meets, np.prod(inner_size, -1, keepdims=True), 0.0)
+    areas = np.prod(predicted[..., 2:], -1, keepdims=True) + np.prod(truth[..., 2:], -1)[..., None]
+    union = areas - inner
+    # corners in the order left, top, right, bottom: an edge moves the other side's length
+    other, inner_other = predicted[..., [3, 2]], inner_size[..., ::-1]
+    d_area = np.concatenate([-other, other], -1)
+    nearer = np.concatenate([-1.0 * (low > truth_low), 1.0 * (high < truth_high)], -1)
+    d_inner = np.where(meets, np.concatenate([inner_other, inner_other], -1) * nearer, 0.0)
     d_union = d_area - d_inner
-    corners = (union * d_inner - inner * d_union) / max(union * union, _TINY)
-    size = np.maximum(_high(predicted), _high(truth)) - np.minimum(_low(predicted), _low(truth))
-    outer = np.array([-1.0 * (left < tl), -1.0 * (top < tt), right > tr, bottom > tb], float)
+    corners = (union * d_inner - inner * d_union) / np.maximum(union * union, _TINY)
+    size = _hull(predicted, truth)
+    outer = np.concatenate([-1.0 * (low < truth_low), 1.0 * (high > truth_high)], -1)
     if kind == "giou":
-        hull = max(float(np.prod(size)), _TINY)
-        d_hull = outer * size[[1, 0, 1, 0]]
+        hull = np.maximum(np.prod(size, -1, keepdims=True), _TINY)
+        d_hull = outer * size[..., [1, 0, 1, 0]]
         growth = (hull * d_union - union * d_hull) / (hull * hull)
-        corners = corners + growth if meets else growth
-    gradient = np.array(
-        [
-            corners[0] + corners[2],
-            corners[1] + corners[3],
-            corners[2] - corners[0],
-            corners[3] - corners[1],
-        ]
+        corners = np.where(meets, corners + growth, growth)
+    gradient = np.concatenate(
+        [corners[..., :2] + corners[..., 2:], corners[..., 2:] - corners[..., :2]], -1
     )
     if kind in ("diou", "ciou"):
-        gradient = gradient * float(meets) + _distance_gradient(predicted, truth, size, outer)
+        gradient = gradient * meets + _distance_gradient(predicted, truth, size, outer)
     if kind == "ciou":
-        gradient[2:] += _shape_gradient(predicted, truth, inner / max(union, _TINY))
-    return gradient
+        plain = (inner / np.maximum(union, _TINY))[..., 0]
+        gradient[..., 2:] += _shape_gradient(predicted, truth, plain)
+    return np.asarray(gradient)
 
 
 def _distance_gradient(predicted: Boxes, truth: Boxes, size: Boxes, outer: Boxes) -> Boxes:
     """Of minus squared centre distance over squared diagonal of the hull."""
-    diagonal = max(float(np.square(size).sum()), _TINY)
-    apart = truth[:2] - predicted[:2]
-    distance = float(np.square(apart).sum())
-    by_centre = 2 * size * (outer[:2] + outer[2:])
-    by_size = 2 * size * (outer[2:] - outer[:2]) / 2
+    diagonal = np.maximum(np.square(size).sum(-1, keepdims=True), _TINY)
+    apart = truth[..., :2] - predicted[..., :2]
+    distance = np.square(apart).sum(-1, keepdims=True)
+    by_centre = 2 * size * (outer[..., :2] + outer[..., 2:])
+    by_size = size * (outer[..., 2:] - outer[..., :2])
     return np.concatenate(
         [
             (2 * apart * diagonal - by_centre * distance) / diagonal**2,
             by_size * distance / diagonal**2,
-        ]
+        ],
+        -1,
     )
 
 
-def _angle(predicted: Boxes, truth: Boxes) -> float:
-    own = predicted[2] / max(float(predicted[3]), _TINY)
-    return float(np.arctan(truth[2] / max(float(truth[3]), _TINY)) - np.arctan(own))
+def _angle(predicted: Boxes, truth: Boxes) -> Boxes:
+    own = predicted[..., 2] / np.maximum(predicted[..., 3], _TINY)
+    wanted = truth[..., 2] / np.maximum(truth[..., 3], _TINY)
+    return np.asarray(np.arctan(wanted) - np.arctan(own))
 
 
-def _shape_loss(predicted: Boxes, truth: Boxes) -> float:
-    return 4 / np.pi**2 * _angle(predicted, truth) ** 2
+def _shape_loss(predicted: Boxes, truth: Boxes) -> Boxes:
+    return np.asarray(4 / np.pi**2 * _angle(predicted, truth) ** 2)
 
 
-def _shape_weight(predicted: Boxes, truth: Boxes, plain: float) -> float:
+def _shape_weight(predicted: Boxes, truth: Boxes, plain: Boxes) -> Boxes:
     loss = _shape_loss(predicted, truth)
     return loss / (1 - plain + loss + 1e-6)
 
 
-def _shape_gradient(predicted: Boxes, truth: Boxes, plain: float) -> Boxes:
-    slope = 8 / np.pi**2 * _angle(predicted, truth) * np.array([predicted[3], -predicted[2]])
-    return _shape_weight(predicted, truth, plain) * slope
+def _shape_gradient(predicted: Boxes, truth: Boxes, plain: Boxes) -> Boxes:
+    across = np.stack([predicted[..., 3], -predicted[..., 2]], -1)
+    pull = 8 / np.pi**2 * _angle(predicted, truth) * _shape_weight(predicted, truth, plain)
+    return np.asarray(pull[..., None] * across)
+
+
+def _hull(first: Boxes, second: Boxes) -> Boxes:
+    """``(..., 2)`` width and height of the smallest box around both."""
+    return np.maximum(_high(first), _high(second)) - np.minimum(_low(first), _low(second))
 
 
 def _low(boxes: Boxes) -> Boxes:

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from prunus.errors import UsageError
 from prunus_darknet.box_head import BoxHead
+from prunus_darknet.decode import yolo_boxes, yolo_values
 from prunus_darknet.iou import KINDS, iou, iou_gradient, overlap
 
 Array = NDArray[np.float64]
+Spots = NDArray[np.int64]
 CLASS_THRESHOLD = 0.25
 
 
@@ -65,8 +66,8 @@ def _cost(head: BoxHead, samples: Sequence[_Sample]) -> float:
     if not head.alexeyab or head.iou_loss == "mse":
         return squares
     others = sum(float(np.square(sample.delta[:, 4:]).sum()) for sample in samples)
-    losses = [loss for sample in samples for loss in sample.box_losses]
-    boxes = head.settings["iou_normalizer"] * float(np.mean(losses)) if losses else 0.0
+    losses = np.concatenate([np.empty(0), *(sample.box_losses for sample in samples)])
+    boxes = head.settings["iou_normalizer"] * float(losses.mean()) if len(losses) else 0.0
     return head.settings["obj_normalizer"] * others + boxes
 
 
@@ -75,36 +76,26 @@ class _Sample:
 
     def __init__(self, head: BoxHead, raw: Array) -> None:
         self.head = head
-        count = len(head.mask)
-        self.out = raw.astype(np.float64).reshape(count, 5 + head.classes, *raw.shape[1:])
-        scale = head.settings["scale_x_y"] if head.alexeyab else 1.0
-        self.out[:, :2] = expit(self.out[:, :2]) * scale - 0.5 * (scale - 1)
-        self.out[:, 4:] = expit(self.out[:, 4:])
+        self.out = yolo_values(head, raw.astype(np.float64))
         self.delta = np.zeros_like(self.out)
-        self.box_losses: list[float] = []
+        self.box_losses: Array = np.empty(0)
         self.rows, self.columns = raw.shape[1:]
         self.anchors = np.array(head.anchors) / np.array(head.network)
-        self.boxes = self._boxes()
+        self.boxes = yolo_boxes(head, self.out)
 
     def _weight(self, name: str) -> float:
         return self.head.settings[name] if self.head.alexeyab else 1.0
 
-    def _boxes(self) -> Array:
-        """``(anchors, h, w, 4)`` predictions (``get_yolo_box``)."""
-        x = (np.arange(self.columns) + self.out[:, 0]) / self.columns
-        y = (np.arange(self.rows)[:, None] + self.out[:, 1]) / self.rows
-        own = self.anchors[list(self.head.mask)][:, :, None, None]
-        with np.errstate(over="ignore"):
-            width, height = np.exp(self.out[:, 2]) * own[:, 0], np.exp(self.out[:, 3]) * own[:, 1]
-        return np.stack([x, y, width, height], -1)
-
     def learn(self, truths: Array) -> None:
         """Fill ``delta`` for the boxes of the picture."""
         self.delta[:, 4] = -self._weight("obj_normalizer") * self.out[:, 4]
-        if len(truths):
-            self._ignore(truths)
-        for truth in truths:
-            self._assign(truth)
+        if not len(truths):
+            return
+        self._ignore(truths)
+        spots, chosen = self._answering(truths)
+        self._teach(spots, truths[chosen])
+        kind = "giou" if self.head.iou_loss == "giou" else "iou"
+        self.box_losses = 1 - overlap(self._at(spots), truths[chosen, 1:], kind)
         if self.head.alexeyab and self.head.settings["iou_thresh"] < 1:
             self._average()
 
@@ -116,52 +107,55 @@ class _Sample:
         if self.head.alexeyab:
             matched &= self.out[:, 5:].max(1) > CLASS_THRESHOLD
         self.delta[:, 4][matched] = 0
-        for place in np.argwhere(best > self.head.settings["truth_thresh"]):
-            anchor, row, column = (int(position) for position in place)
-            self._teach(anchor, row, column, truths[overlaps[anchor, row, column].argmax()])
+        spots = np.argwhere(best > self.head.settings["truth_thresh"])
+        self._teach(spots, truths[overlaps.argmax(-1)[tuple(spots.T)]])
 
-    def _assign(self, truth: Array) -> None:
-        """The cell of its centre and the anchor of its shape answer for a truth."""
-        column, row = int(truth[1] * self.columns), int(truth[2] * self.rows)
-        if not (0 <= column < self.columns and 0 <= row < self.rows):
-            return
+    def _answering(self, truths: Array) -> tuple[Spots, Spots]:
+        """The cell of its centre and the anchor of its shape answer for a truth.
+
+        Returns:
+            ``(n, 3)`` anchor, row, column, and ``(n,)`` the truth, in the truths' order.
+        """
+        column = (truths[:, 1] * self.columns).astype(np.int64)
+        row = (truths[:, 2] * self.rows).astype(np.int64)
+        inside = (column >= 0) & (column < self.columns) & (row >= 0) & (row < self.rows)
         shapes = np.concatenate([np.zeros_like(self.anchors), self.anchors], 1)
-        overlaps = iou(shapes, np.array([0, 0, *truth[3:]]))
-        best = int(overlaps.argmax())
-        also = self.head.alexeyab and self.head.settings["iou_thresh"] < 1
-        for place, anchor in enumerate(self.head.mask):
-            near = also and overlaps[anchor] > self.head.settings["iou_thresh"]
-            if anchor == best or near:
-                loss = self._teach(place, row, column, truth)
-                self.box_losses.append(loss)
+        sizes = np.concatenate([np.zeros_like(truths[:, 3:]), truths[:, 3:]], 1)
+        overlaps = iou(sizes[:, None], shapes)
+        mask = np.array(self.head.mask)
+        answers = overlaps.argmax(1)[:, None] == mask
+        if self.head.alexeyab and self.head.settings["iou_thresh"] < 1:
+            answers |= overlaps[:, mask] > self.head.settings["iou_thresh"]
+        chosen, place = np.nonzero(answers & inside[:, None])
+        return np.stack([place, row[chosen], column[chosen]], 1), chosen
 
-    def _teach(self, place: int, row: int, column: int, truth: Array) -> float:
-        """Pull one prediction to a truth; gives 1 - overlap."""
-        spot = (place, slice(None), row, column)
-        out, delta = self.out[spot], self.delta[spot]
-        pull = self._box_pull(place, row, column, truth)
-        delta[:4] = pull + (delta[:4] if self.head.alexeyab else 0)
-        delta[4] = self._weight("obj_normalizer") * (1 - out[4])
-        self._teach_class(delta[5:], out[5:], int(truth[0]))
-        kind = "giou" if self.head.iou_loss == "giou" else "iou"
-        return 1 - overlap(self.boxes[place, row, column], truth[1:], kind)
+    def _at(self, spots: Spots) -> Array:
+        """``(n, 4)`` predictions."""
+        return np.asarray(self.boxes[tuple(spots.T)])
 
-    def _box_pull(self, place: int, row: int, column: int, truth: Array) -> Array:
-        head, out = self.head, self.out[place, :, row, column]
+    def _teach(self, spots: Spots, truths: Array) -> None:
+        """Pull predictions ``(n, 3)`` to truths ``(n, 5)``, one after another."""
+        pulls = self._box_pulls(spots, truths)
+        for (place, row, column), truth, pull in zip(spots, truths, pulls, strict=True):
+            out, delta = self.out[place, :, row, column], self.delta[place, :, row, column]
+            delta[:4] = pull + (delta[:4] if self.head.alexeyab else 0)
+            delta[4] = self._weight("obj_normalizer") * (1 - out[4])
+            self._teach_class(delta[5:], out[5:], int(truth[0]))
+
+    def _box_pulls(self, spots: Spots, truths: Array) -> Array:
+        """``(n, 4)`` deltas of place and size."""
+        head, (place, row, column) = self.head, spots.T
+        out, wanted = self.out[place, :4, row, column], truths[:, 1:]
         if not head.alexeyab or head.iou_loss == "mse":
-            wanted = np.array(
-                [
-                    truth[1] * self.columns - column,
-                    truth[2] * self.rows - row,
-                    *np.log(truth[3:] / self.anchors[head.mask[place]]),
-                ]
-            )
-            scale = (2 - truth[3] * truth[4]) * self._weight("iou_normalizer")
-            return np.asarray(scale * (wanted - out[:4]))
-        pull = iou_gradient(self.boxes[place, row, column], truth[1:], head.iou_loss)
-        pull[2:] *= np.exp(out[2:4])
-        pull = np.nan_to_num(pull * head.settings["iou_normalizer"], posinf=0, neginf=0)
-        return np.asarray(np.clip(pull, -head.settings["max_delta"], head.settings["max_delta"]))
+            anchors = self.anchors[np.array(head.mask)[place]]
+            centres = wanted[:, :2] * (self.columns, self.rows) - np.stack([column, row], 1)
+            goal = np.concatenate([centres, np.log(wanted[:, 2:] / anchors)], 1)
+            scale = (2 - wanted[:, 2] * wanted[:, 3]) * self._weight("iou_normalizer")
+            return np.asarray(scale[:, None] * (goal - out))
+        pulls = iou_gradient(self._at(spots), wanted, head.iou_loss)
+        pulls[:, 2:] *= np.exp(out[:, 2:])
+        pulls = np.nan_to_num(pulls * head.settings["iou_normalizer"], posinf=0, neginf=0)
+        return np.asarray(np.clip(pulls, -head.settings["max_delta"], head.settings["max_delta"]))
 
     def _teach_class(self, delta: Array, out: Array, wanted: int) -> None:
         weight = self._weight("cls_normalizer")
