@@ -31,7 +31,7 @@ def overlap(predicted: Boxes, truth: Boxes, kind: str) -> Boxes:
     if kind == "giou":
         hull = np.maximum(np.prod(size, -1), _TINY)
         union = (np.prod(predicted[..., 2:], -1) + np.prod(truth[..., 2:], -1)) / (1 + plain)
-        return plain - (hull - union) / hull
+        return np.asarray(plain - (hull - union) / hull)
     value = plain
     if kind in ("diou", "ciou"):
         distance = np.square(predicted[..., :2] - truth[..., :2]).sum(-1)
