@@ -89,7 +89,9 @@ def test_groups_behind_lrn_are_measured_with_their_channels_removed():
     draw = np.random.default_rng(0)
     samples = draw.standard_normal((24, 3, 24, 24)).astype(np.float32)
     grouping = find_groups(network)
-    evaluator = Evaluator(network, ArrayDataset(network.model.graph.inputs[0].name, samples), Fidelity(), None, 16)
+    evaluator = Evaluator(
+        network, ArrayDataset(network.model.graph.inputs[0].name, samples), Fidelity(), None, 16
+    )
     scores = {group.name: draw.random(group.size) for group in grouping.groups}
     seen = []
     job = Analysis(

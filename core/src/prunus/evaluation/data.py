@@ -81,10 +81,14 @@ def _open_npz(path: Path, transform: Transform, value: ir.Value) -> ArrayDataset
             arrays = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise DataError(f"{path}: not a readable .npz file ({error})") from error
+    except TypeError as error:  # numpy gives a bare array, which is no context
+        raise DataError(
+            f"{path}: one array without a name; save it as 'x' with numpy.savez"
+        ) from error
     if "x" not in arrays:
         raise DataError(f"{path}: no array 'x' (samples), found {sorted(arrays) or 'nothing'}")
-    samples = arrays["x"]
-    labels = arrays["y"].reshape(-1).astype(np.int64) if "y" in arrays else None
+    samples = _numbers(path, "x", arrays["x"])
+    labels = _classes(path, arrays["y"]) if "y" in arrays else None
     if not len(samples):
         raise DataError(f"{path}: no samples")
     if labels is not None and len(labels) != len(samples):
@@ -96,6 +100,22 @@ def _open_npz(path: Path, transform: Transform, value: ir.Value) -> ArrayDataset
         per_channel(transform.mean, value),
         per_channel(transform.scale, value),
     )
+
+
+def _numbers(path: Path, name: str, array: NDArray[np.generic]) -> NDArray[np.generic]:
+    if array.dtype.kind not in "biuf" or not array.ndim:
+        raise DataError(f"{path}: '{name}' must hold numbers along a first axis of samples")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise DataError(f"{path}: '{name}' holds NaN or infinite numbers")
+    return array
+
+
+def _classes(path: Path, array: NDArray[np.generic]) -> NDArray[np.int64]:
+    flat = _numbers(path, "y", np.atleast_1d(array)).reshape(-1)
+    classes = flat.astype(np.int64)
+    if not np.array_equal(classes, flat):
+        raise DataError(f"{path}: labels 'y' must be whole numbers, one class a sample")
+    return classes
 
 
 def _arrange(
@@ -119,6 +139,10 @@ def _arrange(
             f"{path}: samples of shape {shape} do not fit input '{value.name}' of shape {wanted}"
         )
     if transform.channels == "bgr":
-        axis = 1 if wanted[0] == 3 else 3
-        samples = np.flip(samples, axis)
+        if len(wanted) != 3 or 3 not in (wanted[0], wanted[2]):
+            raise DataError(
+                f"{path}: channels=bgr, but input '{value.name}' of shape {wanted} has no three "
+                "channels"
+            )
+        samples = np.flip(samples, 1 if wanted[0] == 3 else 3)
     return samples

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+import onnx_ir as ir
 
 from prunus.errors import DataError
 from prunus.task import Array, Measurement, Metric
@@ -42,10 +43,12 @@ class Top:
         """``(N,)`` one for a hit."""
         scores = _flat(_pick(outputs, self.output))
         target = _classes(labels, scores.shape[1])
-        if self.k == 1:
-            return (scores.argmax(1) == target).astype(np.float64)
         own = scores[np.arange(len(scores)), target][:, None]
-        return ((scores > own).sum(1) < self.k).astype(np.float64)
+        # among equal scores the first class wins, as in argmax: a dead network knows no more
+        # than chance; what cannot be compared (NaN) is better than nothing
+        earlier = np.arange(scores.shape[1]) < target[:, None]
+        better = ~(scores <= own) | (earlier & (scores == own))
+        return (better.sum(1) < self.k).astype(np.float64)
 
     def result(self, observations: Sequence[Any]) -> Measurement:
         """Mean over samples."""
@@ -106,17 +109,29 @@ class Fidelity:
         return mean_of(observations)
 
 
-def metric_named(name: str) -> Metric | None:
-    """``top-1``, ``top-5``, ``accuracy``, ``loss``, ``fidelity``; ``None`` for other names."""
+def metric_named(name: str, model: ir.Model) -> Metric | None:
+    """``top-1``, ``top-5``, ``accuracy``, ``loss``, ``fidelity``; ``None`` for other names.
+
+    Args:
+        name: As given to ``--metric``.
+        model: The graph to be measured: a final Softmax is not taken twice by ``loss``.
+    """
     if name == "fidelity":
         return Fidelity()
     if name == "loss":
-        return CrossEntropy()
+        return CrossEntropy(softmax=not _gives_probabilities(model.graph.outputs[-1]))
     if name == "accuracy":
         return Top(1, name="accuracy")
     if name.startswith("top-") and name[4:].isdigit() and int(name[4:]) > 0:
         return Top(int(name[4:]))
     return None
+
+
+def _gives_probabilities(output: ir.Value) -> bool:
+    node = output.producer()
+    while node is not None and node.op_type in ("Flatten", "Identity", "Reshape", "Squeeze"):
+        node = None if node.inputs[0] is None else node.inputs[0].producer()
+    return node is not None and node.op_type == "Softmax"
 
 
 def _pick(outputs: Mapping[str, Array], name: str | None) -> Array:

@@ -33,7 +33,7 @@ def parse_spec(spec: str) -> tuple[Path, Transform]:
     """Split ``file.npz:mean=123.7/116.3/103.5,scale=0.017,channels=bgr``.
 
     Raises:
-        DataError: an unknown key or a value that is no number.
+        DataError: an unknown key, a value that is no number, or an order nobody knows.
     """
     path, found, rest = spec.partition(":")
     values: dict[str, str] = {}
@@ -51,6 +51,9 @@ def parse_spec(spec: str) -> tuple[Path, Transform]:
         raise DataError(
             f"{spec}: mean and scale are numbers, one or one a channel, split by '/'"
         ) from None
+    for key, known in (("channels", ("rgb", "bgr")), ("layout", ("nchw", "nhwc"))):
+        if values.get(key, known[0]) not in known:
+            raise DataError(f"{spec}: {key} is {' or '.join(known)}, not '{values[key]}'")
     return Path(path), Transform(mean, scale, values.get("channels", "rgb"), values.get("layout"))
 
 

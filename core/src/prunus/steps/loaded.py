@@ -139,7 +139,7 @@ def _metric_by_name(loaded: Loaded, name: str) -> Metric:
         return own
     if name in loaded.format.metrics:
         return loaded.format.metrics[name](loaded.network)
-    found = user_metric(name) if ":" in name else metric_named(name)
+    found = user_metric(name) if ":" in name else metric_named(name, loaded.network.model)
     if found is None:
         known = ["top-K", "accuracy", "loss", "fidelity", *loaded.format.metrics]
         if own is not None:

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prunus.errors import DataError
+from prunus.evaluation.transform import Transform, parse_spec, per_channel
+from prunus.testing.nets.builder import Builder
+
+
+def test_a_path_alone_changes_nothing():
+    assert parse_spec("some/test.npz") == (Path("some/test.npz"), Transform())
+
+
+def test_all_settings():
+    assert parse_spec("t.npz:mean=1/2/3,scale=0.5,channels=bgr,layout=nhwc") == (
+        Path("t.npz"),
+        Transform((1.0, 2.0, 3.0), (0.5,), "bgr", "nhwc"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("t.npz:size=3", "t.npz:size=3: unknown data setting 'size'; use mean, scale, channels or layout"),
+        ("t.npz:mean=a", "t.npz:mean=a: mean and scale are numbers, one or one a channel, split by '/'"),
+        ("t.npz:channels=BGR", "t.npz:channels=BGR: channels is rgb or bgr, not 'BGR'"),
+        ("t.npz:layout=hwc", "t.npz:layout=hwc: layout is nchw or nhwc, not 'hwc'"),
+    ],
+)  # fmt: skip
+def test_bad_settings(spec, message):
+    with pytest.raises(DataError) as caught:
+        parse_spec(spec)
+    assert str(caught.value) == message
+
+
+def test_numbers_of_channels_broadcast():
+    value = Builder(0).input(3, 8)
+    assert per_channel((2.0,), value).shape == (1,)
+    assert np.array_equal(per_channel((1.0, 2.0, 3.0), value)[:, 0, 0], [1, 2, 3])
+    assert per_channel((1.0, 2.0, 3.0), value).shape == (3, 1, 1)
+    assert per_channel(tuple(range(8)), value).shape == (8,)  # channels last
+    with pytest.raises(DataError) as caught:
+        per_channel((1.0, 2.0), value)
+    assert str(caught.value) == "2 values for the channels of input 'data' of shape (3, 8, 8)"
