@@ -126,6 +126,15 @@ def test_missing_label_files(folder: Path, make_files) -> None:
     )
 
 
+@pytest.mark.parametrize("extra", ["", "mosaic=0\n"])
+def test_pictures_without_any_label_file_have_no_labels(folder: Path, make_files, extra) -> None:
+    shutil.rmtree(folder / "labels")
+    dataset = opened(folder, network(make_files, CONV + YOLO, extra), training=True)
+    assert read(dataset, 0, 1).labels is None
+    assert read(dataset, 1, seed=0).labels is None
+    assert dataset.digest() == dataset.digest()
+
+
 def test_missing_image(folder: Path, make_files) -> None:
     (folder / "images/b_dog.png").unlink()
     dataset = opened(folder, network(make_files, CONV + YOLO))

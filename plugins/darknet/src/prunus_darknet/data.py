@@ -99,19 +99,29 @@ class ListedImages:
 class DetectorDataset(ListedImages):
     """Pictures and boxes; labels are relative to the network's input.
 
+    A list without a single label file holds pictures alone: enough to imitate a network
+    and to measure fidelity.
+
     Attributes:
         classes: Number of classes.
         source: What says so, for messages.
+        labelled: Whether some picture has a label file.
     """
 
     classes: int
     source: str
+    labelled: bool = attrs.field(init=False)
+
+    @labelled.default
+    def _has_label_file(self) -> bool:
+        return any(self._label_file(entry) is not None for entry in self.entries)
 
     def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
-        """Read samples; labels are one ``(boxes, 5)`` array a sample."""
+        """Read samples; labels are one ``(boxes, 5)`` array a sample, or ``None``."""
         pairs = [self._sample(self.entries[int(place)], rng) for place in positions]
         images = np.stack([image for image, _ in pairs])
-        return Batch({self.view.input: images}, [boxes for _, boxes in pairs])
+        labels = [boxes for _, boxes in pairs] if self.labelled else None
+        return Batch({self.view.input: images}, labels)
 
     def boxes(self, entry: Entry) -> Array:
         """The boxes of a line, ``(boxes, 5)``, relative to the picture.
@@ -119,17 +129,20 @@ class DetectorDataset(ListedImages):
         Raises:
             DataError: the label file is missing (to pjreddie's Darknet) or broken.
         """
-        wanted = label_paths(entry.text, self.view.alexeyab)
-        for text in wanted:
-            path = self.description.resolve(text)
-            if os.path.isfile(path):
-                return read_boxes(path, self.classes, self.source)
-        if self.view.alexeyab:
+        path = self._label_file(entry)
+        if path is not None:
+            return read_boxes(path, self.classes, self.source)
+        if self.view.alexeyab or not self.labelled:
             return np.zeros((0, 5), np.float32)
+        wanted = label_paths(entry.text, self.view.alexeyab)
         raise DataError(
             f"{self.list_file}:{entry.line}: label file {wanted[0]} not found; "
             "an image without objects has an empty one"
         )
+
+    def _label_file(self, entry: Entry) -> Path | None:
+        paths = map(self.description.resolve, label_paths(entry.text, self.view.alexeyab))
+        return next((path for path in paths if os.path.isfile(path)), None)
 
     def digest(self) -> str:
         """Digest of names, sizes of pictures, boxes and transformation."""
