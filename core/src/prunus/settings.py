@@ -27,6 +27,7 @@ class Settings:
         exclude: Native layer names, blob tops or indices that stay whole.
         options: Format options handed to ``Source`` and ``Destination``.
         notes: Sentences to show (a key that has no meaning here, say).
+        vendor: A vendor file was read: its own count of operations is shown too.
     """
 
     model: Path | None = None
@@ -48,3 +49,4 @@ class Settings:
     exclude: tuple[str, ...] = ()
     options: Mapping[str, str] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
+    vendor: bool = False

@@ -111,7 +111,7 @@ def read_config(host: Host, path: Path) -> Settings:
     for descriptor in host.all(Format):
         settings = None if descriptor.settings is None else descriptor.settings(path)
         if settings is not None:
-            return settings
+            return attrs.evolve(settings, vendor=True)
     names = ", ".join(d.name for d in host.all(Format) if d.settings is not None) or "none"
     raise UsageError(
         f"{path}: not a configuration of an installed format (asked: {names}){host.failures()}"
@@ -123,7 +123,7 @@ def _read_toml(path: Path) -> Settings:
         stored = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
-    known = {field.name for field in attrs.fields(Settings)} - {"notes"}
+    known = {field.name for field in attrs.fields(Settings)} - {"notes", "vendor"}
     for key in stored:
         if key not in known:
             raise UsageError(f"{path}: unknown key '{key}'; known: {', '.join(sorted(known))}")

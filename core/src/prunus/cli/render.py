@@ -38,7 +38,7 @@ def show(result: Report | Statistics | Sensitivity, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result.to_json(), indent=1))
         return
-    console = _console()
+    console = new_console()
     if isinstance(result, Report):
         _report(console, result)
     elif isinstance(result, Statistics):
@@ -95,7 +95,7 @@ def _progress(*more: TextColumn) -> Progress:
 
 def _report(console: Console, report: Report) -> None:
     if report.groups:
-        table = _table("group", "channels>", "kept>", "ratio>", "MACs>", "MACs kept>")
+        table = new_table("group", "channels>", "kept>", "ratio>", "MACs>", "MACs kept>")
         for row in report.groups:
             ratio = 1 - row.kept / row.channels
             table.add_row(
@@ -119,7 +119,7 @@ def _report(console: Console, report: Report) -> None:
 
 def _stages(report: Report) -> Table:
     first = report.stages[0]
-    table = _table(
+    table = new_table(
         "network",
         f"{report.metric or 'metric'}>",
         "params>",
@@ -165,7 +165,7 @@ def _facts(console: Console, report: Report) -> None:
 
 
 def _statistics(console: Console, found: Statistics) -> None:
-    table = _table("layer", "operator", "output>", "params>", "MACs>")
+    table = new_table("layer", "operator", "output>", "params>", "MACs>")
     for row in found.layers:
         shape = "×".join(map(str, row.output))
         table.add_row(
@@ -178,11 +178,16 @@ def _statistics(console: Console, found: Statistics) -> None:
     table.add_section()
     table.add_row("total", "", "", f"{found.params:,}", f"{found.macs:,}")
     console.print(table)
-    groups = _table("group", "channels>", "exact")
+    if found.operations is not None:
+        console.print(
+            f"{found.operations:,} operations as the vendor counts them "
+            "(convolutions alone, 2 a MAC and 1 a bias)"
+        )
+    groups = new_table("group", "channels>", "exact")
     for line in found.groups:
         groups.add_row(Text(line.group), str(line.channels), "yes" if line.exact else "no (LRN)")
     console.print(groups)
-    protected = _table("protected layer", "channels>", "reason")
+    protected = new_table("protected layer", "channels>", "reason")
     for entry in found.protected:
         protected.add_row(Text(entry.layer), str(entry.channels), Text(entry.reason))
     console.print(protected)
@@ -191,7 +196,7 @@ def _statistics(console: Console, found: Statistics) -> None:
 
 def _sensitivity(console: Console, found: Sensitivity) -> None:
     ratios = sorted({point.ratio for curve in found.curves for point in curve.points})
-    table = _table("group", "channels>", *(f"{ratio:g}>" for ratio in ratios))
+    table = new_table("group", "channels>", *(f"{ratio:g}>" for ratio in ratios))
     for curve in found.curves:
         values = {point.ratio: f"{point.value:.4f}" for point in curve.points}
         table.add_row(
@@ -204,13 +209,13 @@ def _sensitivity(console: Console, found: Sensitivity) -> None:
     )
 
 
-def _console() -> Console:
-    """The terminal's width, or room enough where nobody's eyes set a limit."""
+def new_console() -> Console:
+    """For stdout: the terminal's width, or room enough where nobody's eyes set a limit."""
     plain = Console(highlight=False)
     return plain if plain.is_terminal else Console(highlight=False, width=160)
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
     """Columns ending in ``>`` are right-aligned."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:

@@ -33,6 +33,20 @@ def layer_macs(model: ir.Model, shapes: Shapes) -> dict[str, int]:
     return macs
 
 
+def vendor_operations(model: ir.Model, shapes: Shapes) -> int:
+    """Operations as the vendor's pruning tools counted them: of convolutions alone.
+
+    Output pixels · O · (2 · I/g · kernel + 1): two a MAC and one for a bias, there or not
+    (recovered from their published logs).
+    """
+    total = 0
+    for node in model.graph:
+        if node.op_type == "Conv" and node.inputs[1] is not None:
+            filters, *rest = shapes[node.inputs[1].name or ""]
+            total += _positions(node, shapes) * filters * (2 * int(np.prod(rest)) + 1)
+    return total
+
+
 def _positions(node: ir.Node, shapes: Shapes) -> int:
     """How often the whole weight is applied."""
     data, output = node.inputs[0], node.outputs[0]

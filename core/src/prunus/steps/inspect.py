@@ -8,7 +8,7 @@ import attrs
 import onnx_ir as ir
 
 from prunus.errors import DataError
-from prunus.graph.macs import layer_macs
+from prunus.graph.macs import layer_macs, vendor_operations
 from prunus.groups import Protected
 from prunus.host import Host
 from prunus.settings import Settings
@@ -48,6 +48,7 @@ class Statistics:
         protected: Channels that stay, with reasons.
         macs, params: Totals.
         notes: Sentences for the user.
+        operations: The vendor's own count, where its configuration file was read.
     """
 
     layers: tuple[LayerRow, ...]
@@ -56,6 +57,7 @@ class Statistics:
     macs: int
     params: int
     notes: tuple[str, ...]
+    operations: int | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON values."""
@@ -84,6 +86,7 @@ def statistics(host: Host, settings: Settings) -> Statistics:
         sum(macs.values()),
         total,
         loaded.network.notes,
+        vendor_operations(loaded.network.model, dims) if settings.vendor else None,
     )
 
 
