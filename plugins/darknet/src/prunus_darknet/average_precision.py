@@ -114,12 +114,20 @@ class MeanAveragePrecision:
         """
         found = self.by_class(observations)
         if np.isnan(found).all():
-            raise DataError(f"metric {self.name}: no true box in any of the samples")
+            raise DataError(
+                f"metric {self.name}: no true box in any of the samples; "
+                "label files lie in labels/ where the pictures lie in images/"
+            )
         return Measurement(float(np.nanmean(found)))
 
     def by_class(self, observations: Sequence[Mapping[str, Any]]) -> Array:
         """``(classes,)`` average precision; nan where no true box is."""
-        return average_precision(self.rules, joined([Found(**one) for one in observations]))
+        return average_precision(self.rules, collected(observations))
+
+
+def collected(observations: Sequence[Mapping[str, Any]]) -> Found:
+    """Everything the observations of a `MeanAveragePrecision` hold."""
+    return joined([Found(**one) for one in observations])
 
 
 def boxes_of(labels: Any, classes: int, metric: str) -> list[Array]:

@@ -62,6 +62,21 @@ class DataFile:
             )
         return found
 
+    def names(self, classes: int) -> tuple[str, ...]:
+        """Names of a detector's classes.
+
+        Raises:
+            DataError: there is no ``names=`` file, or it holds too few.
+        """
+        path = self.file("names")
+        found = read_names(path)
+        if len(found) < classes:
+            raise DataError(
+                f"{self.path}:{self.lines['names']}: {path} holds {len(found)} names, "
+                f"the network knows {classes} classes"
+            )
+        return found[:classes]
+
     def resolve(self, text: str) -> Path:
         """A path as written, else from the folder of this file; maybe none exists."""
         path = Path(text)

@@ -1,0 +1,105 @@
+"""Average precision of every class of a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import numpy as np
+
+from prunus.errors import DataError, UsageError
+from prunus.evaluation.evaluator import Evaluator
+from prunus.evaluation.session import Session
+from prunus.host import Host
+from prunus.settings import Settings
+from prunus.steps.loaded import evaluation_data, load, metric_for
+from prunus.task import Dataset
+from prunus_darknet.average_precision import MeanAveragePrecision, collected
+from prunus_darknet.data import DetectorDataset
+
+
+@attrs.frozen
+class ClassRow:
+    """One class.
+
+    Attributes:
+        name: From ``names=``, else its number.
+        truths: True boxes.
+        detections: Detections that count.
+        value: Average precision; ``None`` without a true box.
+    """
+
+    name: str
+    truths: int
+    detections: int
+    value: float | None
+
+
+@attrs.frozen
+class ClassTable:
+    """What ``map`` tells.
+
+    Attributes:
+        metric: Its name.
+        value: Mean over the classes that have true boxes.
+        samples: Pictures measured on.
+        classes: All classes, in order.
+        notes: Sentences for the user.
+    """
+
+    metric: str
+    value: float
+    samples: int
+    classes: tuple[ClassRow, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"command": "map", **attrs.asdict(self)}
+
+
+def class_table(host: Host, settings: Settings, report: Callable[[int, int], None]) -> ClassTable:
+    """Measure a detector on its held-out pictures.
+
+    Raises:
+        DataError: there are none, or they have no boxes.
+        UsageError: the network is no detector.
+    """
+    loaded = load(host, settings)
+    data = evaluation_data(loaded, settings)
+    if data is None:
+        raise DataError("no pictures to measure on: give --data FILE.data")
+    metric = metric_for(loaded, settings, data)
+    if not isinstance(metric, MeanAveragePrecision):
+        raise UsageError(f"metric {metric.name} is no average precision; see prunus eval")
+    evaluator = Evaluator(loaded.network, data, metric, settings.samples)
+    session, seen = Session(loaded.network.model), []
+    for number, batch in enumerate(evaluator.batches()):
+        report(number * evaluator.batch_size, evaluator.count)
+        seen.append(metric.observe(session.run(batch.inputs), {}, batch.labels))
+    found, values = collected(seen), metric.by_class(seen)
+    rows = [
+        ClassRow(name, truths, detections, None if np.isnan(value) else value)
+        for name, truths, detections, value in zip(
+            _names(data, metric.classes),
+            found.truths.tolist(),
+            np.bincount(found.classes, minlength=metric.classes).tolist(),
+            values.tolist(),
+            strict=True,
+        )
+    ]
+    return ClassTable(
+        metric.name,
+        metric.result(seen).value,
+        evaluator.count,
+        tuple(rows),
+        (*settings.notes, *loaded.network.notes),
+    )
+
+
+def _names(data: Dataset, classes: int) -> tuple[str, ...]:
+    """Names of the classes, or their numbers where none are given."""
+    if isinstance(data, DetectorDataset) and "names" in data.description.values:
+        return data.description.names(classes)
+    return tuple(map(str, range(classes)))

@@ -1,0 +1,166 @@
+"""Detections in the files that VOC's and COCO's own evaluation scripts read.
+
+Format facts: ``validate_detector``, ``print_detector_detections`` and ``print_cocos`` in
+Darknet's ``examples/detector.c``. Lines of a picture stand surest first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from prunus.errors import DataError
+from prunus.host import Host
+from prunus.settings import Settings
+from prunus.steps.files import staged
+from prunus.steps.loaded import evaluation_data, load
+from prunus_darknet.data import DetectorDataset
+from prunus_darknet.data_file import Entry
+from prunus_darknet.detections import Detection, Detector
+
+Report = Callable[[int, int], None]
+Seen = Iterator[tuple[Entry, tuple[int, int], tuple[Detection, ...]]]
+
+COCO_IDS = tuple(
+    number for number in range(1, 91) if number not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+)
+"""COCO's numbers of its 80 classes."""
+
+
+@attrs.frozen
+class ResultFiles:
+    """What ``valid`` wrote.
+
+    Attributes:
+        kind: ``voc`` or ``coco``.
+        pictures, detections: Their numbers.
+        files: Paths.
+        notes: Sentences for the user.
+    """
+
+    kind: str
+    pictures: int
+    detections: int
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        files = [str(path) for path in self.files]
+        return {"command": "valid", **attrs.asdict(self), "files": files}
+
+
+def write_results(
+    host: Host, settings: Settings, directory: Path | None, name: str | None, report: Report
+) -> ResultFiles:
+    """Look at the pictures of the ``valid=`` list and write what is found.
+
+    Args:
+        host: Plugins.
+        settings: Network and data.
+        directory: Where to; ``None`` for the ``.data`` file's ``results=``, else ``results``.
+        name: Start of the files' names; ``None`` for Darknet's.
+        report: Told how many pictures are done, of how many.
+
+    Raises:
+        DataError: the data are no ``.data`` file of a detector, or names are missing.
+        UsageError: the network has no box-decoding layer.
+    """
+    loaded = load(host, settings)
+    detector = Detector(loaded.network)
+    classes = max(head.classes for head in detector.heads)
+    data = evaluation_data(loaded, settings)
+    if not isinstance(data, DetectorDataset):
+        raise DataError("valid reads the pictures of a Darknet .data file; give --data FILE.data")
+    values = data.description.values
+    kind = values.get("eval", "voc")
+    writers = {"voc": _voc, "coco": _coco}
+    if kind not in writers:
+        raise DataError(
+            f"{data.description.path}:{data.description.lines['eval']}: eval={kind}: "
+            "results are written as voc or coco"
+        )
+    place = Path(values.get("results", "results")) if directory is None else directory
+    with staged(place) as stage:
+        count = writers[kind](data, classes, stage, name, _looked_at(detector, data, report))
+        files = tuple(place / path.name for path in sorted(stage.iterdir()))
+    return ResultFiles(kind, len(data), count, files, (*settings.notes, *loaded.network.notes))
+
+
+def _looked_at(detector: Detector, data: DetectorDataset, report: Report) -> Seen:
+    for number, entry in enumerate(data.entries):
+        report(number, len(data))
+        picture = data.image(entry)
+        yield entry, (picture.shape[2], picture.shape[1]), detector.look(picture)
+
+
+def _voc(data: DetectorDataset, classes: int, stage: Path, name: str | None, seen: Seen) -> int:
+    """A file a class: picture, score, left, top, right, bottom, counted from pixel 1."""
+    prefix, count = "comp4_det_test_" if name is None else name, 0
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(Path(stage, f"{prefix}{kind}.txt").open("w", encoding="utf-8"))
+            for kind in _file_names(data, classes)
+        ]
+        for entry, (width, height), found in seen:
+            picture = Path(entry.text).name.split(".")[0]
+            for one in found:
+                left, top = max(one.left + 1, 1), max(one.top + 1, 1)
+                right, bottom = min(one.right + 1, width), min(one.bottom + 1, height)
+                corners = f"{left:f} {top:f} {right:f} {bottom:f}"
+                files[one.chosen].write(f"{picture} {one.score:f} {corners}\n")
+            count += len(found)
+    return count
+
+
+def _file_names(data: DetectorDataset, classes: int) -> tuple[str, ...]:
+    names = data.description.names(classes)
+    for number, name in enumerate(names):
+        if "/" in name or name in names[:number]:
+            raise DataError(
+                f"{data.description.path}: names=: '{name}' cannot name a file of its own; "
+                "every class gets one"
+            )
+    return names
+
+
+def _coco(data: DetectorDataset, classes: int, stage: Path, name: str | None, seen: Seen) -> int:
+    """One JSON list; boxes are left, top, width, height."""
+    if classes > len(COCO_IDS):
+        raise DataError(
+            f"{data.description.path}: eval=coco: COCO has {len(COCO_IDS)} classes, "
+            f"the network {classes}"
+        )
+    count = 0
+    with Path(stage, f"{name or 'coco_results'}.json").open("w", encoding="utf-8") as file:
+        file.write("[")
+        for entry, (width, height), found in seen:
+            picture = _number(entry, data)
+            for one in found:
+                left, top = max(one.left, 0), max(one.top, 0)
+                sides = min(one.right, width) - left, min(one.bottom, height) - top
+                box = ", ".join(f"{value:f}" for value in (left, top, *sides))
+                file.write(
+                    f'{"," if count else ""}\n{{"image_id":{picture}, '
+                    f'"category_id":{COCO_IDS[one.chosen]}, "bbox":[{box}], '
+                    f'"score":{one.score:f}}}'
+                )
+                count += 1
+        file.write("\n]\n")
+    return count
+
+
+def _number(entry: Entry, data: DetectorDataset) -> int:
+    """COCO's number of a picture: the digits after the last ``_`` of its name, or in front."""
+    found = re.match(r"\d+", Path(entry.text).name.rpartition("_")[2])
+    if found is None:
+        raise DataError(
+            f"{data.list_file}:{entry.line}: {entry.text} has no number in its name; "
+            "COCO's results go by number"
+        )
+    return int(found[0])
