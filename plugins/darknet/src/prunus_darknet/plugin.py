@@ -38,6 +38,7 @@ def prunus_register() -> Iterable[Descriptor]:
             name=FORMAT,
             summary="the user's own darknet program on the compact network (pjreddie's line)",
             formats=(FORMAT,),
+            options={"darknet": "program of trainer darknet [darknet, where PATH finds it]"},
         ),
     )
 
