@@ -9,13 +9,8 @@ position so that any order can be resumed exactly.
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.util
 import inspect
-import re
-import sys
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +21,9 @@ from numpy.typing import NDArray
 from prunus.errors import DataError, PluginError, PrunusError
 from prunus.network import Network
 from prunus.task import Batch, Dataset
-from prunus_tensorflow.keras_.read import first_line
+from prunus_tensorflow.message import failure
 from prunus_tensorflow.runtime import tensorflow
-
-_FORM = re.compile(r"(?P<place>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
+from prunus_tensorflow.user_code import reference
 
 
 @attrs.frozen(eq=False)
@@ -72,47 +66,19 @@ def open_data(specification: str, network: Network, training: bool) -> Dataset |
         DataError: no such file or function, or what it gives does not fit the network.
         PluginError: it fails (its own words and line).
     """
-    form = _FORM.fullmatch(specification)
-    if form is None or (Path(specification).exists() and not form["place"].endswith(".py")):
+    form = reference(specification)
+    if form is None or (Path(specification).exists() and form.file is None):
         return None
-    function = _function(form["place"], form["name"])
+    function = form.load()
     try:
         takes = "training" in inspect.signature(function).parameters
         found = function(training=training) if takes else function()
     except PrunusError:
         raise
     except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        raise PluginError(
-            f"{specification}: line {frames[-1].lineno}: {type(error).__name__}: "
-            f"{first_line(error)}"
-        ) from error
+        raise PluginError(failure(error, specification, form.file)) from error
     samples, labels = _pair(_materialised(found, specification), specification)
     return _checked(samples, labels, network, specification)
-
-
-def _function(place: str, name: str) -> Callable[..., Any]:
-    try:
-        if place.endswith(".py"):
-            path = Path(place)
-            if not path.exists():
-                raise DataError(f"{place}: no such file; --data takes FILE.py:function")
-            spec = importlib.util.spec_from_file_location(f"prunus_data_{path.stem}", path)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[spec.name] = module
-            spec.loader.exec_module(module)
-        else:
-            module = importlib.import_module(place)
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(f"{place}: cannot be imported: {error}") from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise DataError(f"{place}: has no function '{name}'")
-    return function  # type: ignore[no-any-return]
 
 
 def _materialised(found: Any, where: str) -> Any:

@@ -11,10 +11,8 @@ A script (``--eval_fn_path``) comes in one of three forms:
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import math
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +21,9 @@ from typing import Any
 import attrs
 
 from prunus.errors import DataError, PluginError, UsageError
+from prunus_tensorflow.message import failure
 from prunus_tensorflow.runtime import tensorflow
+from prunus_tensorflow.user_code import load_module
 
 _FORMS = "model_fn(), model_fn() with eval_input_fn(), or evaluate(ckpt_path)"
 
@@ -68,7 +68,7 @@ class Script:
         except (PluginError, UsageError, DataError):
             raise
         except Exception as error:
-            raise PluginError(_where(self.path, error)) from error
+            raise PluginError(failure(error, str(self.path), self.path)) from error
 
     def _pick(self, found: Any) -> float:
         if not isinstance(found, Mapping):
@@ -157,18 +157,7 @@ def load_script(path: Path, target: str | None = None, batches: int | None = Non
         raise UsageError(f"{path}: no such file; check --eval_fn_path")
     if batches is not None and batches < 1:
         raise UsageError(f"--max_num_batches {batches}: give at least 1")
-    spec = importlib.util.spec_from_file_location(f"prunus_eval_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path}: not a Python file; check --eval_fn_path")
-    module = importlib.util.module_from_spec(spec)
-    directory = str(path.resolve().parent)
-    sys.path.insert(0, directory)  # scripts import their neighbours
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise PluginError(_where(path, error)) from error
-    finally:
-        sys.path.remove(directory)
+    module = load_module(str(path))
     return Script(path, _form(path, module), module, target, batches)
 
 
@@ -208,15 +197,3 @@ def _restore(tf: Any, session: Any, checkpoint: Path) -> None:
             )
     if variables:
         v1.train.Saver(variables).restore(session, str(checkpoint))
-
-
-def _where(path: Path, error: Exception) -> str:
-    """The script's own words, and the line of it where they arose."""
-    line, trace = None, error.__traceback__
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename) == path:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    where = f", line {line}" if line is not None else ""
-    return f"{path}{where}: {type(error).__name__}: {text}"

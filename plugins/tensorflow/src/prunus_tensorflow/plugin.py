@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FORMAT = "tensorflow"
 TRAINER = "tensorflow"
+TRAIN_FUNCTION = "train-fn"
 
 
 @hookimpl
@@ -31,7 +32,15 @@ def prunus_register() -> Iterable[Descriptor]:
             detect=is_tensorflow,
             data=_data,
         ),
-        Trainer(name=TRAINER, summary="TensorFlow and Keras themselves", formats=(FORMAT,)),
+        Trainer(
+            name=TRAINER,
+            summary="TensorFlow and Keras themselves",
+            formats=(FORMAT,),
+            options={
+                TRAIN_FUNCTION: "FILE.py:function or module:function that trains the compact "
+                "low-level graph [cross entropy, or --distill]",
+            },
+        ),
     )
 
 

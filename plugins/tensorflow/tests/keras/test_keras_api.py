@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prunus.errors import DataError, PlanError, PluginError
+from prunus.errors import DataError, PlanError, PluginError, UsageError
 from prunus.network import Source
 from prunus_tensorflow import keras_
 from prunus_tensorflow.api import network_of, prune
@@ -103,12 +103,13 @@ def test_samples_from_a_function(tmp_path: Path) -> None:
     refusals = {
         "endless": "repeats for ever; return one pass over it",
         "wrong": r"samples of shape \(5, 5, 3\) do not fit input 'image' of shape \(2, 2, 3\)",
-        "nothing": "has no function 'nothing'",
     }
     for name, message in refusals.items():
         with pytest.raises(DataError, match=message):
             open_data(f"{path}:{name}", network, True)
-    with pytest.raises(PluginError, match=r"samples\.py:broken: line 25: RuntimeError: no disk$"):
+    with pytest.raises(UsageError, match=r"samples\.py: has no function 'nothing'$"):
+        open_data(f"{path}:nothing", network, True)
+    with pytest.raises(PluginError, match=r"samples\.py:broken, line 25: RuntimeError: no disk$"):
         open_data(f"{path}:broken", network, True)
 
 

@@ -149,7 +149,7 @@ def test_snapshot_of_another_job_is_refused(tmp_path: Path) -> None:
     train.finetune(job(tmp_path))
     with pytest.raises(StaleError, match="belongs to another network, recipe, data set or seed"):
         train.finetune(job(tmp_path, resume=True, seed=1))
-    for path in tmp_path.glob("keras_*.npz"):
+    for path in tmp_path.glob("tensorflow_*.npz"):
         path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(StaleError, match="damaged snapshot"):
         train.finetune(job(tmp_path, resume=True))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import ModelError
+from prunus_tensorflow.message import first_line
 from prunus_tensorflow.runtime import tensorflow
 
 _PART = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")
@@ -49,7 +50,7 @@ class Checkpoint:
             return np.asarray(self.reader.get_tensor(key))
         except Exception as error:
             raise ModelError(
-                f"{self.prefix}: tensor '{key}' cannot be read ({_first_line(error)}): "
+                f"{self.prefix}: tensor '{key}' cannot be read ({first_line(error)}): "
                 "the checkpoint is damaged or incomplete"
             ) from error
 
@@ -87,7 +88,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         dtypes = reader.get_variable_to_dtype_map()
     except Exception as error:
         raise ModelError(
-            f"{prefix}: not a readable checkpoint ({_first_line(error)})"
+            f"{prefix}: not a readable checkpoint ({first_line(error)})"
         ) from error
     return Checkpoint(
         prefix,
@@ -96,8 +97,3 @@ def open_checkpoint(path: Path) -> Checkpoint:
         {name: dtypes[name].name for name in sorted(dtypes)},
         reader,
     )
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:160]

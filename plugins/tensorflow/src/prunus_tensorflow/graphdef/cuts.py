@@ -76,6 +76,18 @@ def _cut(place: Place, array: NDArray[Any], kept: Kept, group: int | None) -> Cu
     return Cut(native, native.shape, place.shape, pick)
 
 
+def native_shapes(compact: Compact, origin: GraphOrigin) -> dict[str, tuple[int, ...]]:
+    """Initializer -> native shape it is used in, unit axes of the stored array aside."""
+    groups = _groups(compact.model)
+    found = {}
+    for name, place in origin.places.items():
+        value = compact.model.graph.initializers.get(name)
+        if value is not None and value.const_value is not None:
+            array = value.const_value.numpy()
+            found[name] = place.to_native(array, groups.get(name)).shape
+    return found
+
+
 def _take(array: NDArray[Any], kept: Kept) -> NDArray[Any]:
     """Kept positions axis by axis; two-dimensional ones are rows an output group."""
     for axis, index in sorted(kept.items()):

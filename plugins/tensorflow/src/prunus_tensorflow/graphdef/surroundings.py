@@ -26,9 +26,12 @@ _ELEMENTWISE = ("Add", "AddV2", "Sub", "Mul", "Identity", "Cast", "Minimum", "Ma
 _SHAPED = re.compile(r"^(Stateless)?(Random|Truncated|Parameterized)|^Fill$")
 # The gradient of op `x` keeps the static shapes of x's inputs in `x_grad/Shape`, `x_grad/Shape_1`
 # (tensorflow/python/ops/math_grad.py: array_ops.shape under the scope `<x>_grad`), or, of
-# convolutions, in `x_grad/Const`, `x_grad/Const_1` (nn_grad.py: a folded shape_n).
+# convolutions, in `x_grad/Const`, `x_grad/Const_1` (nn_grad.py: a folded shape_n), or, of a
+# Reshape with an open batch, in `x_grad/Reshape/shape` (array_grad.py).
 _GRADIENT = re.compile(r"(?:^|/)gradients(?:_\d+)?/")
-_GRADIENT_SHAPE = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.+)_grad/(?:Shape|Const)(?:_(\d+))?$")
+_GRADIENT_SHAPE = re.compile(
+    r"(?:^|/)gradients(?:_\d+)?/(.+)_grad/(?:(?:Shape|Const)(?:_(\d+))?|Reshape/shape)$"
+)
 
 
 @attrs.frozen(eq=False)

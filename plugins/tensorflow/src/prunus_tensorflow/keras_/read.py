@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import re
 import zipfile
@@ -11,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prunus.errors import ModelError, PluginError, UsageError
+from prunus.errors import ModelError, UsageError
 from prunus.network import Network, Source
 from prunus_tensorflow.keras_.lower import lower_model
+from prunus_tensorflow.message import first_line
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
+from prunus_tensorflow.user_code import load_module
 
 
 def load(source: Source) -> Network:
@@ -120,23 +120,7 @@ def _custom(specification: str) -> dict[str, Any]:
     if not specification:
         return {}
     tensorflow()
-    try:
-        if specification.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(
-                f"prunus_custom_{Path(specification).stem}", specification
-            )
-            if spec is None or spec.loader is None or not Path(specification).exists():
-                raise UsageError(f"custom_objects: {specification}: no such file")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-        else:
-            module = importlib.import_module(specification)
-    except UsageError:
-        raise
-    except ImportError as error:
-        raise UsageError(f"custom_objects: {specification}: {first_line(error)}") from error
-    except Exception as error:
-        raise PluginError(f"custom_objects: {specification}: {first_line(error)}") from error
+    module = load_module(specification)
     return {
         name: value
         for name, value in vars(module).items()
@@ -176,10 +160,3 @@ _MISSING = re.compile(
     r"(?:Could not locate (?:class|function)|Unknown (?:layer|loss|metric)[^:\n]*:) "
     r"'?(?P<name>[\w.>]+)'?"
 )
-
-
-def first_line(error: BaseException) -> str:
-    """First line of an error, cut where Keras starts to print whole configurations."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    line = lines[0].split(" Full object config")[0]
-    return line if len(line) <= 300 else f"{line[:300]}…"

@@ -14,7 +14,7 @@ from prunus.errors import ModelError
 from prunus.graph.shapes import infer_shapes
 from prunus.network import Compact, Network
 from prunus_tensorflow.keras_.origin import KerasOrigin
-from prunus_tensorflow.keras_.read import first_line
+from prunus_tensorflow.message import first_line
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
 

@@ -22,7 +22,7 @@ from prunus.network import Compact, Destination, Network, Source, Written
 from prunus_tensorflow import graphdef
 from prunus_tensorflow.graphdef.names import tensor
 from prunus_tensorflow.graphdef.origin import GraphOrigin
-from prunus_tensorflow.keras_.read import first_line
+from prunus_tensorflow.message import first_line
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
 

@@ -11,8 +11,8 @@ from typing import Any
 from prunus.errors import ModelError
 from prunus.network import Compact, Destination, Network, Written
 from prunus_tensorflow.keras_.origin import KerasOrigin
-from prunus_tensorflow.keras_.read import first_line
 from prunus_tensorflow.keras_.rebuild import model_of
+from prunus_tensorflow.message import first_line
 from prunus_tensorflow.quiet import quiet
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from prunus.errors import DataError, UsageError
+from prunus.errors import UsageError
 from prunus.task import Batch
 from prunus_tensorflow.keras_.recipe import loss_name
+from prunus_tensorflow.training.imitation import distance, divergence
+from prunus_tensorflow.training.labels import check_classes, labels_of
 from prunus_tensorflow.training.samples import Targets
 
-TINY = 1e-12
-TEMPERATURE = 4.0
 _ONE_HOT = frozenset(
     "categorical_crossentropy categorical_focal_crossentropy categorical_hinge kl_divergence "
     "kullback_leibler_divergence mean_squared_error mean_absolute_error cosine_similarity".split()
@@ -53,17 +53,11 @@ def label_targets(model: Any) -> Targets:
     classes = model.outputs[0].shape[-1]
 
     def targets(batch: Batch) -> Any:
-        if batch.labels is None:
-            raise DataError("the training samples have no labels: use --distill")
-        labels = np.asarray(batch.labels)
+        labels = labels_of(batch)
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
             return labels
         if (name in _ONE_HOT or name.startswith("sparse_")) and classes and classes > 1:
-            if labels.min() < 0 or labels.max() >= classes:
-                wrong = labels.max() if labels.max() >= classes else labels.min()
-                raise DataError(
-                    f"a training label is {wrong}, and the model has classes 0 to {classes - 1}"
-                )
+            check_classes(labels, classes)
             one_hot = np.eye(classes, dtype=np.float32)
             return one_hot[labels] if name in _ONE_HOT else labels
         if name in _BINARY or classes == 1:
@@ -76,12 +70,10 @@ def label_targets(model: Any) -> Targets:
 def imitation(student: Any, teacher: Any, inputs: Sequence[str]) -> tuple[Any, Targets]:
     """Losses for each output and targets made by the teacher.
 
-    Outputs of a final softmax by the Kullback-Leibler divergence of scores softened by
-    ``TEMPERATURE``, times its square; others by the squared difference over the teacher's
-    variance, which makes outputs of different size equally important.
+    Outputs of a final softmax by `divergence`, others by `distance`.
     """
     tf_run = _compiled(teacher)
-    losses = [_divergence if is_softmax(symbol) else _distance for symbol in student.outputs]
+    losses = [divergence if is_softmax(symbol) else distance for symbol in student.outputs]
 
     def targets(batch: Batch) -> Any:
         arrays = [np.ascontiguousarray(batch.inputs[name], np.float32) for name in inputs]
@@ -114,21 +106,6 @@ def _compiled(teacher: Any) -> Callable[[Sequence[Any]], list[Any]]:
         return list(keras.tree.flatten(run([tf.constant(array) for array in arrays])))
 
     return outputs
-
-
-def _divergence(wanted: Any, found: Any) -> Any:
-    from keras import ops
-
-    own = ops.log_softmax(ops.log(ops.maximum(found, TINY)) / TEMPERATURE, axis=-1)
-    goal = ops.log_softmax(ops.log(ops.maximum(wanted, TINY)) / TEMPERATURE, axis=-1)
-    return ops.sum(ops.exp(goal) * (goal - own), axis=-1) * TEMPERATURE**2
-
-
-def _distance(wanted: Any, found: Any) -> Any:
-    from keras import ops
-
-    axes = list(range(1, len(found.shape)))
-    return ops.mean(ops.square(found - wanted), axis=axes) / (ops.var(wanted) + TINY)
 
 
 def _single(loss: Any) -> Any:

@@ -18,7 +18,7 @@ from prunus.errors import PrunusError, StaleError
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.training import TrainingJob
 
-_PATTERN = "keras_*.npz"
+_PATTERN = "tensorflow_*.npz"
 
 
 @attrs.frozen(eq=False)
@@ -48,6 +48,7 @@ def job_digest(job: TrainingJob) -> str:
         job.training.digest(),
         str(job.seed),
         teacher,
+        json.dumps(dict(job.options), sort_keys=True),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -58,7 +59,7 @@ def save(directory: Path, digest: str, snapshot: Snapshot) -> None:
     Raises:
         PrunusError: the file cannot be written; older ones are kept.
     """
-    path = directory / f"keras_{snapshot.iteration:08d}.npz"
+    path = directory / f"tensorflow_{snapshot.iteration:08d}.npz"
     temporary = path.with_name(f".{path.name}.tmp")
     arrays = {f"{place:05d}": array for place, array in enumerate(snapshot.arrays)}
     try:

@@ -1,0 +1,138 @@
+"""The two training functions prunus brings for graphs: cross entropy, and imitation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from prunus.errors import DataError, UsageError
+from prunus.task import Batch, Recipe
+from prunus_tensorflow.runtime import tensorflow
+from prunus_tensorflow.training.graph_batches import full_name
+from prunus_tensorflow.training.graph_session import CompactGraph
+from prunus_tensorflow.training.imitation import distance, divergence
+from prunus_tensorflow.training.labels import check_classes, labels_of
+from prunus_tensorflow.training.samples import Targets
+
+TrainFunction = Callable[..., None]
+"""``train(session, graph, batches, step)``; the contract is in the README."""
+
+
+def cross_entropy(compact: CompactGraph, recipe: Recipe) -> tuple[TrainFunction, Targets]:
+    """Softmax cross entropy of the graph's one output, and the labels it takes.
+
+    Raises:
+        UsageError: the graph has several outputs, or no score for each class.
+    """
+    if len(compact.origin.outputs) != 1:
+        raise UsageError(
+            f"the graph has outputs {', '.join(compact.origin.outputs)}, and a sample has one "
+            "label: give --train-fn, or use --distill"
+        )
+    name = compact.origin.outputs[0]
+    scores = _scores(compact.graph, name)
+    shape = scores.shape.as_list() if scores.shape.rank else []
+    if len(shape) < 2 or not shape[-1] or any(size != 1 for size in shape[1:-1]):
+        raise UsageError(
+            f"output '{name}' of shape {shape} holds no score for each class: give --train-fn, or "
+            "use --distill"
+        )
+
+    def targets(batch: Batch) -> Any:
+        labels = labels_of(batch)
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise DataError("the training labels are no class numbers: give --train-fn")
+        check_classes(labels, shape[-1])
+        return labels
+
+    def train(session: Any, graph: Any, batches: Iterable[Any], step: Any) -> None:
+        tf = tensorflow()
+        wanted = tf.compat.v1.placeholder(tf.int64, [None])
+        flat = tf.reshape(scores, [-1, shape[-1]])
+        loss = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=wanted, logits=flat)
+        )
+        update = _update(compact, recipe, loss)
+        for feed, labels in batches:
+            value, _ = session.run([loss, update], {**feed, wanted: labels})
+            step(value)
+
+    return train, targets
+
+
+def imitation(
+    compact: CompactGraph, recipe: Recipe, teacher: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> tuple[TrainFunction, Targets]:
+    """Distance of every output to the original network's; needs no labels.
+
+    Outputs of a final softmax by `divergence`, others by `distance`.
+
+    Args:
+        compact: The graph.
+        recipe: How to update.
+        teacher: Inputs by name -> the original network's outputs by name.
+    """
+    names = compact.origin.outputs
+
+    def targets(batch: Batch) -> Any:
+        found = teacher(batch.inputs)
+        return [found[name] for name in names]
+
+    def train(session: Any, graph: Any, batches: Iterable[Any], step: Any) -> None:
+        tf = tensorflow()
+        total, wanted = tf.constant(0.0), []
+        for name in names:
+            found = tf.cast(graph.as_graph_element(full_name(name)), tf.float32)
+            goal = tf.compat.v1.placeholder(tf.float32, found.shape)
+            measure = divergence if _is_softmax(graph, name) else distance
+            total += tf.reduce_mean(measure(goal, found))
+            wanted.append(goal)
+        update = _update(compact, recipe, total)
+        for feed, goals in batches:
+            value, _ = session.run(
+                [total, update], {**feed, **dict(zip(wanted, goals, strict=True))}
+            )
+            step(value)
+
+    return train, targets
+
+
+def _update(compact: CompactGraph, recipe: Recipe, loss: Any) -> Any:
+    """One update of all trainable variables by the recipe's solver."""
+    v1 = tensorflow().compat.v1
+    rate = recipe.learning_rate.base
+    solvers = {
+        "SGD": lambda: v1.train.MomentumOptimizer(rate, recipe.momentum),
+        "Nesterov": lambda: v1.train.MomentumOptimizer(rate, recipe.momentum, use_nesterov=True),
+        "Adam": lambda: v1.train.AdamOptimizer(
+            rate, recipe.momentum, recipe.momentum2, recipe.delta
+        ),
+    }
+    if recipe.solver not in solvers or recipe.learning_rate.policy != "fixed":
+        raise UsageError(
+            f"graphs are trained by {', '.join(solvers)} with a fixed rate, the recipe says "
+            f"{recipe.solver}, {recipe.learning_rate.policy}: give --train-fn"
+        )
+    factors = {compact.holders[n]: recipe.decay_mult.get(n, 1.0) for n in compact.holders}
+    decay = [
+        recipe.weight_decay * factors.get(variable.op.name, 1.0) * v1.nn.l2_loss(variable)
+        for variable in v1.trainable_variables()
+    ]
+    total = loss + sum(decay) if recipe.weight_decay else loss
+    return solvers[recipe.solver]().minimize(total)
+
+
+def _scores(graph: Any, name: str) -> Any:
+    """The scores before a final softmax, or the output itself."""
+    tensor = graph.as_graph_element(full_name(name))
+    return _behind(tensor).op.inputs[0] if _is_softmax(graph, name) else tensor
+
+
+def _is_softmax(graph: Any, name: str) -> bool:
+    return bool(_behind(graph.as_graph_element(full_name(name))).op.type == "Softmax")
+
+
+def _behind(tensor: Any) -> Any:
+    while tensor.op.type in ("Identity", "StopGradient"):
+        tensor = tensor.op.inputs[0]
+    return tensor

@@ -1,0 +1,173 @@
+"""Training of a low-level graph: a training function in a session on the compact graph.
+
+The function is the user's (``--train-fn``) or one of `graph_losses`; both see the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import numpy as np
+
+from prunus.errors import PluginError, PrunusError, StaleError, UsageError
+from prunus.evaluation.session import Session
+from prunus.interrupt import deferred
+from prunus.training import TrainingJob, Weights
+from prunus_tensorflow.graphdef.origin import GraphOrigin
+from prunus_tensorflow.message import failure, first_line
+from prunus_tensorflow.plugin import TRAIN_FUNCTION
+from prunus_tensorflow.quiet import quiet
+from prunus_tensorflow.training.course import Course
+from prunus_tensorflow.training.graph_batches import Feed, GraphBatches, settings_of
+from prunus_tensorflow.training.graph_losses import TrainFunction, cross_entropy, imitation
+from prunus_tensorflow.training.graph_session import CompactGraph, opened
+from prunus_tensorflow.training.labels import labels_of
+from prunus_tensorflow.training.samples import Batches, Targets
+from prunus_tensorflow.training.snapshot import Snapshot, job_digest, newest, save
+from prunus_tensorflow.user_code import Reference, reference
+
+
+def run(job: TrainingJob, origin: GraphOrigin) -> Weights:
+    """Train the compact graph of a job.
+
+    Raises:
+        DataError: samples or labels do not fit.
+        UsageError: an option cannot be used, training diverged, or the user's function does
+            not train the graph it is given.
+        PluginError: the user's function failed (its own words and line).
+        KeyboardInterrupt: Ctrl-C, after a snapshot was saved.
+    """
+    own = _own(job)
+    with opened(job, origin) as compact, deferred() as interrupted:
+        function, targets = _function(job, compact, own)
+        batches = Batches(job, tuple(origin.inputs), targets)
+        settings = settings_of(job, compact, batches.batch(0))
+        digest = job_digest(job)
+
+        def keep(iteration: int) -> None:
+            save(job.workspace, digest, Snapshot(iteration, list(compact.values().values())))
+
+        course = Course(job, compact.weights, keep, interrupted)
+        found = newest(job.workspace, digest, job.recipe.iterations) if job.resume else None
+        start = course.iteration = 0 if found is None else found.iteration
+        before = compact.weights()
+        stream = GraphBatches(compact, batches, settings)
+        _call(function, _Training(job, compact, course, stream, found), own)
+        weights = compact.weights()
+        if start < job.recipe.iterations:
+            _check(own, course.iteration > start, before, weights)
+        return weights
+
+
+def _check(own: Reference | None, counted: bool, before: Weights, after: Weights) -> None:
+    """Refuse a function that trained something else."""
+    if not counted:
+        raise UsageError(f"{_named(own)}: it returned without calling step(loss)")
+    if all(np.array_equal(before[name], after[name]) for name in after):
+        raise UsageError(
+            f"{_named(own)}: no weight of the compact graph has changed: train the graph and the "
+            "session it is given, not others"
+        )
+
+
+@attrs.define(eq=False)
+class _Training:
+    """What a training function is called with.
+
+    Attributes:
+        job: What to do.
+        compact: The graph.
+        course: Counts updates.
+        stream: Samples.
+        found: Snapshot to continue from.
+        error: What a report or an evaluation raised inside the function.
+    """
+
+    job: TrainingJob
+    compact: CompactGraph
+    course: Course
+    stream: GraphBatches
+    found: Snapshot | None
+    error: Exception | None = None
+
+    def batches(self) -> Iterator[tuple[Feed, Any]]:
+        """Feeds and targets; the first one finds every variable set.
+
+        Variables that the function added get their initial values, all others the compact
+        network's, whatever initializers the function ran.
+        """
+        self.restore()
+        yield from self.stream.stream(self.course.iteration, self.job.recipe.iterations)
+
+    def restore(self) -> None:
+        """Start, or continue from the snapshot.
+
+        Raises:
+            StaleError: the function now makes other variables.
+        """
+        self.compact.start()
+        if self.found is None:
+            return
+        names = list(self.compact.variables())
+        if len(names) != len(self.found.arrays):
+            raise StaleError(
+                f"{self.job.workspace}: the snapshot holds {len(self.found.arrays)} variables, the "
+                f"graph has {len(names)}; train without --resume"
+            )
+        self.compact.assign(dict(zip(names, self.found.arrays, strict=True)))
+
+    def step(self, loss: Any, learning_rate: float | None = None) -> None:
+        """Count one update."""
+        value = float(loss)
+        rate = self.job.recipe.learning_rate.base if learning_rate is None else learning_rate
+        try:
+            self.course.advance(value, float(rate))
+        except Exception as error:
+            self.error = error
+            raise
+
+
+def _own(job: TrainingJob) -> Reference | None:
+    """The user's function, if one was named."""
+    text = job.options.get(TRAIN_FUNCTION)
+    if text is None:
+        return None
+    found = reference(text)
+    if found is None:
+        raise UsageError(f"--{TRAIN_FUNCTION} {text}: write FILE.py:function or module:function")
+    if job.teacher is not None:
+        raise UsageError(f"--{TRAIN_FUNCTION} and --distill are two ways to train: give one")
+    return found
+
+
+def _function(
+    job: TrainingJob, compact: CompactGraph, own: Reference | None
+) -> tuple[TrainFunction, Targets]:
+    if own is not None:
+        return own.load(), labels_of
+    if job.teacher is not None:
+        return imitation(compact, job.recipe, Session(job.teacher.model).run)
+    return cross_entropy(compact, job.recipe)
+
+
+def _call(function: TrainFunction, training: _Training, own: Reference | None) -> None:
+    compact = training.compact
+    try:
+        with compact.graph.as_default(), compact.session.as_default(), quiet():
+            function(compact.session, compact.graph, training.batches(), training.step)
+    except PrunusError:
+        raise
+    except Exception as error:
+        if error is training.error:
+            raise
+        if own is not None:
+            raise PluginError(failure(error, _named(own), own.file)) from error
+        raise PluginError(
+            f"{compact.origin.model}: TensorFlow cannot train the graph: {first_line(error)}"
+        ) from error
+
+
+def _named(own: Reference | None) -> str:
+    return "the training" if own is None else f"{own.place}:{own.name}"

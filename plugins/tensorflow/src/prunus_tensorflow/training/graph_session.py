@@ -1,0 +1,150 @@
+"""The compact graph, open in a session of plain TensorFlow."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.network import Destination
+from prunus.training import TrainingJob, Weights
+from prunus_tensorflow import graphdef
+from prunus_tensorflow.graphdef.checkpoint import open_checkpoint
+from prunus_tensorflow.graphdef.cuts import native_shapes
+from prunus_tensorflow.graphdef.origin import GraphOrigin
+from prunus_tensorflow.graphdef.read import read_structure
+from prunus_tensorflow.graphdef.trainable import handle_of, trainable
+from prunus_tensorflow.graphdef.view import GraphView, const_value
+from prunus_tensorflow.quiet import quiet
+from prunus_tensorflow.runtime import tensorflow
+
+
+@attrs.frozen(eq=False)
+class CompactGraph:
+    """The compact graph in a session.
+
+    Attributes:
+        tf: TensorFlow.
+        graph: The whole graph of the file, smaller; names as in the file.
+        session: A session on it.
+        view: The same as a GraphDef.
+        origin: How the network lies in it.
+        shapes: Initializer -> native shape it is used in.
+        holders: Initializer -> name of its variable.
+        stored: Variable -> its value in the compact checkpoint (slots and counters too).
+    """
+
+    tf: Any
+    graph: Any
+    session: Any
+    view: GraphView
+    origin: GraphOrigin
+    shapes: Mapping[str, tuple[int, ...]]
+    holders: Mapping[str, str]
+    stored: Mapping[str, NDArray[Any]]
+
+    def variables(self) -> dict[str, Any]:
+        """Every variable by name, those of the file and those added since."""
+        with self.graph.as_default():
+            return {one.op.name: one for one in self.tf.compat.v1.global_variables()}
+
+    def start(self) -> None:
+        """Give every variable its value: the compact checkpoint's, else its initial one."""
+        variables = self.variables()
+        fresh = [one.initializer for name, one in variables.items() if name not in self.stored]
+        self.session.run(fresh)
+        self.assign(self.stored)
+
+    def assign(self, values: Mapping[str, NDArray[Any]]) -> None:
+        """Set variables."""
+        variables = self.variables()
+        feed = {variables[name].initializer.inputs[1]: array for name, array in values.items()}
+        self.session.run([variables[name].initializer for name in values], feed)
+
+    def values(self) -> dict[str, NDArray[Any]]:
+        """Value of every variable."""
+        found: dict[str, NDArray[Any]] = self.session.run(self.variables())
+        return found
+
+    def weights(self) -> Weights:
+        """Initializer name -> array of the compact shape."""
+        variables = self.variables()
+        names = set(self.holders.values())
+        values = self.session.run({name: variables[name] for name in names})
+        return {
+            name: np.ascontiguousarray(
+                self.origin.places[name].to_neutral(values[holder].reshape(self.shapes[name])),
+                np.float32,
+            )
+            for name, holder in self.holders.items()
+        }
+
+
+@contextmanager
+def opened(job: TrainingJob, origin: GraphOrigin) -> Iterator[CompactGraph]:
+    """Write the compact graph, import it with trainable variables and give them its weights.
+
+    Raises:
+        ModelError: the graph cannot express the compact network.
+    """
+    tf = tensorflow()
+    v1 = tf.compat.v1
+    learned = _learned(job, origin)
+    constants = {node for node in learned if node not in origin.variables}
+    with tempfile.TemporaryDirectory(dir=job.workspace, prefix=".compact-") as text:
+        written = graphdef.write(job.network, job.compact, Destination(Path(text), "compact"))
+        structure = read_structure(written.model)
+        stored = {handle_of(node): _constant(structure.graph, node) for node in constants}
+        if written.weights is not None:
+            checkpoint = open_checkpoint(written.weights)
+            for node, key in GraphView(structure.graph).variables.items():
+                if key in checkpoint.shapes:
+                    stored[node] = checkpoint.array(key)
+    holders = {
+        name: place.holder.node
+        if place.holder.node in origin.variables
+        else handle_of(place.holder.node)
+        for name, place in origin.places.items()
+        if place.holder.node in origin.variables or place.holder.node in constants
+    }
+    graph = tf.Graph()
+    with graph.as_default(), quiet():
+        v1.set_random_seed(job.seed)
+        meta = trainable(structure.message, constants, learned)
+        v1.train.import_meta_graph(meta, clear_devices=True)
+    settings = v1.ConfigProto(allow_soft_placement=True)
+    with graph.as_default(), v1.Session(graph=graph, config=settings) as session:
+        opened_graph = CompactGraph(
+            tf,
+            graph,
+            session,
+            GraphView(structure.graph),
+            origin,
+            native_shapes(job.compact, origin),
+            holders,
+            stored,
+        )
+        opened_graph.start()
+        yield opened_graph
+
+
+def _learned(job: TrainingJob, origin: GraphOrigin) -> set[str]:
+    """Native nodes an update may change: weights, not moments, not numbers of the graph."""
+    factors = job.recipe.lr_mult
+    return {
+        place.holder.node
+        for name, place in origin.places.items()
+        if job.network.bindings[name].role not in ("mean", "variance")
+        and factors.get(name, 1.0) != 0
+    }
+
+
+def _constant(graph: Any, name: str) -> NDArray[Any]:
+    (node,) = (node for node in graph.node if node.name == name)
+    return const_value(node)
