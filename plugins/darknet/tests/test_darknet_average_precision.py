@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 
 import numpy as np
 import pytest
 
+from prunus.analysis.journal import plain, restored
+from prunus.errors import DataError
 from prunus_darknet.average_precision import (
     COCO,
     COCO_50,
     VOC,
+    MeanAveragePrecision,
     Rules,
     average_precision,
     joined,
     match,
+    precision_at,
 )
 from prunus_darknet.boxes import Boxes
 from prunus_darknet.iou import iou
+from prunus_darknet.testing.heads import head_of
 
 CLASSES = 4
 Image = tuple[Boxes, np.ndarray]
@@ -152,6 +158,7 @@ def coco(shown: list[Image], most: int) -> np.ndarray:
     return np.asarray(evaluation.eval["precision"][:, :, :, 0, 0])
 
 
+@pytest.mark.pycocotools
 @pytest.mark.parametrize(
     ("most", "ties"), [(40, False), (40, True), (700, False)], ids=["plain", "ties", "many"]
 )
@@ -166,3 +173,79 @@ def test_coco_is_pycocotools(seed: int, most: int, ties: bool) -> None:
         expected = theirs[rows, :, : CLASSES - 1].mean((0, 1))
         np.testing.assert_allclose(found[: CLASSES - 1], expected, atol=1e-6, rtol=0)
         assert np.isnan(found[CLASSES - 1])
+
+
+def test_precision_at_by_hand() -> None:
+    """Hit, miss, hit of three true boxes: 1 up to 1/3, then 2/3 up to 2/3, then nothing."""
+    hits = np.array([True, False, True])
+    recalls = np.array([0, 0.3, 1 / 3, 0.4, 2 / 3, 0.7, 1])
+    found = precision_at(hits, 3, recalls)
+    np.testing.assert_allclose(found, [1, 1, 1, 2 / 3, 2 / 3, 0, 0])
+    assert precision_at(np.zeros(0, bool), 3, recalls).tolist() == [0] * 7
+
+
+CFG = (
+    "[net]\nwidth=32\nheight=32\nchannels=3\n[convolutional]\nfilters=18\nsize=8\nstride=8\n"
+    "[yolo]\nmask=0,1\nanchors=8,8, 16,24\nclasses=4\nnum=2\n"
+)
+TRUTHS = [np.array([[1, 0.4, 0.4, 0.25, 0.25], [3, 0.8, 0.3, 0.5, 0.75]]), np.zeros((0, 5))]
+
+
+def outputs_for(truths: np.ndarray) -> np.ndarray:
+    """What the head must be fed to find the boxes of an image, and nothing else."""
+    raw = np.full((2, 9, 4, 4), -20.0, np.float32)
+    for anchor, (chosen, x, y, *_) in enumerate(truths):
+        column, row = int(4 * x), int(4 * y)
+        inside = np.array([4 * x - column, 4 * y - row])
+        cell = raw[anchor, :, row, column]
+        cell[:2] = np.log(inside / (1 - inside))
+        cell[2:4] = 0
+        cell[[4, 5 + int(chosen)]] = 20
+    return raw.reshape(1, 18, 4, 4)
+
+
+def metric_and_outputs(rules: Rules) -> tuple[MeanAveragePrecision, dict[str, np.ndarray]]:
+    head = head_of(CFG)
+    raw = np.concatenate([outputs_for(truth) for truth in TRUTHS])
+    return MeanAveragePrecision((head,), rules), {head.output: raw}
+
+
+@pytest.mark.parametrize("rules", [VOC, COCO, COCO_50], ids=lambda rules: rules.name)
+def test_a_perfect_detector(rules: Rules) -> None:
+    metric, outputs = metric_and_outputs(rules)
+    seen = metric.observe(outputs, {}, TRUTHS)
+    assert metric.result([seen]).value == 1
+    assert metric.result([seen]).error == 0
+    np.testing.assert_array_equal(metric.by_class([seen]), [np.nan, 1, np.nan, 1])
+    assert (metric.name, metric.higher_is_better, metric.needs_labels) == (rules.name, True, True)
+
+
+def test_observations_survive_a_journal_and_any_batch_size() -> None:
+    metric, outputs = metric_and_outputs(VOC)
+    missed = {name: np.roll(raw, 1, 0) for name, raw in outputs.items()}
+    whole = [metric.observe(seen, {}, TRUTHS) for seen in (outputs, missed)]
+    assert metric.result(whole).value == pytest.approx(6 / 11)
+    stored = json.loads(json.dumps(plain(whole)))
+    assert metric.result(restored(stored)).value == metric.result(whole).value
+    single = [
+        metric.observe({name: raw[[place]] for name, raw in seen.items()}, {}, [TRUTHS[place]])
+        for seen in (outputs, missed)
+        for place in (0, 1)
+    ]
+    assert metric.result(single).value == metric.result(whole).value
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e5, -np.inf])
+def test_a_broken_network_finds_nothing(value: float) -> None:
+    metric, outputs = metric_and_outputs(COCO)
+    broken = {name: np.full_like(raw, value) for name, raw in outputs.items()}
+    assert metric.result([metric.observe(broken, {}, TRUTHS)]).value == 0
+
+
+def test_labels_of_another_data_set() -> None:
+    metric, outputs = metric_and_outputs(VOC)
+    other = [np.array([[4, 0.5, 0.5, 0.1, 0.1]]), np.zeros((0, 5))]
+    with pytest.raises(DataError) as caught:
+        metric.observe(outputs, {}, other)
+    assert str(caught.value) == "a label has class 4, the network knows 4 (from 0)"

@@ -46,6 +46,7 @@ _HUNDRED = tuple(np.linspace(0, 1, 101).tolist())  # pycocotools' own floats dec
 VOC = Rules("map", (0.5,), _ELEVEN, match_voc)
 COCO = Rules("map-coco", tuple(np.linspace(0.5, 0.95, 10).tolist()), _HUNDRED, match_coco, 100)
 COCO_50 = Rules("map50-coco", (0.5,), _HUNDRED, match_coco, 100)
+RULES = {rules.name: rules for rules in (VOC, COCO, COCO_50)}
 
 
 @attrs.frozen(eq=False)

@@ -8,15 +8,16 @@ from typing import Any
 import attrs
 import numpy as np
 
-from prunus.errors import DataError, UsageError
+from prunus.errors import DataError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.session import Session
 from prunus.host import Host
 from prunus.settings import Settings
-from prunus.steps.loaded import evaluation_data, load, metric_for
+from prunus.steps.loaded import evaluation_data, load
 from prunus.task import Dataset
-from prunus_darknet.average_precision import MeanAveragePrecision, collected
+from prunus_darknet.average_precision import RULES, VOC, collected
 from prunus_darknet.data import DetectorDataset
+from prunus_darknet.task import mean_average_precision
 
 
 @attrs.frozen
@@ -67,12 +68,11 @@ def class_table(host: Host, settings: Settings, report: Callable[[int, int], Non
         UsageError: the network is no detector.
     """
     loaded = load(host, settings)
+    metric = mean_average_precision(loaded.network, RULES[settings.metric or VOC.name])
     data = evaluation_data(loaded, settings)
     if data is None:
         raise DataError("no pictures to measure on: give --data FILE.data")
-    metric = metric_for(loaded, settings, data)
-    if not isinstance(metric, MeanAveragePrecision):
-        raise UsageError(f"metric {metric.name} is no average precision; see prunus eval")
+    names = _names(data, metric.classes)
     evaluator = Evaluator(loaded.network, data, metric, settings.samples)
     session, seen = Session(loaded.network.model), []
     for number, batch in enumerate(evaluator.batches()):
@@ -82,7 +82,7 @@ def class_table(host: Host, settings: Settings, report: Callable[[int, int], Non
     rows = [
         ClassRow(name, truths, detections, None if np.isnan(value) else value)
         for name, truths, detections, value in zip(
-            _names(data, metric.classes),
+            names,
             found.truths.tolist(),
             np.bincount(found.classes, minlength=metric.classes).tolist(),
             values.tolist(),

@@ -27,12 +27,12 @@ _METRICS = ("map", "map-coco", "map50-coco")
 def map_command(as_json: bool, verbose: bool, **given: Any) -> None:
     """Mean average precision of a detector, class by class."""
     from prunus.host import start
-    from prunus_darknet.commands.class_table import ClassTable, class_table
+    from prunus_darknet.commands.class_table import class_table
 
     host = start()
     settings = settings_from(host, **given)
     with counting("map") as report:
-        found: ClassTable = class_table(host, settings, report)
+        found = class_table(host, settings, report)
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=1))
         return
