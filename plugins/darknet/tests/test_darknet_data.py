@@ -96,6 +96,16 @@ def test_letterboxed_boxes_follow_their_image(folder: Path, make_files) -> None:
     assert batch.labels[1].shape == (0, 5)
 
 
+def test_yolov1_sees_stretched_pictures(folder: Path, make_files) -> None:
+    """``examples/yolo.c`` resizes; its boxes are not corrected for a letterbox."""
+    head = "[connected]\noutput=28\nactivation=linear\n[detection]\nclasses=2\nside=2\nnum=1\n"
+    net = network(make_files, CONV + head.replace("num=1\n", "num=1\ncoords=4\n"))
+    batch = read(opened(folder, net), 0)
+    assert batch.labels[0][0].tolist() == [0, 0.5, 0.5, 0.25, 0.5]
+    picture = load_image(folder / "images/a_cat.png", 3, "")
+    np.testing.assert_array_equal(batch.inputs["data"][0], resize_image(picture, 24, 16))
+
+
 def test_alexeyab_resizes_unless_letter_box(folder: Path, make_files) -> None:
     net = network(make_files, CONV + YOLO, "mosaic=0\n")
     image = load_image(folder / "images/a_cat.png", 3, "x")
