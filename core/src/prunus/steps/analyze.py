@@ -16,6 +16,7 @@ from prunus.errors import DataError, PlanError
 from prunus.evaluation.user_metric import UserMetric
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
+from prunus.masking import masked_units
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
@@ -83,7 +84,8 @@ def analyze(
         Policy, policy, "prunus_analyze", network=loaded.network, analysis=analysis
     )
     workspace.save_sensitivity(sensitivity)
-    workspace.remember("original", loaded.source)
+    if not masked_units(loaded.network, loaded.grouping):
+        workspace.remember("original", loaded.source)
     journal.remove()
     return Analyzed(sensitivity, loaded, workspace, reused=False)
 

@@ -51,11 +51,11 @@ def prune(host: Host, settings: Settings) -> Pruned:
     budget = _budget(settings)
     workspace = workspace_of(settings)
     loaded = load(host, settings)
-    original = _original(host, settings, workspace, loaded)
+    present = masked_units(loaded.network, loaded.grouping)
+    original, source = _original(host, settings, workspace, loaded, present)
     evaluator = evaluator_for(loaded, settings, original)
     sensitivity = _matching(workspace, loaded, original)
     samples = None if evaluator is None else evaluator.calibration()
-    present = masked_units(loaded.network, loaded.grouping)
     planning = _planning(host, settings, loaded, samples, present, sensitivity)
     allocation = _allocation(settings, sensitivity)
     keep = dict(host.call(Policy, allocation, "prunus_mask", planning=planning, budget=budget))
@@ -71,7 +71,7 @@ def prune(host: Host, settings: Settings) -> Pruned:
     notes = _notes(settings, sensitivity, evaluator, changed, loaded.network)
     notes = notes if remark is None else (*notes, remark)
     report = _report(loaded, original, masked, smaller, keep, evaluator, written, budget, notes)
-    _remember(workspace, loaded, written, keep, budget, allocation, changed)
+    _remember(workspace, loaded, source, written, keep, budget, allocation, changed)
     return Pruned(loaded, masked, smaller, keep, written, report, changed)
 
 
@@ -98,16 +98,23 @@ def _budget(settings: Settings) -> Budget:
     return Budget(settings.rate, settings.threshold, multiple, settings.seed or 0)
 
 
-def _original(host: Host, settings: Settings, workspace: Workspace, loaded: Loaded) -> Network:
-    """The unpruned network, which rates and comparisons refer to."""
-    source = workspace.recall("original")
+def _original(
+    host: Host, settings: Settings, workspace: Workspace, loaded: Loaded, present: Keep
+) -> tuple[Network, Source]:
+    """The unpruned network, which comparisons refer to, and where it is.
+
+    A network without a mask is the original itself, whatever the workspace held before.
+    """
+    options = loaded.source.options
+    stored = workspace.recall("original") if present else None
     if settings.baseline is not None:
-        source = Source(loaded.source.model, settings.baseline)
-    if source is None or not source.model.exists():
-        return loaded.network
-    network, _ = read_network(host, attrs.evolve(source, options=loaded.source.options))
+        stored = Source(loaded.source.model, settings.baseline)
+    if stored is None or not stored.model.exists():
+        return loaded.network, loaded.source
+    source = attrs.evolve(stored, options=options)
+    network, _ = read_network(host, source)
     same = structure_digest(network) == structure_digest(loaded.network)
-    return network if same else loaded.network
+    return (network, source) if same else (loaded.network, loaded.source)
 
 
 def _matching(workspace: Workspace, loaded: Loaded, original: Network) -> Sensitivity | None:
@@ -281,6 +288,7 @@ def group_rows(loaded: Loaded, keep: Keep) -> tuple[GroupRow, ...]:
 def _remember(
     workspace: Workspace,
     loaded: Loaded,
+    original: Source,
     written: Written,
     keep: Keep,
     budget: Budget,
@@ -295,7 +303,7 @@ def _remember(
         "structure": structure_digest(loaded.network),
     }
     write_json(directory / "plan.json", plan)
-    workspace.update(options=dict(loaded.source.options))
-    if workspace.recall("original") is None:
-        workspace.remember("original", loaded.source)
+    # what was finetuned before belongs to an earlier plan, even where the directory is the same
+    workspace.update(options=dict(loaded.source.options), finetuned=None)
+    workspace.remember("original", original)
     workspace.remember("pruned", written, directory=str(directory.absolute()), changed=changed)

@@ -89,6 +89,8 @@ def transform(
 def newest(settings: Settings) -> Settings:
     """Settings naming the last finetuned, else the last pruned network of the workspace.
 
+    A model that is not the one this workspace started from is taken as it is given.
+
     Raises:
         UsageError: there is neither a workspace with results nor a model.
     """
@@ -96,6 +98,9 @@ def newest(settings: Settings) -> Settings:
     if workspace is None:
         if settings.model is None:
             raise UsageError("no model given; use --model FILE --weights FILE, or --workspace DIR")
+        return settings
+    base, given = workspace.recall("original"), settings.model
+    if base is not None and given is not None and given.resolve() != base.model.resolve():
         return settings
     state = workspace.state()
     tuned, pruned = state.get("finetuned"), state.get("pruned")

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+
+from prunus.errors import PlanError, StaleError, UsageError
+from prunus.network import Written
+from prunus.steps.analyze import analyze
+from prunus.steps.finetune import Tuning, finetune
+from prunus.steps.inspect import evaluate
+from prunus.steps.prune import prune
+from prunus.steps.workspace import Workspace
+
+
+def at(settings, rate=0.4, **changes):
+    return attrs.evolve(settings, rate=rate, **changes)
+
+
+def value(stage):
+    return stage.metric.value
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "give either --rate (share of MACs to remove) or --threshold (metric loss per group)"),
+        (
+            {"rate": 0.5, "threshold": 0.1},
+            "give either --rate (share of MACs to remove) or --threshold (metric loss per group)",
+        ),
+        ({"rate": 1.0}, "--rate 1: a share of MACs in [0, 1), for example 0.5"),
+        ({"rate": float("nan")}, "--rate nan: a share of MACs in [0, 1), for example 0.5"),
+        ({"threshold": -0.1}, "--threshold -0.1: a loss, not negative"),
+        ({"rate": 0.5, "multiple": 0}, "--multiple 0: a whole number from 1"),
+    ],
+)
+def test_targets_that_are_none(host, settings, changes, message):
+    with pytest.raises(UsageError) as caught:
+        prune(host, attrs.evolve(settings, **changes))
+    assert str(caught.value) == message
+    assert not Path("ws").exists()
+
+
+def test_the_plan_is_what_was_masked(host, settings):
+    found = prune(host, at(settings, 0.5))
+    plan = json.loads(Path("ws/rate_0.5/plan.json").read_text())
+    assert plan["allocation"] == "uniform"
+    assert plan["budget"] == {"rate": 0.5, "threshold": None, "multiple": 2, "seed": 0}
+    assert plan["groups"] == {n: np.flatnonzero(k).tolist() for n, k in found.keep.items()}
+    for name, kept in plan["groups"].items():
+        filters = found.masked.weights()[f"{name}/weight"]
+        assert np.flatnonzero(filters.any(tuple(range(1, filters.ndim)))).tolist() == kept
+
+
+def test_rows_of_the_report_add_up(host, settings):
+    report = prune(host, at(settings, 0.5)).report
+    # the classifier ip2 (20 x 4) belongs to no group, but reads what ip1 keeps
+    before = sum(row.macs for row in report.groups)
+    after = sum(row.kept_macs for row in report.groups)
+    kept = next(row.kept for row in report.groups if row.group == "ip1")
+    assert before + 20 * 4 == report.stages[0].macs
+    assert after + kept * 4 == report.stages[1].macs
+    assert report.facts["rate"] == pytest.approx(1 - report.stages[1].macs / report.stages[0].macs)
+
+
+def test_a_network_without_a_mask_is_the_original(host, settings, other):
+    """A workspace used for another network before does not lend it its accuracy."""
+    prune(host, at(settings))
+    report = prune(host, at(other)).report
+    own = evaluate(host, other).stages[0]
+    assert value(own) != value(evaluate(host, settings).stages[0])
+    assert value(report.stages[0]) == value(own)
+    assert Workspace(Path("ws")).recall("original").model == Path("other.onnx").absolute()
+
+
+def test_a_later_round_is_compared_with_the_original(host, settings):
+    first = prune(host, at(settings, 0.3))
+    second = prune(host, at(settings, 0.6, model=first.written.model))
+    assert value(second.report.stages[0]) == value(first.report.stages[0])
+    assert second.report.facts["rate"] == pytest.approx(0.6, rel=0.01)
+    assert all((second.keep[name] <= kept).all() for name, kept in first.keep.items())
+    assert Workspace(Path("ws")).recall("original").model == Path("net.onnx").absolute()
+
+
+def test_an_analysis_of_the_pruned_network_does_not_make_it_the_original(host, settings):
+    first = prune(host, at(settings, 0.3))
+    analyze(host, attrs.evolve(settings, model=first.written.model), (0.5,))
+    assert Workspace(Path("ws")).recall("original").model == Path("net.onnx").absolute()
+
+
+def test_a_new_plan_forgets_what_was_finetuned_for_the_old_one(host, settings):
+    prune(host, at(settings))
+    finetune(host, settings, Tuning(data="test.npz", iterations=1))
+    assert Workspace(Path("ws")).recall("finetuned") is not None
+    prune(host, at(settings, criterion="fpgm"))
+    assert Workspace(Path("ws")).recall("finetuned") is None
+
+
+def test_an_analysis_of_other_weights_is_refused(host, settings, other):
+    analyze(host, settings, (0.5,))
+    with pytest.raises(StaleError) as caught:
+        prune(host, at(other))
+    assert str(caught.value) == (
+        "ws/ana.json: measured on other weights; run 'prunus ana' again or remove it"
+    )
+
+
+def test_a_threshold_nothing_stays_within(host, settings):
+    analyze(host, attrs.evolve(settings, metric="fidelity"), (0.5, 0.9))
+    with pytest.raises(PlanError) as caught:
+        prune(host, attrs.evolve(settings, metric="fidelity", threshold=0.0))
+    assert str(caught.value) == (
+        "the plan removes nothing: no group allows it; raise --rate or --threshold"
+    )
+
+
+def test_excluded_layers_keep_everything(host, settings):
+    found = prune(host, at(settings, 0.3, exclude=("conv2",)))
+    assert [row.group for row in found.report.groups] == ["conv1", "ip1"]
+    assert found.masked.weights()["conv2/weight"].any((1, 2, 3)).all()
+
+
+def test_the_rate_nothing_is_asked_for(host, settings):
+    found = prune(host, at(settings, 0.0))
+    assert not found.changed
+    assert found.keep == {}
+    assert (
+        "this round changes no structure: finetuning again would bring nothing new"
+        in found.report.notes
+    )
+
+
+def test_a_coarse_multiple_says_how_near_it_came(host, settings):
+    found = prune(host, at(settings, 0.2, multiple=8))
+    assert all(kept.sum() % 8 == 0 for kept in found.keep.values())
+    assert (
+        f"rate 0.2 was asked, {found.report.facts['rate']:.4f} is the nearest found with whole "
+        "channels in multiples of 8; a smaller --multiple comes nearer"
+    ) in found.report.notes
+
+
+def test_written_files_hold_the_masked_weights(host, settings):
+    found = prune(host, at(settings))
+    assert found.written == Written(Path("ws/rate_0.4/net.onnx"), None)
+    assert found.report.stages[1].bytes == Path("ws/rate_0.4/net.onnx").stat().st_size
+    again = prune(host, at(settings, 0.4, model=found.written.model))
+    assert not again.changed
+    for name, kept in found.keep.items():
+        assert np.array_equal(again.keep[name], kept)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import onnx_ir as ir
+import pytest
+
+from prunus.errors import PlanError, ProofError, UsageError
+from prunus.hookspecs import hookimpl
+from prunus.host import Host
+from prunus.settings import Settings
+from prunus.steps.finetune import Tuning, finetune
+from prunus.steps.prune import prune
+from prunus.steps.transform import newest, transform
+
+
+def pruned(host, settings, rate=0.4):
+    return prune(host, attrs.evolve(settings, rate=rate))
+
+
+def test_newest_is_the_finetuned_of_the_last_round(host, settings):
+    with pytest.raises(UsageError) as caught:
+        newest(settings)
+    assert str(caught.value) == "ws: nothing pruned here yet; run 'prunus prune' first"
+    first = pruned(host, settings)
+    assert newest(settings).model == first.written.model.absolute()
+    tuned = finetune(host, settings, Tuning(data="test.npz", iterations=1))
+    assert newest(settings).model == tuned.written.model.absolute()
+    second = pruned(host, settings, 0.5)
+    assert newest(settings).model == second.written.model.absolute()
+
+
+def test_another_model_is_taken_as_it_is_given(host, settings):
+    first, second = pruned(host, settings, 0.3), pruned(host, settings, 0.6)
+    asked = attrs.evolve(settings, model=first.written.model)
+    assert newest(asked) == asked
+    assert newest(attrs.evolve(settings, model=None)).model == second.written.model.absolute()
+
+
+def test_no_workspace_and_no_model():
+    with pytest.raises(UsageError) as caught:
+        newest(Settings())
+    assert str(caught.value) == (
+        "no model given; use --model FILE --weights FILE, or --workspace DIR"
+    )
+
+
+def test_numbers_of_the_transformed_network(host, settings):
+    first = pruned(host, settings)
+    found = transform(host, newest(settings), Path("small"))
+    masked, small = found.report.stages
+    assert found.proof.error <= 1e-5
+    assert found.proof.samples == 2 + 2 + 8
+    assert small.macs == first.report.stages[1].macs
+    assert small.params == first.report.stages[1].params
+    assert small.bytes == Path("small/net.onnx").stat().st_size
+    assert small.metric.value == masked.metric.value == first.report.stages[1].metric.value
+    assert found.report.files == (Path("small/net.onnx"),)
+
+
+def test_without_proof_and_measurement(host, settings):
+    pruned(host, settings)
+    report = transform(host, newest(settings), None, proof=False, measure=False).report
+    assert report.facts == {"proof": None}
+    assert [stage.milliseconds for stage in report.stages] == [None, None]
+    assert Path("ws/transformed/net.onnx").exists()
+
+
+def test_dense_weights(host, settings):
+    with pytest.raises(PlanError) as caught:
+        transform(host, settings, Path("small"))
+    assert str(caught.value) == (
+        "net.onnx: no channel is masked, so nothing can be removed; give the weights that "
+        "'prunus prune' or 'prunus finetune' wrote"
+    )
+
+
+class Spoiler:
+    """A plugin that breaks what the format writes."""
+
+    @hookimpl(wrapper=True)
+    def prunus_compact(self, destination):
+        written = yield
+        if destination.stage == "compact":
+            model = ir.load(written.model)
+            bias = model.graph.initializers["ip2/bias"]
+            bias.const_value = ir.tensor(bias.const_value.numpy() + 1, name="ip2/bias")
+            ir.save(model, written.model)
+        return written
+
+
+def test_a_failed_proof_leaves_nothing(host, settings):
+    pruned(host, settings)
+    plugins = [(entry.plugin, entry.distribution) for entry in host.registered]
+    spoiled = Host([*dict.fromkeys(plugins), (Spoiler(), "spoiler")])
+    Path("small").mkdir()
+    Path("small/net.onnx").write_text("of an earlier run")
+    with pytest.raises(ProofError) as caught:
+        transform(spoiled, newest(settings), Path("small"))
+    assert str(caught.value).startswith(
+        "the compact network differs from the masked one at output 'ip2': relative error "
+    )
+    assert str(caught.value).endswith(", allowed 1e-05; nothing was written")
+    assert [path.name for path in Path("small").iterdir()] == ["net.onnx"]
+    assert Path("small/net.onnx").read_text() == "of an earlier run"
