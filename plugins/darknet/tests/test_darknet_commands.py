@@ -198,10 +198,10 @@ MAP = ("darknet", "map", *FILES, "--data", "x.data")
 def test_no_box_layer(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = ("--model", "classifier.cfg", "--weights", "classifier.weights", "--data", "x.data")
     assert said(capsys, "darknet", "map", *files, code=2) == (
-        "metric map needs boxes; this network has no [yolo] or [region] layer"
+        "metric map needs boxes; this network has no [yolo], [region] or [detection] layer"
     )
     assert said(capsys, "darknet", "valid", *files, code=2) == (
-        "this network has no [yolo], [region] or [detection] layer: no boxes"
+        "detecting needs boxes; this network has no [yolo], [region] or [detection] layer"
     )
 
 

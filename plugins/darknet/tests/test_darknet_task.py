@@ -59,7 +59,20 @@ def test_map_needs_boxes(make_files) -> None:
     with pytest.raises(UsageError) as caught:
         mean_average_precision(network(make_files, CONV), VOC)
     assert (
-        str(caught.value) == "metric map needs boxes; this network has no [yolo] or [region] layer"
+        str(caught.value)
+        == "metric map needs boxes; this network has no [yolo], [region] or [detection] layer"
+    )
+
+
+def test_class_tree_is_not_decoded(make_files) -> None:
+    region = "[region]\nanchors=1,1, 2,2\nnum=2\nclasses=2\nsoftmax=1\ntree=9k.tree\n"
+    net = network(make_files, CONV + region)
+    assert net.task.metric.name == "fidelity"
+    with pytest.raises(UsageError) as caught:
+        mean_average_precision(net, VOC)
+    assert str(caught.value) == (
+        "metric map: region layer 1 has a class tree, whose scores are not decoded; "
+        "use --metric fidelity"
     )
 
 

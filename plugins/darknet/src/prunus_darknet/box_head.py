@@ -94,6 +94,7 @@ class BoxHead:
         nms: Suppression of the AlexeyAB line: ``default``, ``greedynms``, ``cornersnms``,
             ``diounms``.
         alexeyab: Whether the AlexeyAB line wrote the network: its losses differ.
+        tree: Classes form a hierarchy (``tree=``): neither decoded nor trained here.
     """
 
     index: int
@@ -107,6 +108,7 @@ class BoxHead:
     iou_loss: str = "mse"
     nms: str = "default"
     alexeyab: bool = False
+    tree: bool = False
 
     @property
     def used(self) -> Pairs:
@@ -157,6 +159,7 @@ def _head(layer: Layer, structure: Structure) -> BoxHead:
         settings={k: section.real(k, default) for k, default in _SETTINGS[layer.type].items()},
         iou_loss=section.text("iou_loss", "mse"),
         nms=section.text("nms_kind", "default"),
+        tree=section.has("tree"),
     )
 
 

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from prunus_darknet.box_head import BoxHead
+from prunus.errors import UsageError
+from prunus.network import Network
+from prunus_darknet.box_head import BoxHead, heads_of
 
 Array = NDArray[np.float64]
 
@@ -37,6 +39,30 @@ class Predictions:
         """Only those whose objectness is above the threshold."""
         kept = self.objectness > threshold
         return Predictions(self.boxes[kept], self.objectness[kept], self.classes[kept])
+
+
+def decoded_heads(network: Network, purpose: str) -> tuple[BoxHead, ...]:
+    """The box-decoding layers of a network, all of a kind that is decoded here.
+
+    Args:
+        network: Any network.
+        purpose: What boxes are needed for, for messages.
+
+    Raises:
+        UsageError: there are none, or one has a class tree.
+    """
+    heads = heads_of(network)
+    if not heads:
+        raise UsageError(
+            f"{purpose} needs boxes; this network has no [yolo], [region] or [detection] layer"
+        )
+    tree = next((head for head in heads if head.tree), None)
+    if tree is not None:
+        raise UsageError(
+            f"{purpose}: {tree.kind} layer {tree.index} has a class tree, whose scores are "
+            "not decoded; use --metric fidelity"
+        )
+    return heads
 
 
 def predictions(head: BoxHead, raw: NDArray[np.floating]) -> Predictions:

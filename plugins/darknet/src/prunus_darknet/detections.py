@@ -12,13 +12,12 @@ from functools import cached_property
 import attrs
 import numpy as np
 
-from prunus.errors import UsageError
 from prunus.evaluation.session import Session
 from prunus.network import Network
-from prunus_darknet.box_head import BoxHead, heads_of
+from prunus_darknet.box_head import BoxHead
 from prunus_darknet.boxes import SCORE, Boxes, detect
 from prunus_darknet.data import View, view_of
-from prunus_darknet.decode import Array
+from prunus_darknet.decode import Array, decoded_heads
 from prunus_darknet.images import Array as Picture
 from prunus_darknet.images import letterbox_image, resize_image
 
@@ -56,12 +55,9 @@ class Detector:
         """Its box-decoding layers.
 
         Raises:
-            UsageError: there are none.
+            UsageError: there are none, or one is not decoded.
         """
-        found = heads_of(self.network)
-        if not found:
-            raise UsageError("this network has no [yolo], [region] or [detection] layer: no boxes")
-        return found
+        return decoded_heads(self.network, "detecting")
 
     @cached_property
     def view(self) -> View:

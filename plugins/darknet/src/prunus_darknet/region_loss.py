@@ -24,10 +24,10 @@ def region_deltas(head: BoxHead, raw: Array, truths: Sequence[Array]) -> Deltas:
     Raises:
         UsageError: the layer predicts masks or a class tree.
     """
-    if head.settings["coords"] != 4 or head.settings["background"]:
+    if head.settings["coords"] != 4 or head.settings["background"] or head.tree:
         raise UsageError(
-            f"layer {head.index}: training a region layer with coords other than 4 or with "
-            "background is not supported; use --distill"
+            f"layer {head.index}: training a region layer with coords other than 4, with "
+            "background or with a class tree is not supported; use --distill"
         )
     samples = [_sample(head, one, boxes) for one, boxes in zip(raw, truths, strict=True)]
     values = np.stack([delta.reshape(raw.shape[1:]) for delta in samples])

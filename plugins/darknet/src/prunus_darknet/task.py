@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from prunus.errors import DataError, ModelError, UsageError
-from prunus.evaluation.metrics import Top
+from prunus.errors import DataError, ModelError
+from prunus.evaluation.metrics import Fidelity, Top
 from prunus.network import Network, Source
 from prunus.task import Dataset, Metric, Task
 from prunus_darknet.average_precision import VOC, MeanAveragePrecision, Rules
 from prunus_darknet.box_head import heads_of
 from prunus_darknet.data import letterboxed, open_data
+from prunus_darknet.decode import decoded_heads
 from prunus_darknet.read import Origin
 from prunus_darknet.recipe import notes_of, recipe_of
 
@@ -46,8 +47,10 @@ def broken_head(network: Network) -> str | None:
 
 def metric_of(network: Network) -> Metric | None:
     """Mean average precision of a detector; top-1 of a classifier's softmax."""
-    if heads_of(network):
-        return mean_average_precision(network, VOC)
+    heads = heads_of(network)
+    if heads:
+        trees = any(head.tree for head in heads)
+        return Fidelity() if trees else mean_average_precision(network, VOC)
     last = str(network.model.graph.outputs[-1].name)
     return Top(1, last) if last.endswith((":softmax", ":logistic")) else None
 
@@ -56,14 +59,9 @@ def mean_average_precision(network: Network, rules: Rules) -> MeanAveragePrecisi
     """Mean average precision of a network with box-decoding layers.
 
     Raises:
-        UsageError: the network has none.
+        UsageError: the network has none, or one is not decoded here.
     """
-    heads = heads_of(network)
-    if not heads:
-        raise UsageError(
-            f"metric {rules.name} needs boxes; this network has no [yolo] or [region] layer"
-        )
-    return MeanAveragePrecision(heads, rules)
+    return MeanAveragePrecision(decoded_heads(network, f"metric {rules.name}"), rules)
 
 
 def task_notes(network: Network) -> tuple[str, ...]:
