@@ -72,7 +72,7 @@ class Policy:
 
     name: str = attrs.field(validator=_lower_case)
     summary: str
-    verb: str
+    verb: str = attrs.field(validator=attrs.validators.in_(("analyze", "mask")))
 
 
 @attrs.frozen

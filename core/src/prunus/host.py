@@ -78,13 +78,17 @@ class Host:
         if TRACE in os.environ:
             self._manager.add_hookcall_monitoring(_print_call, lambda *_: None)
 
-    def find(self, kind: type[D], name: str) -> Registered:
-        """Who offers a name.
+    def find(self, kind: type[D], name: str, hook: str | None = None) -> Registered:
+        """Who offers a name, among policies only those that answer ``hook``.
 
         Raises:
             UsageError: nobody does; lists what there is and what to install.
         """
-        known = {r.descriptor.name: r for r in self.registered if isinstance(r.descriptor, kind)}
+        known = {
+            r.descriptor.name: r
+            for r in self.registered
+            if isinstance(r.descriptor, kind) and _answers(r.descriptor, hook)
+        }
         if name in known:
             return known[name]
         raise UsageError(self._unknown(kind.__name__.lower(), name, sorted(known)))
@@ -100,7 +104,7 @@ class Host:
         Raises:
             PluginError: the owner does not implement the verb or answers ``None``.
         """
-        owner = self.find(kind, name)
+        owner = self.find(kind, name, hook)
         caller = getattr(self._manager.hook, hook)
         others = [
             implementation.plugin
@@ -138,6 +142,12 @@ class Host:
         except Exception as error:  # noqa: BLE001  a stranger's code: report it, go on without it
             self._drop(plugin)
             self.broken.append(Broken(name, distribution, f"{type(error).__name__}: {error}"))
+            return
+        strange = [value for value in descriptors if not isinstance(value, Descriptor)]
+        if strange:
+            self._drop(plugin)
+            answer = f"prunus_register gave {strange[0]!r}, which is no descriptor"
+            self.broken.append(Broken(name, distribution, answer))
             return
         for descriptor in descriptors:
             self._claim(Registered(descriptor, plugin, distribution))
@@ -191,6 +201,10 @@ def installed() -> list[EntryPoint]:
     points = sorted(entry_points(group="prunus"), key=lambda p: (_distribution(p), p.name))
     chosen = os.environ.get(SELECT)
     return points if chosen is None else [p for p in points if p.name in chosen.split(",")]
+
+
+def _answers(descriptor: Descriptor, hook: str | None) -> bool:
+    return hook is None or not isinstance(descriptor, Policy) or hook == f"prunus_{descriptor.verb}"
 
 
 def _distribution(point: EntryPoint) -> str:

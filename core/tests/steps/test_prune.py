@@ -7,7 +7,10 @@ import attrs
 import numpy as np
 import pytest
 
-from prunus.errors import PlanError, StaleError, UsageError
+from prunus.descriptors import Criterion, Policy
+from prunus.errors import PlanError, PluginError, StaleError, UsageError
+from prunus.hookspecs import hookimpl
+from prunus.host import Host
 from prunus.network import Written
 from prunus.steps.analyze import analyze
 from prunus.steps.finetune import Tuning, finetune
@@ -151,3 +154,64 @@ def test_written_files_hold_the_masked_weights(host, settings):
     assert not again.changed
     for name, kept in found.keep.items():
         assert np.array_equal(again.keep[name], kept)
+
+
+class Careless:
+    """A criterion and an allocation that give what they are told to."""
+
+    def __init__(self, scores=None, plan=None):
+        self.scores, self.plan = scores, plan
+
+    @hookimpl
+    def prunus_register(self):
+        return (Criterion("careless", "a test"), Policy("careless", "a test", "mask"))
+
+    @hookimpl
+    def prunus_rank(self, group):
+        return self.scores(group)
+
+    @hookimpl
+    def prunus_mask(self):
+        return self.plan
+
+
+def with_plugin(host, plugin):
+    plugins = dict.fromkeys((entry.plugin, entry.distribution) for entry in host.registered)
+    return Host([*plugins, (plugin, "careless")])
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        lambda group: np.full(group.size, np.nan),
+        lambda group: np.ones(group.size + 1),
+        lambda group: np.ones((group.size, 1)),
+    ],
+)
+def test_scores_that_are_none(host, settings, scores):
+    careless = with_plugin(host, Careless(scores=scores))
+    with pytest.raises(PluginError) as caught:
+        prune(careless, at(settings, criterion="careless"))
+    assert str(caught.value) == (
+        "criterion 'careless' gave no finite score for each of the 8 channels of group 'conv1'"
+    )
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"conv1": np.zeros(8, bool)},
+        {"conv1": np.ones(7, bool)},
+        {"conv1": np.ones(8)},
+        {"conv9": np.ones(8, bool)},
+    ],
+)
+def test_plans_that_are_none(host, settings, plan):
+    careless = with_plugin(host, Careless(plan=plan))
+    with pytest.raises(PluginError) as caught:
+        prune(careless, at(settings, allocation="careless"))
+    assert str(caught.value) == (
+        f"allocation 'careless' gave no usable plan for group '{next(iter(plan))}': one bool a "
+        "channel, at least one of them kept"
+    )
+    assert not Path("ws").exists()

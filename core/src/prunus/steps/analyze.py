@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal
 from prunus.descriptors import Criterion, Policy
-from prunus.errors import DataError, PlanError
+from prunus.errors import DataError, PlanError, PluginError
 from prunus.evaluation.user_metric import UserMetric
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
@@ -97,12 +97,17 @@ def score(
     samples: Mapping[str, NDArray[np.float32]] | None,
     seed: int,
 ) -> dict[str, NDArray[np.float64]]:
-    """Scores of every group: group name -> ``(C,)``."""
+    """Scores of every group: group name -> ``(C,)``.
+
+    Raises:
+        DataError: the criterion needs samples and there are none.
+        PluginError: it gave something else than one finite number a unit.
+    """
     descriptor = host.find(Criterion, criterion).descriptor
     assert isinstance(descriptor, Criterion)
     if descriptor.needs_samples and samples is None:
         raise DataError(f"criterion '{criterion}' needs samples; give --data")
-    return {
+    scores = {
         group.name: host.call(
             Criterion,
             criterion,
@@ -114,3 +119,13 @@ def score(
         )
         for group in loaded.grouping.groups
     }
+    for group in loaded.grouping.groups:
+        if (
+            np.shape(scores[group.name]) != (group.size,)
+            or not np.isfinite(scores[group.name]).all()
+        ):
+            raise PluginError(
+                f"criterion '{criterion}' gave no finite score for each of the {group.size} "
+                f"channels of group '{group.name}'"
+            )
+    return scores

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from prunus.compaction import compact
 from prunus.descriptors import Format, Trainer
-from prunus.errors import DataError, PlanError, UsageError
+from prunus.errors import DataError, PlanError, PluginError, UsageError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
 from prunus.masking import masked_units
@@ -118,10 +118,20 @@ def scatter(network: Network, compact: Compact, trained: Weights) -> dict[str, N
 
     Returns:
         Initializer name -> array of the full shape.
+
+    Raises:
+        PluginError: an array is not of the compact network, or holds NaN or infinite numbers.
     """
     full = network.weights()
+    small = compact.model.graph.initializers
     result = {}
     for name, array in trained.items():
+        shape = small[name].shape if name in small else None
+        if shape is None or tuple(shape) != array.shape or not np.isfinite(array).all():
+            raise PluginError(
+                f"the trainer gave weights '{name}' of shape {array.shape} that do not fit the "
+                f"compact network ({shape or 'no such weights'}) or are no finite numbers"
+            )
         target = full[name].copy()
         axes = dict(compact.kept.get(name, {}))
         _put(target, np.asarray(array, target.dtype), axes)

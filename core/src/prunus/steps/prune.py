@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from prunus.compaction import compact
 from prunus.descriptors import Format, Policy
-from prunus.errors import PlanError, StaleError, UsageError
+from prunus.errors import PlanError, PluginError, StaleError, UsageError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.folding import fold
 from prunus.graph.digest import structure_digest, weights_digest
@@ -59,6 +59,7 @@ def prune(host: Host, settings: Settings) -> Pruned:
     planning = _planning(host, settings, loaded, samples, present, sensitivity)
     allocation = _allocation(settings, sensitivity)
     keep = dict(host.call(Policy, allocation, "prunus_mask", planning=planning, budget=budget))
+    _check_plan(allocation, loaded, keep)
     for name, units in present.items():
         keep[name] = keep.get(name, units) & units
     changed = any(not np.array_equal(keep[n], present.get(n, np.ones_like(keep[n]))) for n in keep)
@@ -155,6 +156,17 @@ def _allocation(settings: Settings, sensitivity: Sensitivity | None) -> str:
     if settings.allocation is not None:
         return settings.allocation
     return "uniform" if sensitivity is None and settings.rate is not None else "sensitivity"
+
+
+def _check_plan(allocation: str, loaded: Loaded, keep: Keep) -> None:
+    """A policy may be anybody's: every entry is of a group, and leaves it something."""
+    sizes = {group.name: group.size for group in loaded.grouping.groups}
+    for name, units in keep.items():
+        if np.shape(units) != (sizes.get(name),) or units.dtype != bool or not units.any():
+            raise PluginError(
+                f"allocation '{allocation}' gave no usable plan for group '{name}': one bool a "
+                "channel, at least one of them kept"
+            )
 
 
 def _newly(keep: Keep, present: Keep) -> Keep:

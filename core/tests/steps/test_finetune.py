@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+
+from prunus.compaction import compact
+from prunus.errors import DataError, PlanError, PluginError, UsageError
+from prunus.grouping import find_groups
+from prunus.masking import mask
+from prunus.network import Compact, Network
+from prunus.selection import choose_units
+from prunus.steps.finetune import Tuning, finetune, scatter
+from prunus.steps.prune import prune
+from prunus.steps.workspace import Workspace
+from prunus.testing.nets import as_network
+from prunus.testing.nets.builder import Builder
+
+TRAIN = Tuning(data="test.npz", iterations=3)
+
+
+@pytest.fixture
+def pruned(host, settings):
+    return prune(host, attrs.evolve(settings, rate=0.4))
+
+
+def grouped() -> Network:
+    """A convolution in two groups between two others."""
+    b = Builder(0)
+    x = b.conv(b.input(3, 6), 6)
+    return as_network(b.model(b.conv(b.act(b.conv(b.act(x), 8, group=2)), 2)))
+
+
+def test_scatter_puts_every_number_back_where_it_was(draw):
+    network = grouped()
+    grouping = find_groups(network)
+    keep = {g.name: choose_units(g, draw.random(g.size), g.size // 2) for g in grouping.groups}
+    full = mask(network, grouping, keep)
+    smaller = compact(full, grouping, keep)
+    trained = {n: v.const_value.numpy() for n, v in smaller.model.graph.initializers.items()}
+    for name, array in scatter(full, smaller, trained).items():
+        assert np.array_equal(array, full.weights()[name])
+
+
+def test_scatter_leaves_removed_places_alone():
+    weights = {"w": np.zeros((3, 4), np.float32)}
+    network = build(weights)
+    small = Compact(build({"w": np.ones((2, 2), np.float32)}).model, {"w": {0: places(0, 2), 1: places(1, 3)}})  # fmt: skip
+    found = scatter(network, small, {"w": np.array([[1, 2], [3, 4]])})["w"]
+    assert found.tolist() == [[0, 1, 0, 2], [0, 0, 0, 0], [0, 3, 0, 4]]
+    assert found.dtype == np.float32
+    assert not weights["w"].any()
+
+
+def test_scatter_of_grouped_inputs_goes_row_by_row():
+    """Two groups of two filters; the groups keep different inputs."""
+    network = build({"w": np.zeros((4, 3), np.float32)})
+    rows = np.array([[0, 2], [1, 2]])
+    small = Compact(build({"w": np.ones((2, 2), np.float32)}).model, {"w": {0: places(1, 2), 1: rows}})  # fmt: skip
+    found = scatter(network, small, {"w": np.array([[1, 2], [3, 4]])})["w"]
+    assert found.tolist() == [[0, 0, 0], [1, 0, 2], [0, 3, 4], [0, 0, 0]]
+
+
+def places(*numbers):
+    return np.array(numbers, np.int64)
+
+
+def build(weights) -> Network:
+    b = Builder(0)
+    for name, array in weights.items():
+        b.weight(name, array)
+    return as_network(b.model(b.input(1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("trained", "wanted"),
+    [
+        ({"w": np.ones((1, 2))}, "'w' of shape (1, 2) that do not fit the compact network ([2,2])"),
+        ({"w": np.ones(2)}, "'w' of shape (2,) that do not fit the compact network ([2,2])"),
+        ({"v": np.ones(2)}, "'v' of shape (2,) that do not fit the compact network (no such weights)"),
+        ({"w": np.full((2, 2), np.nan)}, "'w' of shape (2, 2) that do not fit the compact network ([2,2])"),
+    ],
+)  # fmt: skip
+def test_weights_of_another_network_are_not_broadcast(trained, wanted):
+    network = build({"w": np.zeros((3, 4), np.float32)})
+    small = Compact(build({"w": np.ones((2, 2), np.float32)}).model, {"w": {0: places(0, 2), 1: places(1, 3)}})  # fmt: skip
+    with pytest.raises(PluginError) as caught:
+        scatter(network, small, trained)
+    assert str(caught.value) == f"the trainer gave weights {wanted} or are no finite numbers"
+
+
+def test_the_trainer_gets_the_compact_network_and_the_mask_holds(host, settings, trainer, pruned):
+    found = finetune(host, settings, TRAIN)
+    (job,) = trainer.jobs
+    for name, kept in pruned.keep.items():
+        assert job.compact.kept[f"{name}/weight"][0].tolist() == np.flatnonzero(kept).tolist()
+    before, after = pruned.masked.weights(), found.network.weights()
+    for name in before:
+        assert np.allclose(after[name], before[name] * np.float32(1.01))
+    assert found.written.model == Path("ws/rate_0.4/snapshots/_iter_3/net.onnx")
+    assert found.written.model.exists()
+
+
+def test_three_stages(host, settings, pruned):
+    report = finetune(host, settings, TRAIN).report
+    original, before, after = report.stages
+    assert original.metric.value == pruned.report.stages[0].metric.value
+    assert before.metric.value == pruned.report.stages[1].metric.value
+    assert before.macs == after.macs == pruned.report.stages[1].macs
+    assert report.facts == {"iterations": 3}
+    assert report.next == "prunus transform"
+
+
+def recipe(host, settings, trainer, **tuning):
+    finetune(host, settings, Tuning(data="test.npz", **tuning))
+    return trainer.jobs[-1].recipe
+
+
+def test_options_replace_the_recipe(host, settings, trainer, pruned):
+    found = recipe(host, settings, trainer, iterations=7, batch_size=5, learning_rate=0.5, snapshot=2)  # fmt: skip
+    assert (found.iterations, found.batch_size, found.snapshot) == (7, 5, 2)
+    assert found.learning_rate.base == 0.5
+
+
+@pytest.mark.parametrize(
+    ("epochs", "batch_size", "iterations"),
+    [(1.0, 8, 5), (2.5, 8, 12), (1.0, 64, 1), (0.01, 8, 1)],  # 40 samples
+)
+def test_epochs_become_updates(host, settings, trainer, pruned, epochs, batch_size, iterations):
+    assert recipe(host, settings, trainer, epochs=epochs, batch_size=batch_size).iterations == iterations  # fmt: skip
+
+
+def test_distilling_hands_over_the_original(host, settings, trainer, pruned):
+    finetune(host, settings, attrs.evolve(TRAIN, distill=True))
+    finetune(host, settings, TRAIN)
+    teacher, nobody = (job.teacher for job in trainer.jobs)
+    assert nobody is None
+    for name, array in teacher.weights().items():
+        assert np.array_equal(array, pruned.loaded.network.weights()[name])
+
+
+def test_nothing_pruned(host, settings):
+    with pytest.raises(UsageError) as caught:
+        finetune(host, settings, TRAIN)
+    assert str(caught.value) == "ws: nothing pruned here yet; run 'prunus prune' first"
+
+
+def test_a_mask_that_is_gone(host, settings, pruned):
+    Workspace(Path("ws")).remember("pruned", pruned.loaded.source, directory="ws/rate_0.4")
+    with pytest.raises(PlanError) as caught:
+        finetune(host, settings, TRAIN)
+    assert str(caught.value) == (
+        f"{Path('net.onnx').absolute()}: the weights hold no mask; run 'prunus prune' first"
+    )
+
+
+def test_samples(host, settings, pruned):
+    with pytest.raises(DataError) as caught:
+        finetune(host, settings, Tuning())
+    assert str(caught.value) == "no training samples: give --train-data"
+    np.savez("unlabelled.npz", x=np.zeros((4, 1, 12, 12)))
+    with pytest.raises(DataError) as caught:
+        finetune(host, settings, Tuning(data="unlabelled.npz"))
+    assert str(caught.value) == (
+        "the training samples have no labels; use --distill to imitate the original network"
+    )
+    assert finetune(host, settings, Tuning(data="unlabelled.npz", distill=True, iterations=1))
