@@ -99,7 +99,7 @@ def test_the_trainer_gets_the_compact_network_and_the_mask_holds(host, settings,
     before, after = pruned.masked.weights(), found.network.weights()
     for name in before:
         assert np.allclose(after[name], before[name] * np.float32(1.01))
-    assert found.written.model == Path("ws/rate_0.4/snapshots/_iter_3/net.onnx")
+    assert found.written.model == Path("ws/rate_0.4/snapshots/_iter_3/net.onnx").absolute()
     assert found.written.model.exists()
 
 
