@@ -19,6 +19,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _FILE = click.Path(path_type=Path)
 _PATHS = ("model", "weights", "baseline", "workspace", "solver")
+_INTERNAL = frozenset({"notes", "vendor"})
+_KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
+    "Path": ("a path in quotes", str),
+    "str": ("text in quotes", str),
+    "float": ("a number", (int, float)),
+    "int": ("a whole number", int),
+    "tuple": ("a list of names", list),
+    "Mapping": ("a table of names and values", dict),
+}
+"""First word of a setting's type -> what a TOML file must hold for it."""
 
 
 def network_options(function: F) -> F:
@@ -123,15 +133,22 @@ def _read_toml(path: Path) -> Settings:
         stored = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
-    known = {field.name for field in attrs.fields(Settings)} - {"notes", "vendor"}
-    for key in stored:
+    known = {f.name: str(f.type) for f in attrs.fields(Settings) if f.name not in _INTERNAL}
+    for key, value in stored.items():
         if key not in known:
             raise UsageError(f"{path}: unknown key '{key}'; known: {', '.join(sorted(known))}")
+        wanted, kinds = _KINDS[known[key].split(" ")[0].split("[")[0]]
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise UsageError(f"{path}: {key} = {value!r}: expected {wanted}")
     for key in _PATHS:
         if key in stored:
             stored[key] = path.parent / stored[key]
+    if "data" in stored and (path.parent / stored["data"].partition(":")[0]).exists():
+        stored["data"] = str(path.parent / stored["data"])
     if "exclude" in stored:
-        stored["exclude"] = tuple(stored["exclude"])
+        stored["exclude"] = tuple(map(str, stored["exclude"]))
+    if "options" in stored:
+        stored["options"] = {name: str(value) for name, value in stored["options"].items()}
     return Settings(**stored)
 
 

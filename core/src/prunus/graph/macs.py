@@ -24,12 +24,17 @@ def layer_macs(model: ir.Model, shapes: Shapes) -> dict[str, int]:
     """
     macs: dict[str, int] = {}
     for node in model.graph:
-        if node.op_type not in _COUNTED or node.inputs[1] is None:
+        if node.op_type not in _COUNTED:
             continue
-        weight = shapes.get(node.inputs[1].name or "")
-        if weight is None:
-            continue
-        macs[node.name or ""] = _positions(node, shapes) * int(np.prod(weight))
+        data, weight = (node.inputs[index] for index in (0, 1))
+        ends = [value.name or "" for value in (data, weight, node.outputs[0]) if value is not None]
+        if len(ends) < 3 or any(name not in shapes for name in ends):
+            continue  # its size depends on the data
+        if node.op_type == "MatMul":
+            # right for two computed values too, of which there may be one pair a head
+            macs[node.name or ""] = int(np.prod(shapes[ends[2]])) * shapes[ends[0]][-1]
+        else:
+            macs[node.name or ""] = _positions(node, shapes) * int(np.prod(shapes[ends[1]]))
     return macs
 
 
