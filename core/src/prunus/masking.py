@@ -34,10 +34,7 @@ def mask(network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.boo
             name = member.initializer
             stored = changed.get(name, weights[name])
             # large weights are copied only where something is not zero yet
-            if (
-                _zeroed(network, member)
-                and _slices(stored, member)[_index(stored, member, removed)].any()
-            ):
+            if _zeroed(network, member) and _used(stored, member)[removed].any():
                 changed[name] = stored if name in changed else stored.copy()
                 fill(changed[name], member, removed, 0.0)
     return network.with_weights(changed)
@@ -77,7 +74,7 @@ def masked_units(network: Network, grouping: Grouping) -> dict[str, NDArray[np.b
     """
     keep: dict[str, NDArray[np.bool_]] = {}
     for group in grouping.groups:
-        used = _used(network, group)
+        used = _used_units(network, group)
         if used.all():
             continue
         count = max(int(used.sum()), 1)
@@ -90,13 +87,18 @@ def masked_units(network: Network, grouping: Grouping) -> dict[str, NDArray[np.b
     return keep
 
 
-def _used(network: Network, group: Group) -> NDArray[np.bool_]:
-    """``(C,)`` whether any weight of a unit is not zero; no copy of the weights is made."""
+def _used_units(network: Network, group: Group) -> NDArray[np.bool_]:
+    """``(C,)`` whether any weight that makes or reads a unit is not zero."""
     used = np.zeros(group.size, bool)
     weights = network.weights()
     for member in group.members:
         if member.role in ("filter", "input"):
-            array = weights[member.initializer]
-            rest = tuple(axis for axis in range(array.ndim) if axis not in member.axes)
-            used |= array.any(rest).ravel()[member.positions].any(1)
+            used |= _used(weights[member.initializer], member)
+    return used
+
+
+def _used(array: NDArray[np.generic], member: Member) -> NDArray[np.bool_]:
+    """``(C,)`` whether any number of a unit is not zero; the weights are not copied."""
+    rest = tuple(axis for axis in range(array.ndim) if axis not in member.axes)
+    used: NDArray[np.bool_] = array.any(rest).ravel()[member.positions].any(1)
     return used

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -10,7 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.errors import ProofError
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.session import Session, random_inputs, with_fed_weights
 
 TOLERANCE = 1e-5
 """Largest relative error of a proof (DESIGN section 9)."""
@@ -37,19 +37,28 @@ def compare(
     inputs: Mapping[str, NDArray[np.float32]] | None = None,
     seeds: tuple[int, ...] = (0, 1),
 ) -> Proof:
-    """Run both graphs on random inputs and, where given, on real ones."""
-    sessions = Session(masked), Session(compact)
+    """Run both graphs on random inputs and, where given, on real ones.
+
+    One after the other, and neither copies its weights: they may fill most of the memory.
+    """
     batches = [random_inputs(masked, 2, seed) for seed in seeds]
     if inputs is not None:
         batches.append(dict(inputs))
     worst, where = 0.0, ""
-    for batch in batches:
-        first, second = (session.run(batch) for session in sessions)
+    for first, second in zip(_run(masked, batches), _run(compact, batches), strict=True):
         for name, array in first.items():
             error = relative_error(array, second[name])
             if not error <= worst:
                 worst, where = error, name
     return Proof(worst, where, sum(len(next(iter(batch.values()))) for batch in batches))
+
+
+def _run(
+    model: ir.Model, batches: Sequence[Mapping[str, NDArray[np.float32]]]
+) -> list[dict[str, NDArray[np.float32]]]:
+    fed, weights = with_fed_weights(model)
+    session = Session(fed)
+    return [session.run({**batch, **weights}) for batch in batches]
 
 
 def prove(

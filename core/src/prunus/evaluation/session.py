@@ -15,6 +15,9 @@ from prunus.errors import ModelError
 
 Array = NDArray[np.float32]
 
+_LARGE = 1 << 16
+"""Bytes of a weight."""
+
 
 class Session:
     """One executable graph."""
@@ -33,9 +36,14 @@ class Session:
             model = with_outputs(model, outputs)
         options = ort.SessionOptions()
         options.log_severity_level = 4
+        structure, weights = _without_weights(model)
+        self._weights = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), self._weights)
         try:
             self._session = ort.InferenceSession(
-                ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
+                ir.to_proto(structure).SerializeToString(),
+                options,
+                providers=["CPUExecutionProvider"],
             )
         except Exception as error:
             raise ModelError(f"ONNX Runtime cannot run the graph: {_first_line(error)}") from error
@@ -77,6 +85,44 @@ def with_outputs(model: ir.Model, outputs: Sequence[str]) -> ir.Model:
         changed.graph.outputs.append(value)
     drop_unused(changed)
     return changed
+
+
+def with_fed_weights(model: ir.Model) -> tuple[ir.Model, dict[str, Array]]:
+    """The same graph with large weights as inputs, and the arrays to feed.
+
+    A session of it holds no copy of them: it runs slower and needs the least memory.
+    """
+    changed = model.clone()
+    weights = _large(changed)
+    for name in weights:
+        value = changed.graph.initializers.pop(name)
+        value.const_value = None
+        if not value.is_graph_input():
+            changed.graph.inputs.append(value)
+    return changed, weights
+
+
+def _without_weights(model: ir.Model) -> tuple[ir.Model, dict[str, Array]]:
+    """The same graph with large weights kept outside, and their arrays by name."""
+    changed = model.clone()
+    weights = _large(changed)
+    for name, array in weights.items():
+        value = changed.graph.initializers[name]
+        value.const_value = ir.ExternalTensor(
+            "memory", 0, array.nbytes, ir.DataType.FLOAT, shape=ir.Shape(array.shape), name=name
+        )
+    return changed, weights
+
+
+def _large(model: ir.Model) -> dict[str, Array]:
+    """Weights worth keeping out of a serialised graph; operands that state sizes stay in."""
+    return {
+        name: np.ascontiguousarray(value.const_value.numpy())
+        for name, value in model.graph.initializers.items()
+        if value.const_value is not None
+        and value.const_value.dtype == ir.DataType.FLOAT
+        and value.const_value.nbytes >= _LARGE
+    }
 
 
 def drop_unused(model: ir.Model) -> None:
