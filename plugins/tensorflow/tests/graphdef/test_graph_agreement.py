@@ -124,6 +124,39 @@ def test_frozen_graph_on_request(tools: Any, tmp_path: Path) -> None:
     assert support.error(support.neutral(again, feed)[0], found[0]) < 1e-5
 
 
+def test_control_inputs_stay(tools: Any, tmp_path: Path) -> None:
+    """An assertion and a counter hang on the network by control inputs only."""
+    from prunus_tensorflow import graphdef
+
+    def build(tf: Any, tf1: Any) -> None:
+        w = networks.Weights(tf1, False)
+        x = tf1.placeholder(tf.float32, [None, 6, 6, 1], name="x")
+        h = tf.nn.relu(tf.nn.conv2d(x, w("c1/w", 3, 3, 1, 8), 1, "SAME"))
+        seen = tf1.get_variable("seen", [], tf.int32, tf1.zeros_initializer(), use_resource=False)
+        checked = tf1.assert_greater(tf.size(x), 0)
+        with tf.control_dependencies([checked, h.op, tf1.assign_add(seen, 1)]):
+            h = tf.reduce_mean(tf.nn.conv2d(h, w("c2/w", 3, 3, 8, 6), 1, "SAME"), [1, 2])
+        tf.matmul(h, w("f/w", 6, 2), name="out")
+
+    tools.tf.compat.v1.disable_control_flow_v2()
+    try:
+        source = tools.make(build)
+    finally:
+        tools.tf.compat.v1.enable_control_flow_v2()
+    network = graphdef.load(source)
+    masked, smaller, written = tools.halve(network, tmp_path / "half", frozen="yes")
+    assert {"Conv2D/weight", "Conv2D_1/weight"} <= set(smaller.kept)
+    assert written.model.read_text().count('input: "^') == source.model.read_text().count(
+        'input: "^'
+    )
+    feed = support.feed_for(network)
+    expected = support.neutral(masked, feed)[0]
+    found = tools.run(written.model, written.weights, ("out", "seen"), feed)
+    assert support.error(found[0], expected) < 1e-4
+    (frozen,) = [path for path in written.others if path.name.endswith(".frozen.pb")]
+    assert support.error(tools.run(frozen, None, ("out",), feed)[0], expected) < 1e-4
+
+
 def test_v1_checkpoint_in_and_out(tools: Any, tmp_path: Path) -> None:
     from prunus_tensorflow import graphdef
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import attrs
 import numpy as np
 import pytest
 
+from prunus.cli import run
 from prunus.compaction import compact
 from prunus.errors import DataError, PluginError, StaleError, UsageError
 from prunus.evaluation.data import ArrayDataset
@@ -86,7 +88,11 @@ def job(workspace: Path, source: Source | None = None, **changes: Any) -> Traini
         source = Source(native / "net.pbtxt", native / "net")
         if not source.model.exists():
             files(native)
-    network = graphdef.load(source)
+    return attrs.evolve(pruned(workspace, graphdef.load(source)), **changes)
+
+
+def pruned(workspace: Path, network: Network) -> TrainingJob:
+    """The job of a network that takes 8 x 8 images as input ``x``."""
     grouping = find_groups(network)
     rng = np.random.default_rng(1)
     keep = {g.name: choose_units(g, rng.random(g.size), g.size // 2) for g in grouping.groups}
@@ -94,7 +100,7 @@ def job(workspace: Path, source: Source | None = None, **changes: Any) -> Traini
     draw = np.random.default_rng(0)
     labels = draw.integers(0, CLASSES, 64)
     inputs = draw.standard_normal((64, 8, 8, 3)) + (labels[:, None, None, None] - 2)
-    made = TrainingJob(
+    return TrainingJob(
         masked,
         compact(masked, grouping, keep),
         RECIPE,
@@ -106,7 +112,6 @@ def job(workspace: Path, source: Source | None = None, **changes: Any) -> Traini
         0,
         lambda _: None,
     )
-    return attrs.evolve(made, **changes)
 
 
 CHECKS = trainer_checks(
@@ -358,3 +363,45 @@ def test_train_op_of_the_graph_is_enough(tmp_path: Path) -> None:
     one = job(tmp_path, source, options=options, report=seen.append)
     train.finetune(attrs.evolve(one, recipe=attrs.evolve(RECIPE, iterations=40)))
     assert seen[-1].loss < 0.8 * seen[0].loss
+
+
+def test_saved_model_trains_too(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    from prunus_tensorflow import keras_
+
+    layers = keras.layers
+    inputs = keras.Input((8, 8, 3), name="x")
+    x = layers.BatchNormalization()(layers.Conv2D(8, 3, activation="relu")(inputs))
+    x = layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(layers.Conv2D(12, 3)(x)))
+    keras.Model(inputs, x).export(tmp_path / "exported", verbose=False)
+    network = keras_.load(Source(tmp_path / "exported"))
+    seen: list[Progress] = []
+    one = attrs.evolve(pruned(tmp_path, network), report=seen.append)
+    train.finetune(attrs.evolve(one, recipe=attrs.evolve(RECIPE, iterations=40)))
+    assert seen[-1].loss < seen[0].loss
+
+
+def test_frozen_graph_through_the_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files keep their suffix, so the next step knows their kind."""
+    source = files(tmp_path, lambda: build(keep="none"), frozen=True)
+    x = np.random.default_rng(0).normal(size=(64, 8, 8, 3)).astype("f4")
+    np.savez(tmp_path / "x.npz", x=x)
+    space = ("--workspace", tmp_path / "ws", "--json")
+    data = ("--data", tmp_path / "x.npz", "--metric", "fidelity")
+
+    def command(*arguments: object) -> dict[str, Any]:
+        assert run([str(one) for one in arguments]) == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    command("prune", "--model", source.model, "--rate", 0.4, *space, *data)
+    tuned = command(
+        "finetune", "--train-data", tmp_path / "x.npz", "--trainer", "tensorflow", "--distill",
+        "--iterations", 60, *space, *data,
+    )  # fmt: skip
+    before, after = (stage["metric"]["value"] for stage in tuned["stages"][1:])
+    assert after > before
+    small = command("transform", "--output", tmp_path / "out", *space)
+    (model,) = (Path(file) for file in small["files"])
+    assert model.suffix == ".pb"
+    assert model.stat().st_size < source.model.stat().st_size

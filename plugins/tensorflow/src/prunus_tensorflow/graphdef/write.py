@@ -61,7 +61,7 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     new = copy_without(message, heavy)
     new_graph = new.graph_def if origin.kind.startswith("meta") else new
     _edit(_Change(origin, view, new_graph, cuts, slots, source), smaller)
-    model = destination.directory / (destination.name or origin.model.name)
+    model = destination.directory / _model_name(origin, destination)
     model.write_bytes(_content(origin, message, new, graph, new_graph))
     others: list[Path] = []
     weights = None
@@ -191,6 +191,12 @@ def _shape(
     if name in shapes:
         return shapes[name]
     return shape_attr(attr(view.nodes[name], "value").tensor.tensor_shape)
+
+
+def _model_name(origin: GraphOrigin, destination: Destination) -> str:
+    """The original's name, or the one given, with the suffix that tells the kind."""
+    name = destination.name or origin.model.name
+    return name if Path(name).suffix else name + origin.model.suffix
 
 
 def _checkpoint_name(origin: GraphOrigin, destination: Destination) -> str:
