@@ -89,16 +89,16 @@ def masked_units(network: Network, grouping: Grouping) -> dict[str, NDArray[np.b
 
 def _used_units(network: Network, group: Group) -> NDArray[np.bool_]:
     """``(C,)`` whether any weight that makes or reads a unit is not zero."""
-    used = np.zeros(group.size, bool)
     weights = network.weights()
-    for member in group.members:
-        if member.role in ("filter", "input"):
-            used |= _used(weights[member.initializer], member)
-    return used
+    found = [
+        _used(weights[member.initializer], member)
+        for member in group.members
+        if member.role in ("filter", "input")
+    ]
+    return np.logical_or.reduce(found) if found else np.zeros(group.size, bool)
 
 
 def _used(array: NDArray[np.generic], member: Member) -> NDArray[np.bool_]:
     """``(C,)`` whether any number of a unit is not zero; the weights are not copied."""
     rest = tuple(axis for axis in range(array.ndim) if axis not in member.axes)
-    used: NDArray[np.bool_] = array.any(rest).ravel()[member.positions].any(1)
-    return used
+    return np.asarray(array.any(rest).ravel()[member.positions].any(1))
