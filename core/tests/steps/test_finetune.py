@@ -12,9 +12,10 @@ from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Network
 from prunus.selection import choose_units
-from prunus.steps.finetune import Tuning, finetune, scatter
+from prunus.steps.finetune import Tuning, finetune, recipe_notes, scatter
 from prunus.steps.prune import prune
 from prunus.steps.workspace import Workspace
+from prunus.task import LearningRate, Recipe
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
 
@@ -139,6 +140,15 @@ def test_distilling_hands_over_the_original(host, settings, trainer, pruned):
     assert nobody is None
     for name, array in teacher.weights().items():
         assert np.array_equal(array, pruned.loaded.network.weights()[name])
+
+
+def test_a_warm_up_longer_than_the_training_is_told():
+    rate = LearningRate("constant", burn_in=100)
+    assert recipe_notes(Recipe(learning_rate=rate, iterations=100)) == ()
+    assert recipe_notes(Recipe(learning_rate=rate, iterations=99)) == (
+        "the learning rate was still rising when the training ended: burn_in=100, 99 updates; "
+        "lower burn_in in the recipe",
+    )
 
 
 def test_nothing_pruned(host, settings):

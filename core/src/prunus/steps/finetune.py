@@ -202,6 +202,17 @@ def _recipe(network: Network, tuning: Tuning, training: Dataset) -> Recipe:
     return recipe
 
 
+def recipe_notes(recipe: Recipe) -> tuple[str, ...]:
+    """What makes a recipe useless for so short a training."""
+    burn_in = recipe.learning_rate.burn_in
+    if burn_in <= recipe.iterations:
+        return ()
+    return (
+        f"the learning rate was still rising when the training ended: burn_in={burn_in}, "
+        f"{recipe.iterations} updates; lower burn_in in the recipe",
+    )
+
+
 def _measure(
     evaluator: Evaluator | None, smaller: Compact
 ) -> Callable[[Weights], Measurement] | None:
@@ -281,7 +292,7 @@ def _report(
         metric,
         stages,
         (),
-        loaded.network.notes,
+        (*loaded.network.notes, *recipe_notes(recipe)),
         files,
         "prunus transform",
         {"iterations": recipe.iterations},
