@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from prunus.analysis.suffix import keep_tensor, readers
 from prunus.evaluation.session import Session
+from prunus.graph.reading import reads
 from prunus.grouping.find import Grouping
 from prunus.groups import Group
 from prunus.task import Array
@@ -63,7 +64,7 @@ def direct_readers(
     behind: set[int] = set()
     found = []
     for node in model.graph:
-        depends = any(value is not None and id(value) in behind for value in node.inputs)
+        depends = any(id(value) in behind for _, _, value in reads(node))
         if depends or node.name in names:
             behind |= {id(value) for value in node.outputs}
         if node.name in names and not depends:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import attrs
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from prunus.analysis.sweep import compact_curves, counted
 from prunus.descriptors import Descriptor, Policy
 from prunus.evaluation.session import Session, with_outputs
 from prunus.folding import channel_means
+from prunus.graph.shapes import typed
 from prunus.groups import Group
 from prunus.hookspecs import hookimpl
 from prunus.network import Network
@@ -49,6 +51,8 @@ def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensiti
     Where removal changes neighbours (cross-channel LRN) a mask shows something else than
     removal does: such groups are measured with their channels removed.
     """
+    # values cut out as inputs and outputs must say whether they are numbers, truths or places
+    network = attrs.evolve(network, model=typed(network.model))
     groups = analysis.grouping.groups
     maskable = [group for group in groups if group.exact]
     removable = [group for group in groups if not group.exact]
@@ -152,8 +156,8 @@ class Probe:
             return []
         ratios = len(self.trials)
         feed = {
-            name: np.tile(values[name], (ratios,) + (1,) * (values[name].ndim - 1))
-            for name in self.suffix.boundary
+            name: np.tile(array, (ratios,) + (1,) * (array.ndim - 1)) if array.ndim else array
+            for name, array in ((name, values[name]) for name in self.suffix.boundary)
         }
         if self._differences is not None:
             for name, array in self._differences.run(values).items():
@@ -170,9 +174,7 @@ def _means(network: Network, analysis: Analysis, values: Sequence[str]) -> dict[
     """Mean of every masked value, shaped like its label tensor without batch."""
     labels = analysis.grouping.labelling.values
     inputs = {value.name for value in network.model.graph.inputs}
-    wanted = tuple(
-        value for value in values if value not in inputs and max(labels[value].shape) > 1
-    )
+    wanted = tuple(value for value in values if value not in inputs and labels[value].size > 1)
     if not wanted:
         return {}
     found = channel_means(network, analysis.grouping, wanted, analysis.evaluator.calibration())

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.evaluation.session import drop_unused
+from prunus.graph.reading import reads
 from prunus.grouping.find import Grouping
 from prunus.groups import Group
 
@@ -153,7 +154,7 @@ def _suffix(model: ir.Model, given: tuple[str, ...], masked: tuple[str, ...]) ->
     behind = {id(value) for value in graph.inputs if value.name in starts}
     inside = []
     for node in graph:
-        if any(value is not None and id(value) in behind for value in node.inputs):
+        if any(id(value) in behind for _, _, value in reads(node)):
             behind |= {id(value) for value in node.outputs}
             inside.append(node)
     for value in [v for v in graph.outputs if id(v) not in behind]:
@@ -169,15 +170,16 @@ def _detach(graph: ir.Graph, inside: Iterable[ir.Node], behind: set[int]) -> tup
     inputs = {id(value) for value in graph.inputs}
     fed: dict[int, ir.Value] = {}
     for node in inside:
-        for index, value in enumerate(node.inputs):
-            if value is None or id(value) in behind or value.is_initializer() or _is_probe(value):
+        for reader, index, value in list(reads(node)):
+            if id(value) in behind or value.is_initializer() or _is_probe(value):
                 continue
             if id(value) in inputs:
                 fed.setdefault(id(value), value)
                 continue
             if id(value) not in fed:
-                fed[id(value)] = ir.Value(name=value.name, type=ir.TensorType(ir.DataType.FLOAT))
-            node.replace_input_with(index, fed[id(value)])
+                kind = value.type or ir.TensorType(ir.DataType.FLOAT)
+                fed[id(value)] = ir.Value(name=value.name, type=kind)
+            reader.replace_input_with(index, fed[id(value)])
     for node in graph:
         for value in node.outputs:
             if id(value) in fed:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from prunus.errors import ModelError
+from prunus.graph.reading import inside
 
 Array = NDArray[np.float32]
 
@@ -127,16 +128,34 @@ def _large(model: ir.Model) -> dict[str, Array]:
 
 def drop_unused(model: ir.Model) -> None:
     """Remove nodes and initializers no output depends on, in place."""
+    found = [(node, inner) for node in model.graph for inner in inside(node)]
     RemoveUnusedNodesPass()(model)
+    gone = [inner for node, inner in found if node.graph is None]
+    if gone:
+        # what the sub-graphs of removed nodes read from outside may be unused now
+        for inner in gone:
+            for index in range(len(inner.inputs)):
+                inner.replace_input_with(index, None)
+        drop_unused(model)
 
 
 def random_inputs(model: ir.Model, count: int, seed: int) -> dict[str, Array]:
-    """Standard normal inputs ``(count, ...)`` for every graph input."""
+    """Standard normal inputs ``(count, ...)`` for every graph input.
+
+    Raises:
+        ModelError: an input takes something else than float32 numbers.
+    """
     draw = np.random.default_rng(seed)
+    inputs = [value for value in model.graph.inputs if value.name not in model.graph.initializers]
+    for value in inputs:
+        if value.dtype not in (None, ir.DataType.FLOAT):
+            raise ModelError(
+                f"input '{value.name}' takes {value.dtype.name.lower()} numbers, and only float32 "
+                "can be drawn or measured; cut the model behind what turns them into float32"
+            )
     return {
         value.name or "": draw.standard_normal((count, *_sample_shape(value))).astype(np.float32)
-        for value in model.graph.inputs
-        if value.name not in model.graph.initializers
+        for value in inputs
     }
 
 

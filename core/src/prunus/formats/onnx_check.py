@@ -55,6 +55,30 @@ def check_numbers(path: Path, model: ir.Model) -> None:
             raise ModelError(f"{path}: initializer '{name}' holds NaN or infinite numbers")
 
 
+def check_types(path: Path, model: ir.Model) -> None:
+    """Inputs and weights are float32, which the folded numbers and every sample are.
+
+    Raises:
+        ModelError: names what is of half or double precision.
+    """
+    found = [("input", value) for value in model.graph.inputs]
+    found += [
+        ("initializer", value) for value in model.graph.initializers.values() if _large(value)
+    ]
+    for what, value in found:
+        kind = value.dtype
+        if kind is not None and kind.is_floating_point() and kind != ir.DataType.FLOAT:
+            raise ModelError(
+                f"{path}: {what} '{value.name}' is {kind.name.lower()}; "
+                "convert the model to float32"
+            )
+
+
+def _large(value: ir.Value) -> bool:
+    """Weights of layers; single numbers of other types are operands."""
+    return value.shape is not None and len(value.shape) > 1
+
+
 def checked_shape(path: Path, text: str, value: ir.Value) -> list[int]:
     """Sizes given by the user for an input: as many axes, no fixed size contradicted.
 

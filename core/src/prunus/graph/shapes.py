@@ -48,6 +48,12 @@ def infer_shapes(model: ir.Model) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def typed(model: ir.Model) -> ir.Model:
+    """The same graph with the element type of every value, where it can be told."""
+    step = ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)
+    return step(model.clone()).model
+
+
 def _values(model: ir.Model) -> list[ir.Value]:
     graph = model.graph
     produced = [output for node in graph for output in node.outputs]
