@@ -282,9 +282,19 @@ def test_only_pjreddies_networks(make: Make, capsys: pytest.CaptureFixture[str])
     )
 
 
-def test_only_networks_with_a_loss(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    HEADS["none"] = LAST.format(2)
-    make("none")
+@pytest.mark.parametrize(
+    "layers",
+    [
+        LAST.format(2),
+        "[connected]\noutput=12\nactivation=linear\n[detection]\nclasses=2\nside=1\nnum=2\n"
+        "coords=4\nrescore=1\n",
+    ],
+)
+def test_only_networks_with_a_loss_of_the_program(
+    layers: str, make: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HEADS, "other", layers)
+    make("other")
     assert _error(capsys).endswith(
         "tiny.cfg: trainer darknet trains networks that end in [yolo], [region] or [softmax]: "
         "use --trainer torch"

@@ -18,12 +18,16 @@ from prunus.errors import PluginError, UsageError
 from prunus.interrupt import deferred
 from prunus.network import Network, Source
 from prunus.training import Progress, TrainingJob, Weights
+from prunus_darknet.box_head import heads_of
 from prunus_darknet.data import ListedImages
 from prunus_darknet.dialect import PJREDDIE
 from prunus_darknet.program import Line, Program, find_program, parse_line, running
 from prunus_darknet.read import Origin, load
 from prunus_darknet.recipe import losses_of
 from prunus_darknet.train_files import TrainFiles, files_of
+
+TRAINED = frozenset({"yolo", "region"})
+"""Box layers of ``detector train``; paths of ``yolo train`` for [detection] are compiled in."""
 
 
 def finetune(job: TrainingJob) -> Weights:
@@ -66,7 +70,8 @@ def _check(job: TrainingJob) -> None:
             f"another line ({origin.dialect.normalization}: {origin.dialect.reason}): "
             "use --trainer torch"
         )
-    if not losses_of(job.network):
+    kinds = {head.kind for head in heads_of(job.network)}
+    if not kinds <= TRAINED or not losses_of(job.network):
         raise UsageError(
             f"{origin.cfg.path}: trainer darknet trains networks that end in [yolo], [region] or "
             "[softmax]: use --trainer torch"
