@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from prunus.errors import DataError
+from prunus_caffe.datasets.images import resize
 from prunus_caffe.datasets.layer import open_layer
 from prunus_caffe.datasets.transform import Transform
 from prunus_caffe.schema import message
@@ -130,25 +131,115 @@ def test_mirrored_half_of_the_time(images):
     assert 70 < sum(flips) < 130
 
 
+def test_old_layers_state_the_transformation_in_their_data_param(tmp_path, images):
+    write_lmdb(tmp_path / "old", images)
+    text = 'layers { name: "d" type: DATA top: "data" top: "label" data_param { source: "old" backend: LMDB batch_size: 2 scale: 0.5 crop_size: 8 mirror: true } }'
+    data = open_layer(layer(tmp_path, text), tmp_path)
+    assert (data.transform.scale, data.transform.crop, data.transform.mirror) == (0.5, (8, 8), True)
+    assert data.read(np.array([0]), None).inputs["data"].shape == (1, 3, 8, 8)
+
+
+@pytest.mark.parametrize(("param", "channels"), [("", 1), ("force_color: true", 3), ("force_gray: true", 1)])
+def test_encoded_images_keep_their_channels_unless_told(tmp_path, images, param, channels):
+    database = tmp_path / f"grey{channels}{len(param)}"
+    buffer = io.BytesIO()
+    Image.fromarray(images[0, 0]).save(buffer, "PNG")
+    with lmdb.open(str(database), map_size=1 << 20) as opened, opened.begin(write=True) as writer:
+        datum = message("Datum")(data=buffer.getvalue(), encoded=True, label=1)
+        writer.put(b"0", datum.SerializeToString())
+    text = DATA.format(param).replace('"db"', f'"{database.name}"')
+    batch = open_layer(layer(tmp_path, text), tmp_path).read(np.array([0]), None)
+    assert np.array_equal(batch.inputs["data"][0], np.repeat(images[:1, 0], channels, 0))
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("size", [(5, 6), (9, 24), (31, 7), (10, 12), (1, 1)])
+def test_resize_equals_opencv(images, size):
+    cv2 = pytest.importorskip("cv2")
+    for image in images:
+        wanted = cv2.resize(image.transpose(1, 2, 0), size[::-1], interpolation=cv2.INTER_LINEAR)
+        found = resize(image, size).transpose(1, 2, 0).astype(int)
+        assert np.abs(found - wanted).max() <= 1
+
+
+def in_caffe(folder, caffe, text, phase="TEST"):
+    """First batch of a data layer in real Caffe."""
+    (folder / "net.prototxt").write_text(text)
+    code = (
+        "import caffe, numpy as np\n"
+        "caffe.set_random_seed(1)\n"
+        f"net = caffe.Net(r'{folder}/net.prototxt', caffe.{phase})\n"
+        "net.forward()\n"
+        f"np.savez(r'{folder}/out.npz', data=net.blobs['data'].data, label=net.blobs['label'].data)\n"
+    )
+    subprocess.run([caffe, "-c", code], check=True, capture_output=True)
+    return np.load(folder / "out.npz")
+
+
+def written_mean(folder):
+    mean = np.random.default_rng(3).random((3, 10, 12)).astype(np.float32) * 100
+    blob = message("BlobProto")(num=1, channels=3, height=10, width=12, data=mean.ravel().tolist())
+    (folder / "mean.binaryproto").write_bytes(blob.SerializeToString())
+    return f'{folder}/mean.binaryproto'
+
+
 @pytest.mark.caffe
 def test_batches_equal_real_caffe(tmp_path, images, caffe):
     """TEST-phase batches of a real Data layer: crop, mean image, scale."""
     write_lmdb(tmp_path / "real", images)
-    mean = np.random.default_rng(3).random((3, 10, 12)).astype(np.float32) * 100
-    blob = message("BlobProto")(num=1, channels=3, height=10, width=12, data=mean.ravel().tolist())
-    (tmp_path / "mean.binaryproto").write_bytes(blob.SerializeToString())
-    text = DATA.format(
-        f'crop_size: 7 scale: 0.25 mean_file: "{tmp_path}/mean.binaryproto"'
-    ).replace('"db"', f'"{tmp_path}/real"').replace("batch_size: 2", "batch_size: 7")
-    (tmp_path / "net.prototxt").write_text(text)
-    code = (
-        "import caffe, numpy as np\n"
-        f"net = caffe.Net(r'{tmp_path}/net.prototxt', caffe.TEST)\n"
-        "net.forward()\n"
-        f"np.savez(r'{tmp_path}/out.npz', data=net.blobs['data'].data, label=net.blobs['label'].data)\n"
-    )
-    subprocess.run([caffe, "-c", code], check=True, capture_output=True)
-    found = np.load(tmp_path / "out.npz")
+    text = DATA.format(f'crop_size: 7 scale: 0.25 mean_file: "{written_mean(tmp_path)}"')
+    text = text.replace('"db"', f'"{tmp_path}/real"').replace("batch_size: 2", "batch_size: 7")
+    found = in_caffe(tmp_path, caffe, text)
     batch = open_layer(layer(tmp_path, text), tmp_path).read(np.arange(7), None)
     assert np.allclose(batch.inputs["data"], found["data"], atol=1e-4)
+    assert batch.labels.tolist() == found["label"].tolist()
+
+
+@pytest.mark.caffe
+def test_training_batches_of_real_caffe_are_among_ours(tmp_path, images, caffe):
+    """Random crop and mirroring in TRAIN: each of Caffe's samples is one that we can draw, and the
+    draws of both reach many places."""
+    write_lmdb(tmp_path / "train", np.concatenate([images] * 8))
+    text = DATA.format(f'crop_size: 9 mirror: true scale: 0.5 mean_file: "{written_mean(tmp_path)}"')
+    text = text.replace('"db"', f'"{tmp_path}/train"').replace("batch_size: 2", "batch_size: 56")
+    found = in_caffe(tmp_path, caffe, text, "TRAIN")
+    data = open_layer(layer(tmp_path, text), tmp_path)
+    ours = [data.read(np.arange(56), np.random.default_rng(seed)).inputs["data"] for seed in range(200)]
+    places = []
+    for number in range(56):
+        drawn = np.stack([batch[number] for batch in ours])
+        assert len({one.tobytes() for one in drawn}) == 16  # 2 · 4 places, two directions
+        errors = np.abs(drawn - found["data"][number]).max((1, 2, 3))
+        assert errors.min() <= 1e-4
+        places.append(found["data"][number].tobytes())
+    assert len(set(places)) > 30
+
+
+@pytest.mark.caffe
+def test_image_lists_equal_real_caffe(tmp_path, images, caffe):
+    for number, image in enumerate(images):
+        Image.fromarray(image[::-1].transpose(1, 2, 0)).save(tmp_path / f"{number}.png")
+    (tmp_path / "list.txt").write_text("".join(f"{n}.png {n % 4}\n" for n in range(7)))
+    text = (
+        'layer { name: "d" type: "ImageData" top: "data" top: "label" transform_param { crop_size: 6 mean_value: 9 }'
+        f' image_data_param {{ source: "{tmp_path}/list.txt" root_folder: "{tmp_path}/" batch_size: 7'
+        " new_height: 8 new_width: 15 } }"
+    )
+    found = in_caffe(tmp_path, caffe, text)
+    batch = open_layer(layer(tmp_path, text), tmp_path).read(np.arange(7), None)
+    assert np.abs(batch.inputs["data"] - found["data"]).max() <= 1  # of 255, from the resizing
+    assert batch.labels.tolist() == found["label"].tolist()
+
+
+@pytest.mark.caffe
+def test_hdf5_equals_real_caffe(tmp_path, caffe):
+    h5py = pytest.importorskip("h5py")
+    rows = np.random.default_rng(1).standard_normal((5, 2, 3, 3)).astype(np.float32)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"], file["label"] = rows, np.arange(5, dtype=np.float32)
+    (tmp_path / "files.txt").write_text(f"{tmp_path}/a.h5\n")
+    text = f'layer {{ name: "d" type: "HDF5Data" top: "data" top: "label" hdf5_data_param {{ source: "{tmp_path}/files.txt" batch_size: 5 }} }}'
+    found = in_caffe(tmp_path, caffe, text)
+    batch = open_layer(layer(tmp_path, text), tmp_path).read(np.arange(5), None)
+    assert np.array_equal(batch.inputs["data"], found["data"])
     assert batch.labels.tolist() == found["label"].tolist()

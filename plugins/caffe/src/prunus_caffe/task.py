@@ -10,7 +10,7 @@ import numpy as np
 from prunus.errors import DataError
 from prunus.network import Network, Source
 from prunus.task import Dataset, Metric, Task
-from prunus_caffe.datasets.layer import READ, LayerData, batch_size, open_layer
+from prunus_caffe.datasets.layer import READ, LayerData, batch_size, open_layer, transformation
 from prunus_caffe.datasets.readers import open_lmdb
 from prunus_caffe.datasets.transform import Transform, transform_of
 from prunus_caffe.origin import Origin
@@ -84,8 +84,9 @@ def open_spec(spec: str, network: Network, training: bool) -> Dataset | None:
     if not layers:
         plain = Transform(1.0, (0, 0), False, np.zeros((1, 1, 1), np.float32))
         return LayerData(name, reader, plain, True, spec)
-    chosen = transform_of(layers[-1].name, layers[-1].params, channels, Path())
-    return LayerData(name, reader, chosen, True, f"{spec}|{layers[-1].params.transform_param}")
+    own = transformation(layers[-1])
+    chosen = transform_of(layers[-1].name, own, channels, Path())
+    return LayerData(name, reader, chosen, True, f"{spec}|{own}")
 
 
 def _opener(net: NetRecord, phase: str) -> Callable[[], Dataset] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -21,6 +22,7 @@ from prunus_caffe.datasets.readers import (
 )
 from prunus_caffe.datasets.transform import Transform, transform_of
 from prunus_caffe.records import LayerRecord
+from prunus_caffe.schema import message
 
 READ = frozenset({"Data", "ImageData", "HDF5Data"})
 """Layer types that name their samples; the others are fed from outside."""
@@ -83,9 +85,27 @@ def open_layer(layer: LayerRecord, base: Path) -> LayerData:
     if not len(reader):
         raise DataError(f"{_source(layer)}: no samples (layer '{layer.name}')")
     channels = reader.sample(0)[0].shape[0]
-    transform = transform_of(layer.name, layer.params, channels, base)
-    wording = f"{layer.type}|{_source(layer)}|{layer.params.transform_param}"
+    chosen = transformation(layer)
+    transform = transform_of(layer.name, chosen, channels, base)
+    wording = f"{layer.type}|{_source(layer)}|{chosen}"
     return LayerData(layer.tops[0], reader, transform, len(layer.tops) > 1, wording)
+
+
+def transformation(layer: LayerRecord) -> Any:
+    """TransformationParameter of a data layer.
+
+    Old layers have these fields in ``data_param`` or ``image_data_param`` (Caffe's
+    ``UpgradeNetDataTransformation``).
+    """
+    chosen = message("TransformationParameter")()
+    chosen.CopyFrom(layer.params.transform_param)
+    if layer.v1 and layer.type in ("Data", "ImageData"):
+        data = layer.type == "Data"
+        old = layer.params.data_param if data else layer.params.image_data_param
+        for name in ("scale", "mean_file", "crop_size", "mirror"):
+            if old.HasField(name):
+                setattr(chosen, name, getattr(old, name))
+    return chosen
 
 
 def _reader(layer: LayerRecord, base: Path) -> Reader:
@@ -95,7 +115,9 @@ def _reader(layer: LayerRecord, base: Path) -> Reader:
         if params.data_param.backend == 0 and not (path / "data.mdb").exists():
             # LEVELDB is the field's default
             raise refused_leveldb(path, layer.name)
-        return open_lmdb(path, layer.name)
+        chosen = params.transform_param
+        forced = chosen.force_color or chosen.force_gray
+        return open_lmdb(path, layer.name, bool(chosen.force_color) if forced else None)
     if layer.type == "ImageData":
         chosen = params.image_data_param
         size = (chosen.new_height, chosen.new_width) if chosen.new_height else None

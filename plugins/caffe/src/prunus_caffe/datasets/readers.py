@@ -31,9 +31,15 @@ class Reader(Protocol):
 
 @attrs.frozen(eq=False, slots=False)
 class LmdbReader:
-    """A Data layer with backend LMDB: one serialized Datum an entry, in key order."""
+    """A Data layer with backend LMDB: one serialized Datum an entry, in key order.
+
+    Attributes:
+        path: The database.
+        color: What encoded images become: three channels, one, or ``None`` for as they are.
+    """
 
     path: Path
+    color: bool | None = None
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -47,7 +53,7 @@ class LmdbReader:
             datum.ParseFromString(stored)
         except DecodeError as error:
             raise DataError(f"{self.path}: entry {position} is not a Caffe Datum") from error
-        return _image(datum, f"{self.path} entry {position}"), int(datum.label)
+        return _image(datum, self.color, f"{self.path} entry {position}"), int(datum.label)
 
     @cached_property
     def _keys(self) -> list[bytes]:
@@ -68,9 +74,9 @@ def _environment(path: Path) -> Any:
         raise DataError(f"{path}: not a readable LMDB ({error})") from error
 
 
-def _image(datum: Any, name: str) -> NDArray[np.generic]:
+def _image(datum: Any, color: bool | None, name: str) -> NDArray[np.generic]:
     if datum.encoded:
-        return decode(datum.data, True, None, name)
+        return decode(datum.data, color, None, name)
     shape = (datum.channels, datum.height, datum.width)
     stored: NDArray[np.generic] = (
         np.frombuffer(datum.data, np.uint8)
@@ -82,7 +88,7 @@ def _image(datum: Any, name: str) -> NDArray[np.generic]:
     return stored.reshape(shape)
 
 
-def open_lmdb(path: Path, layer: str) -> LmdbReader:
+def open_lmdb(path: Path, layer: str, color: bool | None = None) -> LmdbReader:
     """An LMDB directory.
 
     Raises:
@@ -95,7 +101,7 @@ def open_lmdb(path: Path, layer: str) -> LmdbReader:
         )
     if path.is_dir() and (path / "CURRENT").exists():
         raise refused_leveldb(path, layer)
-    return LmdbReader(path)
+    return LmdbReader(path, color)
 
 
 def refused_leveldb(path: Path, layer: str) -> DataError:

@@ -67,19 +67,18 @@ class Transform:
         return self.mean[window]
 
 
-def transform_of(layer: str, params: Any, channels: int, base: Path) -> Transform:
-    """Read transform_param (or the fields data_param had before it).
+def transform_of(layer: str, chosen: Any, channels: int, base: Path) -> Transform:
+    """Read a TransformationParameter.
 
     Args:
         layer: Layer name, for messages.
-        params: LayerParameter.
+        chosen: The parameter.
         channels: Channels of the images.
         base: Directory that relative paths start from.
 
     Raises:
         DataError: a mean file is missing or broken, or mean values do not fit.
     """
-    chosen = params.transform_param
     values = list(chosen.mean_value)
     if values and chosen.mean_file:
         raise DataError(f"layer '{layer}': give mean_file or mean_value, not both")
