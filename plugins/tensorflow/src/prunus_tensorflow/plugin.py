@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FORMAT = "tensorflow"
 TRAINER = "tensorflow"
 TRAIN_FUNCTION = "train-fn"
+DECAY = "decay"
 
 
 @hookimpl
@@ -39,6 +40,7 @@ def prunus_register() -> Iterable[Descriptor]:
             options={
                 TRAIN_FUNCTION: "FILE.py:function or module:function that trains the compact "
                 "low-level graph [cross entropy, or --distill]",
+                DECAY: "cosine: the learning rate falls to zero until the last update [it stays]",
             },
         ),
     )

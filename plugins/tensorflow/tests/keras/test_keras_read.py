@@ -63,7 +63,7 @@ def test_opaque_layers_are_barriers(tmp_path: Path) -> None:
     options = {"custom_objects": str(tmp_path / "own.py")}
     network = keras_.load(Source(path, None, options))
     assert network.notes == (
-        "layer 'own_scale' of type 'Scale': its class is 'Scale' of prunus_custom_own, not one of "
+        "layer 'own_scale' of type 'Scale': its class is 'Scale' of prunus_user_own, not one of "
         "Keras; it stays as it is",
         "layer 'waving' of type 'Conv2D': its activation 'wave' is not known; it stays as it is",
     )

@@ -111,6 +111,9 @@ def test_compiled_optimizer_and_schedule_are_kept(tmp_path: Path) -> None:
     own = attrs.evolve(recipe, iterations=2, learning_rate=LearningRate(base=0.003))
     train.finetune(attrs.evolve(one, recipe=own))
     assert [p.learning_rate for p in seen] == pytest.approx([0.003, 0.003])
+    seen.clear()
+    train.finetune(attrs.evolve(one, recipe=own, options={"decay": "cosine"}))
+    assert [p.learning_rate for p in seen] == pytest.approx([0.0015, 0.0])
 
 
 @pytest.mark.parametrize("softmax", [True, False])
@@ -136,9 +139,8 @@ def test_refusals_name_what_to_do(tmp_path: Path) -> None:
     low = attrs.evolve(one.training, labels=np.full(64, 7))
     with pytest.raises(DataError, match=r"^a training label is 7, and the model has classes 0 to"):
         train.finetune(attrs.evolve(one, training=low))
-    graph = attrs.evolve(one, network=attrs.evolve(one.network, origin=None))
-    with pytest.raises(UsageError, match="use --trainer torch"):
-        train.finetune(graph)
+    with pytest.raises(UsageError, match="^--train-fn trains low-level graphs; a Keras model"):
+        train.finetune(attrs.evolve(one, options={"train-fn": "own.py:train"}))
     fast = attrs.evolve(one.recipe, learning_rate=LearningRate(base=1e30))
     model = classifier("mean_squared_error", softmax=False, optimizer="sgd")
     with pytest.raises(UsageError, match="training diverged at iteration"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -297,6 +298,21 @@ def test_refusals_name_what_to_do(own: Path, tmp_path: Path) -> None:
         train.finetune(attrs.evolve(one, recipe=fast))
     with pytest.raises(UsageError, match="read from TensorFlow's files"):
         train.finetune(attrs.evolve(one, network=attrs.evolve(one.network, origin=None)))
+
+
+def test_rate_falls_along_a_cosine_and_resumes(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    options = {"decay": "cosine"}
+    whole = train.finetune(job(tmp_path, options=options, report=seen.append))
+    rates = [0.005 * (1 + math.cos(math.pi * done / 12)) for done in range(12)]
+    assert [p.learning_rate for p in seen] == pytest.approx(rates, rel=1e-5)
+    for path in sorted(tmp_path.glob("tensorflow_*.npz"))[1:]:
+        path.unlink()
+    resumed = train.finetune(job(tmp_path, options=options, resume=True))
+    for name, array in whole.items():
+        assert np.allclose(array, resumed[name], rtol=1e-5, atol=1e-7)
+    with pytest.raises(UsageError, match="^--decay linear: only 'cosine' is known; without it"):
+        train.finetune(job(tmp_path, options={"decay": "linear"}))
 
 
 def test_batch_size_of_the_graph_is_asked_for(tmp_path: Path) -> None:

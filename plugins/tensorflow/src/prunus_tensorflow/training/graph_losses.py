@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from prunus.errors import DataError, UsageError
-from prunus.task import Batch, Recipe
+from prunus.task import Batch
 from prunus_tensorflow.runtime import tensorflow
 from prunus_tensorflow.training.graph_batches import full_name
 from prunus_tensorflow.training.graph_session import CompactGraph
+from prunus_tensorflow.training.graph_update import Update
 from prunus_tensorflow.training.imitation import distance, divergence
 from prunus_tensorflow.training.labels import check_classes, labels_of
 from prunus_tensorflow.training.samples import Targets
@@ -18,7 +19,7 @@ TrainFunction = Callable[..., None]
 """``train(session, graph, batches, step)``; the contract is in the README."""
 
 
-def cross_entropy(compact: CompactGraph, recipe: Recipe) -> tuple[TrainFunction, Targets]:
+def cross_entropy(compact: CompactGraph, update: Update) -> tuple[TrainFunction, Targets]:
     """Softmax cross entropy of the graph's one output, and the labels it takes.
 
     Raises:
@@ -52,16 +53,15 @@ def cross_entropy(compact: CompactGraph, recipe: Recipe) -> tuple[TrainFunction,
         loss = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(labels=wanted, logits=flat)
         )
-        update = _update(compact, recipe, loss)
+        rate, apply = update.of(loss)
         for feed, labels in batches:
-            value, _ = session.run([loss, update], {**feed, wanted: labels})
-            step(value)
+            step(*session.run([loss, rate, apply], {**feed, wanted: labels})[:2])
 
     return train, targets
 
 
 def imitation(
-    compact: CompactGraph, recipe: Recipe, teacher: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    compact: CompactGraph, update: Update, teacher: Callable[[Mapping[str, Any]], Mapping[str, Any]]
 ) -> tuple[TrainFunction, Targets]:
     """Distance of every output to the original network's; needs no labels.
 
@@ -69,7 +69,7 @@ def imitation(
 
     Args:
         compact: The graph.
-        recipe: How to update.
+        update: How to update.
         teacher: Inputs by name -> the original network's outputs by name.
     """
     names = compact.origin.outputs
@@ -87,39 +87,12 @@ def imitation(
             measure = divergence if _is_softmax(graph, name) else distance
             total += tf.reduce_mean(measure(goal, found))
             wanted.append(goal)
-        update = _update(compact, recipe, total)
+        rate, apply = update.of(total)
         for feed, goals in batches:
-            value, _ = session.run(
-                [total, update], {**feed, **dict(zip(wanted, goals, strict=True))}
-            )
-            step(value)
+            given = {**feed, **dict(zip(wanted, goals, strict=True))}
+            step(*session.run([total, rate, apply], given)[:2])
 
     return train, targets
-
-
-def _update(compact: CompactGraph, recipe: Recipe, loss: Any) -> Any:
-    """One update of all trainable variables by the recipe's solver."""
-    v1 = tensorflow().compat.v1
-    rate = recipe.learning_rate.base
-    solvers = {
-        "SGD": lambda: v1.train.MomentumOptimizer(rate, recipe.momentum),
-        "Nesterov": lambda: v1.train.MomentumOptimizer(rate, recipe.momentum, use_nesterov=True),
-        "Adam": lambda: v1.train.AdamOptimizer(
-            rate, recipe.momentum, recipe.momentum2, recipe.delta
-        ),
-    }
-    if recipe.solver not in solvers or recipe.learning_rate.policy != "fixed":
-        raise UsageError(
-            f"graphs are trained by {', '.join(solvers)} with a fixed rate, the recipe says "
-            f"{recipe.solver}, {recipe.learning_rate.policy}: give --train-fn"
-        )
-    factors = {compact.holders[n]: recipe.decay_mult.get(n, 1.0) for n in compact.holders}
-    decay = [
-        recipe.weight_decay * factors.get(variable.op.name, 1.0) * v1.nn.l2_loss(variable)
-        for variable in v1.trainable_variables()
-    ]
-    total = loss + sum(decay) if recipe.weight_decay else loss
-    return solvers[recipe.solver]().minimize(total)
 
 
 def _scores(graph: Any, name: str) -> Any:

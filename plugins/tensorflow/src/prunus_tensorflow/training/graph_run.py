@@ -23,10 +23,12 @@ from prunus_tensorflow.training.course import Course
 from prunus_tensorflow.training.graph_batches import Feed, GraphBatches, settings_of
 from prunus_tensorflow.training.graph_losses import TrainFunction, cross_entropy, imitation
 from prunus_tensorflow.training.graph_session import CompactGraph, opened
+from prunus_tensorflow.training.graph_update import Update
 from prunus_tensorflow.training.labels import labels_of
+from prunus_tensorflow.training.options import falls, train_function
 from prunus_tensorflow.training.samples import Batches, Targets
 from prunus_tensorflow.training.snapshot import Snapshot, job_digest, newest, save
-from prunus_tensorflow.user_code import Reference, reference
+from prunus_tensorflow.user_code import Reference
 
 
 def run(job: TrainingJob, origin: GraphOrigin) -> Weights:
@@ -39,7 +41,9 @@ def run(job: TrainingJob, origin: GraphOrigin) -> Weights:
         PluginError: the user's function failed (its own words and line).
         KeyboardInterrupt: Ctrl-C, after a snapshot was saved.
     """
-    own = _own(job)
+    own = train_function(job.options)
+    if own is not None and job.teacher is not None:
+        raise UsageError(f"--{TRAIN_FUNCTION} and --distill are two ways to train: give one")
     with opened(job, origin) as compact, deferred() as interrupted:
         function, targets = _function(job, compact, own)
         batches = Batches(job, tuple(origin.inputs), targets)
@@ -129,27 +133,15 @@ class _Training:
             raise
 
 
-def _own(job: TrainingJob) -> Reference | None:
-    """The user's function, if one was named."""
-    text = job.options.get(TRAIN_FUNCTION)
-    if text is None:
-        return None
-    found = reference(text)
-    if found is None:
-        raise UsageError(f"--{TRAIN_FUNCTION} {text}: write FILE.py:function or module:function")
-    if job.teacher is not None:
-        raise UsageError(f"--{TRAIN_FUNCTION} and --distill are two ways to train: give one")
-    return found
-
-
 def _function(
     job: TrainingJob, compact: CompactGraph, own: Reference | None
 ) -> tuple[TrainFunction, Targets]:
     if own is not None:
         return own.load(), labels_of
+    update = Update(compact, job.recipe, decay=falls(job.options))
     if job.teacher is not None:
-        return imitation(compact, job.recipe, Session(job.teacher.model).run)
-    return cross_entropy(compact, job.recipe)
+        return imitation(compact, update, Session(job.teacher.model).run)
+    return cross_entropy(compact, update)
 
 
 def _call(function: TrainFunction, training: _Training, own: Reference | None) -> None:

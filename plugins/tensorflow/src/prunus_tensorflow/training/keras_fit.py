@@ -28,6 +28,7 @@ from prunus_tensorflow.training.objective import (
     label_targets,
 )
 from prunus_tensorflow.training.optimizer import optimizer_for
+from prunus_tensorflow.training.options import falls, train_function
 from prunus_tensorflow.training.samples import Batches, Targets
 from prunus_tensorflow.training.snapshot import Snapshot, job_digest, newest, save
 
@@ -114,7 +115,7 @@ class _Run:
 
 
 def _prepare(job: TrainingJob, origin: KerasOrigin) -> _Run:
-    if TRAIN_FUNCTION in job.options:
+    if train_function(job.options) is not None:
         raise UsageError(
             f"--{TRAIN_FUNCTION} trains low-level graphs; a Keras model has its compiled loss and "
             "optimizer"
@@ -122,7 +123,8 @@ def _prepare(job: TrainingJob, origin: KerasOrigin) -> _Run:
     # compiled anew without the user's metrics: they cost time, and those of old .h5 files fail
     model, original = model_of(job.network, job.compact, compiled=False), origin.model
     inputs = [symbol._keras_history.operation.name for symbol in origin.model.inputs]
-    optimizer = optimizer_for(original, job.recipe, _stated_rate(job.network))
+    stated = _stated_rate(job.network)
+    optimizer = optimizer_for(original, job.recipe, stated, decay=falls(job.options))
     targets: Targets
     if job.teacher is not None:
         teacher = model_of(job.teacher, compiled=False)
@@ -158,9 +160,10 @@ def _fit(run: _Run, course: Course) -> None:
         def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
             if (batch + 1) % recipe.accumulate:
                 return
-            rate = learning_rate(run.model.optimizer) or recipe.learning_rate.base
+            rate = learning_rate(run.model.optimizer)
+            loss = float((logs or {}).get("loss", math.nan))
             try:
-                course.advance(float((logs or {}).get("loss", math.nan)), rate)
+                course.advance(loss, recipe.learning_rate.base if rate is None else rate)
             except BaseException as error:
                 run.error = error
                 raise

@@ -8,13 +8,17 @@ from prunus.task import Recipe
 from prunus_tensorflow.keras_.recipe import learning_rate
 
 
-def optimizer_for(model: Any, recipe: Recipe, network_rate: float | None) -> Any:
+def optimizer_for(
+    model: Any, recipe: Recipe, network_rate: float | None, *, decay: bool = False
+) -> Any:
     """A fresh optimizer.
 
     Args:
         model: The model to train, compiled or not.
         recipe: The recipe; its base learning rate may be the user's.
         network_rate: The rate the files state: a schedule is kept while the recipe agrees.
+        decay: Let the rate fall along a cosine to zero at the last update (SGDR, Loshchilov and
+            Hutter, ICLR 2017, without restarts).
     """
     import keras
 
@@ -34,6 +38,10 @@ def optimizer_for(model: Any, recipe: Recipe, network_rate: float | None) -> Any
             "nesterov": recipe.solver == "Nesterov",
             "weight_decay": recipe.weight_decay or None,
         }
+    if decay:
+        settings["learning_rate"] = keras.optimizers.schedules.CosineDecay(
+            recipe.learning_rate.base, recipe.iterations
+        )
     if recipe.accumulate > 1:
         settings["gradient_accumulation_steps"] = recipe.accumulate
     if recipe.clip_gradients is not None and not settings.get("clipnorm"):
