@@ -42,7 +42,9 @@ def test_published_form(tmp_path):
     assert settings.solver == Path("examples/decent_p/solver.prototxt")
     assert (settings.rate, settings.batches, settings.metric) == (0.2, 100, "top-1")
     assert settings.exclude == ("conv1", "conv2")
-    assert settings.notes == ("gpu 0,1,2,3: analysis and pruning run on the CPU",)
+    assert settings.notes == (
+        "gpu 0,1,2,3: the CPU is used; 'finetune --device cuda' trains on a GPU",
+    )
 
 
 @pytest.mark.parametrize("text", ["", "layer { name: 'x' }", "net: 'a' base_lr: 1", "model = 'x'"])

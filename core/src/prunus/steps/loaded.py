@@ -68,11 +68,12 @@ def read_network(host: Host, source: Source) -> tuple[Network, Format]:
 
 
 def load(host: Host, settings: Settings) -> Loaded:
-    """Load and group the network the settings name."""
+    """Load and group the network the settings name; its notes are theirs too."""
     if settings.model is None:
         raise UsageError("no model given; use --model FILE or --config FILE")
     source = Source(settings.model, settings.weights, source_options(settings))
     network, descriptor = read_network(host, source)
+    network = attrs.evolve(network, notes=(*settings.notes, *network.notes))
     _check_excluded(network, settings.exclude)
     grouping = find_groups(network, settings.exclude)
     return Loaded(network, source, grouping, cost_model(network.model, grouping), descriptor)

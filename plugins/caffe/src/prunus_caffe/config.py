@@ -56,7 +56,7 @@ def _settings(document: Document) -> Settings:
     ]
     gpu = _text(root, "gpu")
     if gpu is not None:
-        notes.append(f"gpu {gpu}: analysis and pruning run on the CPU")
+        notes.append(f"gpu {gpu}: the CPU is used; 'finetune --device cuda' trains on a GPU")
     workspace, model = _text(root, "workspace"), _text(root, "model")
     if workspace is None or model is None:
         missing = "workspace" if workspace is None else "model"
