@@ -11,6 +11,7 @@ import onnx_ir as ir
 import pytest
 
 from prunus.descriptors import Trainer
+from prunus.evaluation.session import Session
 from prunus.hookspecs import hookimpl
 from prunus.host import BUILT_IN, Host
 from prunus.network import Network
@@ -53,6 +54,7 @@ def host(trainer) -> Host:
 def settings(tmp_path: Path, lenet: Network, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """net.onnx and test.npz in the working directory, a workspace ``ws`` that is not there yet."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Session, "latency", lambda self, inputs: 1.0)  # half a second each
     ir.save(lenet.model, tmp_path / "net.onnx")
     draw = np.random.default_rng(7)
     samples = draw.standard_normal((40, 1, 12, 12)).astype(np.float32)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+
+from prunus.descriptors import Format
+from prunus.errors import DataError, ModelError, UsageError
+from prunus.evaluation.data import ArrayDataset
+from prunus.evaluation.metrics import Fidelity, Top
+from prunus.host import Broken, Host
+from prunus.settings import Settings
+from prunus.steps.loaded import evaluator_for, format_of, load, metric_for, source_options
+from prunus.task import Task
+
+
+class Greedy:
+    """A format that takes every file."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def prunus_register(self):
+        return (Format(self.name, "takes everything", lambda path: True),)
+
+
+class Other(Greedy):
+    """The same, as a plugin of its own."""
+
+
+def test_the_one_format_of_a_file(host, settings):
+    assert format_of(host, settings.model).name == "onnx"
+
+
+def test_files_of_no_format_of_two_and_no_file(host, settings):
+    with pytest.raises(ModelError) as caught:
+        format_of(host, Path("no.onnx"))
+    assert str(caught.value) == "no.onnx: no such file or directory; check --model"
+    Path("net.xyz").write_text("?")
+    with pytest.raises(UsageError) as caught:
+        format_of(Host([], (Broken("caffe", "prunus-caffe 1", "ImportError: x"),)), Path("net.xyz"))
+    assert str(caught.value) == (
+        "net.xyz: no installed format recognises this file; installed: ; Caffe, Darknet and "
+        "TensorFlow come with prunus-caffe, prunus-darknet, prunus-tensorflow; plugin 'caffe' of "
+        "prunus-caffe 1 failed to load: ImportError: x"
+    )
+    with pytest.raises(UsageError) as caught:
+        format_of(Host([(Greedy("a"), "a"), (Other("b"), "b")]), Path("net.xyz"))
+    assert str(caught.value) == (
+        "net.xyz: claimed by a and b; rename the file so that one format recognises it"
+    )
+
+
+def test_missing_weights(host, settings):
+    with pytest.raises(ModelError) as caught:
+        load(host, attrs.evolve(settings, weights=Path("no.weights")))
+    assert str(caught.value) == "no.weights: no such file; check --weights"
+
+
+@pytest.mark.parametrize("name", ["conv9", "conv", ""])
+def test_layers_that_are_not_there_cannot_be_excluded(host, settings, name):
+    with pytest.raises(UsageError) as caught:
+        load(host, attrs.evolve(settings, exclude=("conv1", name)))
+    assert str(caught.value) == (
+        f"--exclude {name}: the network has no such layer; 'prunus stat' lists them"
+    )
+
+
+def test_the_recipe_and_the_metric_reach_the_format():
+    settings = Settings(solver=Path("s.prototxt"), metric="top-5", options={"a": "b"})
+    assert source_options(settings) == {"a": "b", "solver": "s.prototxt", "metric": "top-5"}
+    assert source_options(Settings()) == {}
+
+
+def samples(labels=True):
+    return ArrayDataset("data", np.zeros((6, 1, 12, 12)), np.zeros(6, np.int64) if labels else None)
+
+
+def with_task(loaded, **task):
+    return attrs.evolve(loaded, network=attrs.evolve(loaded.network, task=Task(**task)))
+
+
+def test_the_metric_that_is_not_asked_for(host, settings):
+    loaded = load(host, settings)
+    assert metric_for(loaded, Settings(), samples()) == Top(1)
+    assert metric_for(loaded, Settings(), samples(labels=False)) == Fidelity()
+    own = with_task(loaded, metric=Top(5, name="accuracy@5"))
+    assert metric_for(own, Settings(), samples()).name == "accuracy@5"
+    assert metric_for(own, Settings(), samples(labels=False)) == Fidelity()
+
+
+def test_the_metric_that_is_asked_for(host, settings):
+    own = with_task(load(host, settings), metric=Top(5, name="mine"))
+    assert metric_for(own, Settings(metric="mine"), samples()).k == 5
+    assert metric_for(own, Settings(metric="top-2"), samples()) == Top(2)
+    with pytest.raises(UsageError) as caught:
+        metric_for(own, Settings(metric="top"), samples())
+    assert str(caught.value) == (
+        "unknown metric 'top'; there are: top-K, accuracy, loss, fidelity, mine"
+    )
+    with pytest.raises(DataError) as caught:
+        metric_for(own, Settings(metric="top-1"), samples(labels=False))
+    assert str(caught.value) == (
+        "metric 'top-1' needs labels and the data has none; use --metric fidelity"
+    )
+
+
+def test_how_many_samples_are_measured(host, settings):
+    loaded = with_task(load(host, settings), batch_size=8)
+
+    def count(**changes):
+        return evaluator_for(loaded, attrs.evolve(settings, **changes), loaded.network).count
+
+    assert count() == 40
+    assert count(samples=7) == 7
+    assert count(samples=700) == 40
+    assert count(batches=3) == 24
+    assert count(batches=3, samples=7) == 7
+    assert evaluator_for(loaded, attrs.evolve(settings, data=None), loaded.network) is None
+
+
+def test_the_networks_own_samples_give_way_to_the_users(host, settings):
+    loaded = with_task(load(host, settings), evaluation=samples)
+    own = evaluator_for(loaded, attrs.evolve(settings, data=None), loaded.network)
+    assert own.count == 6
+    assert evaluator_for(loaded, settings, loaded.network).count == 40
+
+
+def test_an_empty_data_set(host, settings):
+    loaded = with_task(
+        load(host, settings), evaluation=lambda: ArrayDataset("data", np.zeros((0, 1, 12, 12)))
+    )
+    with pytest.raises(DataError, match="^no samples: the data set is empty$"):
+        evaluator_for(loaded, attrs.evolve(settings, data=None), loaded.network)
