@@ -16,6 +16,7 @@ from prunus.folding import fold
 from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.testing.nets import NETS, as_network
+from prunus.testing.nets.builder import Builder
 
 RATIOS = (0.25, 0.5, 0.75)
 
@@ -109,3 +110,29 @@ def test_groups_behind_lrn_are_measured_with_their_channels_removed():
             assert point.value == pytest.approx(removed.value, abs=1e-6)
             assert abs(evaluator.measure(masked.model).value - removed.value) > 1e-4
     assert seen[-1][0] == seen[-1][1] == 2 + sum(len(job.trials(group)) for group in inexact)
+
+
+def test_values_beside_a_group_may_mix_channels_and_places(draw):
+    """Two detection heads of two scales, their boxes in one list."""
+    b = Builder(0)
+    x = b.act(b.conv(b.input(1, 8), 8, pad=0))
+    y = b.act(b.conv(x, 6, pad=0))
+    heads = [
+        b.reshape(b.transpose(b.conv(value, 4, 1), 0, 2, 3, 1), boxes, 2)
+        for value, boxes in ((x, 72), (y, 32))
+    ]
+    network = as_network(b.model(b.node("Concat", "boxes", heads, (104, 2), {"axis": 1})))
+    grouping = find_groups(network)
+    samples = draw.standard_normal((12, 1, 8, 8)).astype(np.float32)
+    evaluator = Evaluator(network, ArrayDataset("data", samples), Fidelity(), None, 8)
+    scores = {group.name: draw.random(group.size) for group in grouping.groups}
+    job = Analysis(grouping, evaluator, scores, (0.5,), Journal(None, {}), {}, lambda *_: None)
+    found = exact.prunus_analyze("exact", network, job)
+    assert len(found.curves) == 2
+    for group in grouping.groups:
+        ((_, keep),) = job.trials(group)
+        plan = {group.name: keep}
+        swept = mask(fold(network, grouping, plan, evaluator.calibration()), grouping, plan)
+        assert found.curve(group.name).points[0].value == pytest.approx(
+            evaluator.measure(swept.model).value, abs=1e-6
+        )

@@ -23,6 +23,8 @@ def test_every_round_starts_from_the_last_one(host, settings, trainer):
     first, second = (job.network.weights()["conv2/weight"] for job in trainer.jobs)
     left = second != 0
     assert left.sum() < (first != 0).sum()
+    first, second = (job.network.weights()["conv1/weight"] for job in trainer.jobs)
+    left = second != 0
     assert np.allclose(second[left], first[left] * 1.01)
     assert report.stages[-1].macs == report.stages[-2].macs
     assert report.stages[-1].metric.value == report.stages[-2].metric.value

@@ -90,7 +90,8 @@ def _masked_curves(
     count: Callable[[], None],
 ) -> list[Curve]:
     """Curves of masked groups: all groups and trials together, some samples at a time."""
-    means = _means(network, analysis, prefix.asked)
+    replaced = tuple(dict.fromkeys(value for probe in work for value in probe.replaced()))
+    means = _means(network, analysis, replaced)
     for probe in work:
         probe.prepare(network.model, means)
     observed: dict[str, list[list[Any]]] = {probe.group.name: [] for probe in work}
@@ -110,7 +111,6 @@ class Prefix:
 
     def __init__(self, model: ir.Model, values: Sequence[str]) -> None:
         inputs = {value.name for value in model.graph.inputs}
-        self.asked = tuple(values)
         self.values = tuple(value for value in values if value not in inputs)
         self.outputs = tuple(value.name or "" for value in model.graph.outputs)
         wanted = tuple(dict.fromkeys((*self.values, *self.outputs)))
@@ -145,6 +145,10 @@ class Probe:
         own = tuple(value for reader in self.direct for value in (reader.data, reader.output))
         return (*self.suffix.boundary, *self.suffix.masked, *own)
 
+    def replaced(self) -> tuple[str, ...]:
+        """Values of which removed channels are replaced by their means."""
+        return (*self.suffix.masked, *(reader.data for reader in self.direct))
+
     def prepare(self, model: ir.Model, means: dict[str, Array]) -> None:
         """Build what needs the means of the read values."""
         if self.direct:
@@ -170,17 +174,22 @@ class Probe:
         return [{name: parts[r] for name, parts in found.items()} for r in range(ratios)]
 
 
-def _means(network: Network, analysis: Analysis, values: Sequence[str]) -> dict[str, Array]:
-    """Mean of every masked value, shaped like its label tensor without batch."""
-    labels = analysis.grouping.labelling.values
-    inputs = {value.name for value in network.model.graph.inputs}
-    wanted = tuple(value for value in values if value not in inputs and labels[value].size > 1)
-    if not wanted:
+def _means(network: Network, analysis: Analysis, values: tuple[str, ...]) -> dict[str, Array]:
+    """Mean of every channel of the values, broadcastable to them."""
+    if not values:
         return {}
-    found = channel_means(network, analysis.grouping, wanted, analysis.evaluator.calibration())
+    found = channel_means(network, analysis.grouping, values, analysis.evaluator.calibration())
+    labels = analysis.grouping.labelling.values
     return {
-        name: mean.reshape(labels[name].shape).astype(np.float32) for name, mean in found.items()
+        name: mean.reshape(_along(labels[name].shape)).astype(np.float32)
+        for name, mean in found.items()
     }
+
+
+def _along(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of numbers along the first axis that labels vary on, the channels'."""
+    channels = next(axis for axis, size in enumerate(shape) if size > 1)
+    return tuple(-1 if axis == channels else 1 for axis in range(len(shape)))
 
 
 def _chunks(analysis: Analysis, prefix: Prefix) -> Iterable[NDArray[np.int64]]:
