@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import attrs
-import numpy as np
 import onnx_ir as ir
 
 from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.build import Builder
-from prunus_tensorflow.graphdef.constants import EVALUATORS
-from prunus_tensorflow.graphdef.names import split, tensor
+from prunus_tensorflow.graphdef.lowerer import Lowerer, Shapes, Value
+from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.origin import TensorRecord
-from prunus_tensorflow.graphdef.place import Holder
-from prunus_tensorflow.graphdef.rules import RULES
 from prunus_tensorflow.graphdef.rules.context import Context
-from prunus_tensorflow.graphdef.steps import DEAD, Step, Steps, needed
+from prunus_tensorflow.graphdef.steps import Steps, needed
 from prunus_tensorflow.graphdef.tensors import (
-    BATCH,
-    Dead,
     Dynamic,
-    Lowered,
-    Random,
-    Setting,
-    Static,
-    Unlowerable,
-    as_static,
 )
-from prunus_tensorflow.graphdef.view import PASSING, PLACEHOLDERS, VARIABLES, const_value
-
-_RANDOM = ("RandomUniform", "RandomStandardNormal", "TruncatedNormal", "StatelessRandomUniformV2")
-_RENAMING = (*PASSING, "Cast", "Reshape", "ExpandDims", "Squeeze")
-_SHAPES = ("Shape", "ShapeN", "Rank", "Size")
-
-Value = Callable[[str], Any]
-Shapes = Callable[[str], tuple[int, ...] | None]
 
 
 @attrs.frozen(eq=False)
@@ -59,155 +39,6 @@ class Lowering:
     frozen: Mapping[str, str]
     barriers: Mapping[str, str]
     tensors: Mapping[str, TensorRecord]
-
-
-@attrs.define(eq=False)
-class _Lowerer:
-    steps: Steps
-    variables: Mapping[str, str]
-    value_of: Value
-    shape_of: Shapes
-    context: Context
-    env: dict[str, Lowered] = attrs.field(factory=dict)
-    inputs: list[ir.Value] = attrs.field(factory=list)
-    barriers: dict[str, str] = attrs.field(factory=dict)
-    feeds: dict[str, str] = attrs.field(factory=dict)
-
-    def run(self, names: Sequence[str]) -> None:
-        for name in names:
-            step = self.steps[name]
-            try:
-                results = self._step(step)
-            except Unlowerable as finding:
-                results = self._barrier(step, str(finding))
-            for index, result in enumerate(results):
-                self.env.setdefault(tensor(f"{name}:{index}"), result)
-
-    def _step(self, step: Step) -> list[Lowered]:
-        if step.op in VARIABLES:
-            return [self._variable(step)]
-        if step.op == DEAD:
-            return [Dead()]
-        if step.op == "Const":
-            array = const_value(step.node)
-            holder = Holder(step.name, "const", step.name)
-            wide = array.astype(np.int64) if array.dtype.kind in "iu" else array
-            return [Static(wide, holder, array.shape)]
-        if step.op in PLACEHOLDERS and not step.inputs:
-            return [Setting(step.name)]
-        if step.op in _RANDOM:
-            return [Random()]
-        inputs = [self.env.get(reference) if reference else None for reference in step.inputs]
-        if any(isinstance(one, Random) for one in inputs) and step.op != "_Dropout":
-            return [Random()]
-        if step.op in _SHAPES:
-            return self._shape(step, inputs)
-        if all(isinstance(one, Static) for one in inputs) and step.op in EVALUATORS:
-            return self._evaluate(step, inputs)
-        rule = RULES.get(step.op)
-        if any(isinstance(one, Setting) for one in inputs) and step.op != "_Dropout":
-            known = all(isinstance(one, Static | Setting) for one in inputs)
-            if known and (step.op in EVALUATORS or rule is not None):
-                return [Setting(next(o.name for o in inputs if isinstance(o, Setting)))]
-            raise Unlowerable("it needs a number that is fed at run time")
-        if rule is None:
-            raise Unlowerable(f"op {step.op} is not known")
-        return rule(self.context, step, inputs)  # type: ignore[arg-type]
-
-    def _variable(self, step: Step) -> Static:
-        key = self.variables[step.name]
-        array = np.asarray(self.value_of(step.name))
-        return Static(array, Holder(step.name, "variable", key), array.shape)
-
-    def _shape(self, step: Step, inputs: Sequence[Lowered | None]) -> list[Lowered]:
-        shapes = []
-        for one in inputs:
-            if isinstance(one, Dynamic):
-                shapes.append(one.shape)
-            elif isinstance(one, Static):
-                shapes.append(one.array.shape)
-            else:
-                raise Unlowerable("it asks the shape of a tensor that is not known")
-        if step.op == "Rank":
-            return [as_static(len(shapes[0]))]
-        if step.op == "Size":
-            return [as_static(np.prod(np.asarray(shapes[0], np.int64)))]
-        return [as_static(np.asarray(shape, np.int64)) for shape in shapes]
-
-    def _evaluate(self, step: Step, inputs: Sequence[Lowered | None]) -> list[Lowered]:
-        known = [one for one in inputs if isinstance(one, Static)]
-        try:
-            result = EVALUATORS[step.op](step.node, [one.array for one in known])
-        except (ValueError, IndexError, TypeError, OverflowError) as error:
-            raise Unlowerable(f"it cannot be computed ({error})") from error
-        results = [as_static(one) for one in (result if isinstance(result, list) else [result])]
-        first = known[0]
-        if first.holder is None or len(results) != 1:
-            return list(results)
-        if _same_numbers(step.op, first.array, results[0].array):
-            return [attrs.evolve(first, array=results[0].array)]
-        return list(results)
-
-    def _barrier(self, step: Step, reason: str) -> list[Lowered]:
-        """The op stays out: what feeds it becomes an output, what it makes an input."""
-        fed = False
-        for reference in step.inputs:
-            one = self.env.get(reference)
-            if isinstance(one, Dynamic):
-                self.feeds.setdefault(reference, f"feeds opaque node '{step.name}' ({step.op})")
-                fed = True
-        if not fed:
-            needs = [one for one in step.inputs if isinstance(self.env.get(one), Setting)]
-            why = f"'{needs[0]}', which is no input of the network" if needs else reason
-            raise ModelError(
-                f"node '{step.name}' ({step.op}) needs {why}: give --input_nodes, or "
-                "--output_nodes in front of it"
-            )
-        self.barriers[step.name] = reason
-        results: list[Lowered] = []
-        for index in range(self._width(step)):
-            name = tensor(f"{step.name}:{index}")
-            shape = self._shape_behind(step, name)
-            if shape is None or len(shape) == 0 or -1 in shape[1:]:
-                results.append(Setting(name))
-                continue
-            results.append(self.input(name, shape))
-        return results
-
-    def _shape_behind(self, step: Step, name: str) -> tuple[int, ...] | None:
-        """Shape TensorFlow infers, with what it does not know taken from the first input."""
-        known, first = self.shape_of(name), self._first_shape(step)
-        if known is None or first is None or len(known) != len(first):
-            return known or first
-        return tuple(f if k == -1 else k for k, f in zip(known, first, strict=True))
-
-    def _first_shape(self, step: Step) -> tuple[int, ...] | None:
-        for reference in step.inputs:
-            one = self.env.get(reference)
-            if isinstance(one, Dynamic):
-                return one.shape
-        return None
-
-    def _width(self, step: Step) -> int:
-        """Number of outputs that anybody in the needed part reads."""
-        read = [split(name) for name in self.context.uses]
-        return 1 + max((index for node, index in read if node == step.name), default=0)
-
-    def input(self, name: str, shape: tuple[int, ...]) -> Dynamic:
-        """A new graph input in native layout."""
-        full = (BATCH, *shape[1:])
-        value = self.context.builder.value(name, full)
-        self.inputs.append(value)
-        self.env[name] = Dynamic(value, full, tuple(range(len(full))))
-        return self.env[name]  # type: ignore[return-value]
-
-
-def _same_numbers(op: str, before: Any, after: Any) -> bool:
-    """True if the op only renamed the array or gave and took unit axes."""
-    if op not in _RENAMING:
-        return False
-    unit = [size for size in before.shape if size != 1]
-    return unit == [size for size in after.shape if size != 1] and before.dtype == after.dtype
 
 
 def lower(
@@ -241,7 +72,7 @@ def lower(
     blocked: frozenset[str] = frozenset()
     while True:
         context = Context(Builder(), uses, batches, blocked)
-        lowerer = _Lowerer(steps, variables, value_of, shape_of, context)
+        lowerer = Lowerer(steps, variables, value_of, shape_of, context)
         for name, shape in inputs.items():
             lowerer.input(name, shape)
         lowerer.run(names)
@@ -254,7 +85,7 @@ def lower(
         blocked |= found
 
 
-def _finish(lowerer: _Lowerer, outputs: Sequence[str]) -> Lowering:
+def _finish(lowerer: Lowerer, outputs: Sequence[str]) -> Lowering:
     builder = lowerer.context.builder
     results: dict[str, ir.Value] = {}
     for name in [*outputs, *(name for name in lowerer.feeds if name not in outputs)]:

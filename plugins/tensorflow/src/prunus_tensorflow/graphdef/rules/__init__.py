@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from prunus_tensorflow.graphdef.rules import conv, dense, elementwise, norm, pool, resize, shape
+from prunus_tensorflow.graphdef.rules import (
+    conv,
+    dense,
+    elementwise,
+    norm,
+    parts,
+    pool,
+    resize,
+    shape,
+)
 from prunus_tensorflow.graphdef.rules.context import Rule
 
 RULES: dict[str, Rule] = {
@@ -10,6 +19,7 @@ RULES: dict[str, Rule] = {
     **dense.RULES,
     **elementwise.RULES,
     **norm.RULES,
+    **parts.RULES,
     **pool.RULES,
     **resize.RULES,
     **shape.RULES,
