@@ -69,6 +69,23 @@ def test_bad_values_name_file_and_line(tmp_path, old, new, kind, message):
     assert str(error.value) == f"{path}{message}"
 
 
+def test_exclude_beside_the_pruner(tmp_path):
+    settings = read_config(config(tmp_path, CONFIG + 'exclude { layer_top: "fc7" }\n'))
+    assert settings.exclude == ("conv1", "conv2", "fc7")
+    assert len(settings.notes) == 1
+
+
+def test_snapshot_is_found_in_its_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = Path("examples/decent_p/regular_rate_0.1")
+    (place / "snapshots").mkdir(parents=True)
+    (place / "snapshots/_iter_10000.caffemodel").touch()
+    path = config(tmp_path, CONFIG)
+    assert read_config(path).weights == place / "snapshots/_iter_10000.caffemodel"
+    (place / "_iter_10000.caffemodel").touch()
+    assert read_config(path).weights == place / "_iter_10000.caffemodel"
+
+
 def test_unknown_key_is_noted(tmp_path):
     settings = read_config(config(tmp_path, CONFIG + "speed: 3\n"))
     assert settings.notes[0].endswith(":16: key 'speed' is not known and has no effect")

@@ -11,35 +11,46 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from prunus.cli import run
 from prunus_caffe.decent_p import translate_and_run
 
 EXAMPLE = Path(__file__).parents[3] / "examples/lenet"
 
-CONFIG = """workspace: "pruning/"
-gpu: "0"
+CONFIG = """workspace: "examples/decent_p/"
+gpu: "0,1,2,3"
 test_iter: 5
-acc_name: "accuracy"
-model: "train_val.prototxt"
-weights: "{weights}"
-solver: "solver.prototxt"
+acc_name: "top-1"
+model: "examples/decent_p/float.prototxt"
+{weights}
+solver: "examples/decent_p/solver.prototxt"
+# change rate from 0.1 to 0.2
+#rate: 0.1
 rate: {rate}
 pruner {{
 method: REGULAR
-}}
+{exclude}}}
 """
+FLOAT = 'weights: "examples/decent_p/float.caffemodel"'
 
 
 @pytest.fixture
 def example(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     pytest.importorskip("mlxtend")
-    for name in ("train_val.prototxt", "lenet.caffemodel"):
-        shutil.copy(EXAMPLE / name, tmp_path)
+    place = tmp_path / "examples/decent_p"
+    place.mkdir(parents=True)
+    shutil.copy(EXAMPLE / "lenet.caffemodel", place / "float.caffemodel")
+    net = (EXAMPLE / "train_val.prototxt").read_text()
+    (place / "float.prototxt").write_text(net.replace('top: "accuracy"', 'top: "top-1"'))
     solver = (EXAMPLE / "solver.prototxt").read_text()
-    (tmp_path / "solver.prototxt").write_text(solver.replace("max_iter: 3000", "max_iter: 60"))
+    (place / "solver.prototxt").write_text(solver.replace("max_iter: 3000", "max_iter: 60"))
     monkeypatch.chdir(tmp_path)
     subprocess.run([sys.executable, str(EXAMPLE / "digits.py"), "."], check=True)
     return tmp_path
+
+
+def configure(rate, weights=FLOAT, exclude=""):
+    Path("config.prototxt").write_text(CONFIG.format(weights=weights, rate=rate, exclude=exclude))
 
 
 def decent_p(*arguments):
@@ -47,39 +58,77 @@ def decent_p(*arguments):
 
 
 def test_iterated_with_a_growing_rate(example, capsys):
-    config = example / "config.prototxt"
-    config.write_text(CONFIG.format(weights="lenet.caffemodel", rate=0.1))
-    decent_p("ana", "-config", "config.prototxt")
-    decent_p("prune", "-config", "config.prototxt")
-    decent_p("finetune", "-config", "config.prototxt")
-    tuned = "pruning/regular_rate_0.1/snapshots/_iter_60.caffemodel"
-    config.write_text(CONFIG.format(weights=tuned, rate=0.2))
-    decent_p("prune", "-config", "config.prototxt")
-    decent_p("finetune", "-config", "config.prototxt")
-    final = "pruning/regular_rate_0.2/snapshots/_iter_60.caffemodel"
-    decent_p("transform", "-model", "train_val.prototxt", "-weights", final)
-    capsys.readouterr()
-    written = {path.name for path in (example / "pruning/regular_rate_0.2").iterdir()}
+    """The published configuration, edited between the rounds as its comments show."""
+    work = Path("examples/decent_p")
+    configure(0.1)
+    for verb in ("ana", "prune", "finetune"):
+        decent_p(verb, "-config", "config.prototxt")
+        assert "note: gpu 0,1,2,3: the CPU is used" in capsys.readouterr().err, verb
+    analysis = (work / "ana.json").read_bytes()
+    tuned = f'#{FLOAT}\nweights: "examples/decent_p/regular_rate_0.1/_iter_60.caffemodel"'
+    configure(0.2, tuned)
+    for verb in ("prune", "finetune"):
+        decent_p(verb, "-config", "config.prototxt")
+    assert (work / "ana.json").read_bytes() == analysis
+    final = work / "regular_rate_0.2/snapshots/_iter_60.caffemodel"
+    decent_p("transform", "-model", str(work / "float.prototxt"), "-weights", str(final))
+    written = {path.name for path in (work / "regular_rate_0.2").iterdir()}
     assert written >= {
         "sparse.caffemodel", "final.prototxt", "net_finetune.prototxt", "solver_finetune.prototxt",
         "snapshots",
     }  # fmt: skip
-    small = (example / "transformed.caffemodel").stat().st_size
-    assert small < (example / "lenet.caffemodel").stat().st_size
-    plan = json.loads((example / "pruning/regular_rate_0.2/plan.json").read_text())
-    counts = [len(kept) for kept in plan["groups"].values()]
-    lines = (example / "final.prototxt").read_text().splitlines()
+    assert Path("transformed.caffemodel").stat().st_size < (work / "float.caffemodel").stat().st_size
+    plans = [json.loads((work / f"regular_rate_{r}/plan.json").read_text()) for r in ("0.1", "0.2")]
+    for group, kept in plans[1]["groups"].items():  # what the first round removed stays away
+        assert set(kept) <= set(plans[0]["groups"].get(group, kept))
+    counts = {group: len(kept) for group, kept in plans[1]["groups"].items()}
+    lines = Path("final.prototxt").read_text().splitlines()
     numbers = [int(line.split(":")[1]) for line in lines if "num_output" in line]
-    assert set(counts) <= set(numbers)
+    assert set(counts.values()) <= set(numbers)
+
+
+def test_a_round_that_changes_nothing_says_so(example, capsys):
+    configure(0.3)
+    decent_p("prune", "-config", "config.prototxt")
+    sparse = 'weights: "examples/decent_p/regular_rate_0.3/sparse.caffemodel"'
+    capsys.readouterr()
+    configure(0.3, sparse)
+    decent_p("prune", "-config", "config.prototxt")
+    words = "note: this round changes no structure: finetuning again would bring nothing new"
+    assert words in capsys.readouterr().err.splitlines()
+
+
+def test_excluded_tops_stay_whole(example, capsys):
+    configure(0.3, exclude='exclude { layer_top: "conv1" }\n')
+    decent_p("prune", "-config", "config.prototxt")
+    text = Path("examples/decent_p/regular_rate_0.3/final.prototxt").read_text()
+    assert "num_output: 20" in text
+    assert "num_output: 50" not in text
+    configure(0.3, exclude='exclude { layer_top: "conv9" }\n')
+    assert translate_and_run(["prune", "-config", "config.prototxt"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: --exclude conv9: the network has no such layer; 'prunus stat' lists them"
+    )
+
+
+def test_stat_counts_a_prototxt_alone(example, capsys):
+    decent_p("stat", "-model", "examples/decent_p/float.prototxt")
+    found = capsys.readouterr().out
+    assert "431,080  2,293,000" in found
+    configure(0.3)
+    assert run(["stat", "--config", "config.prototxt"]) == 0
+    assert "3,790,720 operations as the vendor counts them" in capsys.readouterr().out
 
 
 @pytest.mark.caffe
 def test_transformed_files_run_in_real_caffe(example, caffe):
-    (example / "config.prototxt").write_text(CONFIG.format(weights="lenet.caffemodel", rate=0.5))
+    configure(0.5)
     decent_p("prune", "-config", "config.prototxt")
-    sparse = "pruning/regular_rate_0.5/sparse.caffemodel"
-    decent_p("transform", "-model", "train_val.prototxt", "-weights", sparse)
-    files = ["train_val.prototxt", sparse, "final.prototxt", "transformed.caffemodel"]
+    model, sparse = "examples/decent_p/float.prototxt", "examples/decent_p/regular_rate_0.5/sparse.caffemodel"
+    decent_p("transform", "-model", model, "-weights", sparse)
+    for path in (Path(model), Path("final.prototxt")):  # the script reads the example's own name
+        path.write_text(path.read_text().replace('"top-1"', '"accuracy"'))
+    files = [model, sparse, "final.prototxt", "transformed.caffemodel"]
     done = subprocess.run(
         [caffe, str(EXAMPLE / "compare_in_caffe.py"), *files], capture_output=True, text=True
     )

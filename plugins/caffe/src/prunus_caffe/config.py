@@ -19,7 +19,7 @@ _EVALUATION = ("ssd_ap_version", "eval_type", "classiou_class_num")
 """Keys of the ancestor's own detection and segmentation metrics."""
 
 _KNOWN = frozenset(
-    "workspace gpu test_iter acc_name model weights solver rate pruner kernel_batch".split()
+    "workspace gpu test_iter acc_name model weights solver rate pruner exclude kernel_batch".split()
 ) | frozenset(_EVALUATION)
 
 
@@ -63,7 +63,7 @@ def _settings(document: Document) -> Settings:
         raise UsageError(f"{document.path}: expected key '{missing}', found none")
     return Settings(
         model=Path(model),
-        weights=_path(root, "weights"),
+        weights=_weights(root),
         solver=_path(root, "solver"),
         workspace=Path(workspace),
         rate=_number(document, "rate"),
@@ -83,6 +83,15 @@ def _text(root: Block, key: str) -> str | None:
 def _path(root: Block, key: str) -> Path | None:
     text = _text(root, key)
     return None if text is None else Path(text)
+
+
+def _weights(root: Block) -> Path | None:
+    """Published configurations name a snapshot without the directory ``snapshots`` it is in."""
+    path = _path(root, "weights")
+    if path is None or path.exists():
+        return path
+    inside = path.parent / "snapshots" / path.name
+    return inside if inside.exists() else path
 
 
 def _number(document: Document, key: str) -> float | None:
@@ -116,4 +125,6 @@ def _excluded(document: Document) -> tuple[str, ...]:
                 )
         for exclude in pruner.blocks("exclude"):
             names += [value.string() for value in exclude.scalars("layer_top")]
+    for exclude in document.root.blocks("exclude"):
+        names += [value.string() for value in exclude.scalars("layer_top")]
     return tuple(names)
