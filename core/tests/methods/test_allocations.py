@@ -1,0 +1,139 @@
+"""Choices small enough to be made by hand; rates and thresholds are in planning/test_target.py."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import pytest
+
+from prunus.errors import PlanError
+from prunus.graph.macs import cost_model
+from prunus.grouping import find_groups
+from prunus.methods import global_, sensitivity_, uniform
+from prunus.network import Network
+from prunus.planning.budget import Budget, Planning
+from prunus.sensitivity import Curve, Point, Sensitivity
+from prunus.task import Measurement
+
+
+@pytest.fixture
+def chain(build) -> Network:
+    """x (10) - a (10) - b (10) - y (10): three layers of 100 MACs."""
+    weights = {f"{name}/weight": np.ones((10, 10), np.float32) for name in "aby"}
+    nodes = [
+        ("Gemm", [source, f"{name}/weight"], [name], {})
+        for source, name in (("x", "a"), ("a", "b"), ("b", "y"))
+    ]
+    return build(nodes, weights, {"x": (10,)}, {"y": (10,)})
+
+
+@pytest.fixture
+def planning(chain) -> Planning:
+    grouping = find_groups(chain)
+    scores = {"a": np.arange(1.0, 11), "b": np.arange(10.0, 0, -1)}
+    present = {name: np.ones(10, bool) for name in "ab"}
+    return Planning(grouping.groups, scores, present, cost_model(chain.model, grouping), None)
+
+
+def curves(a, b, error=0.001):
+    """Losses at 8, 5 and 2 of 10 channels."""
+    drawn = {"a": a, "b": b}
+    return Sensitivity(
+        "top-1",
+        True,
+        Measurement(1.0, error),
+        tuple(
+            Curve(n, 10, tuple(Point(1 - k / 10, k, 1 - v, error) for k, v in zip((8, 5, 2), losses, strict=True)))
+            for n, losses in drawn.items()
+        ),
+        {},
+    )  # fmt: skip
+
+
+def counts(keep):
+    return {name: int(keep[name].sum()) if name in keep else 10 for name in "ab"}
+
+
+def test_uniform_is_the_same_everywhere(planning):
+    # n channels in both: 10 n + n n + 10 n = 300 (1 - rate); n = 6 gives 156
+    keep = uniform.prunus_mask("", planning, Budget(rate=0.48, multiple=1))
+    assert counts(keep) == {"a": 6, "b": 6}
+    assert keep["a"].tolist() == [False] * 4 + [True] * 6  # the highest scores
+    assert keep["b"].tolist() == [True] * 6 + [False] * 4
+
+
+def test_global_compares_scores_in_units_of_their_mean(planning):
+    low = attrs.evolve(
+        planning, scores={"a": np.r_[np.full(4, 0.1), np.ones(6)], "b": np.full(10, 1000.0)}
+    )
+    keep = global_.prunus_mask("", low, Budget(rate=80 / 300, multiple=1))
+    assert counts(keep) == {"a": 6, "b": 10}
+    assert keep["a"].tolist() == [False] * 4 + [True] * 6
+
+
+def test_sensitivity_takes_from_what_is_flat(planning):
+    measured = attrs.evolve(planning, sensitivity=curves((0, 0, 0), (0.3, 0.6, 0.9)))
+    found = counts(sensitivity_.prunus_mask("", measured, Budget(rate=0.4, multiple=1)))
+    assert found == {"a": 4, "b": 10}  # 120 of 300
+
+
+def test_equal_curves_share_the_loss(planning):
+    measured = attrs.evolve(planning, sensitivity=curves((0.1, 0.3, 0.6), (0.1, 0.3, 0.6)))
+    found = counts(sensitivity_.prunus_mask("", measured, Budget(rate=0.48, multiple=1)))
+    assert abs(found["a"] - found["b"]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("threshold", "kept"),
+    [(0.1, {"a": 8, "b": 10}), (0.3, {"a": 5, "b": 9}), (0.0999, {"a": 9, "b": 10})],
+)
+def test_thresholds_hold_group_by_group(planning, threshold, kept):
+    measured = attrs.evolve(planning, sensitivity=curves((0.1, 0.3, 0.6), (0.6, 0.7, 0.8)))
+    budget = Budget(threshold=threshold, multiple=1)
+    assert counts(sensitivity_.prunus_mask("", measured, budget)) == kept
+
+
+def test_a_loss_that_should_be_small_has_thresholds_too(planning):
+    higher = curves((0.1, 0.3, 0.6), (0.6, 0.7, 0.8))
+    turned = attrs.evolve(
+        higher,
+        higher_is_better=False,
+        curves=tuple(
+            attrs.evolve(c, points=tuple(attrs.evolve(p, value=2 - p.value) for p in c.points))
+            for c in higher.curves
+        ),
+    )
+    budget = Budget(threshold=0.3, multiple=1)
+    plans = [
+        sensitivity_.prunus_mask("", attrs.evolve(planning, sensitivity=measured), budget)
+        for measured in (higher, turned)
+    ]
+    assert counts(plans[0]) == counts(plans[1])
+
+
+@pytest.mark.parametrize("policy", [uniform, global_])
+def test_thresholds_need_curves(planning, policy):
+    with pytest.raises(PlanError) as caught:
+        policy.prunus_mask("", planning, Budget(threshold=0.1))
+    name = policy.__name__.rpartition(".")[2].rstrip("_")
+    assert str(caught.value) == (
+        f"allocation '{name}' needs --rate; --threshold needs measured sensitivity"
+    )
+
+
+def test_groups_that_were_not_analysed(planning):
+    measured = curves((0.1, 0.3, 0.6), (0.1, 0.3, 0.6))
+    only = attrs.evolve(measured, curves=measured.curves[:1])
+    with pytest.raises(PlanError) as caught:
+        sensitivity_.prunus_mask("", attrs.evolve(planning, sensitivity=only), Budget(rate=0.4))
+    assert str(caught.value) == "group 'b' was not analysed; run 'prunus ana' again"
+
+
+@pytest.mark.parametrize("policy", [uniform, global_, sensitivity_])
+def test_nothing_to_prune(planning, policy):
+    empty = attrs.evolve(planning, groups=(), sensitivity=curves((0, 0, 0), (0, 0, 0)))
+    with pytest.raises(PlanError) as caught:
+        policy.prunus_mask("", empty, Budget(rate=0.4))
+    assert str(caught.value) == (
+        "no prunable group: every channel is protected; 'prunus stat' lists the reasons"
+    )

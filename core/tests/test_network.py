@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prunus.network import Source
+
+
+def test_other_weights_leave_the_network_as_it_was(lenet):
+    before = lenet.weights()["ip2/bias"].copy()
+    other = lenet.with_weights({"ip2/bias": before + 1})
+    assert np.array_equal(lenet.weights()["ip2/bias"], before)
+    assert np.array_equal(other.weights()["ip2/bias"], before + 1)
+    first, second = (net.model.graph.initializers["ip1/weight"] for net in (lenet, other))
+    assert first.const_value is second.const_value  # what stays is not copied
+    assert other.bindings is lenet.bindings
+
+
+def test_weights_of_another_shape(lenet):
+    with pytest.raises(ValueError, match=r"^ip2/bias: shape \(5,\), the graph has \[4\]$"):
+        lenet.with_weights({"ip2/bias": np.zeros(5, np.float32)})
+
+
+def test_views_of_arrays_are_stored_whole(lenet):
+    turned = lenet.weights()["ip2/weight"].T.copy().T
+    found = lenet.with_weights({"ip2/weight": turned}).weights()["ip2/weight"]
+    assert found.flags.c_contiguous
+    assert np.array_equal(found, turned)
+
+
+def test_a_source_without_options_has_none():
+    assert Source(Path("x")).options == {}
