@@ -1,4 +1,5 @@
 # make demo   the four steps on a trained Caffe LeNet, ending with one table
+# make demo-darknet   the same on a Darknet detector
 # make demo-tensorflow   the same on a TensorFlow graph and a Keras network
 # make test   the whole test suite; tests of frameworks that are missing skip with a reason
 # make check  ruff and mypy --strict
@@ -11,7 +12,7 @@ DISTRIBUTIONS := core plugins/caffe plugins/darknet plugins/torch plugins/tensor
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 
-.PHONY: demo demo-tensorflow test check fix clean
+.PHONY: demo demo-darknet demo-tensorflow test check fix clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -35,6 +36,9 @@ $(VENV)/tensorflow: $(VENV)/installed
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/lenet/demo.py
+
+demo-darknet: $(VENV)/installed
+	$(BIN)/python examples/darknet-digits/demo.py
 
 demo-tensorflow: $(VENV)/tensorflow
 	$(BIN)/python examples/tensorflow-mnist/demo.py

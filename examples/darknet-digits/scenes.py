@@ -7,6 +7,7 @@ digits.data and digits.names. Scenes of valid.txt hold digits that no training s
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -59,14 +60,14 @@ def scene(digits: Digits, rng: np.random.Generator) -> tuple[Image.Image, list[t
     return Image.fromarray(canvas.clip(0, 255).astype(np.uint8)), boxes
 
 
-def main(directory: Path) -> None:
-    """Write pictures, labels, lists and the ``.data`` file."""
+def main(directory: Path, counts: Mapping[str, int] = SCENES) -> None:
+    """Write pictures, labels, lists and the ``.data`` file; fewer scenes are the first ones."""
     for folder in ("images", "labels"):
         (directory / folder).mkdir(parents=True, exist_ok=True)
     for part, digits in split().items():
         rng = np.random.default_rng(len(part) + SCENES[part])
         names = []
-        for number in range(SCENES[part]):
+        for number in range(counts[part]):
             name = f"{part}_{number:05d}"
             picture, boxes = scene(digits, rng)
             picture.save(directory / "images" / f"{name}.png")
