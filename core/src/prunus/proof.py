@@ -80,7 +80,8 @@ def prove(
 
 def relative_error(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Max |first - second| / max |first|; infinite for different shapes or non-numbers."""
-    if first.shape != second.shape or not np.isfinite(second).all():
+    finite = np.isfinite(first).all() and np.isfinite(second).all()
+    if first.shape != second.shape or not finite:
         return float("inf")
     scale = float(np.abs(first).max(initial=0.0)) or 1.0
     return float(np.abs(first.astype(np.float64) - second).max(initial=0.0)) / scale
