@@ -18,7 +18,7 @@ from prunus.grouping import Grouping, find_groups
 from prunus.host import Host
 from prunus.network import Network, Source
 from prunus.settings import Settings
-from prunus.task import Dataset, Metric
+from prunus.task import Batch, Dataset, Metric
 
 
 @attrs.frozen(eq=False)
@@ -119,7 +119,11 @@ def metric_for(loaded: Loaded, settings: Settings, data: Dataset) -> Metric:
 
 
 def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Evaluator | None:
-    """Samples and metric, or ``None`` without data."""
+    """Samples and metric, or ``None`` without data for every input.
+
+    What comes out of an opaque layer is an input that no data set has: behind it nothing
+    can be computed.
+    """
     data = evaluation_data(loaded, settings)
     if data is None and settings.metric is not None and ":" in settings.metric:
         own = user_metric(settings.metric)
@@ -128,10 +132,37 @@ def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Eva
         return None
     if not len(data):
         raise DataError("no samples: the data set is empty")
+    if not _fed(loaded.network, data.read(np.zeros(1, np.int64), None)):
+        return None
     samples = settings.samples
     if samples is None and settings.batches is not None:
         samples = settings.batches * loaded.network.task.batch_size
     return Evaluator(reference, data, metric_for(loaded, settings, data), samples)
+
+
+def _fed(network: Network, batch: Batch) -> bool:
+    """Whether every input has samples.
+
+    Raises:
+        DataError: they are of another shape.
+    """
+    for value in network.model.graph.inputs:
+        name = value.name or ""
+        if name not in batch.inputs:
+            if name in network.model.graph.initializers:
+                continue
+            return False
+        found = batch.inputs[name].shape[1:]
+        wanted = tuple(value.shape or ())[1:]
+        if len(found) != len(wanted) or any(
+            isinstance(size, int) and size != given
+            for size, given in zip(wanted, found, strict=True)
+        ):
+            raise DataError(
+                f"samples of shape {found} do not fit input '{name}' of shape "
+                f"({', '.join(map(str, wanted))})"
+            )
+    return True
 
 
 def _metric_by_name(loaded: Loaded, name: str) -> Metric:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.errors import UsageError
+from prunus.errors import ModelError, UsageError
 from prunus.network import Destination
 from prunus.task import Recipe
 from prunus.training import TrainingJob
@@ -73,7 +73,7 @@ def write_files(job: TrainingJob, origin: Origin, directory: Path) -> TrainingFi
     written = write(job.network, job.compact, Destination(directory, "compact", "net_finetune"))
     assert written.weights is not None
     net = read_structure(written.model)
-    written.model.write_bytes(encode(_with_batch_size(net, job.recipe.batch_size)))
+    _store(written.model, _with_batch_size(net, job.recipe.batch_size))
     return _solver_files(job, Path(solver), written.model.absolute(), written.weights.absolute())
 
 
@@ -91,12 +91,19 @@ def _solver_files(job: TrainingJob, solver: Path, net: Path, weights: Path) -> T
     if job.recipe.learning_rate.base != params.base_lr:
         changes["base_lr"] = f"{job.recipe.learning_rate.base:.9g}"
     path = net.with_name("solver_finetune.prototxt")
-    path.write_bytes(encode(training_solver(document, changes)))
+    _store(path, training_solver(document, changes))
     if not _has_end(job.recipe):
         changes["max_iter"] = None
     same = training_solver(document, changes)
     device = int(params.device_id) if params.solver_mode == _GPU else None
     return TrainingFiles(net, weights, path, same, device, seed)
+
+
+def _store(path: Path, text: str) -> None:
+    try:
+        path.write_bytes(encode(text))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def _has_end(recipe: Recipe) -> bool:

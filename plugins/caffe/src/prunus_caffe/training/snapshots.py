@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import os
 from pathlib import Path
 
 import attrs
 
 from prunus.errors import StaleError
 from prunus.graph.digest import structure_digest, weights_digest
+from prunus.steps.files import read_json, write_json
 from prunus.training import TrainingJob
 
 PREFIX = "compact"
@@ -49,11 +48,8 @@ class Snapshots:
 
     def record(self, iteration: int, loss: float) -> None:
         """Mark the snapshot of an iteration as whole."""
-        path = self.directory / f"{PREFIX}_iter_{iteration}.json"
-        temporary = path.with_suffix(".tmp")
         facts = {"iteration": iteration, "digest": self.digest, "loss": loss}
-        temporary.write_text(json.dumps(facts))
-        os.replace(temporary, path)
+        write_json(self.directory / f"{PREFIX}_iter_{iteration}.json", facts)
 
     def newest(self, iterations: int) -> Snapshot | None:
         """The last snapshot of at most ``iterations`` updates.
@@ -61,7 +57,7 @@ class Snapshots:
         Raises:
             StaleError: it belongs to another job.
         """
-        stored = [json.loads(path.read_text()) for path in self._records()]
+        stored = [read_json(path) for path in self._records()]
         for facts in sorted(stored, key=lambda facts: -int(facts["iteration"])):
             iteration = int(facts["iteration"])
             state = self.directory / f"{PREFIX}_iter_{iteration}.solverstate"
