@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -116,12 +117,14 @@ def test_the_real_program_trains_the_compact_network(
 
 
 @pytest.mark.darknet
-def test_a_longer_training_goes_on_from_the_newest_backup(darknet: Path, make: Make) -> None:
+def test_a_training_goes_on_from_the_newest_backup_that_fits(darknet: Path, make: Make) -> None:
     make("classifier")
     _tune(iterations=4)
     assert _tune(iterations=4, resume=True) == []
     lines = _tune(iterations=7, resume=True)
     assert [line.iteration for line in lines] == [5, 6, 7]
+    lines = _tune(iterations=5, resume=True)
+    assert [line.iteration for line in lines] == [4, 5]
 
 
 @pytest.mark.darknet
@@ -220,6 +223,27 @@ def test_what_stops_a_training_stops_the_program(make: Make, play: Callable[[str
         _tune(stop, options={"darknet": play(SLOW)})
     assert time.monotonic() - begun < 30
     assert not _alive(int(Path("set/child").read_text()))
+
+
+def test_the_command_line_says_what_is_kept(
+    make: Make,
+    play: Callable[[str], str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make("classifier")
+    monkeypatch.setattr("prunus_darknet.train.deferred", _pressed_at_once)
+    capsys.readouterr()
+    arguments = ["finetune", "--workspace", "ws", "--trainer", "darknet", "--darknet", play(SLOW)]
+    assert run([*arguments, "--train-data", "set/x.data"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "interrupted: stopped before Darknet's first backup; nothing was saved"
+    )
+
+
+@contextmanager
+def _pressed_at_once() -> Iterator[Callable[[], bool]]:
+    yield lambda: True
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])

@@ -87,8 +87,9 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         click.echo(f"error: {error.format_message()}", err=True)
         return 2
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        said = error.__cause__ or error  # click puts an Abort in the place of Ctrl-C
+        click.echo(f"interrupted: {said}".removesuffix(": "), err=True)
         return 130
     except PrunusError as error:
         if verbose:

@@ -46,11 +46,12 @@ def finetune(job: TrainingJob) -> Weights:
     _check(job)
     program = find_program(job.options)
     files = files_of(job)
-    begin = files.newest(job.recipe.iterations) if job.resume else None
-    if files.done(files.final) < job.recipe.iterations:
+    newest = files.newest(job.recipe.iterations) if job.resume else None
+    if newest is None or files.done(newest) < job.recipe.iterations:
         with deferred() as interrupted:
-            _train(job, files, [program, *_arguments(files, begin)], interrupted)
-    return _weights(job, files)
+            _train(job, files, [program, *_arguments(files, newest)], interrupted)
+        newest = files.final
+    return _weights(job, files, newest)
 
 
 def _check(job: TrainingJob) -> None:
@@ -94,7 +95,7 @@ def _train(
                 _report(job, line)
             if interrupted():
                 raise KeyboardInterrupt(_stopped(job, files))
-        if files.done(files.final) < job.recipe.iterations:
+        if files.done(files.final) != job.recipe.iterations:
             raise _failed(program, command[0])
 
 
@@ -130,9 +131,9 @@ def _failed(program: Program, name: str) -> PluginError:
     )
 
 
-def _weights(job: TrainingJob, files: TrainFiles) -> Weights:
+def _weights(job: TrainingJob, files: TrainFiles, written: Path) -> Weights:
     """Initializer name -> array of the compact shape, as the program wrote it."""
-    trained: Network = load(Source(files.cfg, files.final, {"normalization": PJREDDIE}))
+    trained: Network = load(Source(files.cfg, written, {"normalization": PJREDDIE}))
     wanted = job.compact.model.graph.initializers
     return {
         name: np.array(array)
