@@ -1,54 +1,55 @@
-"""Weights stay out of the serialised graph: as outside data, or as inputs."""
-
 from __future__ import annotations
 
 import numpy as np
-import onnx_ir as ir
 import pytest
-from onnx import TensorProto, helper
 
-from prunus.errors import ModelError, ProofError
-from prunus.evaluation.session import Session, with_fed_weights
-from prunus.proof import compare, prove
+from prunus.errors import ModelError
+from prunus.evaluation.session import Session, drop_unused, random_inputs, with_outputs
 
 
-def model(weight: np.ndarray) -> ir.Model:
-    """y = x W^T, W of 128 kB."""
-    node = helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)
-    graph = helper.make_graph(
-        [node], "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 256])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 128])],
-        [helper.make_tensor("w", TensorProto.FLOAT, weight.shape, weight.tobytes(), raw=True)],
-    )  # fmt: skip
-    opset = [helper.make_opsetid("", 18)]
-    return ir.from_proto(helper.make_model(graph, opset_imports=opset, ir_version=10))
+def test_outputs_by_name(lenet, draw):
+    inputs = {"data": draw.standard_normal((3, 1, 12, 12)).astype(np.float32)}
+    assert {name: array.shape for name, array in Session(lenet.model).run(inputs).items()} == {
+        "ip2": (3, 4)
+    }
+    found = Session(lenet.model, ["pool1", "ip2"]).run(inputs)
+    assert found["pool1"].shape == (3, 8, 5, 5)
+    assert np.array_equal(found["ip2"], Session(lenet.model).run(inputs)["ip2"])
 
 
-@pytest.fixture
-def weight() -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((128, 256)).astype(np.float32)
+def test_other_outputs_leave_the_graph_alone(lenet):
+    cut = with_outputs(lenet.model, ["pool1"])
+    assert [node.name for node in cut.graph] == ["conv1", "relu1", "pool1"]
+    assert sorted(cut.graph.initializers) == ["conv1/bias", "conv1/weight"]
+    assert len(list(lenet.model.graph)) == 9
+    drop_unused(lenet.model)
+    assert len(list(lenet.model.graph)) == 9
 
 
-def test_weights_outside_and_fed_give_the_same_numbers(weight: np.ndarray) -> None:
-    x = np.random.default_rng(1).standard_normal((3, 256)).astype(np.float32)
-    whole = model(weight)
-    assert np.allclose(Session(whole).run({"x": x})["y"], x @ weight.T, atol=1e-4)
-    fed, weights = with_fed_weights(whole)
-    assert [value.name for value in fed.graph.inputs] == ["x", "w"]
-    found = Session(fed).run({"x": x, **weights})["y"]
-    assert np.allclose(found, x @ weight.T, atol=1e-4)
-    assert whole.graph.initializers["w"].const_value is not None
+def test_random_inputs_follow_the_seed_alone(lenet):
+    first, again, other = (random_inputs(lenet.model, 2, seed)["data"] for seed in (1, 1, 2))
+    assert first.shape == (2, 1, 12, 12)
+    assert first.dtype == np.float32
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
 
 
-def test_proof(weight: np.ndarray) -> None:
-    assert compare(model(weight), model(weight.copy())).error == 0
-    other = weight.copy()
-    other[3, 5] += 1
-    with pytest.raises(ProofError, match=r"^the compact network differs from the masked one at output 'y': relative error \d\.\de-\d\d, allowed 1e-05; nothing was written$"):
-        prove(model(weight), model(other))
+def test_inputs_that_do_not_fit(lenet):
+    session = Session(lenet.model)
+    with pytest.raises(ModelError, match="^ONNX Runtime failed: .*invalid dimensions for input: data"):
+        session.run({"data": np.zeros((1, 1, 9, 9), np.float32)})
 
 
-def test_refused_graph(weight: np.ndarray) -> None:
-    with pytest.raises(ModelError, match="^ONNX Runtime cannot run the graph: "):
-        Session(model(weight[:, :200].copy())).run({"x": np.zeros((1, 256), np.float32)})
+def test_a_graph_that_cannot_run(lenet):
+    broken = lenet.with_weights({})
+    node = next(node for node in broken.model.graph if node.name == "ip2")
+    node.op_type = "Foo"
+    with pytest.raises(ModelError) as caught:
+        Session(broken.model)
+    assert str(caught.value).startswith("ONNX Runtime cannot run the graph: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_latency_is_that_of_the_fastest_run(lenet):
+    found = Session(lenet.model).latency(random_inputs(lenet.model, 1, 0), seconds=0.02)
+    assert 0 < found < 20
