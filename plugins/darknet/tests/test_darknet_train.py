@@ -205,6 +205,13 @@ def test_a_program_that_fails_is_quoted(make: Make, play: Callable[[str], str]) 
         _tune(options={"darknet": name})
 
 
+def test_windows_line_ends_stay_behind(make: Make, play: Callable[[str], str]) -> None:
+    make("classifier", net="# Windows\r\n")
+    body = "print('carriage returns:', open(cfg, newline='').read().count('\\r'))"
+    with pytest.raises(Exception, match="it said last: carriage returns: 0"):
+        _tune(options={"darknet": play(body)})
+
+
 SLOW = (
     "with open('child', 'w') as f: f.write(str(__import__('os').getpid()))\n"
     "print('1: 2.0, 2.0 avg, 0.01 rate, 1.0 seconds, 8 images')\ntime.sleep(60)"

@@ -142,11 +142,14 @@ def _listed(job: TrainingJob) -> ListedImages:
 
 
 def _recipe_text(cfg: Path, job: TrainingJob) -> str:
-    """The compact cfg with the ``[net]`` of the recipe and what the job changes in it."""
+    """The compact cfg with the ``[net]`` of the recipe and what the job changes in it.
+
+    Without the carriage returns of Windows, which the program takes for part of the values.
+    """
     origin, recipe = job.network.origin, job.recipe
     assert isinstance(origin, Origin)
     shape = origin.structure.input
-    text = recipe_text(origin, compact_text(origin, job.compact))
+    text = recipe_text(origin, compact_text(origin, job.compact)).replace("\r", "")
     return parse_cfg(text, cfg).with_net(
         {
             "batch": recipe.batch_size * recipe.accumulate,
