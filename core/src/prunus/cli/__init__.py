@@ -25,6 +25,9 @@ COMMANDS = {
     "methods": "list criteria, policies and trainers",
 }
 
+_MODULES = {"eval": "evaluate", "run": "rounds"}
+"""Modules that cannot have their command's name: Python's own, and a function's of this package."""
+
 
 class LazyGroup(click.Group):
     """Imports a command when it is used, and suggests near names."""
@@ -36,7 +39,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of a command."""
         if cmd_name in COMMANDS:
-            module = importlib.import_module(f"prunus.cli.{cmd_name.replace('eval', 'evaluate')}")
+            module = importlib.import_module(f"prunus.cli.{_MODULES.get(cmd_name, cmd_name)}")
             command: click.Command = module.command
             return command
         points = _plugin_commands()
