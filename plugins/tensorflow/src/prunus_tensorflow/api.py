@@ -26,6 +26,7 @@ from prunus.masking import mask
 from prunus.network import Network
 from prunus.planning.budget import Budget, Planning
 from prunus.proof import prove
+from prunus.recovery import recover
 from prunus_tensorflow.keras_.lower import lower_model
 from prunus_tensorflow.keras_.rebuild import model_of
 
@@ -74,7 +75,7 @@ def prune(
         multiple: Kept channels are rounded up to this.
         seed: Of everything drawn.
         samples: Some inputs ``(N, ...)`` of a model with one input: for criteria that look at
-            activations, and for what removed channels contribute on average.
+            activations, and to refit the weights that read removed channels.
         custom_objects: See `network_of`.
 
     Raises:
@@ -108,7 +109,11 @@ def prune(
     keep = dict(host.call(Policy, allocation, "prunus_mask", planning=planning, budget=budget))
     if not keep:
         raise PlanError("the plan removes nothing: no group allows it; raise the rate")
-    masked = mask(fold(network, grouping, keep, feed), grouping, keep)
+    if feed is None:
+        ready = fold(network, grouping, keep, None)
+    else:
+        ready = recover(network, grouping, keep, feed, seed)
+    masked = mask(ready, grouping, keep)
     smaller = compact(masked, grouping, keep)
     prove(masked.model, smaller.model, feed)
     return model_of(masked, smaller)

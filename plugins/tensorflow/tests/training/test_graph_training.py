@@ -373,6 +373,8 @@ def test_train_op_of_the_graph_is_enough(tmp_path: Path) -> None:
 
     source = files(tmp_path, training)
     source = attrs.evolve(source, options={"output_nodes": "scores"})
+    adam = attrs.evolve(RECIPE, solver="Adam", iterations=2)
+    train.finetune(job(tmp_path, source, recipe=adam))  # its slots are no second "w/Adam"
     (tmp_path / "own.py").write_text(TRAIN_OP)
     seen: list[Progress] = []
     options = {"train-fn": f"{tmp_path}/own.py:train"}

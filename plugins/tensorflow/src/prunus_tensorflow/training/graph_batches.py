@@ -72,6 +72,7 @@ def settings_of(job: TrainingJob, compact: CompactGraph, first: Batch) -> Feed:
 
     Raises:
         ModelError: with neither it does, so something else would be trained.
+        DataError: a placeholder is neither input nor switch.
     """
     inputs = frozenset(compact.origin.inputs)
     nodes = compact.view.nodes
@@ -84,8 +85,6 @@ def settings_of(job: TrainingJob, compact: CompactGraph, first: Batch) -> Feed:
     choices = [
         {full_name(node.name): _value(node, number) for node in open_ones} for number in (1, 0)
     ]
-    if any("Random" in node.op for node in needed) and not open_ones:
-        return {}  # dropout of a fixed rate: TensorFlow's outputs are drawn
     expected = Session(job.compact.model).run(dict(first.inputs))
     outputs = {name: full_name(name) for name in compact.origin.outputs}
     feed = feed_of(compact, first)
@@ -93,6 +92,8 @@ def settings_of(job: TrainingJob, compact: CompactGraph, first: Batch) -> Feed:
         found = compact.session.run(outputs, {**choice, **feed})
         if all(_error(found[name], expected[name]) < _CLOSE for name in outputs):
             return choice
+    if any("Random" in node.op for node in needed):
+        return choices[0]  # dropout of a fixed rate: TensorFlow's outputs are drawn
     raise ModelError(
         f"{compact.origin.model}: TensorFlow's outputs are not those of the compact network"
         + (f" with {', '.join(choices[0])} at 1 or 0" if open_ones else "")

@@ -61,12 +61,14 @@ class Update:
         )
 
 
+# Slots are named `<variable>/<optimizer's name>`, and the graph may hold such of its own.
+_NAME = "PrunusOptimizer"
 _SOLVERS = {
-    "SGD": lambda v1, rate, recipe: v1.train.MomentumOptimizer(rate, recipe.momentum),
+    "SGD": lambda v1, rate, recipe: v1.train.MomentumOptimizer(rate, recipe.momentum, name=_NAME),
     "Nesterov": lambda v1, rate, recipe: v1.train.MomentumOptimizer(
-        rate, recipe.momentum, use_nesterov=True
+        rate, recipe.momentum, name=_NAME, use_nesterov=True
     ),
     "Adam": lambda v1, rate, recipe: v1.train.AdamOptimizer(
-        rate, recipe.momentum, recipe.momentum2, recipe.delta
+        rate, recipe.momentum, recipe.momentum2, recipe.delta, name=_NAME
     ),
 }
