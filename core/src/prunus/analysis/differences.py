@@ -124,7 +124,7 @@ class Differences:
             opset_imports=dict(model.graph.opset_imports),
             name="differences",
         )
-        self._session = Session(ir.Model(graph, ir_version=model.ir_version))
+        self._session = Session(ir.Model(graph, ir_version=model.ir_version), arena=False)
 
     def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """Reader output name -> ``(trials · N, …)``, trial after trial."""

@@ -23,12 +23,16 @@ _LARGE = 1 << 16
 class Session:
     """One executable graph."""
 
-    def __init__(self, model: ir.Model, outputs: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, model: ir.Model, outputs: Sequence[str] | None = None, *, arena: bool = True
+    ) -> None:
         """Prepare a graph.
 
         Args:
             model: The neutral graph.
             outputs: Values to return in place of the graph's outputs.
+            arena: Keep the memory of a run for the next one. Where many sessions live at
+                once, each would hold its own.
 
         Raises:
             ModelError: ONNX Runtime refuses the graph.
@@ -37,6 +41,7 @@ class Session:
             model = with_outputs(model, outputs)
         options = ort.SessionOptions()
         options.log_severity_level = 4
+        options.enable_cpu_mem_arena = arena
         structure, weights = _without_weights(model)
         self._weights = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), self._weights)
