@@ -120,6 +120,17 @@ def test_stat_counts_a_prototxt_alone(example, capsys):
     assert "3,790,720 operations as the vendor counts them" in capsys.readouterr().out
 
 
+def test_output_names_the_weights_or_a_directory(example):
+    configure(0.3)
+    decent_p("prune", "-config", "config.prototxt")
+    model, sparse = "examples/decent_p/float.prototxt", "examples/decent_p/regular_rate_0.3/sparse.caffemodel"
+    decent_p("transform", "-model", model, "-weights", sparse, "-output", "small.caffemodel")
+    assert Path("small.caffemodel").is_file()
+    assert Path("final.prototxt").is_file()
+    decent_p("transform", "-model", model, "-weights", sparse, "-output=out")
+    assert Path("out/transformed.caffemodel").read_bytes() == Path("small.caffemodel").read_bytes()
+
+
 @pytest.mark.caffe
 def test_transformed_files_run_in_real_caffe(example, caffe):
     configure(0.5)

@@ -17,8 +17,10 @@ from google.protobuf.message import DecodeError
 from prunus.errors import PrunusError
 from prunus.network import Compact, Destination, Source
 from prunus_caffe.caffemodel import read_weights
+from prunus_caffe.config import read_config
 from prunus_caffe.read import load
 from prunus_caffe.schema import message
+from prunus_caffe.solver import read_solver
 from prunus_caffe.structure import read_structure
 from prunus_caffe.write import write
 
@@ -173,6 +175,31 @@ def judged_weights(weights: Path, data: bytes) -> None:
             for blob, other in zip(layer.blobs, by_name[layer.name].blobs, strict=True):
                 expected = np.array(other.double_data or other.data, np.float32)
                 np.testing.assert_array_equal(stored.array(blob), expected)
+
+
+SOLVER = """net: "net.prototxt" type: "Adam" base_lr: 0.01 lr_policy: "multistep" stepvalue: 5 stepvalue: 9
+max_iter: 20 momentum: 0.9 momentum2: 0.99 snapshot: 5 snapshot_prefix: "s" solver_mode: CPU
+"""
+CONFIG = """workspace: "work" gpu: "0,1" test_iter: 10 acc_name: "top-1"
+model: "net.prototxt" weights: "net.caffemodel" solver: "solver.prototxt" rate: 0.2
+pruner { method: REGULAR exclude { layer_top: "conv1" } }
+"""
+
+
+@pytest.mark.parametrize(("reader", "text"), [(read_solver, SOLVER), (read_config, CONFIG)])
+def test_damaged_settings(reader, text: str, tmp_path: Path) -> None:
+    path, good = tmp_path / "settings.prototxt", 0
+    for seed in range(200):
+        path.write_bytes(mutated(text.encode(), np.random.default_rng([8, seed])))
+        words = ""
+        try:
+            reader(path)
+        except PrunusError as error:
+            words = str(error)
+        assert "\n" not in words
+        assert not words or str(path) in words
+        good += not words
+    assert 0 < good < 200
 
 
 @pytest.mark.parametrize("form", ["new", "old"])

@@ -16,7 +16,7 @@ from prunus.steps.transform import newest, transform
 @click.command()
 @network_options
 @data_options
-@click.option("--output", type=click.Path(path_type=Path), help="directory to write to")
+@click.option("--output", type=click.Path(path_type=Path), help="directory to write to, or file")
 @click.option(
     "--proof/--no-proof", default=True, help="compare the written files with the masked network"
 )

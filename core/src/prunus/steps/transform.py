@@ -41,7 +41,8 @@ def transform(
     Args:
         host: Plugins.
         settings: ``model`` and ``weights`` of the masked network (see `newest`).
-        output: Directory to write to; the workspace's ``transformed`` without it.
+        output: Directory to write to, or a file with the ending of the model's or the
+            weights' file; the workspace's ``transformed`` without it.
         proof: Load the result back and compare it with the masked network.
         measure: Evaluate and time the networks.
 
@@ -58,9 +59,8 @@ def transform(
             f"{where}: no channel is masked, so nothing can be removed; give the weights that "
             "'prunus prune' or 'prunus finetune' wrote"
         )
-    directory = output or (
-        workspace.path / "transformed" if workspace is not None else Path("transformed")
-    )
+    usual = workspace.path / "transformed" if workspace is not None else Path("transformed")
+    directory, name = (usual, None) if output is None else _place(output, loaded.source)
     masked = mask(loaded.network, loaded.grouping, keep)
     smaller = compact(masked, loaded.grouping, keep)
     exact = all(group.exact for group in loaded.grouping.groups if group.name in keep)
@@ -68,7 +68,7 @@ def transform(
         evaluator_for(loaded, settings, _original(host, workspace, loaded)) if measure else None
     )
     with staged(directory) as stage:
-        destination = Destination(stage, "compact", None, loaded.source.options)
+        destination = Destination(stage, "compact", name, loaded.source.options)
         written = host.call(
             Format,
             loaded.format.name,
@@ -111,6 +111,14 @@ def newest(settings: Settings) -> Settings:
     assert source is not None
     settings = workspace.with_options(settings)
     return attrs.evolve(settings, model=source.model, weights=source.weights)
+
+
+def _place(output: Path, source: Source) -> tuple[Path, str | None]:
+    """Directory and, where a file is meant, its name."""
+    endings = {path.suffix for path in (source.model, source.weights) if path is not None}
+    if output.suffix in endings - {""} and not output.is_dir():
+        return output.parent, output.name
+    return output, None
 
 
 def _original(host: Host, workspace: Workspace | None, loaded: Loaded) -> Network:

@@ -38,9 +38,10 @@ def translated(arguments: list[str]) -> list[str]:
     for argument in arguments[1:]:
         single = argument.startswith("-") and not argument.startswith("--")
         result.append(f"-{argument}" if single and len(argument) > 2 else argument)
-    if arguments[0] == "stat" and "--weights" not in result:
+    given = {argument.partition("=")[0] for argument in result}
+    if arguments[0] == "stat" and "--weights" not in given:
         # the ancestor counted a prototxt alone
         result += ["--option", "weights=random"]
-    if arguments[0] == "transform" and "--output" not in result:
+    if arguments[0] == "transform" and "--output" not in given:
         result += ["--output", "."]
     return result
