@@ -19,7 +19,7 @@ REFERENCE = Path(__file__).parent / "reference"
 def command_page() -> str:
     """Help of every command of the core."""
     parts = ["# Command line\n\nWritten by `python docs/generate.py`.\n"]
-    with click.Context(cli, info_name="prunus") as group:
+    with cli.make_context("prunus", ["ana"], resilient_parsing=True) as group:
         for name in COMMANDS:
             command = cli.get_command(group, name)
             assert command is not None

@@ -8,8 +8,10 @@ A reader without bias hands it to the BatchNormalization (mean) or addition behi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+import attrs
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -21,6 +23,23 @@ from prunus.network import Network
 
 Means = Mapping[str, NDArray[np.float64]]
 """Value name -> mean of each channel, ``(C,)``."""
+
+
+@attrs.frozen(eq=False)
+class Reader:
+    """A weight that reads removed channels.
+
+    Attributes:
+        node: Its node.
+        data: Value it reads.
+        weight: Initializer it reads with.
+        removed: ``(C,)`` bool, True for the removed channels of ``data``.
+    """
+
+    node: ir.Node
+    data: str
+    weight: str
+    removed: NDArray[np.bool_]
 
 
 def fold(
@@ -37,26 +56,27 @@ def fold(
         keep: Group name -> ``(C,)`` bool.
         samples: Graph input name -> ``(N, ...)`` typical inputs, or ``None``.
     """
-    readers = _readers(network, grouping, keep)
+    readers = readers_of(network, grouping, keep)
     if not readers:
         return network
-    values = tuple(
-        dict.fromkeys(node.inputs[0].name or "" for node, _ in readers if node.inputs[0])
-    )
+    values = tuple(dict.fromkeys(reader.data for reader in readers))
     means = (
         channel_means(network, grouping, values, samples)
         if samples is not None
         else _resting(network, grouping, keep, values)
     )
+    return network.with_weights(folded(network, readers, means))
+
+
+def folded(network: Network, readers: Iterable[Reader], means: Means) -> dict[str, NDArray[Any]]:
+    """What changes where readers get the means of what they lose: initializer -> array."""
     weights = network.weights()
-    changed: dict[str, NDArray[np.float32]] = {}
-    for node, removed in readers:
-        data, weight = node.inputs[0], node.inputs[1]
-        assert data is not None
-        assert weight is not None
-        lost = _contribution(node, weights[weight.name or ""], means[data.name or ""] * removed)
-        _add(node, network, weights, lost, changed)
-    return network.with_weights(changed)
+    changed: dict[str, NDArray[Any]] = {}
+    for reader in readers:
+        constant = means[reader.data] * reader.removed
+        lost = contribution(reader.node, weights[reader.weight], constant)
+        changed |= moved_constant(reader.node, network, lost)
+    return changed
 
 
 def channel_means(
@@ -68,12 +88,13 @@ def channel_means(
     """Mean of every channel of some values over samples and space."""
     count = len(next(iter(samples.values())))
     session = Session(network.model, values)
+    size = grouping.labelling.samples_at_once(values)
     sums: dict[str, NDArray[np.float64]] = {}
-    for start in range(0, count, 64):
-        part = {name: array[start : start + 64] for name, array in samples.items()}
-        share = min(64, count - start) / count  # a value's first axis may hold more than samples
+    for start in range(0, count, size):
+        part = {name: array[start : start + size] for name, array in samples.items()}
+        share = min(size, count - start) / count  # a value's first axis may hold more than samples
         for name, array in session.run(part).items():
-            axis = _channel_axis(grouping, name)
+            axis = channel_axis(grouping, name)
             axes = tuple(a for a in range(array.ndim) if a != axis)
             sums[name] = sums.get(name, 0) + array.mean(axes, np.float64) * share
     return sums
@@ -104,27 +125,31 @@ def _resting(
     return channel_means(resting, grouping, values, random_inputs(network.model, 1, 0))
 
 
-def _channel_axis(grouping: Grouping, value: str) -> int:
+def channel_axis(grouping: Grouping, value: str) -> int:
+    """The axis of a value that runs over channels; 1 where none does."""
     shape = grouping.labelling.values[value].shape
     varying = [axis for axis, size in enumerate(shape) if size > 1]
     return varying[0] if varying else 1
 
 
-def _readers(
+def readers_of(
     network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.bool_]]
-) -> list[tuple[ir.Node, NDArray[np.bool_]]]:
-    """Nodes that read removed channels, with the removed positions ``(C,)``."""
+) -> list[Reader]:
+    """All readers of channels that a plan removes."""
     kept = grouping.kept_labels(keep)
     nodes = {node.name: node for node in network.model.graph}
     readers = []
     for record in grouping.labelling.records:
         removed = ~kept[record.labels].ravel()
         if record.role == "input" and removed.any():
-            readers.append((nodes[record.node], removed))
+            node = nodes[record.node]
+            data = node.inputs[0]
+            assert data is not None
+            readers.append(Reader(node, data.name or "", record.initializer, removed))
     return readers
 
 
-def _contribution(
+def contribution(
     node: ir.Node, weight: NDArray[np.generic], constant: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """``(O,)`` output of a reader for inputs that are ``constant`` (C,) everywhere."""
@@ -142,42 +167,41 @@ def _contribution(
     return np.asarray(np.einsum("goi,gi->go", parts, constant.reshape(groups, -1)).ravel())
 
 
-def _add(
-    node: ir.Node,
-    network: Network,
-    weights: Mapping[str, NDArray[np.generic]],
-    lost: NDArray[np.float64],
-    changed: dict[str, NDArray[np.float32]],
-) -> None:
-    place = _place(node, network)
+def moved_constant(
+    node: ir.Node, network: Network, lost: NDArray[np.float64]
+) -> dict[str, NDArray[Any]]:
+    """What changes where ``lost`` (O,) is added to a reader's output: initializer -> array."""
+    place = constant_place(node, network)
     if place is None:
-        return
-    value, sign = place
-    array = changed.get(value, weights[value].astype(np.float32))
-    changed[value] = (array + sign * lost.reshape(array.shape)).astype(np.float32)
+        return {}
+    name, sign = place
+    stored = network.model.graph.initializers[name].const_value
+    assert stored is not None
+    array = stored.numpy().astype(np.float64)
+    return {name: (array + sign * lost.reshape(array.shape)).astype(np.float32)}
 
 
-def _place(node: ir.Node, network: Network) -> tuple[str, float] | None:
-    """Initializer that can take the constant, and its sign; ``None`` where nothing can."""
+def constant_place(node: ir.Node, network: Network) -> tuple[str, float] | None:
+    """Initializer that can take a constant, and its sign; ``None`` where nothing can."""
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     if bias is not None:
-        return (bias.name or "", 1.0) if _owned(bias, network) else None
+        return (bias.name or "", 1.0) if owned(bias, network) else None
     uses = node.outputs[0].uses()
     if len(uses) != 1 or node.outputs[0].is_graph_output():
         return None
     after = next(iter(uses)).node
-    if after.op_type == "BatchNormalization" and _owned(after.inputs[3], network):
+    if after.op_type == "BatchNormalization" and owned(after.inputs[3], network):
         assert after.inputs[3] is not None
         return after.inputs[3].name or "", -1.0
     if after.op_type == "Add":
         for value in after.inputs:
-            if _owned(value, network) and value is not None and value.shape is not None:
+            if owned(value, network) and value is not None and value.shape is not None:
                 sizes = [int(str(size)) for size in value.shape]
                 if int(np.prod(sizes)) == max(sizes, default=1) > 1:
                     return value.name or "", 1.0
     return None
 
 
-def _owned(value: ir.Value | None, network: Network) -> bool:
+def owned(value: ir.Value | None, network: Network) -> bool:
     """An initializer the format can write back and only one node uses."""
     return value is not None and value.name in network.bindings and len(value.uses()) == 1

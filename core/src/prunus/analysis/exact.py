@@ -32,9 +32,6 @@ from prunus.network import Network
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.task import Array, Batch
 
-_BYTES = 512 * 2**20
-"""Bound on the activations held at once."""
-
 Trials = list[tuple[float, NDArray[np.bool_]]]
 
 
@@ -130,7 +127,7 @@ class Probe:
         self.direct = direct_readers(network.model, analysis.grouping, group, self.trials)
         names = frozenset(reader.node for reader in self.direct)
         self.suffix: Suffix = cut_behind(network.model, analysis.grouping, group, names)
-        self._session = Session(self.suffix.model) if self.trials else None
+        self._session = Session(self.suffix.model, arena=False) if self.trials else None
         self._differences: Differences | None = None
         self._masks = {
             value: np.stack(
@@ -194,10 +191,8 @@ def _along(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _chunks(analysis: Analysis, prefix: Prefix) -> Iterable[NDArray[np.int64]]:
     """Sample positions, so many at a time that all activations fit."""
-    dims = analysis.grouping.labelling.dims
-    sample = 4 * sum(int(np.prod(dims[value])) for value in prefix.values)
-    size = int(np.clip(_BYTES // max(sample, 1), 1, analysis.evaluator.batch_size))
-    positions = analysis.evaluator.positions
+    labelling, positions = analysis.grouping.labelling, analysis.evaluator.positions
+    size = labelling.samples_at_once(prefix.values, analysis.evaluator.batch_size)
     return (positions[start : start + size] for start in range(0, len(positions), size))
 
 

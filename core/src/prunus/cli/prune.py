@@ -21,7 +21,8 @@ from prunus.steps.prune import prune
 @click.option("--threshold", type=float, help="metric each group alone may lose")
 @click.option("--allocation", help="sensitivity, uniform or global")
 @click.option("--multiple", type=int, help="kept channels are rounded up to this [2]")
-def command(as_json: bool, verbose: bool, **given: Any) -> None:
+@click.option("--train-data", help="samples to refit weights on, as --data; no labels needed")
+def command(as_json: bool, verbose: bool, train_data: str | None, **given: Any) -> None:
     """Choose channels for a rate or a threshold and mask them."""
     host = start()
     rate, threshold = given.pop("rate"), given.pop("threshold")
@@ -29,4 +30,4 @@ def command(as_json: bool, verbose: bool, **given: Any) -> None:
     if rate is not None or threshold is not None:
         # a target on the command line replaces the other kind in the configuration
         settings = attrs.evolve(settings, rate=rate, threshold=threshold)
-    show(prune(host, settings).report, as_json=as_json)
+    show(prune(host, settings, train_data).report, as_json=as_json)

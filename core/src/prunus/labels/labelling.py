@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -19,6 +20,9 @@ from prunus.labels.rules.passing import block
 
 LOOSE, TIED, FROZEN = 0, 1, 2
 """How strictly a node's rows are held: equal counts, equal positions, nothing removed."""
+
+_BYTES = 512 * 2**20
+"""Bound on the activations held at once."""
 
 
 @attrs.frozen(eq=False)
@@ -71,6 +75,11 @@ class Labelling:
     rows: tuple[Rows, ...]
     frozen: Mapping[int, str]
     inexact: frozenset[int]
+
+    def samples_at_once(self, values: Iterable[str], most: int = 64) -> int:
+        """How many samples to run so that these float32 values stay within 512 MB together."""
+        sample = 4 * sum(math.prod(self.dims[value]) for value in values)
+        return min(max(_BYTES // max(sample, 1), 1), most)
 
 
 class Labeller:

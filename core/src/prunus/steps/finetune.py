@@ -19,7 +19,7 @@ from prunus.masking import masked_units
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.settings import Settings
 from prunus.steps.files import make_directory, moved, staged
-from prunus.steps.loaded import Loaded, evaluator_for, load, open_samples, read_network
+from prunus.steps.loaded import Loaded, evaluator_for, load, read_network, training_data
 from prunus.steps.report import Report, Stage, new_files, parameters, size_on_disk
 from prunus.steps.workspace import Workspace, workspace_of
 from prunus.task import Dataset, Measurement, Recipe
@@ -169,11 +169,8 @@ def _original(host: Host, workspace: Workspace, loaded: Loaded) -> Network:
 
 
 def _training(loaded: Loaded, tuning: Tuning) -> Dataset:
-    if tuning.data is not None:
-        dataset = open_samples(loaded, tuning.data, training=True)
-    elif loaded.network.task.training is not None:
-        dataset = loaded.network.task.training()
-    else:
+    dataset = training_data(loaded, tuning.data)
+    if dataset is None:
         raise DataError("no training samples: give --train-data")
     if not len(dataset):
         raise DataError("no training samples: the data set is empty")

@@ -93,6 +93,14 @@ def evaluation_data(loaded: Loaded, settings: Settings) -> Dataset | None:
     return None if task.evaluation is None else task.evaluation()
 
 
+def training_data(loaded: Loaded, spec: str | None) -> Dataset | None:
+    """Training samples: ``--train-data``, else the network's own; ``None`` without either."""
+    if spec is not None:
+        return open_samples(loaded, spec, training=True)
+    task = loaded.network.task
+    return None if task.training is None else task.training()
+
+
 def open_samples(loaded: Loaded, spec: str, *, training: bool) -> Dataset:
     """A data specification in the format's own terms, else in everybody's."""
     if loaded.format.data is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +19,11 @@ from prunus.masking import mask, masked_units
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.target import TOLERANCE
+from prunus.recovery import recover
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
 from prunus.steps.analyze import DEFAULT_CRITERION, score
+from prunus.steps.calibrate import calibrate
 from prunus.steps.files import moved, staged, write_json
 from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
 from prunus.steps.report import GroupRow, Report, Stage, new_files, parameters, size_on_disk
@@ -41,8 +45,13 @@ class Pruned:
     changed: bool
 
 
-def prune(host: Host, settings: Settings) -> Pruned:
-    """Choose, fold, mask, measure and write.
+def prune(host: Host, settings: Settings, train_data: str | None = None) -> Pruned:
+    """Choose, mask, refit what remains, measure and write.
+
+    Args:
+        host: Plugins.
+        settings: What to prune, and how far.
+        train_data: Samples to calibrate with, in place of the network's own training samples.
 
     Raises:
         PlanError: the target is out of reach or the plan is empty.
@@ -55,7 +64,8 @@ def prune(host: Host, settings: Settings) -> Pruned:
     original, source = _original(host, settings, workspace, loaded, present)
     evaluator = evaluator_for(loaded, settings, original)
     sensitivity = _matching(workspace, loaded, original)
-    samples = None if evaluator is None else evaluator.calibration()
+    calibration = calibrate(loaded, train_data, evaluator)
+    samples = calibration.inputs
     planning = _planning(host, settings, loaded, samples, present, sensitivity)
     allocation = _allocation(settings, sensitivity)
     keep = dict(host.call(Policy, allocation, "prunus_mask", planning=planning, budget=budget))
@@ -64,13 +74,11 @@ def prune(host: Host, settings: Settings) -> Pruned:
         keep[name] = keep.get(name, units) & units
     changed = any(not np.array_equal(keep[n], present.get(n, np.ones_like(keep[n]))) for n in keep)
     remark = _check(budget, loaded, keep)
-    masked = mask(
-        fold(loaded.network, loaded.grouping, _newly(keep, present), samples), loaded.grouping, keep
-    )
+    masked = mask(_prepared(loaded, _newly(keep, present), samples, budget), loaded.grouping, keep)
     smaller = compact(masked, loaded.grouping, keep)
     written = _write(host, settings, workspace, loaded, masked, smaller, budget)
     notes = _notes(settings, sensitivity, evaluator, changed, loaded.network)
-    notes = notes if remark is None else (*notes, remark)
+    notes = (*notes, *(note for note in (calibration.note, remark) if note is not None))
     report = _report(loaded, original, masked, smaller, keep, evaluator, written, budget, notes)
     _remember(workspace, loaded, source, written, keep, budget, allocation, changed)
     return Pruned(loaded, masked, smaller, keep, written, report, changed)
@@ -141,7 +149,7 @@ def _planning(
     host: Host,
     settings: Settings,
     loaded: Loaded,
-    samples: dict[str, NDArray[np.float32]] | None,
+    samples: Mapping[str, NDArray[np.float32]] | None,
     present: Keep,
     sensitivity: Sensitivity | None,
 ) -> Planning:
@@ -167,6 +175,15 @@ def _check_plan(allocation: str, loaded: Loaded, keep: Keep) -> None:
                 f"allocation '{allocation}' gave no usable plan for group '{name}': one bool a "
                 "channel, at least one of them kept"
             )
+
+
+def _prepared(
+    loaded: Loaded, keep: Keep, samples: Mapping[str, NDArray[np.float32]] | None, budget: Budget
+) -> Network:
+    """The network with what the plan removes made good, as far as samples allow."""
+    if samples is None:
+        return fold(loaded.network, loaded.grouping, keep, None)
+    return recover(loaded.network, loaded.grouping, keep, samples, budget.seed)
 
 
 def _newly(keep: Keep, present: Keep) -> Keep:
@@ -223,7 +240,7 @@ def _notes(
     changed: bool,
     network: Network,
 ) -> tuple[str, ...]:
-    notes = [*network.notes, *settings.notes]
+    notes = [*network.notes]
     if sensitivity is None and settings.allocation is None and settings.rate is not None:
         notes.append(
             "no result of 'prunus ana' in the workspace: the same ratio is used in every group"

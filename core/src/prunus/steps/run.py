@@ -36,7 +36,7 @@ def run(
     current = settings
     metric = None
     for rate in rates:
-        pruned = prune(host, attrs.evolve(current, rate=rate, threshold=None))
+        pruned = prune(host, attrs.evolve(current, rate=rate, threshold=None), tuning.data)
         metric = pruned.report.metric
         if not stages:
             stages.append(pruned.report.stages[0])

@@ -1,0 +1,78 @@
+"""Rows of activations: some places of a value, or some windows of a convolution's input."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Places = tuple[NDArray[np.int64], ...]
+"""Position on the first axis, then on every spatial axis; one array ``(n,)`` each."""
+
+
+@attrs.frozen
+class Window:
+    """The places of a convolution's input that make one place of its output.
+
+    Attributes:
+        kernel, strides, dilations: One number a spatial axis; none for a matrix product.
+        pads: Before every spatial axis, then behind every one.
+    """
+
+    kernel: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
+    dilations: tuple[int, ...] = ()
+    pads: tuple[int, ...] = ()
+
+
+def window_of(node: ir.Node, kernel: tuple[int, ...]) -> Window | None:
+    """The window of a convolution or matrix product; ``None`` where it is not plain."""
+    attributes = node.attributes
+    if node.op_type in ("Gemm", "MatMul"):
+        return Window()
+    if node.op_type != "Conv" or attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
+        return None
+    ones = (1,) * len(kernel)
+    return Window(
+        kernel,
+        tuple(attributes.get_ints("strides", ones)),
+        tuple(attributes.get_ints("dilations", ones)),
+        tuple(attributes.get_ints("pads", (0, 0) * len(kernel))),
+    )
+
+
+def draw_places(value: Array, count: int, draw: np.random.Generator) -> Places:
+    """``count`` places of a value ``(N, C, ...)``, or all if there are no more."""
+    sizes = (len(value), *value.shape[2:])
+    total = math.prod(sizes)
+    chosen = np.arange(total) if total <= count else draw.integers(0, total, count)
+    return tuple(np.unravel_index(chosen, sizes))
+
+
+def points(value: Array, places: Places) -> Array:
+    """Channels ``(n, C)`` at places of a value ``(N, C, ...)``."""
+    first, *rest = places
+    found: Array = np.moveaxis(value, 1, -1)[(first, *rest)]
+    return found
+
+
+def windows(value: Array, places: Places, window: Window) -> Array:
+    """Padded windows ``(n, C · kernel)``, channel by channel, at places of the output."""
+    first, *rest = places
+    axes = len(window.kernel)
+    pads = [(window.pads[axis], window.pads[axes + axis]) for axis in range(axes)]
+    padded = np.moveaxis(np.pad(value, [(0, 0)] * (value.ndim - axes) + pads), 1, -1)
+    found = np.empty((len(first), value.shape[1], math.prod(window.kernel)), np.float32)
+    for number, offset in enumerate(np.ndindex(window.kernel)):
+        at = tuple(
+            place * step + shift * spread
+            for place, step, shift, spread in zip(
+                rest, window.strides, offset, window.dilations, strict=True
+            )
+        )
+        found[:, :, number] = padded[(first, *(at if axes else rest))]
+    return found.reshape(len(first), -1)

@@ -1,0 +1,92 @@
+"""Values of a network one after the other, each computed once, while weights behind change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from prunus.evaluation.session import Session
+from prunus.labels.labelling import Labelling
+
+Array = NDArray[np.float32]
+
+
+class Walk:
+    """Goes through asked values in the order of the graph, keeping what is still needed."""
+
+    def __init__(
+        self,
+        model: ir.Model,
+        labelling: Labelling,
+        samples: Mapping[str, Array],
+        asked: Sequence[str],
+    ) -> None:
+        """Begin at the inputs.
+
+        Args:
+            model: The graph; it is copied.
+            labelling: Knows how large values are.
+            samples: Graph input name -> ``(N, ...)``.
+            asked: Names of values, in the order of the graph.
+        """
+        self._model = model.clone()
+        self._labelling = labelling
+        self._known = dict(samples)
+        self._asked = list(asked)
+        self._count = len(next(iter(samples.values())))
+        self._values = {v.name or "": v for node in self._model.graph for v in node.outputs}
+
+    def next(self) -> Array:
+        """The next asked value, for all samples."""
+        name = self._asked.pop(0)
+        if name not in self._known:
+            self._known[name] = self._compute(name)
+        found = self._known[name]
+        needed = self._bounds(self._asked)
+        self._known = {name: array for name, array in self._known.items() if name in needed}
+        return found
+
+    def change(self, weights: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take other weights for what is not computed yet."""
+        for name, array in weights.items():
+            value = self._model.graph.initializers[name]
+            value.const_value = ir.Tensor(np.ascontiguousarray(array), name=name)
+
+    def _compute(self, name: str) -> Array:
+        bounds = sorted(self._bounds([name]))
+        for value in (self._values.get(bound) for bound in (*bounds, name)):
+            if value is not None and value.type is None:
+                value.type = ir.TensorType(ir.DataType.FLOAT)
+        graph = ir.convenience.extract(self._model.graph, bounds, [name])
+        session = Session(ir.Model(graph, ir_version=self._model.ir_version))
+        size = self._labelling.samples_at_once([*bounds, name])
+        parts = []
+        for start in range(0, self._count, size):
+            stop = min(start + size, self._count)
+            parts.append(session.run({b: self._part(b, start, stop) for b in bounds})[name])
+        return np.concatenate(parts)
+
+    def _part(self, name: str, start: int, stop: int) -> Array:
+        """Some samples of a known value, whose first axis may hold several rows a sample."""
+        array = self._known[name]
+        rows = len(array) // self._count
+        return array[start * rows : stop * rows]
+
+    def _bounds(self, names: Sequence[str]) -> set[str]:
+        """The known values that others follow from."""
+        found: set[str] = set()
+        seen: set[str] = set()
+        stack = list(names)
+        while stack:
+            name = stack.pop()
+            if name in self._known:
+                found.add(name)
+            elif name in self._values and name not in seen:
+                seen.add(name)
+                node = self._values[name].producer()
+                assert node is not None
+                stack += [value.name or "" for value in node.inputs if value is not None]
+        return found

@@ -1,0 +1,62 @@
+"""The inputs that criteria look at and weights are refitted on; labels are not used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.errors import DataError
+from prunus.evaluation.evaluator import Evaluator
+from prunus.steps.loaded import Loaded, training_data
+
+COUNT = 256
+"""Inputs at most, spread over the data set."""
+
+
+@attrs.frozen(eq=False)
+class Calibration:
+    """Some inputs and where they are from.
+
+    Attributes:
+        inputs: Graph input name -> ``(N, ...)``, or ``None`` without any samples.
+        note: A sentence for the user, if there is something to know.
+    """
+
+    inputs: Mapping[str, NDArray[np.float32]] | None
+    note: str | None = None
+
+
+def calibrate(loaded: Loaded, spec: str | None, evaluator: Evaluator | None) -> Calibration:
+    """Training inputs where there are any, else those of the evaluation.
+
+    Args:
+        loaded: The network.
+        spec: ``--train-data``.
+        evaluator: Held-out samples, or ``None`` without data.
+
+    Raises:
+        DataError: ``spec`` names samples that cannot be used.
+    """
+    try:
+        training = training_data(loaded, spec)
+        if training is not None and len(training):
+            chosen = np.linspace(0, len(training) - 1, min(COUNT, len(training)))
+            return Calibration(training.read(chosen.round().astype(np.int64), None).inputs)
+    except DataError as error:
+        if spec is not None:
+            raise
+        why = f"the network's own training samples cannot be read ({error})"
+    else:
+        why = "no training samples are known"
+    if evaluator is None:
+        return Calibration(None)
+    inputs = evaluator.calibration(COUNT)
+    count = len(next(iter(inputs.values())))
+    return Calibration(
+        inputs,
+        f"{why}: weights are refitted on {count} inputs of the evaluation, without their labels; "
+        "--train-data keeps them apart",
+    )

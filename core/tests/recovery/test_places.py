@@ -1,0 +1,53 @@
+"""Rows of activations are what a convolution really multiplies its weight with."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from prunus.evaluation.session import Session
+from prunus.recovery.places import Window, draw_places, points, window_of, windows
+
+
+@pytest.mark.parametrize(
+    ("data", "weight", "attributes"),
+    [
+        ((2, 3, 7, 6), (4, 3, 3, 2), {"pads": [1, 0, 2, 1], "strides": [2, 1]}),
+        ((2, 3, 9, 9), (4, 3, 3, 3), {"dilations": [2, 3], "pads": [2, 2, 2, 2]}),
+        ((2, 3, 8), (4, 3, 5), {"pads": [2, 2]}),
+        ((2, 2, 5, 4, 6), (3, 2, 2, 2, 3), {"strides": [1, 2, 3]}),
+    ],
+)
+def test_windows_times_weight_is_the_convolution(build, draw, data, weight, attributes):
+    kernel = draw.standard_normal(weight).astype(np.float32)
+    network = build(
+        [("Conv", ["x", "c/weight"], ["c"], attributes)],
+        {"c/weight": kernel},
+        {"x": data[1:]},
+        {"c": (weight[0], *(None,) * (len(data) - 2))},
+    )
+    x = draw.standard_normal(data).astype(np.float32)
+    found = Session(network.model).run({"x": x})["c"]
+    node = next(iter(network.model.graph))
+    places = draw_places(found, 10_000, draw)
+    rows = windows(x, places, window_of(node, weight[2:]))
+    assert np.allclose(rows @ kernel.reshape(len(kernel), -1).T, points(found, places), atol=1e-5)
+
+
+def test_all_places_or_as_many_as_asked(draw):
+    value = np.zeros((3, 5, 2, 2), np.float32)
+    assert len(draw_places(value, 12, draw)[0]) == 12
+    first, row, column = draw_places(value, 7, draw)
+    assert len(first) == 7
+    assert first.max() < 3
+    assert max(row.max(), column.max()) < 2
+
+
+def test_readers_that_have_no_window():
+    def node(operator, **attributes):
+        return ir.node(operator, [None], attributes)
+
+    assert window_of(node("MatMul"), ()) == Window()
+    assert window_of(node("Conv", auto_pad="SAME_UPPER"), (3, 3)) is None
+    assert window_of(node("ConvTranspose"), (3, 3)) is None

@@ -1,0 +1,99 @@
+"""What a plan removes is made good from what remains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prunus.compaction import compact
+from prunus.evaluation.data import ArrayDataset
+from prunus.evaluation.evaluator import Evaluator
+from prunus.evaluation.metrics import Fidelity
+from prunus.evaluation.session import random_inputs
+from prunus.folding import fold
+from prunus.grouping import find_groups
+from prunus.masking import mask, masked_units
+from prunus.proof import compare
+from prunus.recovery import recover
+from prunus.selection import choose_units
+from prunus.testing.nets import NETS, as_network
+
+
+def half(grouping):
+    draw = np.random.default_rng(0)
+    return {
+        g.name: choose_units(g, draw.random(g.size), g.size // 2)
+        for g in grouping.groups
+        if g.exact
+    }
+
+
+def fidelity(network, other, samples):
+    name = network.model.graph.inputs[0].name
+    evaluator = Evaluator(network, ArrayDataset(name, samples[name]), Fidelity())
+    return evaluator.measure(other.model).value
+
+
+@pytest.mark.parametrize("operator", ["Conv", "ConvTranspose"])
+def test_channels_that_follow_from_others_are_removed_without_loss(build, draw, operator):
+    """Channel 2 is channel 0 minus twice channel 1: nothing is lost by removing it."""
+    first = draw.standard_normal((3, 2, 1, 1)).astype(np.float32)
+    first[2] = first[0] - 2 * first[1]
+    shape = (4, 3, 3, 3) if operator == "Conv" else (3, 4, 3, 3)
+    network = build(
+        [
+            ("Conv", ["x", "a/weight", "a/bias"], ["a"], {}),
+            (operator, ["a", "b/weight", "b/bias"], ["b"], {"pads": [1, 1, 1, 1]}),
+        ],
+        {
+            "a/weight": first,
+            "a/bias": np.array([1, 2, -3], np.float32),
+            "b/weight": draw.standard_normal(shape).astype(np.float32),
+            "b/bias": np.zeros(4, np.float32),
+        },
+        {"x": (2, 9, 9)},
+        {"b": (4, 9, 9)},
+    )
+    grouping = find_groups(network)
+    keep = {"a": np.array([True, True, False])}
+    samples = random_inputs(network.model, 64, 1)
+    pruned = mask(recover(network, grouping, keep, samples), grouping, keep)
+    assert fidelity(network, pruned, samples) > 0.999
+    folded = mask(fold(network, grouping, keep, samples), grouping, keep)
+    assert fidelity(network, folded, samples) < 0.9
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_recovered_networks_are_masked_and_nearer_than_folded_ones(name):
+    network = as_network(NETS[name](0))
+    grouping = find_groups(network)
+    keep = half(grouping)
+    recovered = recover(network, grouping, keep, random_inputs(network.model, 48, 1))
+    pruned = mask(recovered, grouping, keep)
+    assert compare(pruned.model, compact(pruned, grouping, keep).model).error <= 1e-5
+    found = masked_units(pruned, grouping)
+    assert all(np.array_equal(found[g], units) for g, units in keep.items())
+    others = random_inputs(network.model, 32, 2)
+    folded = mask(
+        fold(network, grouping, keep, random_inputs(network.model, 48, 1)), grouping, keep
+    )
+    assert fidelity(network, pruned, others) > fidelity(network, folded, others) - 0.02
+
+
+def test_same_seed_same_weights(lenet):
+    grouping = find_groups(lenet)
+    samples = random_inputs(lenet.model, 40, 0)
+    one, two, other = (
+        recover(lenet, grouping, half(grouping), samples, seed).weights() for seed in (3, 3, 4)
+    )
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    assert set(one) == set(other)
+
+
+def test_three_samples_fold_means(lenet):
+    grouping = find_groups(lenet)
+    keep, samples = half(grouping), random_inputs(lenet.model, 3, 0)
+    weights, before = recover(lenet, grouping, keep, samples).weights(), lenet.weights()
+    for name in ("conv2/weight", "ip1/weight", "ip2/weight"):
+        changed = weights[name] != before[name]
+        assert np.array_equal(weights[name][changed], np.zeros(changed.sum()))  # masked, no more
