@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prunus.cli.render import notes, show
+from prunus.cli.render import group_label, notes, show
 from prunus.groups import Protected
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.steps.inspect import GroupLine, LayerRow, Statistics
@@ -127,3 +127,16 @@ fc                     10  graph output
 def test_notes_are_on_stderr(capsys):
     notes(["one", "two"])
     assert printed(capsys) == ("", "note: one\nnote: two\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("conv1", "conv1"),
+        ("a" * 60, "a" * 60),
+        ("conv1+conv2", "conv1+conv2"),
+        ("layer1/conv1+layer1/conv2+layer2/conv1+layer2/conv2", "layer1/conv1 + 3 more"),
+    ],
+)
+def test_long_groups_are_named_by_their_first_layer(name, shown):
+    assert group_label(name) == shown

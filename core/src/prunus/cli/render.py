@@ -25,6 +25,9 @@ from prunus.sensitivity import Sensitivity
 from prunus.steps.inspect import Statistics
 from prunus.steps.report import Report, Stage
 
+_LABEL = 48
+"""Characters of a group's name that a table shows in full."""
+
 
 class Result(Protocol):
     """Anything a command gives back."""
@@ -99,7 +102,7 @@ def _report(console: Console, report: Report) -> None:
         for row in report.groups:
             ratio = 1 - row.kept / row.channels
             table.add_row(
-                Text(row.group),
+                Text(group_label(row.group)),
                 str(row.channels),
                 str(row.kept),
                 f"{ratio:.2f}",
@@ -115,6 +118,14 @@ def _report(console: Console, report: Report) -> None:
         click.echo(f"wrote {path}", err=True)
     if report.next:
         click.echo(f"next: {report.next}", err=True)
+
+
+def group_label(name: str) -> str:
+    """A group's name, or its first layer and how many more are tied to it; ``stat`` lists all."""
+    layers = name.split("+")
+    if len(name) <= _LABEL or len(layers) == 1:
+        return name
+    return f"{layers[0]} + {len(layers) - 1} more"
 
 
 def _stages(report: Report) -> Table:
@@ -200,7 +211,7 @@ def _sensitivity(console: Console, found: Sensitivity) -> None:
     for curve in found.curves:
         values = {point.ratio: f"{point.value:.4f}" for point in curve.points}
         table.add_row(
-            Text(curve.group), str(curve.size), *(values.get(ratio, "") for ratio in ratios)
+            Text(group_label(curve.group)), str(curve.size), *(values.get(ratio, "") for ratio in ratios)
         )
     console.print(table)
     console.print(
