@@ -210,9 +210,8 @@ def _sensitivity(console: Console, found: Sensitivity) -> None:
     table = new_table("group", "channels>", *(f"{ratio:g}>" for ratio in ratios))
     for curve in found.curves:
         values = {point.ratio: f"{point.value:.4f}" for point in curve.points}
-        table.add_row(
-            Text(group_label(curve.group)), str(curve.size), *(values.get(ratio, "") for ratio in ratios)
-        )
+        row = (values.get(ratio, "") for ratio in ratios)
+        table.add_row(Text(group_label(curve.group)), str(curve.size), *row)
     console.print(table)
     console.print(
         f"{found.metric} of the whole network: "
