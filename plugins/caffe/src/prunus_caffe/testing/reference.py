@@ -92,8 +92,6 @@ def opencv_outputs(
     Raises:
         PluginError: OpenCV refuses the files.
     """
-    # it reuses buffers of layers that still read them in nets of some sizes (DenseNet)
-    os.environ.setdefault("OPENCV_DNN_DISABLE_MEMORY_OPTIMIZATIONS", "1")
     import cv2
 
     try:
