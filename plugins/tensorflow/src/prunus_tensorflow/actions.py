@@ -13,16 +13,18 @@ import click
 from prunus.cli.render import counting, notes, show
 from prunus.errors import UsageError
 from prunus.host import start
-from prunus.network import Destination, Network, Source
+from prunus.network import Destination, Source
 from prunus.settings import Settings
 from prunus.steps.analyze import analyze
 from prunus.steps.files import make_directory
 from prunus.steps.inspect import statistics
+from prunus.steps.prune import Pruned
 from prunus.steps.prune import prune as prune_step
 from prunus.steps.report import Report
 from prunus.steps.transform import transform as transform_step
 from prunus.steps.workspace import Workspace
 from prunus.task import Measurement
+from prunus_tensorflow import graphdef
 from prunus_tensorflow.command import Options
 from prunus_tensorflow.evaluate import load_script
 from prunus_tensorflow.script_analysis import ScriptMeasure, analyze_with_script
@@ -50,8 +52,8 @@ def prune(options: Options) -> None:
         raise UsageError("--action prune needs --sparsity, such as 0.3")
     host = start()
     measure = _measure(options)
-    pruned = prune_step(host, options.settings)
-    _deliver_graph(pruned.loaded.network, pruned, options)
+    pruned = prune_step(host, options.settings, options.train_data)
+    _deliver_graph(pruned, options)
     if pruned.written.weights is not None:
         _deliver_checkpoint(pruned.written.weights, options.output_ckpt)
     report = pruned.report
@@ -163,12 +165,8 @@ def _with_metric(report: Report, name: str, values: tuple[Measurement, ...]) -> 
     return attrs.evolve(report, metric=name, stages=stages, notes=plain)
 
 
-def _deliver_graph(network: Network, pruned: object, options: Options) -> None:
+def _deliver_graph(pruned: Pruned, options: Options) -> None:
     """Write the structure of the compact network."""
-    from prunus.steps.prune import Pruned
-    from prunus_tensorflow import graphdef
-
-    assert isinstance(pruned, Pruned)
     assert options.output_graph is not None
     make_directory(options.output_graph.parent)
     with _beside(options.output_graph) as directory:

@@ -33,7 +33,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--sparsity", type=float, help="share of the baseline's operations to remove")
 @click.option("--channel_batch", type=int, default=2, show_default=True, help="multiple kept")
 @click.option("--gpu", help="device ids")
-@click.option("--data", help="samples, to measure without a script and to fold constants")
+@click.option("--data", help="held-out samples, to measure without a script")
+@click.option("--train_data", help="samples to refit weights on; labels are not read")
 @click.option("--seed", type=int, default=0, show_default=True, help="seed of everything drawn")
 @click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout")
 @click.option("--verbose", is_flag=True, help="show tracebacks")
@@ -64,6 +65,7 @@ class Options:
         script: Evaluation script, if any.
         target: Metric of the script.
         batches: Batches of an evaluation.
+        train_data: Samples to refit weights on.
         output_graph, output_ckpt: What to write.
         as_json: Print JSON.
     """
@@ -72,6 +74,7 @@ class Options:
     script: Path | None
     target: str | None
     batches: int | None
+    train_data: str | None
     output_graph: Path | None
     output_ckpt: Path | None
     as_json: bool
@@ -101,6 +104,7 @@ def read_options(given: dict[str, Any]) -> Options:
         given["eval_fn_path"],
         given["target"],
         given["max_num_batches"],
+        given["train_data"],
         given["output_graph"],
         given["output_ckpt"],
         given["as_json"],
