@@ -11,15 +11,16 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.compaction import compact
-from prunus.descriptors import Format, Trainer
+from prunus.descriptors import Trainer
 from prunus.errors import DataError, PlanError, PluginError, UsageError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
 from prunus.masking import masked_units
-from prunus.network import Compact, Destination, Network, Source, Written
+from prunus.network import Compact, Network, Source, Written
 from prunus.settings import Settings
-from prunus.steps.files import make_directory, moved, staged
+from prunus.steps.files import make_directory
 from prunus.steps.loaded import Loaded, evaluator_for, load, read_network, training_data
+from prunus.steps.native import write_masked
 from prunus.steps.report import Report, Stage, new_files, parameters, size_on_disk
 from prunus.steps.workspace import Workspace, workspace_of
 from prunus.task import Dataset, Measurement, Recipe
@@ -102,7 +103,9 @@ def finetune(
     )
     trained = host.call(Trainer, settings.trainer or DEFAULT_TRAINER, "prunus_finetune", job=job)
     network = loaded.network.with_weights(scatter(loaded.network, smaller, trained))
-    written = _write(host, settings, loaded, network, directory, recipe.iterations)
+    rewritten = compact(network, loaded.grouping, masked_units(network, loaded.grouping))
+    name = f"_iter_{recipe.iterations}"
+    written = write_masked(host, loaded, network, rewritten, directory / "snapshots", name)
     result = _report(loaded, original, smaller, trained, evaluator, written, recipe)
     workspace.remember("finetuned", written, directory=str(directory.absolute()))
     return Finetuned(network, written, result)
@@ -231,30 +234,6 @@ def with_weights(compact: Compact, weights: Weights) -> Compact:
             np.ascontiguousarray(array), name=name
         )
     return attrs.evolve(compact, model=model)
-
-
-def _write(
-    host: Host,
-    settings: Settings,
-    loaded: Loaded,
-    network: Network,
-    directory: Path,
-    iterations: int,
-) -> Written:
-    target = directory / "snapshots"
-    keep = masked_units(network, loaded.grouping)
-    smaller = compact(network, loaded.grouping, keep)
-    with staged(target) as stage:
-        destination = Destination(stage, "masked", f"_iter_{iterations}", loaded.source.options)
-        written = host.call(
-            Format,
-            loaded.format.name,
-            "prunus_compact",
-            network=network,
-            compact=smaller,
-            destination=destination,
-        )
-    return moved(written, stage, target)
 
 
 def _report(

@@ -16,7 +16,7 @@ from prunus.folding import fold
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
 from prunus.masking import mask, masked_units
-from prunus.network import Compact, Destination, Network, Source, Written
+from prunus.network import Compact, Network, Source, Written
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.target import TOLERANCE
 from prunus.recovery import recover
@@ -24,8 +24,9 @@ from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
 from prunus.steps.analyze import DEFAULT_CRITERION, score
 from prunus.steps.calibrate import calibrate
-from prunus.steps.files import moved, staged, write_json
+from prunus.steps.files import write_json
 from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
+from prunus.steps.native import write_masked
 from prunus.steps.report import GroupRow, Report, Stage, new_files, parameters, size_on_disk
 from prunus.steps.workspace import Workspace, workspace_of
 
@@ -76,7 +77,8 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     remark = _check(budget, loaded, keep)
     masked = mask(_prepared(loaded, _newly(keep, present), samples, budget), loaded.grouping, keep)
     smaller = compact(masked, loaded.grouping, keep)
-    written = _write(host, settings, workspace, loaded, masked, smaller, budget)
+    directory = workspace.path / round_name(loaded.format, budget)
+    written = write_masked(host, loaded, masked, smaller, directory)
     notes = _notes(settings, sensitivity, evaluator, changed, loaded.network)
     notes = (*notes, *(note for note in (calibration.note, remark) if note is not None))
     report = _report(loaded, original, masked, smaller, keep, evaluator, written, budget, notes)
@@ -208,29 +210,6 @@ def _check(budget: Budget, loaded: Loaded, keep: Keep) -> str | None:
             f"channels in multiples of {budget.multiple}; a smaller --multiple comes nearer"
         )
     return None
-
-
-def _write(
-    host: Host,
-    settings: Settings,
-    workspace: Workspace,
-    loaded: Loaded,
-    masked: Network,
-    smaller: Compact,
-    budget: Budget,
-) -> Written:
-    directory = workspace.path / round_name(loaded.format, budget)
-    with staged(directory) as stage:
-        destination = Destination(stage, "masked", None, loaded.source.options)
-        written = host.call(
-            Format,
-            loaded.format.name,
-            "prunus_compact",
-            network=masked,
-            compact=smaller,
-            destination=destination,
-        )
-    return moved(written, stage, directory)
 
 
 def _notes(

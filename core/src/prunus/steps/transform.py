@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.compaction import compact
-from prunus.descriptors import Format
 from prunus.errors import PlanError, UsageError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
@@ -19,6 +18,7 @@ from prunus.proof import Proof, prove
 from prunus.settings import Settings
 from prunus.steps.files import moved, staged
 from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
+from prunus.steps.native import write_into
 from prunus.steps.prune import group_rows
 from prunus.steps.report import Report, Stage, latency, parameters, size_on_disk
 from prunus.steps.workspace import Workspace
@@ -69,14 +69,7 @@ def transform(
     )
     with staged(directory) as stage:
         destination = Destination(stage, "compact", name, loaded.source.options)
-        written = host.call(
-            Format,
-            loaded.format.name,
-            "prunus_compact",
-            network=masked,
-            compact=smaller,
-            destination=destination,
-        )
+        written = write_into(host, loaded, masked, smaller, destination)
         found = _prove(host, loaded, masked, smaller, written, evaluator, exact) if proof else None
         size = size_on_disk(written)
     written = moved(written, stage, directory)

@@ -1,0 +1,46 @@
+"""Writing native files through the format that read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prunus.descriptors import Format
+from prunus.host import Host
+from prunus.network import Compact, Destination, Network, Written
+from prunus.steps.files import moved, staged
+from prunus.steps.loaded import Loaded
+
+
+def write_into(
+    host: Host, loaded: Loaded, network: Network, compact: Compact, destination: Destination
+) -> Written:
+    """Native files in the destination's directory, whatever lies there.
+
+    Raises:
+        ModelError: the format cannot express the compact network.
+    """
+    written = host.call(
+        Format,
+        loaded.format.name,
+        "prunus_compact",
+        network=network,
+        compact=compact,
+        destination=destination,
+    )
+    assert isinstance(written, Written)
+    return written
+
+
+def write_masked(
+    host: Host,
+    loaded: Loaded,
+    network: Network,
+    compact: Compact,
+    directory: Path,
+    name: str | None = None,
+) -> Written:
+    """The masked network in a directory, all files or none."""
+    with staged(directory) as stage:
+        destination = Destination(stage, "masked", name, loaded.source.options)
+        written = write_into(host, loaded, network, compact, destination)
+    return moved(written, stage, directory)
