@@ -85,3 +85,18 @@ def test_commands_do_not_hide_the_function_that_runs_them(capsys):
     for command in cli.COMMANDS:
         assert cli.run([command, "--help"]) == 0
         assert capsys.readouterr().out.startswith(f"Usage: prunus {command} ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["prune", "--seed", "-1"], "'--seed': -1 is not in the range x>=0."),
+        (["finetune", "--seed", "-1"], "'--seed': -1 is not in the range x>=0."),
+        (["finetune", "--epochs", "0"], "'--epochs': 0.0 is not in the range x>0."),
+        (["finetune", "--learning-rate", "-1"], "'--learning-rate': -1.0 is not in the range x>0."),
+    ],
+)
+def test_numbers_out_of_range(monkeypatch, capsys, arguments, line):
+    monkeypatch.setenv("PRUNUS_PLUGINS", "")
+    assert cli.run(arguments) == 2
+    assert capsys.readouterr().err == f"error: Invalid value for {line}\n"

@@ -86,7 +86,7 @@ def choice_options(function: F) -> F:
     for option in reversed(
         (
             click.option("--criterion", help="how channels are scored (see 'prunus methods')"),
-            click.option("--seed", type=int, help="seed of everything drawn [0]"),
+            click.option("--seed", type=click.IntRange(0), help="seed of everything drawn [0]"),
         )
     ):
         function = option(function)

@@ -16,6 +16,7 @@ from prunus.steps.finetune import DEFAULT_TRAINER, Tuning
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_POSITIVE = click.FloatRange(0, min_open=True)
 _OPTIONS = (
     click.option("--trainer", help=f"who trains (see 'prunus methods') [{DEFAULT_TRAINER}]"),
     click.option(
@@ -24,12 +25,12 @@ _OPTIONS = (
     click.option("--train-data", help="training samples, as --data"),
     click.option("--distill", is_flag=True, help="imitate the original network; no labels needed"),
     click.option("--resume", is_flag=True, help="continue from the newest snapshot"),
-    click.option("--epochs", type=float, help="in place of the recipe's iterations"),
+    click.option("--epochs", type=_POSITIVE, help="in place of the recipe's iterations"),
     click.option("--iterations", type=click.IntRange(1), help="weight updates"),
     click.option("--batch-size", type=click.IntRange(1), help="in place of the recipe's"),
-    click.option("--learning-rate", type=float, help="in place of the recipe's base rate"),
+    click.option("--learning-rate", type=_POSITIVE, help="in place of the recipe's base rate"),
     click.option("--snapshot", type=click.IntRange(0), help="iterations between snapshots"),
-    click.option("--seed", type=int, help="seed of everything drawn [0]"),
+    click.option("--seed", type=click.IntRange(0), help="seed of everything drawn [0]"),
 )
 
 
