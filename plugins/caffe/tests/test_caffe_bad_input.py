@@ -55,7 +55,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_lmdb(name: str, shapes: list[tuple[int, ...]]) -> None:
     with lmdb.open(name, map_size=1 << 20) as database, database.begin(write=True) as writer:
         for number, (channels, height, width) in enumerate(shapes):
-            datum = message("Datum")(channels=channels, height=height, width=width, label=number % 4)
+            datum = message("Datum")(
+                channels=channels, height=height, width=width, label=number % 4
+            )
             datum.data = bytes([number] * (channels * height * width))
             writer.put(f"{number:05d}".encode(), datum.SerializeToString())
 
@@ -119,7 +121,12 @@ def test_weights_of_another_network(fails: Fails) -> None:
 
 def test_weights_that_are_no_numbers(fails: Fails) -> None:
     data = bytearray(Path("net.caffemodel").read_bytes())
-    start = load(Source(Path("net.prototxt"), Path("net.caffemodel"))).origin.weights.layer("ip").blobs[0].spans[0][0]
+    start = (
+        load(Source(Path("net.prototxt"), Path("net.caffemodel")))
+        .origin.weights.layer("ip")
+        .blobs[0]
+        .spans[0][0]
+    )
     data[start : start + 4] = np.float32("nan").tobytes()
     Path("net.caffemodel").write_bytes(data)
     assert fails(*BASE) == (
@@ -220,7 +227,10 @@ def test_training_in_caffe_killed_and_resumed(folder: Path, caffe: str) -> None:
     whole = tuned.read_bytes()
     process = prunus(*command)
     snapshots = folder / "ws/regular_rate_0.4/snapshots/caffe"
-    while not list(snapshots.glob("compact_iter_40.json")) or (snapshots / "compact_iter_300.json").exists():
+    while (
+        not list(snapshots.glob("compact_iter_40.json"))
+        or (snapshots / "compact_iter_300.json").exists()
+    ):
         assert process.poll() is None
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)

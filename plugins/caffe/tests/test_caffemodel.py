@@ -1,6 +1,5 @@
 """Weights files: forms of storage, what does not fit, what is damaged."""
 
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -213,7 +212,10 @@ def test_files_that_are_no_weights(data: bytes, words: str, model: Path) -> None
 def test_missing_files(model: Path) -> None:
     with pytest.raises(ModelError) as error:
         load(Source(model, Path("no.caffemodel")))
-    assert str(error.value) == "no.caffemodel: cannot be read (No such file or directory); check the path"
+    assert (
+        str(error.value)
+        == "no.caffemodel: cannot be read (No such file or directory); check the path"
+    )
     with pytest.raises(ModelError) as error:
         load(Source(model))
     assert str(error.value) == (

@@ -55,15 +55,35 @@ def test_other_files_are_left_to_others(tmp_path, text):
 @pytest.mark.parametrize(
     ("old", "new", "kind", "message"),
     [
-        ("rate: 0.2\n", "rate: lots\n", UsageError, ":11: expected a number after 'rate', found 'lots'"),
-        ("test_iter: 100", "test_iter: 0", UsageError, ": 'test_iter' is a whole number from 1, found 0"),
+        (
+            "rate: 0.2\n",
+            "rate: lots\n",
+            UsageError,
+            ":11: expected a number after 'rate', found 'lots'",
+        ),
+        (
+            "test_iter: 100",
+            "test_iter: 0",
+            UsageError,
+            ": 'test_iter' is a whole number from 1, found 0",
+        ),
         ("REGULAR", "FAST", UsageError, ":13: method 'FAST' is not known; the only one is REGULAR"),
         ("model:", "#model:", UsageError, ": expected key 'model', found none"),
-        ("pruner {", "pruner", ModelError, ":13: expected ':' or '{' after 'pruner', found 'method'"),
+        (
+            "pruner {",
+            "pruner",
+            ModelError,
+            ":13: expected ':' or '{' after 'pruner', found 'method'",
+        ),
     ],
 )
 def test_bad_values_name_file_and_line(tmp_path, old, new, kind, message):
-    path = config(tmp_path, CONFIG.replace(old, new, 1) if old != "rate: 0.2\n" else CONFIG.replace("\nrate: 0.2\n", "\nrate: lots\n"))
+    path = config(
+        tmp_path,
+        CONFIG.replace(old, new, 1)
+        if old != "rate: 0.2\n"
+        else CONFIG.replace("\nrate: 0.2\n", "\nrate: lots\n"),
+    )
     with pytest.raises(kind) as error:
         read_config(path)
     assert str(error.value) == f"{path}{message}"
@@ -96,4 +116,10 @@ def test_spelling_of_decent_p():
     assert translated(["transform", "-model", "m", "-weights=w"]) == [
         "transform", "--model", "m", "--weights=w", "--output", "."
     ]  # fmt: skip
-    assert translated(["stat", "-model", "m"]) == ["stat", "--model", "m", "--option", "weights=random"]
+    assert translated(["stat", "-model", "m"]) == [
+        "stat",
+        "--model",
+        "m",
+        "--option",
+        "weights=random",
+    ]

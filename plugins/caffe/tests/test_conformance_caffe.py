@@ -1,6 +1,5 @@
 """The format keeps every promise of the core's conformance kit."""
 
-
 from __future__ import annotations
 
 import tempfile
@@ -30,7 +29,7 @@ layer { name: "f1" type: "InnerProduct" bottom: "p" top: "f1" inner_product_para
 layer { name: "r2" type: "ReLU" bottom: "f1" top: "f1" }
 layer { name: "f2" type: "InnerProduct" bottom: "f1" top: "f2" inner_product_param { num_output: 4 } }
 """
-OPAQUE = TEXT.replace("ReLU\" bottom: \"f1\"", "Mystery\" bottom: \"f1\"")
+OPAQUE = TEXT.replace('ReLU" bottom: "f1"', 'Mystery" bottom: "f1"')
 
 
 def sample(name: str, text: str) -> Source:

@@ -58,7 +58,9 @@ def test_lmdb(tmp_path, images, encoded):
 
 def test_test_phase_takes_the_centre_and_training_draws(tmp_path, images):
     write_lmdb(tmp_path / "db", images)
-    text = DATA.format("crop_size: 8 mirror: true scale: 0.5 mean_value: 10 mean_value: 20 mean_value: 30")
+    text = DATA.format(
+        "crop_size: 8 mirror: true scale: 0.5 mean_value: 10 mean_value: 20 mean_value: 30"
+    )
     data = open_layer(layer(tmp_path, text), tmp_path)
     mean = np.array([10, 20, 30], np.float32)[:, None, None]
     expected = (images[0].astype(np.float32) - mean)[:, 1:9, 2:10] * 0.5
@@ -106,10 +108,15 @@ def test_hdf5(tmp_path, monkeypatch):
 
 
 def test_messages(tmp_path, images):
-    with pytest.raises(DataError, match=r"db: no such database \(layer 'd'\); paths in a prototxt start from"):
+    with pytest.raises(
+        DataError, match=r"db: no such database \(layer 'd'\); paths in a prototxt start from"
+    ):
         open_layer(layer(tmp_path, DATA.format("")), tmp_path)
     level = DATA.format("").replace("LMDB", "LEVELDB")
-    with pytest.raises(DataError, match="names a LevelDB, which is not read; write it as LMDB with Caffe's convert_imageset --backend=lmdb"):
+    with pytest.raises(
+        DataError,
+        match="names a LevelDB, which is not read; write it as LMDB with Caffe's convert_imageset --backend=lmdb",
+    ):
         open_layer(layer(tmp_path, level), tmp_path)
     write_lmdb(tmp_path / "db", images[:0])
     with pytest.raises(DataError, match=r"db: no samples \(layer 'd'\)"):
@@ -139,7 +146,9 @@ def test_old_layers_state_the_transformation_in_their_data_param(tmp_path, image
     assert data.read(np.array([0]), None).inputs["data"].shape == (1, 3, 8, 8)
 
 
-@pytest.mark.parametrize(("param", "channels"), [("", 1), ("force_color: true", 3), ("force_gray: true", 1)])
+@pytest.mark.parametrize(
+    ("param", "channels"), [("", 1), ("force_color: true", 3), ("force_gray: true", 1)]
+)
 def test_encoded_images_keep_their_channels_unless_told(tmp_path, images, param, channels):
     database = tmp_path / f"grey{channels}{len(param)}"
     buffer = io.BytesIO()
@@ -180,7 +189,7 @@ def written_mean(folder):
     mean = np.random.default_rng(3).random((3, 10, 12)).astype(np.float32) * 100
     blob = message("BlobProto")(num=1, channels=3, height=10, width=12, data=mean.ravel().tolist())
     (folder / "mean.binaryproto").write_bytes(blob.SerializeToString())
-    return f'{folder}/mean.binaryproto'
+    return f"{folder}/mean.binaryproto"
 
 
 @pytest.mark.caffe
@@ -200,11 +209,15 @@ def test_training_batches_of_real_caffe_are_among_ours(tmp_path, images, caffe):
     """Random crop and mirroring in TRAIN: each of Caffe's samples is one that we can draw, and the
     draws of both reach many places."""
     write_lmdb(tmp_path / "train", np.concatenate([images] * 8))
-    text = DATA.format(f'crop_size: 9 mirror: true scale: 0.5 mean_file: "{written_mean(tmp_path)}"')
+    text = DATA.format(
+        f'crop_size: 9 mirror: true scale: 0.5 mean_file: "{written_mean(tmp_path)}"'
+    )
     text = text.replace('"db"', f'"{tmp_path}/train"').replace("batch_size: 2", "batch_size: 56")
     found = in_caffe(tmp_path, caffe, text, "TRAIN")
     data = open_layer(layer(tmp_path, text), tmp_path)
-    ours = [data.read(np.arange(56), np.random.default_rng(seed)).inputs["data"] for seed in range(200)]
+    ours = [
+        data.read(np.arange(56), np.random.default_rng(seed)).inputs["data"] for seed in range(200)
+    ]
     places = []
     for number in range(56):
         drawn = np.stack([batch[number] for batch in ours])

@@ -77,7 +77,9 @@ def test_iterated_with_a_growing_rate(example, capsys):
         "sparse.caffemodel", "final.prototxt", "net_finetune.prototxt", "solver_finetune.prototxt",
         "snapshots",
     }  # fmt: skip
-    assert Path("transformed.caffemodel").stat().st_size < (work / "float.caffemodel").stat().st_size
+    assert (
+        Path("transformed.caffemodel").stat().st_size < (work / "float.caffemodel").stat().st_size
+    )
     plans = [json.loads((work / f"regular_rate_{r}/plan.json").read_text()) for r in ("0.1", "0.2")]
     for group, kept in plans[1]["groups"].items():  # what the first round removed stays away
         assert set(kept) <= set(plans[0]["groups"].get(group, kept))
@@ -123,7 +125,10 @@ def test_stat_counts_a_prototxt_alone(example, capsys):
 def test_output_names_the_weights_or_a_directory(example):
     configure(0.3)
     decent_p("prune", "-config", "config.prototxt")
-    model, sparse = "examples/decent_p/float.prototxt", "examples/decent_p/regular_rate_0.3/sparse.caffemodel"
+    model, sparse = (
+        "examples/decent_p/float.prototxt",
+        "examples/decent_p/regular_rate_0.3/sparse.caffemodel",
+    )
     decent_p("transform", "-model", model, "-weights", sparse, "-output", "small.caffemodel")
     assert Path("small.caffemodel").is_file()
     assert Path("final.prototxt").is_file()
@@ -135,7 +140,10 @@ def test_output_names_the_weights_or_a_directory(example):
 def test_transformed_files_run_in_real_caffe(example, caffe):
     configure(0.5)
     decent_p("prune", "-config", "config.prototxt")
-    model, sparse = "examples/decent_p/float.prototxt", "examples/decent_p/regular_rate_0.5/sparse.caffemodel"
+    model, sparse = (
+        "examples/decent_p/float.prototxt",
+        "examples/decent_p/regular_rate_0.5/sparse.caffemodel",
+    )
     decent_p("transform", "-model", model, "-weights", sparse)
     for path in (Path(model), Path("final.prototxt")):  # the script reads the example's own name
         path.write_text(path.read_text().replace('"top-1"', '"accuracy"'))

@@ -4,7 +4,6 @@ Protobuf itself is the judge of what is right: what our readers accept, it accep
 with the same content.
 """
 
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """Every layer type with odd parameters: the neutral graph against real Caffe, number by number."""
 
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -88,7 +87,9 @@ CASES = {
     "pool-max-long-stride": pool("pool: MAX kernel_size: 2 stride: 3", dims=(2, 3, 8, 11)),
     "pool-max-rectangle": pool("pool: MAX kernel_h: 3 kernel_w: 1 stride_h: 2 stride_w: 3"),
     "pool-max-pad-one-side": pool("kernel_size: 3 stride: 2 pad_h: 1 pad_w: 0", dims=(2, 3, 8, 8)),
-    "pool-max-floor": pool("pool: MAX kernel_size: 3 stride: 2 round_mode: FLOOR", dims=(2, 3, 8, 10)),
+    "pool-max-floor": pool(
+        "pool: MAX kernel_size: 3 stride: 2 round_mode: FLOOR", dims=(2, 3, 8, 10)
+    ),
     "pool-ave": pool("pool: AVE kernel_size: 3 stride: 2"),
     "pool-ave-pad": pool("pool: AVE kernel_size: 3 stride: 1 pad: 1"),
     "pool-ave-ceil": pool("pool: AVE kernel_size: 3 stride: 2", dims=(2, 3, 8, 10)),
@@ -188,7 +189,9 @@ CASES = {
     ),
     "crop": two("Crop", "crop_param { axis: 2 offset: 1 offset: 2 }", (2, 6, 5, 4)),
     "crop-one-offset": two("Crop", "crop_param { axis: 2 offset: 2 }", (2, 6, 5, 4)),
-    "crop-channels": two("Crop", "crop_param { axis: 1 offset: 1 offset: 2 offset: 0 }", (2, 3, 5, 4)),
+    "crop-channels": two(
+        "Crop", "crop_param { axis: 1 offset: 1 offset: 2 offset: 0 }", (2, 3, 5, 4)
+    ),
     "reduction-sum": one("Reduction", "reduction_param { axis: 1 coeff: 0.5 }"),
     "reduction-asum": one("Reduction", "reduction_param { operation: ASUM axis: 2 }"),
     "reduction-sumsq": one("Reduction", "reduction_param { operation: SUMSQ axis: -1 }"),
@@ -244,7 +247,9 @@ def text_of(case: Case) -> str:
     """Inputs in both old spellings where they fit."""
     declared = {"x": case.dims} | ({"z": case.second} if case.second else {})
     if all(len(dims) == 4 for dims in declared.values()):
-        parts = [f'input: "{n}" ' + " ".join(f"input_dim: {d}" for d in s) for n, s in declared.items()]
+        parts = [
+            f'input: "{n}" ' + " ".join(f"input_dim: {d}" for d in s) for n, s in declared.items()
+        ]
     else:
         parts = [
             f'input: "{n}" input_shape {{ ' + " ".join(f"dim: {d}" for d in s) + " }"

@@ -1,6 +1,5 @@
 """Layer types the Caffe wheel lacks, against OpenCV DNN where it has them, else by formula."""
 
-
 from __future__ import annotations
 
 from pathlib import Path

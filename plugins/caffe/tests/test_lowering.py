@@ -1,6 +1,5 @@
 """What the neutral graph holds: names, inputs, outputs, what is cut off and why."""
 
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -32,7 +31,9 @@ def conv(name: str, bottom: str, top: str, outputs: int = 4, extra: str = "") ->
 
 
 def fc(name: str, bottom: str, top: str, outputs: int = 2, more: str = "") -> str:
-    return layer(name, "InnerProduct", bottom, top, f"inner_product_param {{ num_output: {outputs} }}{more}")
+    return layer(
+        name, "InnerProduct", bottom, top, f"inner_product_param {{ num_output: {outputs} }}{more}"
+    )
 
 
 @pytest.fixture
@@ -104,7 +105,9 @@ def test_sliced_labels_stay_labels(net) -> None:
 
 
 def test_every_head_is_an_output(net) -> None:
-    network = net(INPUT + fc("a", "data", "a") + fc("b", "data", "b") + layer("p", "Softmax", "b", "p"))
+    network = net(
+        INPUT + fc("a", "data", "a") + fc("b", "data", "b") + layer("p", "Softmax", "b", "p")
+    )
     assert outputs(network) == ["a", "p"]
 
 
@@ -201,14 +204,17 @@ def test_training_file_alone_is_read_in_its_own_phase(net) -> None:
 
 def test_batch_statistics_are_replaced_with_a_note(net) -> None:
     network = net(
-        INPUT + layer("bn", "BatchNorm", "data", "bn", "batch_norm_param { use_global_stats: false }")
+        INPUT
+        + layer("bn", "BatchNorm", "data", "bn", "batch_norm_param { use_global_stats: false }")
     )
     assert "use_global_stats: false" in network.notes[0]
 
 
 def test_unread_fields_are_told(net) -> None:
     network = net(INPUT + conv("c", "data", "c", 4, "new_field: 1"))
-    assert network.notes == ("layer 'c': convolution_param.new_field is kept in the file but not read",)
+    assert network.notes == (
+        "layer 'c': convolution_param.new_field is kept in the file but not read",
+    )
 
 
 @pytest.mark.parametrize(

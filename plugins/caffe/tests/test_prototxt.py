@@ -1,6 +1,5 @@
 """The editing parser: places, oddities, errors."""
 
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -15,7 +14,7 @@ from prunus_caffe.prototxt import Block, Edit, Scalar, encode, parse, read
 ODD = (
     "\ufeff# head\r\n"
     "name : 'it''s'  \"joined\"\r\n"
-    "layer{name:\"a\"type:\"B\";top:'c',}\t# tail { not a block\n"
+    'layer{name:"a"type:"B";top:\'c\',}\t# tail { not a block\n'
     "layer: < num_output : 0x10 dims: [1, 2 ,3] empty: [] sub { } >\n"
     "[ext.name] { v: -1.5e-3f }\n"
 )
@@ -101,7 +100,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
 
 def test_bytes_that_are_not_utf8_survive(tmp_path: Path) -> None:
     path = tmp_path / "a.prototxt"
-    data = b"# caf\xe9\r\nname: \"n\xff\"\n"
+    data = b'# caf\xe9\r\nname: "n\xff"\n'
     path.write_bytes(data)
     assert encode(read(path).edited([])) == data
 

@@ -1,6 +1,5 @@
 """Our table of messages against the one inside real Caffe."""
 
-
 from __future__ import annotations
 
 import json

@@ -57,7 +57,12 @@ def test_recipe(network):
     assert recipe.learning_rate.policy == "multistep"
     assert recipe.learning_rate.base == pytest.approx(0.02)
     assert recipe.learning_rate.steps == (10, 20)
-    assert (recipe.iterations, recipe.accumulate, recipe.batch_size, recipe.snapshot) == (30, 2, 16, 7)
+    assert (recipe.iterations, recipe.accumulate, recipe.batch_size, recipe.snapshot) == (
+        30,
+        2,
+        16,
+        7,
+    )
     assert recipe.clip_gradients == 5
     assert recipe.regularization == "L1"
     assert recipe.lr_mult == {"conv/weight": 1, "conv/bias": 2}
@@ -112,8 +117,16 @@ def test_finetune_solver_changes_two_values_only():
 
 
 def test_fields_are_set_added_or_left_out(tmp_path):
-    (tmp_path / "s").write_text("net: 'a' # mine\ntest_iter: [1, 2] base_lr : 0.1\nstepvalue: 3 stepvalue: 4")
-    changes = {"net": None, "test_iter": None, "base_lr": "0.5", "train_net": '"b"', "stepvalue": None}
+    (tmp_path / "s").write_text(
+        "net: 'a' # mine\ntest_iter: [1, 2] base_lr : 0.1\nstepvalue: 3 stepvalue: 4"
+    )
+    changes = {
+        "net": None,
+        "test_iter": None,
+        "base_lr": "0.5",
+        "train_net": '"b"',
+        "stepvalue": None,
+    }
     text = training_solver(prototxt.read(tmp_path / "s"), changes)
     assert text == ' # mine\n base_lr: 0.5\n \ntrain_net: "b"\n'
 
@@ -122,5 +135,7 @@ def test_fields_are_set_added_or_left_out(tmp_path):
 def test_stored_statistics_in_training(tmp_path, param, frozen):
     norm = f'layer {{ name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" batch_norm_param {{ {param} }} }}'
     (tmp_path / "net.prototxt").write_text(NET + norm)
-    network = load(Source(tmp_path / "net.prototxt", None, {"weights": "random", "input-shape": "data:3x6x6"}))
+    network = load(
+        Source(tmp_path / "net.prototxt", None, {"weights": "random", "input-shape": "data:3x6x6"})
+    )
     assert network.task.recipe.bn_frozen == frozen

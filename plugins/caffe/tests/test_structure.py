@@ -1,6 +1,5 @@
 """Records: both layer formats, inputs, phases, and what is wrong with a file."""
 
-
 from __future__ import annotations
 
 from pathlib import Path

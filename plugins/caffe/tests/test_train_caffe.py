@@ -70,7 +70,10 @@ def write_files(folder: Path, text: str, solver: str = SOLVER, db: str | None = 
     if (folder / "db").exists():
         return
     draw = np.random.default_rng(0)
-    with lmdb.open(str(folder / "db"), map_size=1 << 24) as database, database.begin(write=True) as out:
+    with (
+        lmdb.open(str(folder / "db"), map_size=1 << 24) as database,
+        database.begin(write=True) as out,
+    ):
         for number in range(64):
             label = int(draw.integers(0, 5))
             image = np.clip(draw.normal(128 + 30 * (label - 2), 40, (1, 16, 16)), 0, 255)
@@ -145,7 +148,9 @@ def test_ctrl_c_saves_and_resume_ends_with_the_same_numbers(tmp_path, caffe):
 
     whole = finetune(job(tmp_path / "a", workspace=made(tmp_path / "a")))
     other = made(tmp_path / "b")
-    with pytest.raises(KeyboardInterrupt, match=r"^stopped after 5 iterations; --resume continues$"):
+    with pytest.raises(
+        KeyboardInterrupt, match=r"^stopped after 5 iterations; --resume continues$"
+    ):
         finetune(job(other, report=press))
     names = {path.name for path in (other / "caffe").iterdir()}
     assert {"compact_iter_5.caffemodel", "compact_iter_5.solverstate"} <= names
@@ -194,14 +199,20 @@ def test_overrides_reach_caffe(tmp_path, caffe):
 
 
 @pytest.mark.caffe
-def test_the_command_with_paths_relative_to_the_working_directory(tmp_path, caffe, monkeypatch, capsys):
+def test_the_command_with_paths_relative_to_the_working_directory(
+    tmp_path, caffe, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     blob = message("BlobProto")(num=1, channels=1, height=16, width=16, data=[100.0] * 256)
     Path("mean.binaryproto").write_bytes(blob.SerializeToString())
-    relative = text('mean_file: "mean.binaryproto" scale: 0.01', 'mean_file: "mean.binaryproto" scale: 0.01')
+    relative = text(
+        'mean_file: "mean.binaryproto" scale: 0.01', 'mean_file: "mean.binaryproto" scale: 0.01'
+    )
     write_files(tmp_path, relative, db="db")
     one = load(Source(Path("net.prototxt"), None, {"weights": "random"}))
-    weights = write(one, Compact(one.model, {}), Destination(made(tmp_path / "start"), "masked")).weights
+    weights = write(
+        one, Compact(one.model, {}), Destination(made(tmp_path / "start"), "masked")
+    ).weights
     config = f'workspace: "work" model: "net.prototxt" weights: "{weights}" solver: "solver.prototxt" rate: 0.4 acc_name: "top-1" test_iter: 8 pruner {{ method: REGULAR }}'
     Path("config.prototxt").write_text(config)
     assert translate_and_run(["prune", "-config", "config.prototxt"]) == 0
@@ -234,7 +245,10 @@ def test_messages_of_caffe(tmp_path, caffe):
     log = tmp_path / "b/caffe/caffe.log"
     assert str(caught.value).startswith("Caffe stopped (signal 6): Check failed: mdb_status == 0")
     assert str(caught.value).endswith(f"log: {log}")
-    nothing = job(made(tmp_path / "c"), text().replace('type: "SoftmaxWithLoss"', 'type: "Silence"').replace('top: "loss"', ""))
+    nothing = job(
+        made(tmp_path / "c"),
+        text().replace('type: "SoftmaxWithLoss"', 'type: "Silence"').replace('top: "loss"', ""),
+    )
     with pytest.raises(UsageError) as caught:
         finetune(nothing)
     assert str(caught.value) == (
@@ -314,7 +328,18 @@ def test_solver_and_data_layer_are_needed(tmp_path, fake):
     assert refused(attrs.evolve(one, network=attrs.evolve(one.network, origin=bare))) == (
         "trainer caffe trains with your own solver: give its file with --solver"
     )
-    fed = text().replace('"Data"', '"MemoryData"').replace('data_param { source: "@DB@" batch_size: 16 backend: LMDB }', "memory_data_param { batch_size: 16 channels: 1 height: 16 width: 16 }").replace('data_param { source: "@DB@" batch_size: 8 backend: LMDB }', "memory_data_param { batch_size: 8 channels: 1 height: 16 width: 16 }")
+    fed = (
+        text()
+        .replace('"Data"', '"MemoryData"')
+        .replace(
+            'data_param { source: "@DB@" batch_size: 16 backend: LMDB }',
+            "memory_data_param { batch_size: 16 channels: 1 height: 16 width: 16 }",
+        )
+        .replace(
+            'data_param { source: "@DB@" batch_size: 8 backend: LMDB }',
+            "memory_data_param { batch_size: 8 channels: 1 height: 16 width: 16 }",
+        )
+    )
     write_files(tmp_path / "fed", fed)
     options = {"weights": "random", "solver": str(tmp_path / "fed/solver.prototxt")}
     network = load(Source(tmp_path / "fed/net.prototxt", None, options))
@@ -330,11 +355,18 @@ def test_learning_rate_policy_with_an_end_belongs_to_the_job(tmp_path, fake):
 
     one = job(tmp_path)
     longer = attrs.evolve(one, recipe=attrs.evolve(one.recipe, iterations=99))
-    texts = [written(each, one.network.origin, made_once(tmp_path / "caffe")).solver_text for each in (one, longer)]
+    texts = [
+        written(each, one.network.origin, made_once(tmp_path / "caffe")).solver_text
+        for each in (one, longer)
+    ]
     assert texts[0] == texts[1]
     poly = attrs.evolve(one.recipe, learning_rate=LearningRate("poly", 0.01))
     texts = [
-        written(attrs.evolve(one, recipe=attrs.evolve(poly, iterations=n)), one.network.origin, tmp_path / "caffe").solver_text
+        written(
+            attrs.evolve(one, recipe=attrs.evolve(poly, iterations=n)),
+            one.network.origin,
+            tmp_path / "caffe",
+        ).solver_text
         for n in (12, 99)
     ]
     assert texts[0] != texts[1]

@@ -1,6 +1,5 @@
 """Write-back: only numbers change in the text, only blobs in the weights."""
 
-
 from __future__ import annotations
 
 import re
@@ -68,7 +67,9 @@ def pruned(network: Network, share: float = 0.5) -> tuple[Network, Compact]:
     return masked, compact(masked, grouping, keep)
 
 
-def out(folder: Path, network: Network, small: Compact, stage: str, name: str | None = None) -> Written:
+def out(
+    folder: Path, network: Network, small: Compact, stage: str, name: str | None = None
+) -> Written:
     directory = folder / stage
     directory.mkdir(exist_ok=True)
     return write(network, small, Destination(directory, stage, name))
@@ -190,7 +191,9 @@ def test_equal_slices_that_become_unequal_get_their_points(tmp_path: Path) -> No
     ).replace('bottom: "c" top: "f"', 'bottom: "a" top: "f"')  # fmt: skip
     model, network = made(tmp_path, text)
     grouping = find_groups(network)
-    keep = {g.name: np.arange(g.size) < (1 if index else 3) for index, g in enumerate(grouping.groups)}
+    keep = {
+        g.name: np.arange(g.size) < (1 if index else 3) for index, g in enumerate(grouping.groups)
+    }
     assert [group.size for group in grouping.groups] == [3, 3]
     masked = mask(network, grouping, keep)
     written = out(tmp_path, masked, compact(masked, grouping, keep), "compact")

@@ -3,7 +3,6 @@
 A part of benchmarks/caffe_zoo.py, which has them all.
 """
 
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -61,7 +60,9 @@ def close(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], limit: flo
         assert relative_error(array, theirs[name]) <= limit
 
 
-def jobs_of(network: Network, masked: Network, small: Compact, folder: Path, options: dict[str, str]):
+def jobs_of(
+    network: Network, masked: Network, small: Compact, folder: Path, options: dict[str, str]
+):
     """Whole, masked and compact files as real Caffe runs them; the compact ones loaded again."""
     jobs, inputs = [], random_inputs(network.model, 1, 0)
     again = network
@@ -96,7 +97,9 @@ def compare(network: Network, folder: Path, options: dict[str, str], run) -> Non
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("name", TRAINED)
-def test_trained_networks_in_real_caffe(name: str, shared: Path, caffe: str, tmp_path: Path) -> None:
+def test_trained_networks_in_real_caffe(
+    name: str, shared: Path, caffe: str, tmp_path: Path
+) -> None:
     model = shared / "models" / "caffe" / f"{name}.prototxt"
     stem = model.stem.removesuffix("_train_test")
     weights = next(iter(model.parent.glob(f"{stem}*.caffemodel")))

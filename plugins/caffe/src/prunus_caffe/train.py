@@ -128,7 +128,6 @@ def _start(job: TrainingJob, files: TrainingFiles, snapshots: Snapshots) -> _Run
     found = snapshots.newest(job.recipe.iterations) if job.resume else None
     if found is not None:
         return _Run(job, files, snapshots, found.state, found.iteration, found.loss)
-    snapshots.forget()
     return _Run(job, files, snapshots)
 
 
@@ -138,6 +137,8 @@ def _train(run: _Run, caffe: Caffe, interrupted: Callable[[], bool]) -> Weights:
         raise UsageError(
             f"{run.files.net}: no loss layer in the TRAIN phase, so nothing would be trained"
         )
+    if run.state is None:
+        run.snapshots.forget()
     while run.iteration < recipe.iterations:
         # Caffe does not store the state of its random numbers, so each update has its own
         answer = caffe.ask("step", seed=run.files.seed + run.iteration)

@@ -71,6 +71,7 @@ def set_mode(caffe, device):
         caffe.set_device(device)
         caffe.set_mode_gpu()
     else:
+        sys.stderr.write("prunus: training on the CPU\n")
         caffe.set_mode_cpu()
 
 
