@@ -126,10 +126,16 @@ def _resting(
 
 
 def channel_axis(grouping: Grouping, value: str) -> int:
-    """The axis of a value that runs over channels; 1 where none does."""
-    shape = grouping.labelling.values[value].shape
-    varying = [axis for axis, size in enumerate(shape) if size > 1]
-    return varying[0] if varying else 1
+    """The axis of a value that runs over channels; 1 where none does.
+
+    Labels may vary on others too (a list of boxes of several scales, pixels shuffled into
+    space), but what reads channels has tied them there.
+    """
+    labels = grouping.labelling.values[value]
+    units = grouping.labelling.roots[labels]
+    varying = [axis for axis, size in enumerate(labels.shape) if size > 1]
+    free = [axis for axis in varying if (units != np.take(units, [0], axis)).any()]
+    return next(iter((*free, *varying)), 1)
 
 
 def readers_of(

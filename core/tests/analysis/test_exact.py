@@ -112,23 +112,25 @@ def test_groups_behind_lrn_are_measured_with_their_channels_removed():
     assert seen[-1][0] == seen[-1][1] == 2 + sum(len(job.trials(group)) for group in inexact)
 
 
-def test_values_beside_a_group_may_mix_channels_and_places(draw):
-    """Two detection heads of two scales, their boxes in one list."""
+def scales(width):
+    """Features of two scales and the same width, as lists of pixels."""
     b = Builder(0)
     x = b.act(b.conv(b.input(1, 8), 8, pad=0))
     y = b.act(b.conv(x, 6, pad=0))
     heads = [
-        b.reshape(b.transpose(b.conv(value, 4, 1), 0, 2, 3, 1), boxes, 2)
-        for value, boxes in ((x, 72), (y, 32))
+        b.reshape(b.transpose(b.act(b.conv(value, width, 1), "Sigmoid"), 0, 2, 3, 1), size, width)
+        for value, size in ((x, 36), (y, 16))
     ]
-    network = as_network(b.model(b.node("Concat", "boxes", heads, (104, 2), {"axis": 1})))
+    return b, b.node("Concat", "list", heads, (52, width), {"axis": 1})
+
+
+def equals_a_sweep(network, draw):
     grouping = find_groups(network)
     samples = draw.standard_normal((12, 1, 8, 8)).astype(np.float32)
     evaluator = Evaluator(network, ArrayDataset("data", samples), Fidelity(), None, 8)
     scores = {group.name: draw.random(group.size) for group in grouping.groups}
     job = Analysis(grouping, evaluator, scores, (0.5,), Journal(None, {}), {}, lambda *_: None)
     found = exact.prunus_analyze("exact", network, job)
-    assert len(found.curves) == 2
     for group in grouping.groups:
         ((_, keep),) = job.trials(group)
         plan = {group.name: keep}
@@ -136,3 +138,19 @@ def test_values_beside_a_group_may_mix_channels_and_places(draw):
         assert found.curve(group.name).points[0].value == pytest.approx(
             evaluator.measure(swept.model).value, abs=1e-6
         )
+    return [group.name for group in grouping.groups]
+
+
+def test_values_beside_a_group_may_mix_channels_and_places(draw):
+    """Two detection heads of two scales, their boxes in one list."""
+    b, boxes = scales(4)
+    assert equals_a_sweep(as_network(b.model(boxes)), draw) == ["conv1", "conv2"]
+
+
+def test_one_classifier_for_the_features_of_all_scales(draw):
+    """What it reads has labels along two axes; those of one channel go together."""
+    b, features = scales(4)
+    product = b.node("MatMul", "fc", [features, b.weight("fc/weight", b.he((4, 3)))], (52, 3))
+    shift = b.weight("out/shift", b.normal((3,), 0.1))
+    network = as_network(b.model(b.node("Add", "out", [product, shift], (52, 3))))
+    assert equals_a_sweep(network, draw) == ["conv1", "conv2", "conv3+conv4"]

@@ -24,7 +24,7 @@ from prunus.analysis.suffix import (
 from prunus.analysis.sweep import compact_curves, counted
 from prunus.descriptors import Descriptor, Policy
 from prunus.evaluation.session import Session, with_outputs
-from prunus.folding import channel_means
+from prunus.folding import channel_axis, channel_means
 from prunus.graph.shapes import typed
 from prunus.groups import Group
 from prunus.hookspecs import hookimpl
@@ -176,17 +176,12 @@ def _means(network: Network, analysis: Analysis, values: tuple[str, ...]) -> dic
     if not values:
         return {}
     found = channel_means(network, analysis.grouping, values, analysis.evaluator.calibration())
-    labels = analysis.grouping.labelling.values
-    return {
-        name: mean.reshape(_along(labels[name].shape)).astype(np.float32)
-        for name, mean in found.items()
-    }
-
-
-def _along(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of numbers along the first axis that labels vary on, the channels'."""
-    channels = next(axis for axis, size in enumerate(shape) if size > 1)
-    return tuple(-1 if axis == channels else 1 for axis in range(len(shape)))
+    means = {}
+    for name, mean in found.items():
+        shape = [1] * analysis.grouping.labelling.values[name].ndim
+        shape[channel_axis(analysis.grouping, name)] = -1
+        means[name] = mean.reshape(shape).astype(np.float32)
+    return means
 
 
 def _chunks(analysis: Analysis, prefix: Prefix) -> Iterable[NDArray[np.int64]]:
