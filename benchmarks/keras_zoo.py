@@ -24,18 +24,12 @@ from results import write_section
 from prunus.graph.macs import cost_model, layer_macs
 from prunus.graph.shapes import infer_shapes
 from prunus.network import Source
+from prunus.testing import cut
 from prunus_tensorflow import keras_
 from prunus_tensorflow.api import prune
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
-from prunus_tensorflow.testing.compare import (
-    cut,
-    difference,
-    feed_for,
-    keras_outputs,
-    neutral,
-    written,
-)
+from prunus_tensorflow.testing.compare import difference, feed_for, keras_outputs, neutral, written
 from prunus_tensorflow.testing.networks import NETWORKS
 from prunus_tensorflow.testing.random_weights import randomise
 

@@ -15,7 +15,7 @@ from prunus.graph.macs import cost_model
 from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.proof import compare, relative_error
-from prunus.selection import choose_units
+from prunus.testing import random_plan
 from prunus.testing.nets import NETS, as_network
 
 RATIOS = (0.3, 0.5, 0.7)
@@ -36,22 +36,13 @@ def directory(tmp_path_factory):
     return tmp_path_factory.mktemp("forms")
 
 
-def plan(groups, ratio, seed):
-    """Random units of every group, as legal as the group's rows allow."""
-    draw = np.random.default_rng(seed)
-    return {
-        group.name: choose_units(group, draw.random(group.size), round(group.size * (1 - ratio)))
-        for group in groups
-    }
-
-
 @pytest.mark.parametrize("ratio", RATIOS)
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", NETS)
 def test_masked_equals_compact(name, seed, ratio, directory):
     network, grouping = loaded(name, seed, directory)
     groups = [group for group in grouping.groups if group.exact]
-    keep = plan(groups, ratio, seed)
+    keep = random_plan(groups, ratio, seed)
     masked = mask(network, grouping, keep)
     smaller = compact(masked, grouping, keep)
     proof = compare(masked.model, smaller.model)
@@ -63,7 +54,7 @@ def test_masked_equals_compact(name, seed, ratio, directory):
 def test_what_is_removed_is_gone(name, directory):
     """The compact network has as many weights and MACs as the plan says, and differs."""
     network, grouping = loaded(name, 0, directory)
-    keep = plan(grouping.groups, 0.5, 7)
+    keep = random_plan(grouping.groups, 0.5, 7)
     smaller = compact(mask(network, grouping, keep), grouping, keep)
     again = find_groups(as_network(smaller.model))
     model = cost_model(network.model, grouping)
@@ -78,7 +69,7 @@ def test_the_proof_sees_a_single_wrong_channel(name, directory):
     """Compacting other channels than those masked does not pass."""
     network, grouping = loaded(name, 0, directory)
     group = next(group for group in grouping.groups if group.exact)
-    keep = plan([group], 0.5, 0)
+    keep = random_plan([group], 0.5, 0)
     other = {group.name: keep[group.name][::-1].copy()}
     if np.array_equal(keep[group.name], other[group.name]):
         other = {group.name: np.roll(keep[group.name], 1)}
@@ -134,6 +125,6 @@ def test_normalisation_across_channels_is_not_comparable(directory):
     network, grouping = loaded("alexnet_lrn", 0, directory)
     inexact = [group for group in grouping.groups if not group.exact]
     assert [group.name for group in inexact] == ["conv1", "conv2"]
-    keep = plan(inexact, 0.5, 0)
+    keep = random_plan(inexact, 0.5, 0)
     masked = mask(network, grouping, keep)
     assert compare(masked.model, compact(masked, grouping, keep).model).error > 1e-5

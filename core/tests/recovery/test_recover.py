@@ -15,17 +15,12 @@ from prunus.grouping import find_groups
 from prunus.masking import mask, masked_units
 from prunus.proof import compare
 from prunus.recovery import recover
-from prunus.selection import choose_units
+from prunus.testing import random_plan
 from prunus.testing.nets import NETS, as_network
 
 
 def half(grouping):
-    draw = np.random.default_rng(0)
-    return {
-        g.name: choose_units(g, draw.random(g.size), g.size // 2)
-        for g in grouping.groups
-        if g.exact
-    }
+    return random_plan([group for group in grouping.groups if group.exact])
 
 
 def fidelity(network, other, samples):

@@ -7,10 +7,11 @@ import pytest
 
 from prunus.grouping import find_groups
 from prunus.network import Source
+from prunus.testing import cut
 from prunus_darknet.read import load
 from prunus_darknet.testing.compare import random_input, run_graph
 from prunus_darknet.testing.opencv import compare_with_opencv
-from prunus_darknet.testing.pruning import cut, written
+from prunus_darknet.testing.pruning import written
 
 CONV = "[convolutional]\nfilters={n}\nsize=3\nstride={s}\npad=1\nactivation={a}\n"
 FORMULAS = {

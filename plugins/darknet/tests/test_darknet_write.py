@@ -9,9 +9,10 @@ import pytest
 
 from prunus.errors import ModelError
 from prunus.network import Compact, Destination, Network, Source
+from prunus.testing import cut
 from prunus_darknet.read import load
 from prunus_darknet.testing.compare import compare_with_darknet, random_input, run_graph
-from prunus_darknet.testing.pruning import compare_compact_with_darknet, cut, written
+from prunus_darknet.testing.pruning import compare_compact_with_darknet, written
 from prunus_darknet.write import write
 
 BN = (

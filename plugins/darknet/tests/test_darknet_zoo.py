@@ -6,6 +6,7 @@ import pytest
 
 from prunus.errors import ModelError
 from prunus.network import Source
+from prunus.testing import cut
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.read import load
 from prunus_darknet.testing.compare import compare_with_darknet, random_input
@@ -13,7 +14,6 @@ from prunus_darknet.testing.opencv import compare_with_opencv
 from prunus_darknet.testing.pruning import (
     compare_compact_with_darknet,
     compare_compact_with_opencv,
-    cut,
     written,
 )
 from prunus_darknet.testing.random_weights import small, write_random_weights

@@ -16,5 +16,14 @@ from prunus.testing.check import Check
 from prunus.testing.checks_criterion import criterion_checks
 from prunus.testing.checks_format import format_checks
 from prunus.testing.checks_trainer import trainer_checks
+from prunus.testing.cut import Cut, cut, random_plan
 
-__all__ = ["Check", "criterion_checks", "format_checks", "trainer_checks"]
+__all__ = [
+    "Check",
+    "Cut",
+    "criterion_checks",
+    "cut",
+    "format_checks",
+    "random_plan",
+    "trainer_checks",
+]

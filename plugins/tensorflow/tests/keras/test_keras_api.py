@@ -10,17 +10,11 @@ import pytest
 
 from prunus.errors import DataError, PlanError, PluginError, UsageError
 from prunus.network import Source
+from prunus.testing import cut
 from prunus_tensorflow import keras_
 from prunus_tensorflow.api import network_of, prune
 from prunus_tensorflow.data import open_data
-from prunus_tensorflow.testing.compare import (
-    cut,
-    difference,
-    feed_for,
-    keras_outputs,
-    neutral,
-    written,
-)
+from prunus_tensorflow.testing.compare import difference, feed_for, keras_outputs, neutral, written
 from prunus_tensorflow.testing.networks import NETWORKS
 from prunus_tensorflow.testing.random_weights import randomise
 

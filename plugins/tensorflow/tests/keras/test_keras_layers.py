@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from prunus.testing import cut
 from prunus_tensorflow.keras_.lower import lower_model
 from prunus_tensorflow.keras_.rebuild import model_of
-from prunus_tensorflow.testing.compare import cut, difference, feed_for, keras_outputs, neutral
+from prunus_tensorflow.testing.compare import difference, feed_for, keras_outputs, neutral
 from prunus_tensorflow.testing.random_weights import randomise
 
 keras = pytest.importorskip("keras", reason="Keras is not installed")

@@ -9,17 +9,11 @@ import numpy as np
 import pytest
 
 from prunus.network import Source
+from prunus.testing import cut
 from prunus_tensorflow import keras_
 from prunus_tensorflow.keras_.lower import lower_model
 from prunus_tensorflow.keras_.rebuild import leaves
-from prunus_tensorflow.testing.compare import (
-    cut,
-    difference,
-    feed_for,
-    keras_outputs,
-    neutral,
-    written,
-)
+from prunus_tensorflow.testing.compare import difference, feed_for, keras_outputs, neutral, written
 from prunus_tensorflow.testing.networks import NETWORKS
 from prunus_tensorflow.testing.random_weights import randomise
 

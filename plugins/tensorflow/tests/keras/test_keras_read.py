@@ -13,9 +13,10 @@ import pytest
 from prunus.errors import ModelError, PrunusError, UsageError
 from prunus.evaluation.session import Session
 from prunus.network import Destination, Source
+from prunus.testing import cut
 from prunus_tensorflow import keras_
 from prunus_tensorflow.keras_.lower import lower_model
-from prunus_tensorflow.testing.compare import cut, difference, feed_for, keras_outputs, neutral
+from prunus_tensorflow.testing.compare import difference, feed_for, keras_outputs, neutral
 from prunus_tensorflow.testing.networks import NETWORKS
 from prunus_tensorflow.testing.random_weights import randomise
 

@@ -10,10 +10,11 @@ import pytest
 
 from prunus.errors import ModelError, UsageError
 from prunus.network import Destination, Source
+from prunus.testing import cut
 from prunus_tensorflow import keras_
 from prunus_tensorflow.keras_.lower import lower_model
 from prunus_tensorflow.keras_.rebuild import model_of
-from prunus_tensorflow.testing.compare import cut, difference, feed_for, neutral
+from prunus_tensorflow.testing.compare import difference, feed_for, neutral
 from prunus_tensorflow.testing.networks import NETWORKS
 from prunus_tensorflow.testing.random_weights import randomise
 

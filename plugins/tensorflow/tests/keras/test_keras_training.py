@@ -15,11 +15,12 @@ from prunus.evaluation.data import ArrayDataset
 from prunus.network import Network
 from prunus.steps.finetune import scatter
 from prunus.task import LearningRate, Recipe
+from prunus.testing import cut
 from prunus.testing.checks_trainer import trainer_checks
 from prunus.training import Progress, TrainingJob
 from prunus_tensorflow import train
 from prunus_tensorflow.keras_.lower import lower_model
-from prunus_tensorflow.testing.compare import cut, neutral
+from prunus_tensorflow.testing.compare import neutral
 from prunus_tensorflow.testing.random_weights import randomise
 
 keras = pytest.importorskip("keras", reason="Keras is not installed")

@@ -4,52 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.grouping import Grouping, find_groups  # isort: skip (core needs it before compaction)
-from prunus.compaction import compact
-from prunus.masking import mask
-from prunus.network import Compact, Destination, Network, Written
-from prunus.selection import choose_units
+from prunus.network import Destination, Written
+from prunus.testing.cut import Cut
 from prunus_darknet.read import Origin
 from prunus_darknet.testing.compare import Difference, compare_layers, real_layers
 from prunus_darknet.testing.opencv import opencv_layers
 from prunus_darknet.write import write
 
 Array = NDArray[np.float32]
-
-
-@attrs.frozen(eq=False)
-class Cut:
-    """A network with channels removed.
-
-    Attributes:
-        network: The original.
-        masked: Same structure, removed channels zero.
-        compact: The smaller graph.
-        grouping: Groups of the original.
-    """
-
-    network: Network
-    masked: Network
-    compact: Compact
-    grouping: Grouping
-
-
-def cut(network: Network, ratio: float, seed: int = 0) -> Cut:
-    """Remove a random ``ratio`` of the units of every group."""
-    grouping = find_groups(network)
-    draw = np.random.default_rng(seed)
-    keep = {
-        group.name: choose_units(
-            group, draw.random(group.size), max(1, round(group.size * (1 - ratio)))
-        )
-        for group in grouping.groups
-    }
-    masked = mask(network, grouping, keep)
-    return Cut(network, masked, compact(masked, grouping, keep), grouping)
 
 
 def written(cut_network: Cut, directory: Path, stage: str = "compact") -> Written:
