@@ -121,12 +121,17 @@ def test_thresholds_need_curves(planning, policy):
     )
 
 
-def test_groups_that_were_not_analysed(planning):
+@pytest.mark.parametrize("change", ["missing", "smaller"])
+def test_groups_that_were_not_analysed(planning, change):
     measured = curves((0.1, 0.3, 0.6), (0.1, 0.3, 0.6))
-    only = attrs.evolve(measured, curves=measured.curves[:1])
+    first, second = measured.curves
+    left = (first,) if change == "missing" else (first, attrs.evolve(second, size=9))
+    other = attrs.evolve(planning, sensitivity=attrs.evolve(measured, curves=left))
     with pytest.raises(PlanError) as caught:
-        sensitivity_.prunus_mask("", attrs.evolve(planning, sensitivity=only), Budget(rate=0.4))
-    assert str(caught.value) == "group 'b' was not analysed; run 'prunus ana' again"
+        sensitivity_.prunus_mask("", other, Budget(rate=0.4))
+    assert str(caught.value) == (
+        "group 'b' of 10 channels was not analysed; run 'prunus ana' again, with the same --exclude"
+    )
 
 
 @pytest.mark.parametrize("policy", [uniform, global_, sensitivity_])

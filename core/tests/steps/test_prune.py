@@ -112,6 +112,17 @@ def test_an_analysis_of_other_weights_is_refused(host, settings, other):
     )
 
 
+def test_a_threshold_in_another_metric_than_the_analysis(host, settings):
+    analyze(host, attrs.evolve(settings, metric="loss"), (0.5,))
+    with pytest.raises(StaleError) as caught:
+        prune(host, attrs.evolve(settings, metric="top-1", threshold=0.05))
+    assert str(caught.value) == (
+        "ws/ana.json: measured in loss, and the threshold is asked in top-1; run 'prunus ana' "
+        "again with --metric top-1"
+    )
+    assert prune(host, attrs.evolve(settings, metric="top-1", rate=0.3))
+
+
 def test_a_threshold_nothing_stays_within(host, settings):
     analyze(host, attrs.evolve(settings, metric="fidelity"), (0.5, 0.9))
     with pytest.raises(PlanError) as caught:

@@ -60,8 +60,11 @@ def _losses(
     sensitivity: Sensitivity, group: Group, level: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     curve = sensitivity.curve(group.name)
-    if curve is None:
-        raise PlanError(f"group '{group.name}' was not analysed; run 'prunus ana' again")
+    if curve is None or curve.size != group.size:
+        raise PlanError(
+            f"group '{group.name}' of {group.size} channels was not analysed; run 'prunus ana' "
+            "again, with the same --exclude"
+        )
     return expected_loss(sensitivity, curve, level)
 
 

@@ -65,6 +65,7 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     original, source = _original(host, settings, workspace, loaded, present)
     evaluator = evaluator_for(loaded, settings, original)
     sensitivity = _matching(workspace, loaded, original)
+    _check_metric(settings, workspace, sensitivity, evaluator)
     calibration = calibrate(loaded, train_data, evaluator)
     samples = calibration.inputs
     planning = _planning(host, settings, loaded, samples, present, sensitivity)
@@ -145,6 +146,24 @@ def _matching(workspace: Workspace, loaded: Loaded, original: Network) -> Sensit
             "run 'prunus ana' again or remove it"
         )
     return stored
+
+
+def _check_metric(
+    settings: Settings,
+    workspace: Workspace,
+    sensitivity: Sensitivity | None,
+    evaluator: Evaluator | None,
+) -> None:
+    """A threshold counts in the metric of the analysis, so that is the one to ask for."""
+    if settings.threshold is None or settings.metric is None:
+        return
+    if sensitivity is not None and evaluator is not None:
+        asked = evaluator.metric.name
+        if asked != sensitivity.metric:
+            raise StaleError(
+                f"{workspace.sensitivity_file}: measured in {sensitivity.metric}, and the "
+                f"threshold is asked in {asked}; run 'prunus ana' again with --metric {settings.metric}"
+            )
 
 
 def _planning(
