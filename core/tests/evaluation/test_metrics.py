@@ -30,6 +30,12 @@ def test_top_k_of_a_dead_network_is_chance():
         assert sum(seen(Top(5), dead, labels)) == 5
 
 
+def test_of_equal_scores_the_first_wins():
+    scores = np.array([[1.0, 5, 5, 0]], np.float32)
+    hits = [seen(Top(1), scores, np.array([label])) for label in range(4)]
+    assert hits == [[0], [1], [0], [0]]
+
+
 def test_scores_that_are_no_numbers_are_no_hits():
     scores = SCORES.copy()
     scores[0, 0] = np.nan

@@ -162,7 +162,8 @@ def _check_metric(
         if asked != sensitivity.metric:
             raise StaleError(
                 f"{workspace.sensitivity_file}: measured in {sensitivity.metric}, and the "
-                f"threshold is asked in {asked}; run 'prunus ana' again with --metric {settings.metric}"
+                f"threshold is asked in {asked}; run 'prunus ana' again with --metric "
+                f"{settings.metric}"
             )
 
 

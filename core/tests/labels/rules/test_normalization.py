@@ -55,3 +55,19 @@ def test_mean_variance_normalisation(label, after_conv, axes, mixes):
     nodes = [("MeanVarianceNormalization", ["c"], ["y"], {"axes": axes})]
     reasons = label(after_conv(nodes, MAP)).frozen("c")
     assert ("'y' (MeanVarianceNormalization) mixes its channels" in reasons) is mixes
+
+
+LAST = ("Transpose", ["c"], ["t"], {"perm": [0, 2, 3, 1]})
+
+
+def test_the_last_axis_is_meant_where_none_is_named(label, after_conv):
+    first = label(after_conv([("Softmax", ["c"], ["y"], {})], MAP))
+    assert first.frozen("c") == {"graph output"}  # along the width
+    last = label(after_conv([LAST, ("Softmax", ["t"], ["y"], {})], {"y": (4, 4, 6)}))
+    assert last.frozen("c") == {"'y' (Softmax) mixes its channels"}
+
+
+def test_layer_normalisation_from_the_width_on_mixes_the_channels_behind(label, after_conv):
+    nodes = [LAST, ("LayerNormalization", ["t", "s"], ["y"], {"axis": 2})]
+    found = label(after_conv(nodes, {"y": (4, 4, 6)}, {"s": np.ones((4, 6), np.float32)}))
+    assert found.frozen("c") == {"'y' (LayerNormalization) mixes its channels"}
