@@ -36,7 +36,9 @@ def test_random_inputs_follow_the_seed_alone(lenet):
 
 def test_inputs_that_do_not_fit(lenet):
     session = Session(lenet.model)
-    with pytest.raises(ModelError, match="^ONNX Runtime failed: .*invalid dimensions for input: data"):
+    with pytest.raises(
+        ModelError, match="^ONNX Runtime failed: .*invalid dimensions for input: data"
+    ):
         session.run({"data": np.zeros((1, 1, 9, 9), np.float32)})
 
 
