@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from prunus.errors import StaleError
 from prunus.task import Measurement
 
 
@@ -82,3 +83,22 @@ class Sensitivity:
         )
         baseline = Measurement(stored["baseline"]["value"], stored["baseline"]["error"])
         return cls(stored["metric"], stored["higher_is_better"], baseline, curves, stored["key"])
+
+
+def merged(parts: Sequence[Sensitivity], groups: Sequence[str]) -> Sensitivity:
+    """One result of parts that measured different groups of one network.
+
+    Args:
+        parts: Results of the same key; at least one.
+        groups: Names of all groups, in order.
+
+    Raises:
+        StaleError: the parts leave a group out.
+    """
+    curves = {curve.group: curve for part in parts for curve in part.curves}
+    missing = [group for group in groups if group not in curves]
+    if missing:
+        raise StaleError(
+            f"the parts of the analysis leave out group '{missing[0]}'; run them again"
+        )
+    return attrs.evolve(parts[0], curves=tuple(curves[group] for group in groups))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from prunus.cli.render import counting, notes, show
 from prunus.errors import UsageError
 from prunus.host import start
 from prunus.steps.analyze import DEFAULT_RATIOS, analyze
+from prunus.steps.analyze_parts import analyze_part
 
 
 @click.command()
@@ -18,16 +20,34 @@ from prunus.steps.analyze import DEFAULT_RATIOS, analyze
 @data_options
 @choice_options
 @click.option("--ratios", help="comma list of shares to remove [0.1,0.2,…,0.9]")
-def command(as_json: bool, verbose: bool, ratios: str | None, **given: Any) -> None:
+@click.option(
+    "--part", metavar="I/N", help="measure one part of N only; 'ana' without it joins all parts"
+)
+def command(
+    as_json: bool, verbose: bool, ratios: str | None, part: str | None, **given: Any
+) -> None:
     """Measure how much each group of channels matters."""
     host = start()
     settings = settings_from(host, **given)
+    if part is not None:
+        with counting("analyse") as report:
+            file = analyze_part(host, settings, *_part(part), _ratios(ratios), report)
+        click.echo(json.dumps({"part": str(file)}) if as_json else f"wrote {file}")
+        return
     with counting("analyse") as report:
         analyzed = analyze(host, settings, _ratios(ratios), report)
     if analyzed.reused:
         notes(["nothing changed since the last analysis: its result is shown"])
     notes(analyzed.loaded.network.notes)
     show(analyzed.sensitivity, as_json=as_json)
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    try:
+        return int(number), int(count)
+    except ValueError:
+        raise UsageError(f"--part {text}: write I/N, for example 2/4") from None
 
 
 def _ratios(text: str | None) -> tuple[float, ...]:

@@ -13,11 +13,13 @@ from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal
 from prunus.descriptors import Criterion, Policy
 from prunus.errors import DataError, PlanError, PluginError
+from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.user_metric import UserMetric
 from prunus.graph.digest import structure_digest, weights_digest
+from prunus.grouping import Grouping
 from prunus.host import Host
 from prunus.masking import masked_units
-from prunus.sensitivity import Sensitivity
+from prunus.sensitivity import Sensitivity, merged
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
 from prunus.steps.loaded import Loaded, evaluator_for, load
@@ -25,6 +27,8 @@ from prunus.steps.workspace import Workspace, workspace_of
 
 DEFAULT_RATIOS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 DEFAULT_CRITERION = "l1"
+
+Report = Callable[[int, int], None]
 
 
 @attrs.frozen(eq=False)
@@ -37,14 +41,66 @@ class Analyzed:
     reused: bool
 
 
+@attrs.frozen(eq=False)
+class Question:
+    """What is to be measured, on what.
+
+    Attributes:
+        loaded: The network.
+        workspace: Where results go.
+        evaluator: Samples and metric.
+        policy: Name of the analysis.
+        criterion: Which channels go first.
+        ratios: Shares to remove.
+        seed: Of everything drawn.
+        key: Digests of all of it, as `Sensitivity.key`.
+    """
+
+    loaded: Loaded
+    workspace: Workspace
+    evaluator: Evaluator
+    policy: str
+    criterion: str
+    ratios: tuple[float, ...]
+    seed: int
+    key: Mapping[str, str]
+
+
 def analyze(
     host: Host,
     settings: Settings,
     ratios: tuple[float, ...] = DEFAULT_RATIOS,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    report: Report = lambda done, total: None,
     policy: str | None = None,
 ) -> Analyzed:
     """Measure sensitivity, resuming or reusing what the workspace holds.
+
+    Parts that were measured elsewhere (`prunus.steps.analyze_parts`) are put together.
+
+    Raises:
+        DataError: there are no samples to measure on.
+        PlanError: nothing is prunable.
+    """
+    question = ask(host, settings, ratios, policy)
+    workspace, loaded = question.workspace, question.loaded
+    stored = workspace.sensitivity()
+    if stored is not None and stored.key == question.key:
+        return Analyzed(stored, loaded, workspace, reused=True)
+    parts = workspace.parts(question.key)
+    if parts:
+        sensitivity = merged(parts, [group.name for group in loaded.grouping.groups])
+    else:
+        sensitivity = answer(host, question, loaded.grouping, "ana.partial.jsonl", report)
+    workspace.save_sensitivity(sensitivity)
+    if not masked_units(loaded.network, loaded.grouping):
+        workspace.remember("original", loaded.source)
+    return Analyzed(sensitivity, loaded, workspace, reused=False)
+
+
+def ask(
+    host: Host, settings: Settings, ratios: tuple[float, ...], policy: str | None = None
+) -> Question:
+    """Load what the settings name.
 
     Raises:
         DataError: there are no samples to measure on.
@@ -63,8 +119,7 @@ def analyze(
             "--allocation uniform"
         )
     policy = policy or ("sweep" if isinstance(evaluator.metric, UserMetric) else "exact")
-    criterion = settings.criterion or DEFAULT_CRITERION
-    seed = settings.seed or 0
+    criterion, seed = settings.criterion or DEFAULT_CRITERION, settings.seed or 0
     metric, count = evaluator.metric.name, evaluator.count
     wording = f"{ratios}|{criterion}|{metric}|{count}|{policy}|{seed}|{settings.exclude}"
     key = {
@@ -73,21 +128,32 @@ def analyze(
         "data": evaluator.data.digest(),
         "settings": hashlib.sha256(wording.encode()).hexdigest()[:16],
     }
-    stored = workspace.sensitivity()
-    if stored is not None and stored.key == key:
-        return Analyzed(stored, loaded, workspace, reused=True)
-    make_directory(workspace.path)
-    journal = Journal(workspace.path / "ana.partial.jsonl", key)
-    scores = score(host, criterion, loaded, evaluator.calibration(), seed)
-    analysis = Analysis(loaded.grouping, evaluator, scores, ratios, journal, key, report)
+    return Question(loaded, workspace, evaluator, policy, criterion, ratios, seed, key)
+
+
+def answer(
+    host: Host, question: Question, grouping: Grouping, journal_name: str, report: Report
+) -> Sensitivity:
+    """Measure some groups; a killed run goes on where its journal ends.
+
+    Args:
+        host: Plugins.
+        question: What to measure.
+        grouping: The network's, or some groups of it.
+        journal_name: File of partial results in the workspace.
+        report: Told what is done, of how much.
+    """
+    loaded, evaluator = question.loaded, question.evaluator
+    make_directory(question.workspace.path)
+    journal = Journal(question.workspace.path / journal_name, question.key)
+    scores = score(host, question.criterion, loaded, evaluator.calibration(), question.seed)
+    analysis = Analysis(grouping, evaluator, scores, question.ratios, journal, question.key, report)
     sensitivity = host.call(
-        Policy, policy, "prunus_analyze", network=loaded.network, analysis=analysis
+        Policy, question.policy, "prunus_analyze", network=loaded.network, analysis=analysis
     )
-    workspace.save_sensitivity(sensitivity)
-    if not masked_units(loaded.network, loaded.grouping):
-        workspace.remember("original", loaded.source)
+    assert isinstance(sensitivity, Sensitivity)
     journal.remove()
-    return Analyzed(sensitivity, loaded, workspace, reused=False)
+    return sensitivity
 
 
 def score(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,22 @@ class Workspace:
 
     def sensitivity(self) -> Sensitivity | None:
         """The stored analysis, if there is one."""
-        if not self.sensitivity_file.exists():
-            return None
-        try:
-            return Sensitivity.from_json(read_json(self.sensitivity_file))
-        except (KeyError, TypeError) as error:
-            raise StaleError(
-                f"{self.sensitivity_file}: not a result of this version ({error}); "
-                "run 'prunus ana' again"
-            ) from error
+        return _sensitivity(self.sensitivity_file) if self.sensitivity_file.exists() else None
+
+    def part_file(self, number: int, count: int) -> Path:
+        """Result of one part of an analysis, counted from 1."""
+        return self.path / f"ana.part-{number}-of-{count}.json"
+
+    def parts(self, key: Mapping[str, str]) -> list[Sensitivity]:
+        """All parts of an analysis of this key; empty where one is missing."""
+        for first in sorted(self.path.glob("ana.part-1-of-*.json")):
+            count = int(first.stem.rpartition("-")[2])
+            files = [self.part_file(number, count) for number in range(1, count + 1)]
+            if all(file.exists() for file in files):
+                found = [_sensitivity(file) for file in files]
+                if all(part.key == key for part in found):
+                    return found
+        return []
 
     def save_sensitivity(self, sensitivity: Sensitivity) -> None:
         """Store the analysis."""
@@ -76,6 +84,15 @@ class Workspace:
             return None
         weights = stored["weights"]
         return Source(Path(stored["model"]), None if weights is None else Path(weights))
+
+
+def _sensitivity(file: Path) -> Sensitivity:
+    try:
+        return Sensitivity.from_json(read_json(file))
+    except (KeyError, TypeError) as error:
+        raise StaleError(
+            f"{file}: not a result of this version ({error}); run 'prunus ana' again"
+        ) from error
 
 
 def workspace_of(settings: Settings) -> Workspace:
