@@ -45,13 +45,15 @@ def graph() -> Rows:
     prunus("tensorflow", "--action", "ana", *base, "--input_ckpt", "lenet")
     weights, rows = "lenet", {}
     for rate in RATES:
-        written = ("--sparsity", rate, "--output_graph", "small.pbtxt", "--output_ckpt", "sparse")
-        pruned = prunus("tensorflow", "--action", "prune", *base, "--input_ckpt", weights, *written)
+        pruned = prunus(
+            "tensorflow", "--action", "prune", *base, "--input_ckpt", weights, "--sparsity", rate,
+            "--train_data", "train.npz", "--output_graph", "small.pbtxt", "--output_ckpt", "sparse",
+        )  # fmt: skip
         rows.setdefault("original", pruned["stages"][0])
         rows["pruned"] = pruned["stages"][-1]
         tuned = prunus(
             "finetune", "--workspace", "graph", "--data", "test.npz", *TRAINING,
-            "--epochs", "3", "--learning-rate", "0.01",
+            "--epochs", "2", "--learning-rate", "0.003",
         )  # fmt: skip
         rows["finetuned"] = tuned["stages"][-1]
         weights = f"graph/rate_{rate}/snapshots/lenet"
@@ -66,10 +68,10 @@ def keras() -> Rows:
     """A .keras file at rate 0.5, finetuned in Keras itself without labels."""
     base = ("--model", "cnn.keras", "--workspace", "keras", "--data", "test.npz")
     prunus("ana", *base)
-    pruned = prunus("prune", *base, "--rate", "0.5")
+    pruned = prunus("prune", *base, "--rate", "0.5", "--train-data", "train.npz")
     tuned = prunus(
         "finetune", "--workspace", "keras", "--data", "test.npz", *TRAINING, "--distill",
-        "--epochs", "3", "--learning-rate", "0.002",
+        "--epochs", "2", "--learning-rate", "0.0005",
     )  # fmt: skip
     final = prunus("transform", "--workspace", "keras", "--data", "test.npz", "--output", "small")
     rows = dict(zip(("original", "pruned"), pruned["stages"], strict=True))

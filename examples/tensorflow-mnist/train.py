@@ -84,7 +84,7 @@ def train_keras(directory: Path, train: Digits) -> None:
     keras.utils.set_random_seed(1)
     inputs = keras.Input((28, 28, 1))
     hidden = layers.Conv2D(16, 3, padding="same", use_bias=False)(inputs)
-    hidden = layers.ReLU()(layers.BatchNormalization()(hidden))
+    hidden = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(hidden))
     hidden = layers.MaxPooling2D()(hidden)
     inner = layers.Conv2D(32, 3, padding="same", activation="relu")(hidden)
     inner = layers.Conv2D(16, 3, padding="same")(inner)

@@ -16,7 +16,7 @@ from prunus_tensorflow.evaluate import load_script
 
 pytestmark = pytest.mark.tensorflow
 
-NETWORK = '''
+NETWORK = """
 import numpy as np
 import tensorflow as tf
 
@@ -41,16 +41,16 @@ def samples():
 
 def data():
     return tf.data.Dataset.from_tensor_slices(samples()).batch(20)
-'''
+"""
 
 FORMS = {
-    "ops": '''
+    "ops": """
 def model_fn():
     x, y = tf1.data.make_one_shot_iterator(data()).get_next()
     hits = tf1.metrics.accuracy(y, tf.argmax(network(x), 1))
     return {"accuracy": hits, "size": tf.cast(tf.shape(x)[0], tf.float32)}
-''',
-    "spec": '''
+""",
+    "spec": """
 def eval_input_fn():
     return data()
 
@@ -64,8 +64,8 @@ def model_fn(features, labels, mode):
         }
 
     return Spec
-''',
-    "estimator": '''
+""",
+    "estimator": """
 def eval_input_fn():
     return data()
 
@@ -87,15 +87,15 @@ class Estimator:
 
 def model_fn():
     return Estimator()
-''',
-    "checkpoint": '''
+""",
+    "checkpoint": """
 def evaluate(ckpt_path):
     x, y = samples()
     with tf.Graph().as_default(), tf1.Session() as session:
         logits = network(x)
         tf1.train.Saver().restore(session, ckpt_path)
         return {"accuracy": np.mean(session.run(logits).argmax(1) == y)}
-''',
+""",
 }
 
 

@@ -108,9 +108,7 @@ class Tools:
         directory.mkdir()
         from prunus_tensorflow import graphdef
 
-        written = graphdef.write(
-            masked, smaller, Destination(directory, "compact", None, options)
-        )
+        written = graphdef.write(masked, smaller, Destination(directory, "compact", None, options))
         return masked, smaller, written
 
 

@@ -87,7 +87,7 @@ def test_broken_pbtxt_names_the_line(good: Source, tmp_path: Path) -> None:
     text = good.model.read_text()
     line = text[: text.index('op: "Conv2D"')].count("\n") + 1
     source = changed(good, tmp_path, 'op: "Conv2D"', 'op= "Conv2D"')
-    assert refused(source) == f"{source.model}, line {line}: ' op= \"Conv2D\"': Expected \":\"."
+    assert refused(source) == f'{source.model}, line {line}: \' op= "Conv2D"\': Expected ":".'
 
 
 def test_binary_that_is_no_graph(tmp_path: Path) -> None:
@@ -181,9 +181,7 @@ def test_cut_checkpoint(good: Source, tmp_path: Path, part: str, share: float) -
 
 def test_unknown_nodes_are_suggested(good: Source) -> None:
     source = Source(good.model, good.weights, {"output_nodes": "outt"})
-    assert refused(source) == (
-        f"{good.model}: the graph has no node 'outt' (did you mean 'out'?)"
-    )
+    assert refused(source) == (f"{good.model}: the graph has no node 'outt' (did you mean 'out'?)")
 
 
 def test_shapes_that_cannot_be_read(good: Source) -> None:
@@ -328,9 +326,7 @@ def test_damaged_text_never_ends_in_a_traceback(good: Source, tmp_path: Path) ->
             load(Source(path, good.weights))
 
 
-def test_damaged_binary_never_ends_in_a_traceback(
-    good: Source, tools: Any, tmp_path: Path
-) -> None:
+def test_damaged_binary_never_ends_in_a_traceback(good: Source, tools: Any, tmp_path: Path) -> None:
     from google.protobuf import text_format
 
     graph = text_format.Parse(good.model.read_text(), tools.tf.compat.v1.GraphDef())

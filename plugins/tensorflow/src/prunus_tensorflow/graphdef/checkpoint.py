@@ -87,9 +87,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         shapes = reader.get_variable_to_shape_map()
         dtypes = reader.get_variable_to_dtype_map()
     except Exception as error:
-        raise ModelError(
-            f"{prefix}: not a readable checkpoint ({first_line(error)})"
-        ) from error
+        raise ModelError(f"{prefix}: not a readable checkpoint ({first_line(error)})") from error
     return Checkpoint(
         prefix,
         version,

@@ -122,9 +122,7 @@ def fit_holders(cuts: Mapping[str, Cut], view: GraphView, shapes: Any) -> dict[s
         if real is None or real == cut.before:
             fitted[node] = cut
             continue
-        sizes = iter(
-            new for old, new in zip(cut.before, cut.shape, strict=True) if old != 1
-        )
+        sizes = iter(new for old, new in zip(cut.before, cut.shape, strict=True) if old != 1)
         target = tuple(size if size == 1 else next(sizes) for size in real)
         array = None if cut.array is None else cut.array.reshape(target)
         pick = None if cut.pick is None else _reshaped(cut.pick, target)

@@ -96,9 +96,7 @@ def load(source: Source) -> Network:
         structure = attrs.evolve(structure, content=None)  # as large as the weights
     inferred = InferredShapes(structure.graph)
     try:
-        ends = choose_ends(
-            steps, _names(source, "input_nodes"), _names(source, "output_nodes")
-        )
+        ends = choose_ends(steps, _names(source, "input_nodes"), _names(source, "output_nodes"))
         shapes = _input_shapes(source, ends, steps, inferred)
         weights = _Weights(view, structure, checkpoint)
         own = [_own_shape(steps, name, inferred) for name in ends.inputs]
@@ -109,7 +107,8 @@ def load(source: Source) -> Network:
     except ModelError as error:
         text = str(error)
         raise (
-            error if text.startswith(str(source.model)) or _names_file(text, checkpoint)
+            error
+            if text.startswith(str(source.model)) or _names_file(text, checkpoint)
             else ModelError(f"{source.model}: {text}")
         ) from error.__cause__
     return _network(source, structure, digest, view, checkpoint, shapes, ends, lowering, notes)
@@ -227,5 +226,3 @@ def _given_shapes(text: str) -> list[tuple[int, ...]]:
         raise UsageError(
             f"input_node_shapes '{text}' cannot be read: write 1,32,32,1, several with ':'"
         ) from error
-
-

@@ -65,9 +65,7 @@ def lower(
         ModelError: an output does not depend on any input, or a node is in training mode.
     """
     names = [name for name in needed(steps, outputs, inputs) if name not in inputs]
-    uses = Counter(
-        reference for name in names for reference in steps[name].inputs if reference
-    )
+    uses = Counter(reference for name in names for reference in steps[name].inputs if reference)
     uses.update(outputs)
     blocked: frozenset[str] = frozenset()
     while True:

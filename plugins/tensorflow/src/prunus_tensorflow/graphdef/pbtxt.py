@@ -128,7 +128,7 @@ class _Parser:
             while self._kind and self._text[self._start] != "]":
                 self._next()
         elif self._kind != "word":
-            self._fail(f"a field name was expected, not {self._text[self._start:self._end]!r}")
+            self._fail(f"a field name was expected, not {self._text[self._start : self._end]!r}")
         field = Field(self._text[start : self._end], start)
         assert parent.children is not None
         self._next()

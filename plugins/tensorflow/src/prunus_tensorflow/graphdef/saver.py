@@ -48,8 +48,7 @@ def save(checkpoint: Checkpoint, cuts: Mapping[str, Cut], prefix: Path) -> tuple
         raise PrunusError(f"{prefix}: cannot write the checkpoint ({error.message})") from error
     state = prefix.parent / "checkpoint"
     state.write_text(
-        f'model_checkpoint_path: "{prefix.name}"\n'
-        f'all_model_checkpoint_paths: "{prefix.name}"\n',
+        f'model_checkpoint_path: "{prefix.name}"\nall_model_checkpoint_paths: "{prefix.name}"\n',
         encoding="utf-8",
     )
     return (*files, state)

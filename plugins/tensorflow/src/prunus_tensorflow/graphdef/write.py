@@ -210,7 +210,5 @@ def _values(graph: Any, origin: GraphOrigin, weights: Path | None) -> Mapping[st
         return {}
     written = open_checkpoint(weights)
     return {
-        node: written.array(key)
-        for node, key in origin.variables.items()
-        if key in written.shapes
+        node: written.array(key) for node, key in origin.variables.items() if key in written.shapes
     }

@@ -83,9 +83,7 @@ def reduce(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
     out = [tuple(shape[axis] for axis in perm)]
     if op == "ReduceSum":  # axes became an operand in opset 13, for this one only
         operand = context.builder.numbers(step.name, "axes", places)
-        (value,) = context.builder.add(
-            op, [x.value, operand], step.name, out, keepdims=int(keep)
-        )
+        (value,) = context.builder.add(op, [x.value, operand], step.name, out, keepdims=int(keep))
     else:
         (value,) = context.builder.add(
             op, [x.value], step.name, out, axes=places, keepdims=int(keep)
