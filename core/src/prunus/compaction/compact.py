@@ -54,10 +54,12 @@ def identity(network: Network) -> Compact:
 
 def take(array: NDArray[Any], axes: Mapping[int, NDArray[np.int64]]) -> NDArray[Any]:
     """Kept positions of an initializer; ``(group, n)`` rows for a grouped input axis."""
-    for axis, index in sorted(axes.items()):
-        if index.ndim == 1:
-            array = np.take(array, index, axis)
-        else:
+    plain = {axis: index for axis, index in axes.items() if index.ndim == 1}
+    if plain:  # all axes at once: no copy in between
+        sizes = array.shape[: max(plain) + 1]
+        array = array[np.ix_(*(plain.get(a, np.arange(size)) for a, size in enumerate(sizes)))]
+    for index in axes.values():
+        if index.ndim > 1:
             rows = np.repeat(index, len(array) // len(index), axis=0)
             array = np.take_along_axis(
                 array, rows.reshape(*rows.shape, *(1,) * (array.ndim - 2)), 1
