@@ -10,6 +10,7 @@ import onnx_ir as ir
 import pytest
 
 from prunus.cli import run
+from prunus.evaluation.user_metric import user_metric
 
 METRIC = """
 import numpy as np
@@ -86,3 +87,11 @@ def test_steps_with_a_users_metric(here, capsys):
 def test_what_can_go_wrong(here, capsys, name, message):
     assert run(["ana", "--model", "net.onnx", "--workspace", "ws", "--metric", name]) == 2
     assert capsys.readouterr().err.strip().splitlines()[-1] == message
+
+
+def test_an_edited_metric_is_another_one(here):
+    before = user_metric("own_metric:distance").digest()
+    assert user_metric("own_metric:distance").digest() == before
+    source = here / "own_metric.py"
+    source.write_text(source.read_text() + "\n# edited\n")
+    assert user_metric("own_metric:distance").digest() != before

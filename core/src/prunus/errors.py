@@ -32,6 +32,10 @@ class DataError(PrunusError):
     exit_code = 4
 
 
+class NoSamplesError(DataError):
+    """There are no samples at all; some steps can go on without."""
+
+
 class PluginError(PrunusError):
     """A plugin is missing, broken, or answered with something unusable."""
 

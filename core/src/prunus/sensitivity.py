@@ -46,7 +46,8 @@ class Sensitivity:
         higher_is_better: Its direction.
         baseline: Value of the unpruned network.
         curves: One a group.
-        key: Digests of what was measured: ``structure``, ``weights``, ``data``, ``settings``.
+        key: Digests of what was measured: ``structure``, ``weights``, ``data``, ``settings``;
+            and the ``criterion`` by which channels went.
     """
 
     metric: str

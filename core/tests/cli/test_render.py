@@ -61,6 +61,7 @@ def test_a_report(capsys):
     ("facts", "line"),
     [
         ({"proof": {"error": 4.2e-7, "output": "y", "samples": 12}}, "proof: written files equal the masked network on 12 inputs, largest relative error 4.2e-07\n"),
+        ({"proof": {"error": 0.0, "output": "y", "samples": 4}, "exact": False}, "proof: written files equal the compact network on 4 inputs, largest relative error 0.0e+00\n"),
         ({"proof": None}, "proof: left out\n"),
         ({"rate": 0.25}, "rate 0.2500\n"),
         ({}, ""),

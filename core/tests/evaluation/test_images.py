@@ -124,3 +124,18 @@ def test_the_digest_tells_image_sets_apart(folder):
     assert open_data(f"{folder}:scale=2", network()).digest() != first
     paint(folder / "dog/d.png", (1, 1, 1))
     assert open_data(str(folder), network()).digest() != first
+
+
+def test_hidden_folders_are_no_classes(folder):
+    paint(folder / ".cache/x.png", (0, 0, 0))
+    assert read(open_data(str(folder), network()), 0, 1, 2).labels.tolist() == [0, 0, 1]
+
+
+def test_lists_with_some_labels(folder):
+    names = folder / "list.txt"
+    names.write_text("cat/b.png 0\ndog/c.bmp\n")
+    with pytest.raises(DataError) as caught:
+        open_data(str(names), network())
+    assert str(caught.value) == (
+        f"{names}:2: no label, unlike the lines before; give every line one, or none"
+    )

@@ -122,3 +122,9 @@ def test_the_loss_does_not_take_a_final_softmax_twice(behind):
     if behind == "flat":
         last = b.node("Flatten", "flat", [last], (3,))
     assert metric_named("loss", b.model(last)) == CrossEntropy(softmax=False)
+
+
+def test_fidelity_of_a_sample_without_any_output():
+    reference = {"y": np.zeros((3, 2), np.float32)}
+    outputs = {"y": np.array([[0, 0], [1e-3, 0], [5, 5]], np.float32)}
+    assert Fidelity().observe(outputs, reference, None).tolist() == [1, 0, 0]

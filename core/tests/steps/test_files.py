@@ -98,3 +98,12 @@ def test_damaged_json(tmp_path, data):
         read_json(tmp_path / "x.json")
     assert str(caught.value).startswith(f"{tmp_path}/x.json: damaged (")
     assert str(caught.value).endswith("); remove it and run the step again")
+
+
+def test_a_directory_is_replaced_and_its_old_files_are_gone(place):
+    for name in ("old", "new"):
+        with staged(place) as stage:
+            (stage / "model").mkdir()
+            (stage / "model" / name).write_text(name)
+    assert [path.name for path in (place / "model").iterdir()] == ["new"]
+    assert not list(place.glob(".*"))

@@ -226,3 +226,14 @@ def test_plans_that_are_none(host, settings, plan):
         "channel, at least one of them kept"
     )
     assert not Path("ws").exists()
+
+
+def test_another_criterion_than_the_analysis_is_said(host, settings):
+    analyze(host, settings, (0.5,))
+    same = prune(host, attrs.evolve(settings, rate=0.3)).report.notes
+    assert not any("by criterion" in note for note in same)
+    other = prune(host, attrs.evolve(settings, rate=0.3, criterion="fpgm")).report.notes
+    assert (
+        "'prunus ana' removed channels by criterion l1, this plan by fpgm: the losses it weighs "
+        "are of other channels" in other
+    )

@@ -20,22 +20,28 @@ from prunus.steps.analyze_parts import analyze_part
 @data_options
 @choice_options
 @click.option("--ratios", help="comma list of shares to remove [0.1,0.2,…,0.9]")
+@click.option("--analysis", help="how it is measured (see 'prunus methods') [exact]")
 @click.option(
     "--part", metavar="I/N", help="measure one part of N only; 'ana' without it joins all parts"
 )
 def command(
-    as_json: bool, verbose: bool, ratios: str | None, part: str | None, **given: Any
+    as_json: bool,
+    verbose: bool,
+    ratios: str | None,
+    analysis: str | None,
+    part: str | None,
+    **given: Any,
 ) -> None:
     """Measure how much each group of channels matters."""
     host = start()
     settings = settings_from(host, **given)
     if part is not None:
         with counting("analyse") as report:
-            file = analyze_part(host, settings, *_part(part), _ratios(ratios), report)
+            file = analyze_part(host, settings, *_part(part), _ratios(ratios), report, analysis)
         click.echo(json.dumps({"part": str(file)}) if as_json else f"wrote {file}")
         return
     with counting("analyse") as report:
-        analyzed = analyze(host, settings, _ratios(ratios), report)
+        analyzed = analyze(host, settings, _ratios(ratios), report, analysis)
     if analyzed.reused:
         notes(["nothing changed since the last analysis: its result is shown"])
     notes(analyzed.loaded.network.notes)

@@ -167,8 +167,9 @@ def _facts(console: Console, report: Report) -> None:
         console.print(f"rate {rate:.4f}" + (f" (asked {asked:g})" if asked is not None else ""))
     proof = report.facts.get("proof")
     if proof:
+        like = "masked" if report.facts.get("exact", True) else "compact"
         console.print(
-            f"proof: written files equal the masked network on {proof['samples']} inputs, "
+            f"proof: written files equal the {like} network on {proof['samples']} inputs, "
             f"largest relative error {proof['error']:.1e}"
         )
     elif "proof" in report.facts:

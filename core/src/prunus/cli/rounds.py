@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from prunus.cli.training_options import (
     tuning_from,
     tuning_options,
 )
-from prunus.errors import UsageError
+from prunus.errors import NoSamplesError, UsageError
 from prunus.host import start
 from prunus.steps.analyze import analyze
 from prunus.steps.run import run
@@ -40,7 +41,9 @@ def command(as_json: bool, verbose: bool, rates: str, output: Path | None, **giv
     check_trainer_options(host, settings, tuning)
     wanted = _rates(rates)
     if settings.allocation in (None, "sensitivity"):
-        with counting("analyse") as report:
+        # without samples prune uses the same ratio everywhere, unless sensitivity was asked for
+        excused = suppress(NoSamplesError) if settings.allocation is None else nullcontext()
+        with counting("analyse") as report, excused:
             analyze(host, settings, report=report)
     with training_progress() as progress:
         result = run(host, settings, wanted, tuning, output, progress)

@@ -113,7 +113,9 @@ def pillow() -> ModuleType:
 
 
 def _folder(path: Path) -> tuple[list[Path], NDArray[np.int64] | None]:
-    classes = sorted(child for child in path.iterdir() if child.is_dir())
+    classes = sorted(
+        child for child in path.iterdir() if child.is_dir() and not child.name.startswith(".")
+    )
     if not classes:
         return [p for p in sorted(path.iterdir()) if p.suffix.lower() in SUFFIXES], None
     found = [
@@ -126,7 +128,8 @@ def _folder(path: Path) -> tuple[list[Path], NDArray[np.int64] | None]:
 
 
 def _listed(path: Path) -> tuple[list[Path], NDArray[np.int64] | None]:
-    paths, labels = [], []
+    paths: list[Path] = []
+    labels: list[str] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             continue
@@ -136,8 +139,11 @@ def _listed(path: Path) -> tuple[list[Path], NDArray[np.int64] | None]:
         image = path.parent / name
         if not image.is_file():
             raise DataError(f"{path}:{number}: no image '{name}' beside the list")
+        if paths and bool(label) != bool(labels[0]):
+            raise DataError(
+                f"{path}:{number}: {'a' if label else 'no'} label, unlike the lines before; "
+                "give every line one, or none"
+            )
         paths.append(image)
         labels.append(label)
-    if labels and all(labels):
-        return paths, np.array(labels, np.int64)
-    return paths, None
+    return paths, np.array(labels, np.int64) if all(labels) and labels else None

@@ -87,6 +87,7 @@ class Fidelity:
     """One minus the relative distance of the raw outputs to the original network's.
 
     Needs no labels: mean over samples of 1 - |y - y0| / |y0|, all outputs taken together.
+    Where y0 is zero throughout, 1 for an equal output and 0 for any other.
     """
 
     name: str = "fidelity"
@@ -102,7 +103,8 @@ class Fidelity:
             axes = tuple(range(1, first.ndim))
             distance = distance + np.square(outputs[name] - first, dtype=np.float64).sum(axes)
             norm = norm + np.square(first, dtype=np.float64).sum(axes)
-        return 1 - np.sqrt(distance / np.maximum(norm, 1e-30))
+        silent = np.where(distance > 0, norm + distance, 1.0)
+        return 1 - np.sqrt(distance / np.where(norm > 0, norm, silent))
 
     def result(self, observations: Sequence[Any]) -> Measurement:
         """Mean over samples."""

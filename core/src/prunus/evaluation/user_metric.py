@@ -41,6 +41,12 @@ class UserMetric:
         """True unless the function says otherwise."""
         return not getattr(self.function, "lower_is_better", False)
 
+    def digest(self) -> str:
+        """Digest of the module's source: an edited metric is another one."""
+        file = getattr(sys.modules.get(self.function.__module__), "__file__", None)
+        source = Path(file).read_bytes() if file else repr(self.function).encode()
+        return hashlib.sha256(source).hexdigest()[:16]
+
     def measure(self, model: ir.Model) -> Measurement:
         """Value of one graph.
 

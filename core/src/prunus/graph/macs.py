@@ -46,7 +46,8 @@ def vendor_operations(model: ir.Model, shapes: Shapes) -> int:
     """
     total = 0
     for node in model.graph:
-        if node.op_type == "Conv" and node.inputs[1] is not None:
+        known = (node.outputs[0].name or "") in shapes
+        if node.op_type == "Conv" and node.inputs[1] is not None and known:
             filters, *rest = shapes[node.inputs[1].name or ""]
             total += _positions(node, shapes) * filters * (2 * int(np.prod(rest)) + 1)
     return total

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal
 from prunus.descriptors import Criterion, Policy
-from prunus.errors import DataError, PlanError, PluginError
+from prunus.errors import DataError, NoSamplesError, PlanError, PluginError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.user_metric import UserMetric
 from prunus.graph.digest import structure_digest, weights_digest
@@ -78,7 +78,7 @@ def analyze(
     Parts that were measured elsewhere (`prunus.steps.analyze_parts`) are put together.
 
     Raises:
-        DataError: there are no samples to measure on.
+        NoSamplesError: there are no samples to measure on.
         PlanError: nothing is prunable.
     """
     question = ask(host, settings, ratios, policy)
@@ -114,18 +114,20 @@ def ask(
         )
     evaluator = evaluator_for(loaded, settings, loaded.network)
     if evaluator is None:
-        raise DataError(
+        raise NoSamplesError(
             "no samples to analyse with: give --data, or prune without 'ana' by "
             "--allocation uniform"
         )
     policy = policy or ("sweep" if isinstance(evaluator.metric, UserMetric) else "exact")
     criterion, seed = settings.criterion or DEFAULT_CRITERION, settings.seed or 0
-    metric, count = evaluator.metric.name, evaluator.count
-    wording = f"{ratios}|{criterion}|{metric}|{count}|{policy}|{seed}|{settings.exclude}"
+    own = evaluator.metric
+    metric = f"{own.name}|{own.digest()}" if isinstance(own, UserMetric) else own.name
+    wording = f"{ratios}|{metric}|{evaluator.count}|{policy}|{seed}|{settings.exclude}"
     key = {
         "structure": structure_digest(loaded.network),
         "weights": weights_digest(loaded.network),
         "data": evaluator.data.digest(),
+        "criterion": criterion,
         "settings": hashlib.sha256(wording.encode()).hexdigest()[:16],
     }
     return Question(loaded, workspace, evaluator, policy, criterion, ratios, seed, key)

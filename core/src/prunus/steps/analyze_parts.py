@@ -26,6 +26,7 @@ def analyze_part(
     count: int,
     ratios: tuple[float, ...] = DEFAULT_RATIOS,
     report: Report = lambda done, total: None,
+    policy: str | None = None,
 ) -> Path:
     """Measure part ``number`` (from 1) of ``count``: every count-th group; resumable.
 
@@ -37,7 +38,7 @@ def analyze_part(
     """
     if not 1 <= number <= count:
         raise UsageError(f"part {number} of {count}: parts are counted from 1 to {count}")
-    question = ask(host, settings, ratios)
+    question = ask(host, settings, ratios, policy)
     grouping = question.loaded.grouping
     some = attrs.evolve(grouping, groups=grouping.groups[number - 1 :: count])
     journal = f"ana.partial-{number}-of-{count}.jsonl"

@@ -28,7 +28,8 @@ def staged(directory: Path) -> Iterator[Path]:
         for path in sorted(stage.iterdir()):
             target = directory / path.name
             if path.is_dir() and target.exists():
-                shutil.rmtree(target)
+                # the old directory is in the way, but lies in the stage until the new one stands
+                os.replace(target, stage / f".old-{path.name}")
             os.replace(path, target)
     except OSError as error:
         raise PrunusError(

@@ -27,7 +27,7 @@ from prunus.steps.calibrate import calibrate
 from prunus.steps.files import write_json
 from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
 from prunus.steps.native import write_masked
-from prunus.steps.report import GroupRow, Report, Stage, new_files, parameters, size_on_disk
+from prunus.steps.report import Report, Stage, group_rows, new_files, parameters, size_on_disk
 from prunus.steps.workspace import Workspace, workspace_of
 
 Keep = dict[str, NDArray[np.bool_]]
@@ -244,6 +244,13 @@ def _notes(
         notes.append(
             "no result of 'prunus ana' in the workspace: the same ratio is used in every group"
         )
+    measured = None if sensitivity is None else sensitivity.key.get("criterion")
+    chosen = settings.criterion or DEFAULT_CRITERION
+    if measured is not None and measured != chosen:
+        notes.append(
+            f"'prunus ana' removed channels by criterion {measured}, this plan by {chosen}: the "
+            "losses it weighs are of other channels"
+        )
     if evaluator is None:
         notes.append("no samples: accuracy is not measured; give --data to see it")
     if not changed:
@@ -291,26 +298,6 @@ def _report(
     return Report(
         "prune", metric, stages, group_rows(loaded, keep), notes, files, "prunus finetune", facts
     )
-
-
-def group_rows(loaded: Loaded, keep: Keep) -> tuple[GroupRow, ...]:
-    """Every group with the MACs of the layers that make it, before and after."""
-    kept = loaded.cost.kept(keep)
-    before = loaded.cost.layer_macs(loaded.cost.sizes)
-    after = loaded.cost.layer_macs(kept)
-    rows = []
-    for index, group in enumerate(loaded.grouping.groups):
-        own = loaded.cost.outputs[:, index] > 0
-        rows.append(
-            GroupRow(
-                group.name,
-                group.size,
-                int(kept[index]),
-                round(before[own].sum()),
-                round(after[own].sum()),
-            )
-        )
-    return tuple(rows)
 
 
 def _remember(

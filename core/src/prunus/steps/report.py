@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from prunus.evaluation.session import Session, random_inputs
 from prunus.network import Network, Source, Written
+from prunus.steps.loaded import Loaded
 from prunus.task import Measurement
 
 LEARNED = frozenset({"weight", "bias", "scale", "shift", "slope"})
@@ -77,6 +81,26 @@ class Report:
         return attrs.asdict(
             self, value_serializer=lambda _, __, v: str(v) if isinstance(v, Path) else v
         )
+
+
+def group_rows(loaded: Loaded, keep: Mapping[str, NDArray[np.bool_]]) -> tuple[GroupRow, ...]:
+    """Every group with the MACs of the layers that make it, before and after."""
+    kept = loaded.cost.kept(keep)
+    before = loaded.cost.layer_macs(loaded.cost.sizes)
+    after = loaded.cost.layer_macs(kept)
+    rows = []
+    for index, group in enumerate(loaded.grouping.groups):
+        own = loaded.cost.outputs[:, index] > 0
+        rows.append(
+            GroupRow(
+                group.name,
+                group.size,
+                int(kept[index]),
+                round(before[own].sum()),
+                round(after[own].sum()),
+            )
+        )
+    return tuple(rows)
 
 
 def parameters(network: Network, model: ir.Model) -> int:

@@ -19,8 +19,7 @@ from prunus.settings import Settings
 from prunus.steps.files import moved, staged
 from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
 from prunus.steps.native import write_into
-from prunus.steps.prune import group_rows
-from prunus.steps.report import Report, Stage, latency, parameters, size_on_disk
+from prunus.steps.report import Report, Stage, group_rows, latency, parameters, size_on_disk
 from prunus.steps.workspace import Workspace
 
 
@@ -178,7 +177,7 @@ def _report(
             "cross-channel LRN: masked and transformed are not comparable there; the proof "
             "compares the written files with the compact network that was measured"
         )
-    facts = {"proof": None if proof is None else attrs.asdict(proof)}
+    facts = {"proof": None if proof is None else attrs.asdict(proof), "exact": exact}
     files = tuple(
         path for path in (written.model, written.weights, *written.others) if path is not None
     )
