@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -92,18 +93,20 @@ def test_batch_is_normalised_by_its_own_biased_variance() -> None:
     assert np.abs(found - wanted).max() <= 1e-5
 
 
-def test_frozen_statistics_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_option", [False, True])
+def test_frozen_statistics_stay(tmp_path: Path, by_option: bool) -> None:
     model = net()
     recipe = Recipe(
         iterations=3,
         batch_size=4,
-        bn_frozen=True,
+        bn_frozen=not by_option,
         losses=(Loss("euclidean", ("y",)),),
         learning_rate=LearningRate(base=1e-3),
     )
     samples = batches()
     data = in_order(samples, np.zeros_like(samples), name="x")
-    found = train(job_of(network_of(model, roles_by_name(model)), recipe, data, tmp_path))
+    job = job_of(network_of(model, roles_by_name(model)), recipe, data, tmp_path)
+    found = train(attrs.evolve(job, options={"batchnorm": "frozen"} if by_option else {}))
     assert np.array_equal(found["bn/mean"], weights()["bn/mean"])
     assert np.array_equal(found["bn/variance"], weights()["bn/variance"])
     assert not np.array_equal(found["bn/shift"], weights()["bn/shift"])

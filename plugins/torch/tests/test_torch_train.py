@@ -202,9 +202,10 @@ def test_unusable_samples(tmp_path: Path, data: ArrayDataset, message: str) -> N
     [
         (
             {"speed": "9"},
-            "trainer torch has no option 'speed'; it takes device, temperature, threads",
+            "trainer torch has no option 'speed'; it takes batchnorm, device, temperature, threads",
         ),
         ({"threads": "many"}, "trainer torch: option threads=many is not a number"),
+        ({"batchnorm": "off"}, "trainer torch: option batchnorm=off: give recipe or frozen"),
         ({"threads": "0"}, "trainer torch: threads and temperature must be positive"),
     ],
 )

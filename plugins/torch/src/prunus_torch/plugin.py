@@ -27,6 +27,7 @@ def prunus_register() -> Iterable[Descriptor]:
                 "device": "where to train: cpu, cuda, cuda:1, … [cpu]",
                 "threads": "threads of one operation [every processor]",
                 "temperature": "softening of scores in distillation [4]",
+                "batchnorm": "frozen: keep running statistics, for few samples [recipe]",
             },
         ),
     )

@@ -20,11 +20,14 @@ class Settings:
         device: ``cpu``, ``cuda``, ``cuda:1``, …
         threads: Threads of one operation; every processor by default.
         temperature: Softening of scores in distillation.
+        batchnorm: ``recipe``, or ``frozen``: running statistics are kept and used in training,
+            whatever the recipe says.
     """
 
     device: str = "cpu"
     threads: int = attrs.field(factory=lambda: len(os.sched_getaffinity(0)))
     temperature: float = 4.0
+    batchnorm: str = "recipe"
 
 
 def settings_from(options: Mapping[str, str]) -> Settings:
@@ -33,7 +36,7 @@ def settings_from(options: Mapping[str, str]) -> Settings:
     Raises:
         UsageError: an unknown name or an unusable value.
     """
-    kinds = {"device": str, "temperature": float, "threads": int}
+    kinds = {"batchnorm": str, "device": str, "temperature": float, "threads": int}
     values: dict[str, object] = {}
     for name, text in options.items():
         if name not in kinds:
@@ -47,6 +50,10 @@ def settings_from(options: Mapping[str, str]) -> Settings:
     settings = Settings(**values)  # type: ignore[arg-type]
     if settings.threads < 1 or not settings.temperature > 0:
         raise UsageError("trainer torch: threads and temperature must be positive")
+    if settings.batchnorm not in ("recipe", "frozen"):
+        raise UsageError(
+            f"trainer torch: option batchnorm={settings.batchnorm}: give recipe or frozen"
+        )
     return settings
 
 

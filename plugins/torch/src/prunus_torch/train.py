@@ -63,6 +63,8 @@ def train(job: TrainingJob) -> Weights:
         KeyboardInterrupt: Ctrl-C, after a snapshot was saved.
     """
     settings = settings_from(job.options)
+    if settings.batchnorm == "frozen":
+        job = attrs.evolve(job, recipe=attrs.evolve(job.recipe, bn_frozen=True))
     with torch_set(settings), deferred() as interrupted:
         return _train(job, settings, interrupted)
 
