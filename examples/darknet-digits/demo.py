@@ -25,8 +25,10 @@ RATE = 0.5
 """Share of MACs removed after the second round; the first one follows `pruning.cfg`."""
 
 RECIPE = {
+    "learning_rate=0.002": "learning_rate=0.001",
+    "burn_in=100": "burn_in=0",
     "max_batches=2400": "max_batches=300",
-    "steps=1800,2200": "steps=200,270",
+    "policy=steps": "policy=poly\npower=2",
 }
 """What a user edits in the pruned cfg before finetuning."""
 
@@ -71,7 +73,7 @@ def rounds() -> dict[str, dict[str, Any]]:
         rows[name] = pruned["stages"][-1]
         cfg = next(path for path in pruned["files"] if path.endswith("-prune.cfg"))
         edit(WORK / cfg)
-        print(f"in {cfg}:", *RECIPE.values())
+        print(f"in {cfg}:", *" ".join(RECIPE.values()).split())
         tuned = prunus("finetune", *CONFIG)
         rows[f"finetuned ({1 + bool(target)})"] = tuned["stages"][-1]
         weights = tuned["files"][-1]

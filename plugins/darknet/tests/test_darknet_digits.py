@@ -65,7 +65,8 @@ def test_the_demo_edits_the_recipe(example: dict[str, ModuleType]) -> None:
     example["demo"].edit(Path("digits.cfg"))
     net = read_cfg(Path("digits.cfg")).net
     assert net.integer("max_batches", 0) == 300
-    assert net.integers("steps") == (200, 270)
+    assert net.real("learning_rate", 0) == 0.001
+    assert (net.text("policy", ""), net.integer("power", 0)) == ("poly", 2)
 
 
 @pytest.mark.darknet
