@@ -1,0 +1,267 @@
+"""Trained Darknet detectors, a tenth of their MACs removed, then distilled without labels.
+
+Usage: python benchmarks/darknet_trained.py [name ...]. For each network: mean average
+precision on the 38 pictures of tinycoco, and what it sees in Darknet's sample pictures, as
+published, right after ``prune`` and after ``finetune --distill`` on the bare pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+from darknet_objects import matched, shown
+from networks import ROOT, SHARED
+from results import write_section
+
+from prunus.host import Host, start
+from prunus.network import Network, Source
+from prunus.settings import Settings
+from prunus.steps.analyze import analyze
+from prunus.steps.finetune import Tuning, finetune
+from prunus.steps.loaded import evaluator_for, load, read_network
+from prunus.steps.prune import prune
+from prunus.task import Measurement
+from prunus.training import Progress
+from prunus_darknet.detections import Detector
+from prunus_darknet.images import load_image
+from prunus_darknet.testing.real_darknet import CFG_FOLDER
+
+MODELS = SHARED / "models/darknet"
+TINYCOCO = SHARED / "datasets/tinycoco"
+SAMPLES = SHARED / "datasets/darknet-samples"
+BUILD = ROOT / "build/darknet_trained"
+RATE = 0.1
+ANALYSED = 12
+"""Pictures the analysis measures on."""
+SCORE = 0.3
+"""Least score of a detection that is listed."""
+VOC = (
+    "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike "
+    "person pottedplant sheep sofa train tvmonitor"
+).split()
+SAME = {
+    "airplane": "aeroplane",
+    "motorcycle": "motorbike",
+    "couch": "sofa",
+    "dining table": "diningtable",
+    "potted plant": "pottedplant",
+    "tv": "tvmonitor",
+}
+"""COCO's name -> VOC's, where they differ."""
+RECIPE = {
+    "batch": 8,
+    "subdivisions": 1,
+    "burn_in": 20,
+    "max_batches": 120,
+    "steps": "70,105",
+    "learning_rate": 0.002,
+}
+OPTIONS = {"threads": "1", "batchnorm": "frozen"}
+"""43 pictures give no statistics; two threads wait for each other on a busy machine."""
+STATES = ("published", "pruned", "distilled")
+
+
+@attrs.frozen(eq=False)
+class Case:
+    """One network in its folder under build/.
+
+    Attributes:
+        name: Its folder's name.
+        source: The published files.
+        names: Its classes.
+        cfg: The published cfg with another recipe.
+        labelled: ``.data`` file of tinycoco with boxes of its classes.
+        bare: ``.data`` file of all pictures without labels.
+    """
+
+    name: str
+    source: Source
+    names: tuple[str, ...]
+    cfg: Path
+    labelled: Path
+    bare: Path
+
+
+def prepared(folder: Path) -> Case:
+    """Lay out data and recipe for a network."""
+    (cfg,), (weights,) = folder.glob("*.cfg"), folder.glob("*.weights")
+    coco = (TINYCOCO / "coco.names").read_text().split("\n")
+    names = tuple(name for name in coco if name) if "yolo-fastest-1" in folder.name else tuple(VOC)
+    space = BUILD / folder.name
+    shutil.rmtree(space, ignore_errors=True)
+    for part in ("images", "labels", "bare"):
+        (space / part).mkdir(parents=True)
+    photographs = sorted(TINYCOCO.glob("images/*/*.jpg"))
+    for path in photographs:
+        (space / "images" / path.name).symlink_to(path)
+        label = TINYCOCO / "labels" / path.parent.name / f"{path.stem}.txt"
+        text = translated(label.read_text(), coco, names) if label.exists() else ""
+        (space / "labels" / label.name).write_text(text)
+    for path in (*photographs, *samples()):
+        (space / "bare" / path.name).symlink_to(path)
+    for part in ("images", "bare"):
+        listed = sorted(f"{part}/{path.name}" for path in (space / part).iterdir())
+        (space / f"{part}.txt").write_text("\n".join(listed) + "\n")
+        (space / f"{part}.data").write_text(
+            f"classes={len(names)}\ntrain={part}.txt\nvalid={part}.txt\n"
+        )
+    (space / cfg.name).write_text(with_recipe(cfg.read_text()))
+    return Case(
+        folder.name,
+        Source(cfg, weights),
+        names,
+        space / cfg.name,
+        space / "images.data",
+        space / "bare.data",
+    )
+
+
+def translated(text: str, coco: Sequence[str], names: Sequence[str]) -> str:
+    """Label lines of the classes a network knows, by its own numbers."""
+    lines = []
+    for line in text.splitlines():
+        number, _, rest = line.partition(" ")
+        name = coco[int(number)]
+        if (known := name if name in names else SAME.get(name, "")) in names:
+            lines.append(f"{names.index(known)} {rest}\n")
+    return "".join(lines)
+
+
+def with_recipe(text: str) -> str:
+    """The cfg with the keys of RECIPE in ``[net]`` replaced."""
+    net, first, layers = text.partition("\n[convolutional]")
+    for key, value in RECIPE.items():
+        net = re.sub(rf"^({key}\s*=).*$", rf"\g<1>{value}", net, flags=re.M)
+    return net + first + layers
+
+
+def samples() -> list[Path]:
+    """Darknet's sample pictures, and those of the Debian package that differ."""
+    shared = sorted(SAMPLES.glob("*.jpg"))
+    known = {path.name for path in shared}
+    package = sorted((CFG_FOLDER.parent / "data").glob("*.jpg"))
+    return [*shared, *(path for path in package if path.name not in known)]
+
+
+def states(host: Host, case: Case) -> tuple[dict[str, Network], list[str]]:
+    """The network in its three states, and the step's own figures for the text."""
+    settings = Settings(
+        model=case.cfg,
+        weights=case.source.weights,
+        data=str(case.labelled),
+        workspace=case.cfg.parent / "workspace",
+        rate=RATE,
+        options={"datacfg": str(case.bare)},
+    )
+    seen = attrs.evolve(settings, data=str(case.bare), metric="fidelity", samples=ANALYSED)
+    analyze(host, seen)
+    pruned = prune(host, settings)
+    tuned = finetune(host, settings, Tuning(distill=True, options=OPTIONS), line)
+    original, _ = read_network(host, case.source)
+    first, last = pruned.report.stages
+    facts = [f"{1 - last.macs / first.macs:.1%}", f"{first.params:,} → {last.params:,}"]
+    return dict(zip(STATES, (original, pruned.masked, tuned.network), strict=True)), facts
+
+
+def line(progress: Progress) -> None:
+    """Progress: a line every twenty updates."""
+    if progress.iteration % 20 == 0:
+        print(f"  {progress.iteration}/{progress.iterations} loss {progress.loss:.4f}", flush=True)
+
+
+def precisions(host: Host, case: Case, network: Network) -> tuple[float, float]:
+    """``map`` (VOC, IoU 0.5) and ``map-coco`` on tinycoco."""
+    found = []
+    for metric in ("map", "map-coco"):
+        settings = Settings(
+            model=case.cfg, weights=case.source.weights, data=str(case.labelled), metric=metric
+        )
+        evaluator = evaluator_for(load(host, settings), settings, network)
+        assert evaluator is not None
+        measured: Measurement = evaluator.measure(network.model)
+        found.append(measured.value)
+    return found[0], found[1]
+
+
+def side_by_side(case: Case, networks: dict[str, Network]) -> list[list[str]]:
+    """Rows: picture, class, then score and box of each state."""
+    detectors = {state: Detector(network) for state, network in networks.items()}
+    rows = []
+    for path in samples():
+        picture = load_image(path, 3, str(path))
+        found = {
+            state: list(detector.look(picture, SCORE)) for state, detector in detectors.items()
+        }
+        for objects in matched(found):
+            chosen = next(one for one in objects.values() if one is not None).chosen
+            cells = [shown(objects[state]) for state in STATES]
+            rows.append([case.name, path.name, case.names[chosen], *cells])
+    return rows
+
+
+def main() -> None:
+    """The networks named, or all; the sections are written once every network was measured."""
+    host = start()
+    folders = sorted(MODELS.iterdir())
+    for folder in folders:
+        if not sys.argv[1:] or folder.name in sys.argv[1:]:
+            found = measured(host, folder)
+            (BUILD / f"{folder.name}.json").write_text(json.dumps(found))
+    kept = [BUILD / f"{folder.name}.json" for folder in folders]
+    if all(path.exists() for path in kept):
+        parts = [json.loads(path.read_text()) for path in kept]
+        write(
+            [row for part in parts for row in part[0]], [row for part in parts for row in part[1]]
+        )
+
+
+def measured(host: Host, folder: Path) -> tuple[list[list[str]], list[list[str]]]:
+    """Rows of both tables for one network."""
+    case = prepared(folder)
+    print(case.name, flush=True)
+    networks, facts = states(host, case)
+    found = [precisions(host, case, networks[state]) for state in STATES]
+    rows = []
+    for place, kind in enumerate(("VOC, IoU 0.5", "COCO, IoU 0.5 to 0.95")):
+        values = [f"{pair[place]:.4f}" for pair in found]
+        rows.append([case.name, *facts, kind, *values])
+        print(rows[-1], flush=True)
+    return rows, side_by_side(case, networks)
+
+
+def write(precision_rows: list[list[str]], object_rows: list[list[str]]) -> None:
+    """Both sections."""
+    recipe = f"{RECIPE['max_batches']} updates of {RECIPE['batch']} pictures"
+    write_section(
+        "Trained Darknet detectors at rate 0.1, distilled without labels",
+        ["network", "MACs removed", "parameters", "mAP", *STATES],
+        precision_rows,
+        f"The third-party networks of the shared data: ana (fidelity on {ANALYSED} of the "
+        f"pictures), prune --rate 0.1, finetune --distill --batchnorm frozen ({recipe}; learning "
+        "rate, steps and warm-up set in [net], all else as published) on bare pictures: the 38 of "
+        "tinycoco and Darknet's samples. Measured on the boxes of "
+        "tinycoco; for the VOC networks those of COCO's classes that VOC has too. prune refits the "
+        "weights on the same bare pictures: hence the values right after it. 32 of the 38 "
+        "pictures are training pictures of COCO, and distillation saw all 38 (without boxes): "
+        "the columns can be compared, the values claim nothing. benchmarks/darknet_trained.py.",
+    )
+    write_section(
+        "What they see in Darknet's sample pictures",
+        ["network", "picture", "object", *STATES],
+        object_rows,
+        f"Detections of a score above {SCORE} after suppression: score (left, top, right, bottom, "
+        "in pixels); one line an object, matched by class and an overlap above 0.5. "
+        "benchmarks/darknet_trained.py.",
+    )
+
+
+if __name__ == "__main__":
+    np.seterr(over="ignore")
+    main()
