@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prunus.errors import DataError
 from prunus.evaluation.evaluator import Evaluator
-from prunus.steps.loaded import Loaded, training_data
+from prunus.steps.loaded import Loaded, fed, training_data
 
 COUNT = 256
 """Inputs at most, spread over the data set."""
@@ -44,7 +44,9 @@ def calibrate(loaded: Loaded, spec: str | None, evaluator: Evaluator | None) -> 
         training = training_data(loaded, spec)
         if training is not None and len(training):
             chosen = np.linspace(0, len(training) - 1, min(COUNT, len(training)))
-            return Calibration(training.read(chosen.round().astype(np.int64), None).inputs)
+            batch = training.read(chosen.round().astype(np.int64), None)
+            if fed(loaded.network, batch):
+                return Calibration(batch.inputs)
     except DataError as error:
         if spec is not None:
             raise

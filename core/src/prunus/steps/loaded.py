@@ -140,7 +140,7 @@ def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Eva
         return None
     if not len(data):
         raise DataError("no samples: the data set is empty")
-    if not _fed(loaded.network, data.read(np.zeros(1, np.int64), None)):
+    if not fed(loaded.network, data.read(np.zeros(1, np.int64), None)):
         return None
     samples = settings.samples
     if samples is None and settings.batches is not None:
@@ -148,7 +148,7 @@ def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Eva
     return Evaluator(reference, data, metric_for(loaded, settings, data), samples)
 
 
-def _fed(network: Network, batch: Batch) -> bool:
+def fed(network: Network, batch: Batch) -> bool:
     """Whether every input has samples.
 
     Raises:

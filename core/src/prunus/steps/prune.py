@@ -29,6 +29,7 @@ from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
 from prunus.steps.native import write_masked
 from prunus.steps.report import Report, Stage, group_rows, new_files, parameters, size_on_disk
 from prunus.steps.workspace import Workspace, workspace_of
+from prunus.task import Measurement
 
 Keep = dict[str, NDArray[np.bool_]]
 
@@ -78,11 +79,14 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     remark = _check(budget, loaded, keep)
     masked = mask(_prepared(loaded, _newly(keep, present), samples, budget), loaded.grouping, keep)
     smaller = compact(masked, loaded.grouping, keep)
+    measured = _measured(evaluator, smaller)  # before anything is written
     directory = workspace.path / round_name(loaded.format, budget)
     written = write_masked(host, loaded, masked, smaller, directory)
     notes = _notes(settings, sensitivity, evaluator, changed, loaded.network)
     notes = (*notes, *(note for note in (calibration.note, remark) if note is not None))
-    report = _report(loaded, original, masked, smaller, keep, evaluator, written, budget, notes)
+    report = _report(
+        loaded, original, masked, smaller, keep, evaluator, measured, written, budget, notes
+    )
     _remember(workspace, loaded, source, written, keep, budget, allocation, changed)
     return Pruned(loaded, masked, smaller, keep, written, report, changed)
 
@@ -258,6 +262,15 @@ def _notes(
     return tuple(notes)
 
 
+def _measured(
+    evaluator: Evaluator | None, smaller: Compact
+) -> tuple[Measurement | None, Measurement | None]:
+    """The original network and the pruned one."""
+    if evaluator is None:
+        return None, None
+    return evaluator.baseline, evaluator.measure(smaller.model)
+
+
 def _report(
     loaded: Loaded,
     original: Network,
@@ -265,6 +278,7 @@ def _report(
     smaller: Compact,
     keep: Keep,
     evaluator: Evaluator | None,
+    measured: tuple[Measurement | None, Measurement | None],
     written: Written,
     budget: Budget,
     notes: tuple[str, ...],
@@ -274,14 +288,14 @@ def _report(
     stages = (
         Stage(
             "original",
-            None if evaluator is None else evaluator.baseline,
+            measured[0],
             round(loaded.cost.total),
             parameters(loaded.network, original.model),
             size_on_disk(Written(loaded.source.model, loaded.source.weights)),
         ),
         Stage(
             "pruned",
-            None if evaluator is None else evaluator.measure(smaller.model),
+            measured[1],
             round(macs),
             parameters(loaded.network, smaller.model),
             size_on_disk(written),
