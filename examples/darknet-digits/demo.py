@@ -7,6 +7,7 @@ Darknet is not needed; where the program is installed, the results are run there
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def rounds() -> dict[str, dict[str, Any]]:
         print(f"in {cfg}:", *" ".join(RECIPE.values()).split())
         tuned = prunus("finetune", *CONFIG)
         rows[f"finetuned ({1 + bool(target)})"] = tuned["stages"][-1]
-        weights = tuned["files"][-1]
+        weights = os.path.relpath(tuned["files"][-1], WORK)
     final = prunus("transform", *CONFIG, "--output", "transformed")
     rows["original"]["bytes"] = (WORK / "digits.weights").stat().st_size
     rows["original"]["milliseconds"] = final["stages"][0]["milliseconds"]
