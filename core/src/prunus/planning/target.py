@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
@@ -18,6 +18,9 @@ Prices = list[NDArray[np.float64]]
 
 _PLANS = 50_000
 """Plans looked at in one step of `refine`."""
+
+_COARSEST = 4
+"""Groups whose last step `refine` may take back."""
 
 TOLERANCE = 0.01
 """A rate counts as hit within 1 % of itself (DESIGN section 7)."""
@@ -61,9 +64,9 @@ def refine(
 ) -> Counts:
     """Hit ``goal`` MACs by leaving a plan as little as possible.
 
-    Plans nearby are looked at in growing circles, around the plan and then around the end of
-    a walk of single steps towards the goal; of the first circle that holds plans within half
-    the tolerance the cheapest is taken, and without one the nearest.
+    Plans nearby are looked at in growing circles, around the plan, then around the ends of
+    walks of single steps towards the goal (`_starts`); of the first circle that holds plans within
+    half the tolerance the cheapest is taken, and without one the nearest.
 
     Args:
         planning: Groups and cost model.
@@ -79,7 +82,7 @@ def refine(
         prices = [((lv - c) / lv[0]) ** 2 for lv, c in zip(levels, counts, strict=True)]
     tolerance = TOLERANCE / 2 * abs(planning.cost.total - goal)
     best, least = counts, np.inf
-    for start in (places, _walk(planning, levels, places, goal, prices)):
+    for start in _starts(planning, levels, places, goal, prices):
         for reach in (0, 1, 2, 4, 8):
             moves = _moves(levels, start, reach)
             plans = np.stack([level[moves[:, i]] for i, level in enumerate(levels)], 1)
@@ -91,6 +94,26 @@ def refine(
             if distance.min() < least:
                 best, least = plans[distance.argmin()], distance.min()
     return np.asarray(best)
+
+
+def _starts(
+    planning: Planning, levels: Levels, places: NDArray[np.int64], goal: float, prices: Prices
+) -> Iterator[NDArray[np.int64]]:
+    """The plan, the end of a walk from it, and of walks after one coarse step is taken back.
+
+    Without the last, a plan that overshoots by part of a coarse step stays there: fine steps
+    of other groups can only make up for the whole of it.
+    """
+    yield places
+    yield _walk(planning, levels, places, goal, prices)
+    counts = np.array([level[p] for level, p in zip(levels, places, strict=True)], np.int64)
+    before = np.array([lv[max(p - 1, 0)] for lv, p in zip(levels, places, strict=True)], np.int64)
+    saved = planning.cost.gradient(counts) * (before - counts)
+    for index in np.argsort(-saved, kind="stable")[:_COARSEST]:
+        if saved[index] > 0:
+            back = places.copy()
+            back[index] -= 1
+            yield _walk(planning, levels, back, goal, prices)
 
 
 def _walk(
