@@ -259,8 +259,8 @@ def write(precision_rows: list[list[str]], object_rows: list[list[str]]) -> None
         "pictures: the 38 of tinycoco and Darknet's samples. 200 updates by Adam, for yolo-fastest "
         "120 by SGD: Adam's 200 left it at 0.1623 and 0.0531, so these settings were chosen on the "
         "pictures shown. Measured on the boxes of tinycoco; for the VOC networks those of COCO's "
-        "classes that VOC has too. prune refits the weights on the same bare pictures. 32 of the 38 "
-        "pictures are training pictures of COCO, and distillation saw all 38 (without boxes): "
+        "classes that VOC has too. prune refits the weights on the same bare pictures. 32 of the "
+        "38 pictures are training pictures of COCO, and distillation saw all 38 (without boxes): "
         "the columns can be compared, the values claim nothing. benchmarks/darknet_trained.py.",
     )
     write_section(
