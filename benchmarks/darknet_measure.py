@@ -15,9 +15,9 @@ from pycocotools.cocoeval import COCOeval
 from prunus.evaluation.session import Session
 from prunus.network import Network
 from prunus.task import Dataset
-from prunus_darknet.average_precision import COCO, COCO_50, VOC, MeanAveragePrecision
-from prunus_darknet.box_head import heads_of
-from prunus_darknet.boxes import Boxes, detect
+from prunus_darknet.boxes.average_precision import COCO, COCO_50, VOC, MeanAveragePrecision
+from prunus_darknet.boxes.head import heads_of
+from prunus_darknet.boxes.suppression import Boxes, detect
 
 SIDE = 1024.0
 """Pixels of the square on which pycocotools sees the boxes; overlaps do not depend on it."""

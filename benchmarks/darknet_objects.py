@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from prunus_darknet.detections import Detection
+from prunus_darknet.boxes.detections import Detection
 
 
 def matched(found: Mapping[str, Sequence[Detection]]) -> list[dict[str, Detection | None]]:

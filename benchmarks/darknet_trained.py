@@ -28,8 +28,8 @@ from prunus.steps.loaded import evaluator_for, load, read_network
 from prunus.steps.prune import prune
 from prunus.task import Measurement
 from prunus.training import Progress
-from prunus_darknet.detections import Detector
-from prunus_darknet.images import load_image
+from prunus_darknet.boxes.detections import Detector
+from prunus_darknet.datasets.images import load_image
 from prunus_darknet.testing.real_darknet import CFG_FOLDER
 
 MODELS = SHARED / "models/darknet"

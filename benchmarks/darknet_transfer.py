@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.dialect import dialect_of
-from prunus_darknet.layers import Blob, Layer, Structure
-from prunus_darknet.structure import read_structure
+from prunus_darknet.records.layers import Blob, Layer, Structure
+from prunus_darknet.records.structure import read_structure
 from prunus_darknet.weights import open_weights, split_weights, stored_order, write_weights
 
 Array = NDArray[np.float32]

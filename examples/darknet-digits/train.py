@@ -25,8 +25,8 @@ from prunus.steps.loaded import evaluator_for, load, open_samples
 from prunus.training import Progress, TrainingJob
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.dialect import dialect_of
-from prunus_darknet.layers import Blob, Layer
-from prunus_darknet.structure import read_structure
+from prunus_darknet.records.layers import Blob, Layer
+from prunus_darknet.records.structure import read_structure
 from prunus_darknet.weights import NEW_HEADER, stored_order, write_weights
 
 HERE = Path(__file__).resolve().parent

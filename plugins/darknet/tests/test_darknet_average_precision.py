@@ -11,7 +11,7 @@ import pytest
 
 from prunus.analysis.journal import plain, restored
 from prunus.errors import DataError
-from prunus_darknet.average_precision import (
+from prunus_darknet.boxes.average_precision import (
     COCO,
     COCO_50,
     VOC,
@@ -22,8 +22,8 @@ from prunus_darknet.average_precision import (
     match,
     precision_at,
 )
-from prunus_darknet.boxes import Boxes
-from prunus_darknet.iou import iou
+from prunus_darknet.boxes.iou import iou
+from prunus_darknet.boxes.suppression import Boxes
 from prunus_darknet.testing.heads import head_of
 
 CLASSES = 4

@@ -8,7 +8,7 @@ import pytest
 
 from prunus.errors import ModelError
 from prunus.network import Source
-from prunus_darknet.box_head import heads_of
+from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.read import load
 
 NET = "[net]\nwidth=64\nheight=32\nchannels=3\n[convolutional]\nfilters={filters}\n"

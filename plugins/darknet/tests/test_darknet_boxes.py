@@ -11,13 +11,20 @@ from numpy.typing import NDArray
 
 from prunus.evaluation.session import Session
 from prunus.network import Network, Source
-from prunus_darknet.box_head import heads_of
-from prunus_darknet.boxes import OVERLAP, Boxes, Candidates, candidates, detect, suppressed
+from prunus_darknet.boxes.decode import predictions
+from prunus_darknet.boxes.detections import in_picture
+from prunus_darknet.boxes.head import heads_of
+from prunus_darknet.boxes.iou import iou
+from prunus_darknet.boxes.suppression import (
+    OVERLAP,
+    Boxes,
+    Candidates,
+    candidates,
+    detect,
+    suppressed,
+)
 from prunus_darknet.cfg import parse_cfg, read_cfg
-from prunus_darknet.decode import predictions
-from prunus_darknet.detections import in_picture
-from prunus_darknet.images import letterbox_image, load_image, resize_image
-from prunus_darknet.iou import iou
+from prunus_darknet.datasets.images import letterbox_image, load_image, resize_image
 from prunus_darknet.read import load
 from prunus_darknet.testing.random_weights import small, write_random_weights
 from prunus_darknet.testing.real_darknet import Array

@@ -13,10 +13,10 @@ from PIL import Image
 
 from prunus.cli import run
 from prunus.network import Source
+from prunus_darknet.boxes.detections import Detector
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.commands.result_files import COCO_IDS
-from prunus_darknet.detections import Detector
-from prunus_darknet.images import load_image
+from prunus_darknet.datasets.images import load_image
 from prunus_darknet.read import load
 from prunus_darknet.testing.random_weights import write_random_weights
 

@@ -15,11 +15,14 @@ from prunus.network import Network, Source
 from prunus.task import Batch
 from prunus_darknet import data as module
 from prunus_darknet.data import ClassifierDataset, DetectorDataset, open_data
-from prunus_darknet.data_file import read_data_file
-from prunus_darknet.images import center_crop_image, load_image, min_crop_image, resize_image
-from prunus_darknet.read import load
-from prunus_darknet.testing.real_images import RealImages
-from prunus_darknet.truth import (
+from prunus_darknet.datasets.data_file import read_data_file
+from prunus_darknet.datasets.images import (
+    center_crop_image,
+    load_image,
+    min_crop_image,
+    resize_image,
+)
+from prunus_darknet.datasets.truth import (
     class_of,
     corrected,
     label_paths,
@@ -27,6 +30,8 @@ from prunus_darknet.truth import (
     read_boxes,
     training_boxes,
 )
+from prunus_darknet.read import load
+from prunus_darknet.testing.real_images import RealImages
 
 CONV = "[convolutional]\nfilters=14\nsize=1\nstride=1\nactivation=linear\n"
 YOLO = "[yolo]\nmask=0,1\nanchors=4,4, 8,8\nnum=2\nclasses=2\njitter=.3\n"

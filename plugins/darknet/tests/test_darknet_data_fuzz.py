@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from prunus.errors import PrunusError
 from prunus_darknet.config import read_config
-from prunus_darknet.data_file import read_data_file, read_list, read_names
-from prunus_darknet.truth import read_boxes
+from prunus_darknet.datasets.data_file import read_data_file, read_list, read_names
+from prunus_darknet.datasets.truth import read_boxes
 
 LONG = "9" * 5000
 KEYS = "classes train [pruning] workspace=w modelcfg=m threshold= kernel_batch= ignore_layer= prunedcfg=/"

@@ -9,7 +9,7 @@ from prunus.errors import UsageError
 from prunus.network import Source
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.dialect import dialect_of
-from prunus_darknet.normalization import EPSILON, graph_variance, stored_variance
+from prunus_darknet.lower.normalization import EPSILON, graph_variance, stored_variance
 from prunus_darknet.read import load
 from prunus_darknet.testing.compare import run_graph
 

@@ -13,7 +13,7 @@ from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.detect import is_darknet
 from prunus_darknet.dialect import dialect_of
 from prunus_darknet.read import load
-from prunus_darknet.structure import read_structure
+from prunus_darknet.records.structure import read_structure
 
 NET = """[net]
 width=16

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from prunus.errors import DataError
-from prunus_darknet import augment, images
+from prunus_darknet.datasets import augment, images
 from prunus_darknet.testing.real_images import RealImages
 
 SIZES = [(37, 61), (64, 20), (30, 30)]

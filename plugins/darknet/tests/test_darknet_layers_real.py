@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from prunus.network import Source
-from prunus_darknet.activations import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.dialect import _ALEXEYAB_ACTIVATIONS
+from prunus_darknet.lower.activations import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS
 from prunus_darknet.read import load
 from prunus_darknet.testing.compare import (
     compare_layers,

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from prunus.errors import DataError, UsageError
-from prunus_darknet.box_head import BoxHead, heads_in
+from prunus_darknet.boxes.head import BoxHead, heads_in
+from prunus_darknet.boxes.iou import iou, iou_gradient, overlap
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.dialect import dialect_of
-from prunus_darknet.iou import iou, iou_gradient, overlap
-from prunus_darknet.region_loss import region_deltas
-from prunus_darknet.structure import read_structure
+from prunus_darknet.losses.region import region_deltas
+from prunus_darknet.losses.yolo import yolo_deltas
+from prunus_darknet.records.structure import read_structure
 from prunus_darknet.testing.real_darknet import library
 from prunus_darknet.testing.real_training import train_step
-from prunus_darknet.yolo_loss import yolo_deltas
 
 darknet = pytest.mark.skipif(library() is None, reason="real Darknet is not installed")
 
@@ -163,7 +163,7 @@ def test_parts_are_weighed_in_the_alexeyab_line() -> None:
 
 def test_torch_gets_value_and_gradient() -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed")
-    from prunus_darknet.loss import box_loss
+    from prunus_darknet.losses.box_loss import box_loss
 
     net = NET.format(batch=1, side=SIDE, depth=DEPTH, filters=16)
     head = head_of(net + YOLO.format(mask="0,1", more=""))

@@ -100,7 +100,7 @@ def test_rolling_statistics_of_both_lines(make_files) -> None:
 def test_losses(make_files) -> None:
     boxes = recipe(make_files, CONV + YOLO).losses
     assert [(loss.kind, loss.outputs) for loss in boxes] == [
-        ("prunus_darknet.loss:box_loss", ("0:convolutional",))
+        ("prunus_darknet.losses.box_loss:box_loss", ("0:convolutional",))
     ]
     assert boxes[0].parameters["head"].classes == 2
     kinds = {

@@ -7,7 +7,7 @@ import pytest
 from prunus.errors import ModelError
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.dialect import ALEXEYAB, PJREDDIE, Dialect
-from prunus_darknet.structure import read_structure
+from prunus_darknet.records.structure import read_structure
 
 PATH = Path("a.cfg")
 CONV = "[convolutional]\nfilters=4\nsize=3\nstride=1\npad=1\nactivation=leaky\n"

@@ -8,7 +8,7 @@ from PIL import Image
 
 from prunus.errors import DataError, ModelError, UsageError
 from prunus.network import Source
-from prunus_darknet.average_precision import VOC
+from prunus_darknet.boxes.average_precision import VOC
 from prunus_darknet.read import load
 from prunus_darknet.task import mean_average_precision
 

@@ -22,8 +22,8 @@ from prunus.steps.finetune import Tuning, finetune
 from prunus.steps.prune import prune
 from prunus.training import Progress
 from prunus_darknet.cfg import read_cfg
-from prunus_darknet.program import Line, parse_line
 from prunus_darknet.testing.random_weights import write_random_weights
+from prunus_darknet.training.program import Line, parse_line
 from prunus_darknet.weights import open_weights
 
 NET = (

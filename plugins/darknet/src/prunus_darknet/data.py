@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from prunus.errors import DataError
 from prunus.network import Network
 from prunus.task import Batch, Dataset
-from prunus_darknet.augment import Augmentation, classifier_sample, detector_sample
-from prunus_darknet.box_head import heads_of
+from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.cfg import Section
-from prunus_darknet.data_file import DataFile, Entry, read_data_file, read_list, read_names
-from prunus_darknet.images import (
+from prunus_darknet.datasets.augment import Augmentation, classifier_sample, detector_sample
+from prunus_darknet.datasets.data_file import DataFile, Entry, read_data_file, read_list, read_names
+from prunus_darknet.datasets.images import (
     Array,
     center_crop_image,
     letterbox_image,
@@ -32,8 +32,8 @@ from prunus_darknet.images import (
     min_crop_image,
     resize_image,
 )
+from prunus_darknet.datasets.truth import class_of, label_paths, placed, read_boxes, training_boxes
 from prunus_darknet.read import Origin
-from prunus_darknet.truth import class_of, label_paths, placed, read_boxes, training_boxes
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 """Where a picture lies that fills the canvas: left, top, width, height."""

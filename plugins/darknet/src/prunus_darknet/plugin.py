@@ -56,19 +56,22 @@ def _data(spec: str, network: Network, training: bool) -> Dataset | None:
 
 
 def _map(network: Network) -> Metric:
-    from prunus_darknet import average_precision, task
+    from prunus_darknet import task
+    from prunus_darknet.boxes import average_precision
 
     return task.mean_average_precision(network, average_precision.VOC)
 
 
 def _map_coco(network: Network) -> Metric:
-    from prunus_darknet import average_precision, task
+    from prunus_darknet import task
+    from prunus_darknet.boxes import average_precision
 
     return task.mean_average_precision(network, average_precision.COCO)
 
 
 def _map50_coco(network: Network) -> Metric:
-    from prunus_darknet import average_precision, task
+    from prunus_darknet import task
+    from prunus_darknet.boxes import average_precision
 
     return task.mean_average_precision(network, average_precision.COCO_50)
 

@@ -11,9 +11,9 @@ from prunus.errors import ModelError, UsageError
 from prunus.network import Network, Source
 from prunus_darknet.cfg import Cfg, read_cfg
 from prunus_darknet.dialect import Dialect, dialect_of
-from prunus_darknet.layers import Structure
-from prunus_darknet.lower import lower
-from prunus_darknet.structure import read_structure
+from prunus_darknet.lower.network import lower
+from prunus_darknet.records.layers import Structure
+from prunus_darknet.records.structure import read_structure
 from prunus_darknet.weights import (
     NEW_HEADER,
     Array,

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 
 from prunus.network import Network
 from prunus.task import LearningRate, Loss, Recipe
-from prunus_darknet.box_head import heads_of
+from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.cfg import Cfg, Section
 from prunus_darknet.dialect import Dialect
-from prunus_darknet.layers import Layer, Structure
 from prunus_darknet.read import Origin
+from prunus_darknet.records.layers import Layer, Structure
 
 POLICIES = frozenset({"constant", "step", "steps", "exp", "sig", "poly", "random"})
-BOX_LOSS = "prunus_darknet.loss:box_loss"
+BOX_LOSS = "prunus_darknet.losses.box_loss:box_loss"
 _KEPT = {True: 0.99, False: 0.9}
 """pjreddie's line -> share of the old rolling statistics kept."""
 

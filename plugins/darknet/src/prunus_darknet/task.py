@@ -9,10 +9,10 @@ from prunus.errors import DataError, ModelError
 from prunus.evaluation.metrics import Fidelity, Top
 from prunus.network import Network, Source
 from prunus.task import Dataset, Metric, Task
-from prunus_darknet.average_precision import VOC, MeanAveragePrecision, Rules
-from prunus_darknet.box_head import heads_of
+from prunus_darknet.boxes.average_precision import VOC, MeanAveragePrecision, Rules
+from prunus_darknet.boxes.decode import decoded_heads
+from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.data import letterboxed, open_data
-from prunus_darknet.decode import decoded_heads
 from prunus_darknet.read import Origin
 from prunus_darknet.recipe import notes_of, recipe_of
 

@@ -18,13 +18,13 @@ from prunus.errors import PluginError, UsageError
 from prunus.interrupt import deferred
 from prunus.network import Network, Source
 from prunus.training import Progress, TrainingJob, Weights
-from prunus_darknet.box_head import heads_of
+from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.data import ListedImages
 from prunus_darknet.dialect import PJREDDIE
-from prunus_darknet.program import Line, Program, find_program, parse_line, running
 from prunus_darknet.read import Origin, load
 from prunus_darknet.recipe import losses_of
-from prunus_darknet.train_files import TrainFiles, files_of
+from prunus_darknet.training.files import TrainFiles, files_of
+from prunus_darknet.training.program import Line, Program, find_program, parse_line, running
 
 TRAINED = frozenset({"yolo", "region"})
 """Box layers of ``detector train``; paths of ``yolo train`` for [detection] are compiled in."""

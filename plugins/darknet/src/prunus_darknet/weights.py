@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import ModelError
-from prunus_darknet.layers import Blob, Layer, Structure
+from prunus_darknet.records.layers import Blob, Layer, Structure
 
 Array = NDArray[np.float32]
 Slot = tuple[int, int]

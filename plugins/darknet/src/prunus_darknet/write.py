@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from prunus.errors import ModelError
 from prunus.network import Compact, Destination, Network, Written
-from prunus_darknet.builder import sides
 from prunus_darknet.cfg import parse_cfg
-from prunus_darknet.layers import Blob, Layer, Structure
-from prunus_darknet.normalization import stored_variance
+from prunus_darknet.lower.builder import sides
+from prunus_darknet.lower.normalization import stored_variance
 from prunus_darknet.read import Origin, pruned_name
-from prunus_darknet.structure import read_structure
+from prunus_darknet.records.layers import Blob, Layer, Structure
+from prunus_darknet.records.structure import read_structure
 from prunus_darknet.weights import Array, Slot, runs_of, write_weights
 
 MASKED_WEIGHTS = "weights.prune"

@@ -15,7 +15,7 @@ from prunus.host import Host
 from prunus.settings import Settings
 from prunus.steps.loaded import evaluation_data, load
 from prunus.task import Dataset
-from prunus_darknet.average_precision import RULES, VOC, collected
+from prunus_darknet.boxes.average_precision import RULES, VOC, collected
 from prunus_darknet.data import DetectorDataset
 from prunus_darknet.task import mean_average_precision
 

@@ -19,9 +19,9 @@ from prunus.host import Host
 from prunus.settings import Settings
 from prunus.steps.files import staged
 from prunus.steps.loaded import evaluation_data, load
+from prunus_darknet.boxes.detections import Detection, Detector
 from prunus_darknet.data import DetectorDataset
-from prunus_darknet.data_file import Entry
-from prunus_darknet.detections import Detection, Detector
+from prunus_darknet.datasets.data_file import Entry
 
 Report = Callable[[int, int], None]
 Seen = Iterator[tuple[Entry, tuple[int, int], tuple[Detection, ...]]]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prunus_darknet.box_head import BoxHead, heads_in
+from prunus_darknet.boxes.head import BoxHead, heads_in
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.dialect import dialect_of
-from prunus_darknet.structure import read_structure
+from prunus_darknet.records.structure import read_structure
 
 
 def head_of(text: str) -> BoxHead:

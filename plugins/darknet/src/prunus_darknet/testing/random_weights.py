@@ -9,8 +9,8 @@ import numpy as np
 
 from prunus_darknet.cfg import Cfg, parse_cfg
 from prunus_darknet.dialect import dialect_of
-from prunus_darknet.layers import Blob, Layer, Structure
-from prunus_darknet.structure import read_structure
+from prunus_darknet.records.layers import Blob, Layer, Structure
+from prunus_darknet.records.structure import read_structure
 from prunus_darknet.weights import NEW_HEADER, Array, stored_order, write_weights
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import attrs
 
 from prunus_darknet.cfg import Section
-from prunus_darknet.checks import need_image, positive
-from prunus_darknet.layers import Blob, Layer, Shape
+from prunus_darknet.records.checks import need_image, positive
+from prunus_darknet.records.layers import Blob, Layer, Shape
 
 _UNLOWERED = ("binary", "xnor", "antialiasing", "sway", "rotate", "stretch", "stretch_sway",
               "coordconv", "bin_output")  # fmt: skip

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from prunus.errors import UsageError
-from prunus_darknet.box_head import BoxHead
-from prunus_darknet.decode import region_boxes, region_values
-from prunus_darknet.iou import iou
-from prunus_darknet.yolo_loss import Array, Deltas
+from prunus_darknet.boxes.decode import region_boxes, region_values
+from prunus_darknet.boxes.head import BoxHead
+from prunus_darknet.boxes.iou import iou
+from prunus_darknet.losses.yolo import Array, Deltas
 
 
 def region_deltas(head: BoxHead, raw: Array, truths: Sequence[Array]) -> Deltas:

@@ -13,7 +13,7 @@ import attrs
 
 from prunus_darknet.cfg import Section
 from prunus_darknet.dialect import Dialect
-from prunus_darknet.layers import Layer, Structure
+from prunus_darknet.records.layers import Layer, Structure
 
 if TYPE_CHECKING:
     from prunus.network import Network

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.network import Binding
-from prunus_darknet.layers import Layer, Shape
+from prunus_darknet.records.layers import Layer, Shape
 
 BATCH = "N"
 Attributes = Mapping[str, int | float | str | Sequence[int]]

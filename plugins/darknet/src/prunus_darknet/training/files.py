@@ -19,7 +19,7 @@ from prunus.graph.digest import structure_digest, weights_digest
 from prunus.network import Destination
 from prunus.steps.files import make_directory
 from prunus.training import TrainingJob
-from prunus_darknet.box_head import heads_of
+from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.data import ClassifierDataset, ListedImages
 from prunus_darknet.read import Origin

@@ -8,8 +8,8 @@ Format facts: ``make_yolo_layer`` (``n * (classes + 4 + 1)`` channels),
 
 from __future__ import annotations
 
-from prunus_darknet.checks import need_image, positive
-from prunus_darknet.layers import Layer
+from prunus_darknet.records.checks import need_image, positive
+from prunus_darknet.records.layers import Layer
 
 HEADS = frozenset({"yolo", "gaussian_yolo", "region", "detection", "iseg"})
 

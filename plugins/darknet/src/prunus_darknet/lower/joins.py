@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus_darknet.builder import Attributes, GraphBuilder
-from prunus_darknet.layers import Layer, Shape
+from prunus_darknet.lower.builder import Attributes, GraphBuilder
+from prunus_darknet.records.layers import Layer, Shape
 
 Join = Callable[[GraphBuilder, Layer, Sequence[ir.Value], Sequence[Shape]], ir.Value]
 

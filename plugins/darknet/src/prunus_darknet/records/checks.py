@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prunus_darknet.cfg import Section
-from prunus_darknet.layers import Layer, Shape
+from prunus_darknet.records.layers import Layer, Shape
 
 
 def need_image(draft: Layer) -> Shape:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from prunus_darknet.builder import Attributes, GraphBuilder, sides
-from prunus_darknet.layers import Layer
+from prunus_darknet.lower.builder import Attributes, GraphBuilder, sides
+from prunus_darknet.records.layers import Layer
 
 OPAQUE_ACTIVATIONS = frozenset(
     {

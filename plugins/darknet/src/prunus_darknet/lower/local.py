@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from prunus_darknet.builder import GraphBuilder
-from prunus_darknet.layers import Layer
-from prunus_darknet.lower_weighted import Weighted
+from prunus_darknet.lower.builder import GraphBuilder
+from prunus_darknet.lower.weighted import Weighted
+from prunus_darknet.records.layers import Layer
 
 
 def local(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:

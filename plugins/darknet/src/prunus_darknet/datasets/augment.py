@@ -12,7 +12,7 @@ import math
 import attrs
 import numpy as np
 
-from prunus_darknet.images import GREY, Array, bilinear, bilinear_grid, center_crop_image
+from prunus_darknet.datasets.images import GREY, Array, bilinear, bilinear_grid, center_crop_image
 
 
 @attrs.frozen

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import UsageError
-from prunus_darknet.box_head import BoxHead
-from prunus_darknet.decode import yolo_boxes, yolo_values
-from prunus_darknet.iou import KINDS, iou, iou_gradient, overlap
+from prunus_darknet.boxes.decode import yolo_boxes, yolo_values
+from prunus_darknet.boxes.head import BoxHead
+from prunus_darknet.boxes.iou import KINDS, iou, iou_gradient, overlap
 
 Array = NDArray[np.float64]
 Spots = NDArray[np.int64]

@@ -8,9 +8,9 @@ import attrs
 import numpy as np
 import onnx_ir as ir
 
-from prunus_darknet.builder import GraphBuilder
-from prunus_darknet.layers import Layer
-from prunus_darknet.normalization import EPSILON, graph_variance
+from prunus_darknet.lower.builder import GraphBuilder
+from prunus_darknet.lower.normalization import EPSILON, graph_variance
+from prunus_darknet.records.layers import Layer
 from prunus_darknet.weights import Array, Slot
 
 

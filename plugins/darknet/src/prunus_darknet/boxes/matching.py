@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus_darknet.iou import iou
+from prunus_darknet.boxes.iou import iou
 
 Array = NDArray[np.float64]
 Hits = NDArray[np.bool_]

@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 import attrs
 
-from prunus_darknet.activations import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS
 from prunus_darknet.cfg import Cfg, Section
-from prunus_darknet.checks import need_image, positive
 from prunus_darknet.dialect import Dialect
-from prunus_darknet.heads import HEADS, check_head
-from prunus_darknet.joined import JOINS
-from prunus_darknet.layers import NETWORK_INPUT, Blob, Layer, Shape, Structure
-from prunus_darknet.weighted import connected, convolutional, deconvolutional, local
+from prunus_darknet.lower.activations import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS
+from prunus_darknet.records.checks import need_image, positive
+from prunus_darknet.records.heads import HEADS, check_head
+from prunus_darknet.records.joined import JOINS
+from prunus_darknet.records.layers import NETWORK_INPUT, Blob, Layer, Shape, Structure
+from prunus_darknet.records.weighted import connected, convolutional, deconvolutional, local
 
 ALIASES = {
     "conv": "convolutional",

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from prunus.errors import DataError
 from prunus.task import Measurement
-from prunus_darknet.box_head import BoxHead
-from prunus_darknet.boxes import Boxes, detect
-from prunus_darknet.matching import Array, Hits, match_coco, match_voc
+from prunus_darknet.boxes.head import BoxHead
+from prunus_darknet.boxes.matching import Array, Hits, match_coco, match_voc
+from prunus_darknet.boxes.suppression import Boxes, detect
 
 
 @attrs.frozen

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from prunus.errors import DataError
-from prunus_darknet.images import Array
+from prunus_darknet.datasets.images import Array
 
 _FOLDERS = (("images", "labels"), ("JPEGImages", "labels"), ("raw", "labels"))
 _SUFFIXES = (".jpg", ".png", ".JPG", ".JPEG", ".jpeg", ".PNG", ".bmp", ".BMP", ".ppm", ".tiff")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from prunus_darknet.builder import GraphBuilder
-from prunus_darknet.layers import Layer
+from prunus_darknet.lower.builder import GraphBuilder
+from prunus_darknet.records.layers import Layer
 
 
 def _dims(layer: Layer) -> tuple[int, int, int]:

@@ -12,9 +12,9 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus_darknet.box_head import BoxHead
-from prunus_darknet.decode import Array, predictions
-from prunus_darknet.iou import iou
+from prunus_darknet.boxes.decode import Array, predictions
+from prunus_darknet.boxes.head import BoxHead
+from prunus_darknet.boxes.iou import iou
 
 SCORE = 0.005
 """Least score in Darknet's ``valid`` and ``map``."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import attrs
 
-from prunus_darknet.checks import need_image, positive
 from prunus_darknet.dialect import Dialect
-from prunus_darknet.layers import Blob, Layer, Shape
+from prunus_darknet.records.checks import need_image, positive
+from prunus_darknet.records.layers import Blob, Layer, Shape
 
 
 def _sources(draft: Layer, before: list[Layer], key: str) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from scipy.special import expit, softmax
 
 from prunus.errors import UsageError
 from prunus.network import Network
-from prunus_darknet.box_head import BoxHead, heads_of
+from prunus_darknet.boxes.head import BoxHead, heads_of
 
 Array = NDArray[np.float64]
 

@@ -9,14 +9,14 @@ import onnx_ir as ir
 
 from prunus.errors import ModelError
 from prunus.network import Binding
-from prunus_darknet.activations import activate
-from prunus_darknet.builder import GraphBuilder
-from prunus_darknet.heads import HEADS
-from prunus_darknet.layers import NETWORK_INPUT, Layer, Structure
-from prunus_darknet.lower_joins import JOINS
-from prunus_darknet.lower_local import local
-from prunus_darknet.lower_maps import MAPS
-from prunus_darknet.lower_weighted import WEIGHTED, Weighted
+from prunus_darknet.lower.activations import activate
+from prunus_darknet.lower.builder import GraphBuilder
+from prunus_darknet.lower.joins import JOINS
+from prunus_darknet.lower.local import local
+from prunus_darknet.lower.maps import MAPS
+from prunus_darknet.lower.weighted import WEIGHTED, Weighted
+from prunus_darknet.records.heads import HEADS
+from prunus_darknet.records.layers import NETWORK_INPUT, Layer, Structure
 from prunus_darknet.weights import Array, Slot
 
 OPSET = 17

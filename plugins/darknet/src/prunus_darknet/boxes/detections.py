@@ -14,12 +14,12 @@ import numpy as np
 
 from prunus.evaluation.session import Session
 from prunus.network import Network
-from prunus_darknet.box_head import BoxHead
-from prunus_darknet.boxes import SCORE, Boxes, detect
+from prunus_darknet.boxes.decode import Array, decoded_heads
+from prunus_darknet.boxes.head import BoxHead
+from prunus_darknet.boxes.suppression import SCORE, Boxes, detect
 from prunus_darknet.data import View, view_of
-from prunus_darknet.decode import Array, decoded_heads
-from prunus_darknet.images import Array as Picture
-from prunus_darknet.images import letterbox_image, resize_image
+from prunus_darknet.datasets.images import Array as Picture
+from prunus_darknet.datasets.images import letterbox_image, resize_image
 
 
 @attrs.frozen
@@ -72,7 +72,7 @@ class Detector:
         """Objects of a picture, the surest first, after suppression.
 
         Args:
-            picture: ``(C, H, W)`` in [0, 1], as `prunus_darknet.images.load_image` gives it.
+            picture: ``(C, H, W)`` in [0, 1], as `datasets.images.load_image` gives it.
             threshold: Scores must be above it.
         """
         heads, view = self.heads, self.view

@@ -1,4 +1,4 @@
-"""Darknet's box losses as a loss term of the torch trainer: ``prunus_darknet.loss:box_loss``."""
+"""Darknet's box losses for the torch trainer: ``prunus_darknet.losses.box_loss:box_loss``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prunus.errors import DataError, UsageError
-from prunus_darknet.box_head import BoxHead
-from prunus_darknet.region_loss import region_deltas
-from prunus_darknet.yolo_loss import Array, Deltas, yolo_deltas
+from prunus_darknet.boxes.head import BoxHead
+from prunus_darknet.losses.region import region_deltas
+from prunus_darknet.losses.yolo import Array, Deltas, yolo_deltas
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +38,7 @@ def box_loss(outputs: Mapping[str, Tensor], labels: Any, parameters: Mapping[str
         DataError: there are no labels.
         UsageError: Darknet's loss of this layer is not supported here.
     """
-    from prunus_darknet.gradient import given_gradient
+    from prunus_darknet.losses.gradient import given_gradient
 
     head: BoxHead = parameters["head"]
     if labels is None:

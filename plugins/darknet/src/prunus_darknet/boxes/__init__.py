@@ -1,0 +1,1 @@
+"""Boxes: decoded, suppressed, matched with true ones and measured."""

@@ -1,0 +1,1 @@
+"""Pictures, labels and lists as Darknet reads them."""

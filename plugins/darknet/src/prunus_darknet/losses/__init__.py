@@ -1,0 +1,1 @@
+"""Darknet's box losses, as the torch trainer takes them."""

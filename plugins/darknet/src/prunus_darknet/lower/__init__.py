@@ -1,0 +1,1 @@
+"""Layer records and weights to the neutral graph."""
