@@ -223,8 +223,8 @@ def main() -> None:
         f"{', then '.join(f'rate {rate:g}, {count} updates' for rate, count in ROUNDS.items())}. "
         f"Measured on the 72 pictures of valid.txt. Lost after finetuning: "
         f"{100 * (before.voc - after.voc):.2f} points VOC, "
-        f"{100 * (before.coco - after.coco):.2f} points COCO (goal: at most 2; negative: gained). The "
-        "numbers of updates were chosen looking at these pictures. Transformed: "
+        f"{100 * (before.coco - after.coco):.2f} points COCO (goal: at most 2; negative: gained). "
+        "The numbers of updates were chosen looking at these pictures. Transformed: "
         f"{first.bytes:,} to {last.bytes:,} bytes, {first.milliseconds:.2f} to "
         f"{last.milliseconds:.2f} ms in ONNX Runtime, proof {error}. benchmarks/darknet_bccd.py.",
     )
