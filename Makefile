@@ -35,13 +35,13 @@ $(VENV)/tensorflow: $(VENV)/installed
 	touch $@
 
 demo: $(VENV)/installed
-	$(BIN)/python examples/lenet/demo.py
+	PYTHONPATH=examples $(BIN)/python examples/lenet/demo.py
 
 demo-darknet: $(VENV)/installed
-	$(BIN)/python examples/darknet-digits/demo.py
+	PYTHONPATH=examples $(BIN)/python examples/darknet-digits/demo.py
 
 demo-tensorflow: $(VENV)/tensorflow
-	$(BIN)/python examples/tensorflow-mnist/demo.py
+	PYTHONPATH=examples $(BIN)/python examples/tensorflow-mnist/demo.py
 
 test: $(VENV)/testing
 	$(BIN)/python -m pytest -q

@@ -8,7 +8,6 @@ and Keras.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -17,48 +16,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from shown import Rows, prunus, show
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 HERE = Path(__file__).resolve().parent
 WORK = Path("build/demo-tensorflow")
 RATES = ("0.4", "0.7")
 TRAINING = ("--train-data", "train.npz", "--trainer", "tensorflow", "--decay", "cosine")
-Rows = dict[str, dict[str, Any]]
-
-
-def prunus(*arguments: str) -> dict[str, Any]:
-    """Run one command in the work directory, show it, give its JSON result."""
-    print("$ prunus", *arguments, flush=True)
-    command = [sys.executable, "-m", "prunus", *arguments, "--json"]
-    done = subprocess.run(command, cwd=WORK, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
 
 
 def graph() -> Rows:
     """Pbtxt and checkpoint, 0.4 and then 0.7."""
     base = ("--input_graph", "lenet.pbtxt", "--workspace", "graph", "--data", "test.npz")
-    prunus("tensorflow", "--action", "ana", *base, "--input_ckpt", "lenet")
+    prunus(WORK, "tensorflow", "--action", "ana", *base, "--input_ckpt", "lenet")
     weights, rows = "lenet", {}
     for rate in RATES:
         pruned = prunus(
-            "tensorflow", "--action", "prune", *base, "--input_ckpt", weights, "--sparsity", rate,
+            WORK, "tensorflow", "--action", "prune", *base, "--input_ckpt", weights, "--sparsity", rate,
             "--train_data", "train.npz", "--output_graph", "small.pbtxt", "--output_ckpt", "sparse",
         )  # fmt: skip
         rows.setdefault("original", pruned["stages"][0])
         rows["pruned"] = pruned["stages"][-1]
         tuned = prunus(
-            "finetune", "--workspace", "graph", "--data", "test.npz", *TRAINING,
+            WORK, "finetune", "--workspace", "graph", "--data", "test.npz", *TRAINING,
             "--epochs", "2", "--learning-rate", "0.003",
         )  # fmt: skip
         rows["finetuned"] = tuned["stages"][-1]
         weights = f"graph/rate_{rate}/snapshots/lenet"
     final = prunus(
-        "tensorflow", "--action", "transform", "--workspace", "graph", "--input_ckpt", weights,
+        WORK, "tensorflow", "--action", "transform", "--workspace", "graph", "--input_ckpt", weights,
         "--output_ckpt", "dense", "--data", "test.npz",
     )  # fmt: skip
     return finished(rows, final)
@@ -67,13 +53,15 @@ def graph() -> Rows:
 def keras() -> Rows:
     """A .keras file at rate 0.5, finetuned in Keras itself without labels."""
     base = ("--model", "cnn.keras", "--workspace", "keras", "--data", "test.npz")
-    prunus("ana", *base)
-    pruned = prunus("prune", *base, "--rate", "0.5", "--train-data", "train.npz")
+    prunus(WORK, "ana", *base)
+    pruned = prunus(WORK, "prune", *base, "--rate", "0.5", "--train-data", "train.npz")
     tuned = prunus(
-        "finetune", "--workspace", "keras", "--data", "test.npz", *TRAINING, "--distill",
+        WORK, "finetune", "--workspace", "keras", "--data", "test.npz", *TRAINING, "--distill",
         "--epochs", "2", "--learning-rate", "0.0005",
     )  # fmt: skip
-    final = prunus("transform", "--workspace", "keras", "--data", "test.npz", "--output", "small")
+    final = prunus(
+        WORK, "transform", "--workspace", "keras", "--data", "test.npz", "--output", "small"
+    )
     rows = dict(zip(("original", "pruned"), pruned["stages"], strict=True))
     rows["finetuned"] = tuned["stages"][-1]
     return finished(rows, final)
@@ -83,26 +71,6 @@ def finished(rows: Rows, final: dict[str, Any]) -> Rows:
     """The rows with the transformed network, and both latencies."""
     rows["original"]["milliseconds"] = final["stages"][0]["milliseconds"]
     return {**rows, "transformed": final["stages"][-1]}
-
-
-def show(title: str, rows: Rows) -> None:
-    """One table."""
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
-    table.add_column("network")
-    for column in ("accuracy", "params", "MACs", "bytes on disk", "latency"):
-        table.add_column(column, justify="right")
-    for name, row in rows.items():
-        size, time = row["bytes"], row["milliseconds"]
-        table.add_row(
-            name,
-            f"{row['metric']['value']:.2%}",
-            f"{row['params']:,}",
-            f"{row['macs']:,}",
-            f"{size:,}" if size else "",
-            f"{time:.3f} ms" if time else "",
-        )
-    print()
-    Console(width=100, highlight=False).print(table)
 
 
 def in_tensorflow() -> None:
@@ -138,7 +106,8 @@ def main() -> None:
         "Keras network with BatchNormalization and a residual connection": keras(),
     }
     for title, rows in tables.items():
-        show(title, rows)
+        print()
+        show(title, "accuracy", rows)
     in_tensorflow()
 
 

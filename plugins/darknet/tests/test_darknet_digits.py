@@ -21,14 +21,16 @@ EXAMPLE = Path(__file__).resolve().parents[3] / "examples/darknet-digits"
 @pytest.fixture(scope="module")
 def modules() -> Iterator[dict[str, ModuleType]]:
     """Modules of the example."""
-    sys.path.insert(0, str(EXAMPLE))
+    paths = [str(EXAMPLE), str(EXAMPLE.parent)]
+    sys.path[:0] = paths
     import demo
     import in_darknet
     import scenes
 
     yield {"demo": demo, "in_darknet": in_darknet, "scenes": scenes}
-    sys.path.remove(str(EXAMPLE))
-    for name in ("demo", "in_darknet", "scenes"):
+    for path in paths:
+        sys.path.remove(path)
+    for name in ("demo", "in_darknet", "scenes", "shown"):
         del sys.modules[name]
 
 
