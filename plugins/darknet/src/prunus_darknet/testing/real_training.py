@@ -78,8 +78,12 @@ def train_step(cfg: Path, weights: Path, samples: Array, truths: Array) -> Step:
         )
         if done.returncode or not after.exists():
             raise RuntimeError(f"darknet: {done.stderr.strip()[-400:]}")
-        loss = float(done.stdout.strip().splitlines()[-1].removeprefix("loss "))
-        return Step(loss, after.read_bytes())
+        return Step(float(_loss_file(after).read_text()), after.read_bytes())
+
+
+def _loss_file(weights: Path) -> Path:
+    """Where the loss is: Darknet's own words on stdout come whenever its buffer is full."""
+    return weights.with_suffix(".loss")
 
 
 def _matrix(array: Array) -> _Matrix:
@@ -103,7 +107,7 @@ def _main(arguments: Sequence[str]) -> None:
     data = _Data(0, 0, _matrix(x), _matrix(y), 0, None, None)
     loss = darknet.train_network(network, data)
     darknet.save_weights(network, after.encode())
-    sys.stdout.write(f"\nloss {loss!r}\n")
+    _loss_file(Path(after)).write_text(repr(loss))
 
 
 if __name__ == "__main__":
