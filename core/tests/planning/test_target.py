@@ -12,6 +12,7 @@ from prunus.masking import mask
 from prunus.methods import global_, sensitivity_, uniform
 from prunus.network import Network
 from prunus.planning.budget import Budget, Planning
+from prunus.planning.target import refine
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.task import Measurement
 from prunus.testing.nets import as_network
@@ -115,3 +116,27 @@ def test_fine_groups_make_up_for_coarse_ones(policy, rate):
     )
     keep = policy.prunus_mask("", planning, Budget(rate=rate))
     assert removed(planning, keep) == pytest.approx(rate, rel=0.01)
+
+
+class Linear:
+    """MACs of a coarse group (40 a unit) and a fine one (0.25 a unit), 500 in all."""
+
+    total = 500.0
+    weights = np.array([40, 0.25])
+
+    def macs_of(self, plans):
+        return plans @ self.weights
+
+    macs = macs_of
+
+    def gradient(self, counts):
+        return self.weights
+
+
+@pytest.mark.parametrize(("dear", "found"), [(0.02, [10, 200]), (0.9, [8, 400])])
+def test_a_rate_is_hit_by_many_fine_steps_but_not_at_any_price(dear, found):
+    """0.1 lies between 10 and 8 coarse units: 200 fine ones hit it, if they are cheap."""
+    levels = [np.array([10, 8, 6]), np.arange(400, 0, -2)]
+    prices = [np.array([0, 0.02, 0.2]), np.linspace(0, 2 * dear, 200)]
+    planning = attrs.make_class("Stub", ["cost"])(Linear())
+    assert refine(planning, levels, np.array([8, 400]), 450.0, prices).tolist() == found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
 
 import numpy as np
@@ -19,8 +19,8 @@ Prices = list[NDArray[np.float64]]
 _PLANS = 50_000
 """Plans looked at in one step of `refine`."""
 
-_COARSEST = 4
-"""Groups whose last step `refine` may take back."""
+_DEARER = 2.5
+"""How many times the price of the nearest plan a rate may cost that is hit."""
 
 TOLERANCE = 0.01
 """A rate counts as hit within 1 % of itself (DESIGN section 7)."""
@@ -64,9 +64,11 @@ def refine(
 ) -> Counts:
     """Hit ``goal`` MACs by leaving a plan as little as possible.
 
-    Plans nearby are looked at in growing circles, around the plan, then around the ends of
-    walks of single steps towards the goal (`_starts`); of the first circle that holds plans within
-    half the tolerance the cheapest is taken, and without one the nearest.
+    Plans nearby are looked at in growing circles, around the plan and then around the end of
+    a walk of single steps towards the goal; of the first circle that holds plans within half
+    the tolerance the cheapest is taken. Where no circle does, a plan further away may hit the
+    goal (many fine steps of one group for a coarse one of another); it is taken unless it costs
+    more than `_DEARER` times as much as the nearest plan seen. Else the nearest is.
 
     Args:
         planning: Groups and cost model.
@@ -81,39 +83,40 @@ def refine(
     if prices is None:
         prices = [((lv - c) / lv[0]) ** 2 for lv, c in zip(levels, counts, strict=True)]
     tolerance = TOLERANCE / 2 * abs(planning.cost.total - goal)
-    best, least = counts, np.inf
-    for start in _starts(planning, levels, places, goal, prices):
+    best, least = places, np.inf
+    for start in (places, _walk(planning, levels, places, goal, prices)):
         for reach in (0, 1, 2, 4, 8):
             moves = _moves(levels, start, reach)
-            plans = np.stack([level[moves[:, i]] for i, level in enumerate(levels)], 1)
-            distance = np.abs(planning.cost.macs_of(plans) - goal)
-            near = np.flatnonzero(distance <= tolerance)
+            distance = _distance(planning, levels, moves, goal)
+            near = moves[distance <= tolerance]
             if len(near):
-                cost = sum(price[moves[near, i]] for i, price in enumerate(prices))
-                return np.asarray(plans[near[np.argmin(cost)]])
+                return _counts(levels, near[np.argmin(_price(prices, near))])
             if distance.min() < least:
-                best, least = plans[distance.argmin()], distance.min()
-    return np.asarray(best)
+                best, least = moves[distance.argmin()], distance.min()
+    moves = _moves(levels, places, max(map(len, levels)))
+    far = moves[_distance(planning, levels, moves, goal) <= tolerance]
+    if len(far):
+        paid = _price(prices, far)
+        if paid.min() <= _DEARER * _price(prices, best[None])[0]:
+            best = far[np.argmin(paid)]
+    return _counts(levels, best)
 
 
-def _starts(
-    planning: Planning, levels: Levels, places: NDArray[np.int64], goal: float, prices: Prices
-) -> Iterator[NDArray[np.int64]]:
-    """The plan, the end of a walk from it, and of walks after one coarse step is taken back.
+def _counts(levels: Levels, places: NDArray[np.int64]) -> Counts:
+    """Kept units ``(..., G)`` of places in the levels."""
+    return np.stack([level[places[..., i]] for i, level in enumerate(levels)], -1)
 
-    Without the last, a plan that overshoots by part of a coarse step stays there: fine steps
-    of other groups can only make up for the whole of it.
-    """
-    yield places
-    yield _walk(planning, levels, places, goal, prices)
-    counts = np.array([level[p] for level, p in zip(levels, places, strict=True)], np.int64)
-    before = np.array([lv[max(p - 1, 0)] for lv, p in zip(levels, places, strict=True)], np.int64)
-    saved = planning.cost.gradient(counts) * (before - counts)
-    for index in np.argsort(-saved, kind="stable")[:_COARSEST]:
-        if saved[index] > 0:
-            back = places.copy()
-            back[index] -= 1
-            yield _walk(planning, levels, back, goal, prices)
+
+def _distance(
+    planning: Planning, levels: Levels, moves: NDArray[np.int64], goal: float
+) -> NDArray[np.float64]:
+    """MACs ``(P,)`` between plans and the goal."""
+    return np.abs(planning.cost.macs_of(_counts(levels, moves)) - goal)
+
+
+def _price(prices: Prices, moves: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Price ``(P,)`` of plans."""
+    return np.asarray(np.sum([price[moves[:, i]] for i, price in enumerate(prices)], axis=0))
 
 
 def _walk(
