@@ -27,9 +27,9 @@ from prunus.steps.calibrate import calibrate
 from prunus.steps.files import write_json
 from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
 from prunus.steps.native import write_masked
-from prunus.steps.report import Report, Stage, group_rows, new_files, parameters, size_on_disk
+from prunus.steps.pruning_report import measured_by, notes_of, report_of
+from prunus.steps.report import Report
 from prunus.steps.workspace import Workspace, workspace_of
-from prunus.task import Measurement
 
 Keep = dict[str, NDArray[np.bool_]]
 
@@ -79,12 +79,12 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     remark = _check(budget, loaded, keep)
     masked = mask(_prepared(loaded, _newly(keep, present), samples, budget), loaded.grouping, keep)
     smaller = compact(masked, loaded.grouping, keep)
-    measured = _measured(evaluator, smaller)  # before anything is written
+    measured = measured_by(evaluator, smaller)  # before anything is written
     directory = workspace.path / round_name(loaded.format, budget)
     written = write_masked(host, loaded, masked, smaller, directory)
-    notes = _notes(settings, sensitivity, evaluator, changed, loaded.network)
+    notes = notes_of(settings, sensitivity, evaluator, changed, loaded.network)
     notes = (*notes, *(note for note in (calibration.note, remark) if note is not None))
-    report = _report(
+    report = report_of(
         loaded, original, masked, smaller, keep, evaluator, measured, written, budget, notes
     )
     _remember(workspace, loaded, source, written, keep, budget, allocation, changed)
@@ -234,84 +234,6 @@ def _check(budget: Budget, loaded: Loaded, keep: Keep) -> str | None:
             f"channels in multiples of {budget.multiple}; a smaller --multiple comes nearer"
         )
     return None
-
-
-def _notes(
-    settings: Settings,
-    sensitivity: Sensitivity | None,
-    evaluator: Evaluator | None,
-    changed: bool,
-    network: Network,
-) -> tuple[str, ...]:
-    notes = [*network.notes]
-    if sensitivity is None and settings.allocation is None and settings.rate is not None:
-        notes.append(
-            "no result of 'prunus ana' in the workspace: the same ratio is used in every group"
-        )
-    measured = None if sensitivity is None else sensitivity.key.get("criterion")
-    chosen = settings.criterion or DEFAULT_CRITERION
-    if measured is not None and measured != chosen:
-        notes.append(
-            f"'prunus ana' removed channels by criterion {measured}, this plan by {chosen}: the "
-            "losses it weighs are of other channels"
-        )
-    if evaluator is None:
-        notes.append("no samples: accuracy is not measured; give --data to see it")
-    if not changed:
-        notes.append("this round changes no structure: finetuning again would bring nothing new")
-    return tuple(notes)
-
-
-def _measured(
-    evaluator: Evaluator | None, smaller: Compact
-) -> tuple[Measurement | None, Measurement | None]:
-    """The original network and the pruned one."""
-    if evaluator is None:
-        return None, None
-    return evaluator.baseline, evaluator.measure(smaller.model)
-
-
-def _report(
-    loaded: Loaded,
-    original: Network,
-    masked: Network,
-    smaller: Compact,
-    keep: Keep,
-    evaluator: Evaluator | None,
-    measured: tuple[Measurement | None, Measurement | None],
-    written: Written,
-    budget: Budget,
-    notes: tuple[str, ...],
-) -> Report:
-    kept = loaded.cost.kept(keep)
-    macs = loaded.cost.macs(kept)
-    stages = (
-        Stage(
-            "original",
-            measured[0],
-            round(loaded.cost.total),
-            parameters(loaded.network, original.model),
-            size_on_disk(Written(loaded.source.model, loaded.source.weights)),
-        ),
-        Stage(
-            "pruned",
-            measured[1],
-            round(macs),
-            parameters(loaded.network, smaller.model),
-            size_on_disk(written),
-        ),
-    )
-    facts = {
-        "rate_asked": budget.rate,
-        "threshold": budget.threshold,
-        "rate": 1 - macs / loaded.cost.total,
-        "exact": all(g.exact for g in loaded.grouping.groups if g.name in keep),
-    }
-    files = new_files(written, loaded.source)
-    metric = None if evaluator is None else evaluator.metric.name
-    return Report(
-        "prune", metric, stages, group_rows(loaded, keep), notes, files, "prunus finetune", facts
-    )
 
 
 def _remember(

@@ -1,0 +1,100 @@
+"""What ``prunus prune`` tells: its notes and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.evaluation.evaluator import Evaluator
+from prunus.network import Compact, Network, Written
+from prunus.planning.budget import Budget
+from prunus.sensitivity import Sensitivity
+from prunus.settings import Settings
+from prunus.steps.analyze import DEFAULT_CRITERION
+from prunus.steps.loaded import Loaded
+from prunus.steps.report import Report, Stage, group_rows, new_files, parameters, size_on_disk
+from prunus.task import Measurement
+
+Keep = Mapping[str, NDArray[np.bool_]]
+
+
+def notes_of(
+    settings: Settings,
+    sensitivity: Sensitivity | None,
+    evaluator: Evaluator | None,
+    changed: bool,
+    network: Network,
+) -> tuple[str, ...]:
+    """What the user should know about the plan, after what the files themselves gave."""
+    notes = [*network.notes]
+    if sensitivity is None and settings.allocation is None and settings.rate is not None:
+        notes.append(
+            "no result of 'prunus ana' in the workspace: the same ratio is used in every group"
+        )
+    measured = None if sensitivity is None else sensitivity.key.get("criterion")
+    chosen = settings.criterion or DEFAULT_CRITERION
+    if measured is not None and measured != chosen:
+        notes.append(
+            f"'prunus ana' removed channels by criterion {measured}, this plan by {chosen}: the "
+            "losses it weighs are of other channels"
+        )
+    if evaluator is None:
+        notes.append("no samples: accuracy is not measured; give --data to see it")
+    if not changed:
+        notes.append("this round changes no structure: finetuning again would bring nothing new")
+    return tuple(notes)
+
+
+def measured_by(
+    evaluator: Evaluator | None, smaller: Compact
+) -> tuple[Measurement | None, Measurement | None]:
+    """The original network and the pruned one."""
+    if evaluator is None:
+        return None, None
+    return evaluator.baseline, evaluator.measure(smaller.model)
+
+
+def report_of(
+    loaded: Loaded,
+    original: Network,
+    masked: Network,
+    smaller: Compact,
+    keep: Keep,
+    evaluator: Evaluator | None,
+    measured: tuple[Measurement | None, Measurement | None],
+    written: Written,
+    budget: Budget,
+    notes: tuple[str, ...],
+) -> Report:
+    """The original and the pruned network side by side, and what happened to each group."""
+    kept = loaded.cost.kept(keep)
+    macs = loaded.cost.macs(kept)
+    stages = (
+        Stage(
+            "original",
+            measured[0],
+            round(loaded.cost.total),
+            parameters(loaded.network, original.model),
+            size_on_disk(Written(loaded.source.model, loaded.source.weights)),
+        ),
+        Stage(
+            "pruned",
+            measured[1],
+            round(macs),
+            parameters(loaded.network, smaller.model),
+            size_on_disk(written),
+        ),
+    )
+    facts = {
+        "rate_asked": budget.rate,
+        "threshold": budget.threshold,
+        "rate": 1 - macs / loaded.cost.total,
+        "exact": all(g.exact for g in loaded.grouping.groups if g.name in keep),
+    }
+    files = new_files(written, loaded.source)
+    metric = None if evaluator is None else evaluator.metric.name
+    return Report(
+        "prune", metric, stages, group_rows(loaded, keep), notes, files, "prunus finetune", facts
+    )
