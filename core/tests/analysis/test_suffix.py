@@ -58,10 +58,9 @@ def test_zero_masks_without_offsets_are_masked_weights(lenet):
     feed = random_inputs(lenet.model, 2, 0)
     tensor = keep_tensor(grouping, group, "pool1", keep)
     assert tensor.ravel().tolist() == keep.astype(float).tolist()
-    shape = (2, *tensor.shape[1:])
     found = Session(changed).run(
-        {**feed, "mask:pool1": np.broadcast_to(tensor, shape).copy(), "offset:pool1": np.zeros(shape, np.float32)}
-    )["ip2"]  # fmt: skip
+        {**feed, "mask:pool1": tensor, "offset:pool1": np.zeros_like(tensor)}
+    )["ip2"]
     wanted = Session(mask(lenet, grouping, {"conv1": keep}).model).run(feed)["ip2"]
     assert np.allclose(found, wanted, atol=1e-6)
 

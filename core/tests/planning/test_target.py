@@ -104,7 +104,11 @@ def test_fine_groups_make_up_for_coarse_ones(policy, rate):
     draw = np.random.default_rng(0)
     points = [Point(r / 10, 0, 0.97, 0.005) for r in range(1, 10)]
     curves = tuple(
-        Curve(g.name, g.size, tuple(attrs.evolve(p, kept=round(g.size * (1 - p.ratio))) for p in points))
+        Curve(
+            g.name,
+            g.size,
+            tuple(attrs.evolve(p, kept=round(g.size * (1 - p.ratio))) for p in points),
+        )
         for g in groups
     )
     planning = Planning(

@@ -20,7 +20,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.analysis.suffix import keep_tensor, readers
-from prunus.evaluation.session import Session
+from prunus.evaluation.session import Held, Session
 from prunus.graph.reading import reads
 from prunus.grouping.find import Grouping
 from prunus.groups import Group
@@ -109,11 +109,12 @@ class Differences:
         initializers: list[ir.Value] = []
         outputs: list[ir.Value] = []
         for reader in direct:
-            value = inputs.setdefault(reader.data, _value(reader.data))
-            build = _Block(nodes[reader.node], reader, value, means[reader.data])
-            made += build.nodes
-            initializers += build.initializers
-            outputs += build.sums
+            data = inputs.setdefault(reader.data, _value(reader.data))
+            whole = inputs.setdefault(reader.output, _value(reader.output))
+            chain = _Chain(nodes[reader.node], reader, data, whole, means[reader.data])
+            made += chain.nodes
+            initializers += chain.initializers
+            outputs += chain.outputs
         for value in outputs:
             value.type = ir.TensorType(ir.DataType.FLOAT)
         graph = ir.Graph(
@@ -124,46 +125,48 @@ class Differences:
             opset_imports=dict(model.graph.opset_imports),
             name="differences",
         )
+        self._inputs = tuple(inputs)
         self._session = Session(ir.Model(graph, ir_version=model.ir_version), arena=False)
 
-    def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
-        """Reader output name -> ``(trials · N, …)``, trial after trial."""
-        sums = self._session.run({reader.data: values[reader.data] for reader in self._direct})
-        return {
-            reader.output: np.concatenate(
-                [values[reader.output] - sums[_sum(reader, t)] for t in range(len(reader.blocks))]
-            )
-            for reader in self._direct
-        }
+    def run(self, values: Mapping[str, Array | Held]) -> list[dict[str, Held]]:
+        """Trial after trial: reader output name -> ``(N, ...)``."""
+        found = self._session.hold({name: values[name] for name in self._inputs})
+        trials = len(self._direct[0].blocks)
+        return [
+            {reader.output: found[_output(reader, trial)] for reader in self._direct}
+            for trial in range(trials)
+        ]
 
 
-class _Block:
-    """Nodes that add up one reader's removed channels, trial by trial."""
+class _Chain:
+    """Nodes that take one reader's removed channels from its output, trial by trial."""
 
-    def __init__(self, node: ir.Node, reader: DirectReader, data: ir.Value, mean: Array) -> None:
+    def __init__(
+        self, node: ir.Node, reader: DirectReader, data: ir.Value, whole: ir.Value, mean: Array
+    ) -> None:
         self.nodes: list[ir.Node] = []
         self.initializers: list[ir.Value] = []
-        self.sums: list[ir.Value] = []
+        self.outputs: list[ir.Value] = []
         weight = node.inputs[1]
         assert weight is not None
         assert weight.const_value is not None
         array = weight.const_value.numpy()
+        left = whole
         for trial, block in enumerate(reader.blocks):
-            name = _sum(reader, trial)
+            name = _output(reader, trial)
             chosen = self._add(
                 "Gather", [data, self._constant(f"{name}/index", block)], axis=reader.axis
             )
             rest = self._constant(f"{name}/mean", np.take(mean, block, reader.axis))
             centred = self._add("Sub", [chosen, rest])
-            part = self._constant(f"{name}/weight", np.take(array, block, reader.weight_axis))
+            # negated, because ONNX Runtime fuses a convolution with an addition behind it only
+            part = self._constant(f"{name}/weight", -np.take(array, block, reader.weight_axis))
             attributes = dict(node.attributes)
             call = ir.Node("", node.op_type, [centred, part], attributes.values(), num_outputs=1)
             self.nodes.append(call)
-            total = call.outputs[0]
-            if self.sums:
-                total = self._add("Add", [self.sums[-1], total])
-            total.name = name
-            self.sums.append(total)
+            left = self._add("Add", [left, call.outputs[0]])
+            left.name = name
+            self.outputs.append(left)
 
     def _add(self, operator: str, inputs: Sequence[ir.Value], **attributes: Any) -> ir.Value:
         node = ir.node(operator, inputs, attributes=attributes or None)
@@ -185,5 +188,5 @@ def _value(name: str) -> ir.Value:
     return ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT))
 
 
-def _sum(reader: DirectReader, trial: int) -> str:
-    return f"sum:{reader.output}:{trial}"
+def _output(reader: DirectReader, trial: int) -> str:
+    return f"{reader.output}:{trial}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -23,7 +23,7 @@ from prunus.analysis.suffix import (
 )
 from prunus.analysis.sweep import compact_curves, counted
 from prunus.descriptors import Descriptor, Policy
-from prunus.evaluation.session import Session, with_outputs
+from prunus.evaluation.session import Held, Session, with_outputs
 from prunus.folding import channel_axis, channel_means
 from prunus.graph.shapes import typed
 from prunus.groups import Group
@@ -95,7 +95,7 @@ def _masked_curves(
     for number, positions in enumerate(chunks):
         stored = done.get(str(number))
         if stored is None:
-            stored = _measure(analysis, prefix, means, work, positions)
+            stored = _measure(analysis, prefix, work, positions)
             analysis.journal.write(str(number), stored)
         for name, chunk in observed.items():
             chunk.append(restored(stored[name]))
@@ -113,13 +113,18 @@ class Prefix:
         wanted = tuple(dict.fromkeys((*self.values, *self.outputs)))
         self._session = Session(with_outputs(model, wanted))
 
-    def run(self, batch: Batch) -> dict[str, Array]:
-        """Values, graph outputs and graph inputs by name."""
-        return {**batch.inputs, **self._session.run(batch.inputs)}
+    def run(self, batch: Batch) -> tuple[dict[str, Array | Held], dict[str, Array]]:
+        """Values the probes start from, and graph outputs, by name."""
+        found = self._session.hold(batch.inputs)
+        return {**batch.inputs, **found}, {name: found[name].numpy() for name in self.outputs}
 
 
 class Probe:
-    """All trials of one group in one batch through what lies behind it."""
+    """All trials of one group, one after the other through what lies behind it.
+
+    Not all in one batch: that takes as many times the memory and leaves the caches, which
+    costs more than the calls it saves.
+    """
 
     def __init__(self, network: Network, analysis: Analysis, group: Group) -> None:
         self.group = group
@@ -127,15 +132,10 @@ class Probe:
         self.direct = direct_readers(network.model, analysis.grouping, group, self.trials)
         names = frozenset(reader.node for reader in self.direct)
         self.suffix: Suffix = cut_behind(network.model, analysis.grouping, group, names)
+        self._grouping = analysis.grouping
         self._session = Session(self.suffix.model, arena=False) if self.trials else None
         self._differences: Differences | None = None
-        self._masks = {
-            value: np.stack(
-                [keep_tensor(analysis.grouping, group, value, keep)[0] for _, keep in self.trials]
-            )
-            for value in self.suffix.masked
-            if self.trials
-        }
+        self._masks: list[dict[str, Array]] = []
 
     def values(self) -> tuple[str, ...]:
         """Values of the original graph the probe starts from."""
@@ -146,29 +146,29 @@ class Probe:
         """Values of which removed channels are replaced by their means."""
         return (*self.suffix.masked, *(reader.data for reader in self.direct))
 
-    def prepare(self, model: ir.Model, means: dict[str, Array]) -> None:
+    def prepare(self, model: ir.Model, means: Mapping[str, Array]) -> None:
         """Build what needs the means of the read values."""
         if self.direct:
             self._differences = Differences(model, self.direct, means)
+        self._masks = [self._masks_of(keep, means) for _, keep in self.trials]
 
-    def run(self, values: dict[str, Array], means: dict[str, Array]) -> list[dict[str, Array]]:
+    def _masks_of(self, keep: NDArray[np.bool_], means: Mapping[str, Array]) -> dict[str, Array]:
+        feed = {}
+        for value in self.suffix.masked:
+            mask = keep_tensor(self._grouping, self.group, value, keep)
+            feed[mask_input(value)] = mask
+            feed[offset_input(value)] = np.asarray((1 - mask) * means[value], np.float32)
+        return feed
+
+    def run(self, values: Mapping[str, Array | Held]) -> Iterator[dict[str, Array]]:
         """Graph outputs of every trial, from the values in front."""
         if self._session is None:
-            return []
-        ratios = len(self.trials)
-        feed = {
-            name: np.tile(array, (ratios,) + (1,) * (array.ndim - 1)) if array.ndim else array
-            for name, array in ((name, values[name]) for name in self.suffix.boundary)
-        }
-        if self._differences is not None:
-            for name, array in self._differences.run(values).items():
-                feed[given_input(name)] = array
-        for name in self.suffix.masked:
-            mask = np.repeat(self._masks[name], len(values[name]), axis=0)
-            feed[mask_input(name)] = mask
-            feed[offset_input(name)] = np.asarray((1 - mask) * means[name], np.float32)
-        found = {name: np.split(array, ratios) for name, array in self._session.run(feed).items()}
-        return [{name: parts[r] for name, parts in found.items()} for r in range(ratios)]
+            return
+        boundary = {name: values[name] for name in self.suffix.boundary}
+        read = self._differences.run(values) if self._differences else [{}] * len(self.trials)
+        for masks, direct in zip(self._masks, read, strict=True):
+            given = {given_input(name): value for name, value in direct.items()}
+            yield self._session.run({**boundary, **masks, **given})
 
 
 def _means(network: Network, analysis: Analysis, values: tuple[str, ...]) -> dict[str, Array]:
@@ -194,19 +194,17 @@ def _chunks(analysis: Analysis, prefix: Prefix) -> Iterable[NDArray[np.int64]]:
 def _measure(
     analysis: Analysis,
     prefix: Prefix,
-    means: dict[str, Array],
     work: Sequence[Probe],
     positions: NDArray[np.int64],
 ) -> dict[str, Any]:
     batch = analysis.evaluator.data.read(positions, None)
-    values = prefix.run(batch)
-    reference = {name: values[name] for name in prefix.outputs}
+    values, reference = prefix.run(batch)
     metric = analysis.evaluator.metric
     return {
         probe.group.name: plain(
             [
                 metric.observe({**reference, **out}, reference, batch.labels)
-                for out in probe.run(values, means)
+                for out in probe.run(values)
             ]
         )
         for probe in work

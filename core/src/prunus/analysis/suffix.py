@@ -2,7 +2,7 @@
 
 Masking a group changes nothing before the weights that read it. What comes before
 is computed once and handed in as inputs; what comes behind runs with a mask and an
-offset a sample, so that several ratios share one batch.
+offset, once a ratio.
 """
 
 from __future__ import annotations
@@ -111,9 +111,7 @@ def keep_tensor(
 def _insert_mask(model: ir.Model, data: ir.Value, grouping: Grouping) -> ir.Value:
     shape = grouping.labelling.values[data.name or ""].shape
     inputs = [
-        ir.Value(
-            name=name, shape=ir.Shape(["N", *shape[1:]]), type=ir.TensorType(ir.DataType.FLOAT)
-        )
+        ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(ir.DataType.FLOAT))
         for name in (mask_input(data.name or ""), offset_input(data.name or ""))
     ]
     model.graph.inputs.extend(inputs)

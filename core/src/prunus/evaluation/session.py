@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import onnx_ir as ir
@@ -15,6 +16,9 @@ from prunus.errors import ModelError
 from prunus.graph.reading import inside
 
 Array = NDArray[np.float32]
+
+Held: TypeAlias = ort.OrtValue
+"""A value in the engine's memory."""
 
 _LARGE = 1 << 16
 """Bytes of a weight."""
@@ -42,6 +46,9 @@ class Session:
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.enable_cpu_mem_arena = arena
+        # threads that wait for more work by spinning take the cores from the session run next:
+        # of several sessions in turn, each ran up to five times slower (benchmarks/ana_exact.py)
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         structure, weights = _without_weights(model)
         self._weights = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), self._weights)
@@ -55,14 +62,23 @@ class Session:
             raise ModelError(f"ONNX Runtime cannot run the graph: {_first_line(error)}") from error
         self.outputs = tuple(value.name for value in self._session.get_outputs())
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def run(self, inputs: Mapping[str, Array | Held]) -> dict[str, Array]:
         """Output name -> array.
 
         Raises:
             ModelError: the inputs do not fit the graph.
         """
+        return {name: value.numpy() for name, value in self.hold(inputs).items()}
+
+    def hold(self, inputs: Mapping[str, Array | Held]) -> dict[str, Held]:
+        """Output name -> value left in the engine, which another session takes without a copy.
+
+        Raises:
+            ModelError: the inputs do not fit the graph.
+        """
         try:
-            results = self._session.run(None, dict(inputs))
+            feed = {name: _held(value) for name, value in inputs.items()}
+            results = self._session.run_with_ort_values(list(self.outputs), feed)
         except Exception as error:
             raise ModelError(f"ONNX Runtime failed: {_first_line(error)}") from error
         return dict(zip(self.outputs, results, strict=True))
@@ -70,13 +86,20 @@ class Session:
     def latency(self, inputs: Mapping[str, Array], seconds: float = 0.5) -> float:
         """Milliseconds of one run: the best of as many as fit into ``seconds``."""
         self.run(inputs)
+        feed = dict(inputs)
         best = np.inf
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             start = time.perf_counter()
-            self.run(inputs)
+            self._session.run(None, feed)
             best = min(best, time.perf_counter() - start)
         return float(best * 1e3)
+
+
+def _held(value: Array | Held) -> Held:
+    if isinstance(value, ort.OrtValue):
+        return value
+    return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value))
 
 
 def with_outputs(model: ir.Model, outputs: Sequence[str]) -> ir.Model:
