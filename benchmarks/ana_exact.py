@@ -17,8 +17,8 @@ from results import write_section
 
 from prunus.analysis import exact
 from prunus.analysis.analysis import Analysis
-from prunus.analysis.exact import Probe
 from prunus.analysis.journal import Journal
+from prunus.analysis.probe import Probe
 from prunus.analysis.suffix import (
     insert_masks,
     keep_tensor,

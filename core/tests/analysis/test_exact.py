@@ -8,6 +8,7 @@ import pytest
 from prunus.analysis import exact
 from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal, plain, restored
+from prunus.analysis.probe import Probe
 from prunus.compaction import compact
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
@@ -154,3 +155,14 @@ def test_one_classifier_for_the_features_of_all_scales(draw):
     shift = b.weight("out/shift", b.normal((3,), 0.1))
     network = as_network(b.model(b.node("Add", "out", [product, shift], (52, 3))))
     assert equals_a_sweep(network, draw) == ["conv1", "conv2", "conv3+conv4"]
+
+
+def test_probes_without_room_are_loaded_again_for_every_chunk(lenet, draw, monkeypatch):
+    kept = exact.prunus_analyze("exact", lenet, analysis(lenet, draw, Fidelity()))
+    loads = []
+    load = Probe.load
+    monkeypatch.setattr(Probe, "load", lambda p, means: loads.append(p.group.name) or load(p, means))  # fmt: skip
+    monkeypatch.setattr(exact, "_ROOM", 0)
+    again = exact.prunus_analyze("exact", lenet, analysis(lenet, draw, Fidelity()))
+    assert loads == ["conv1", "conv2", "ip1"] * 3
+    assert again.curves == kept.curves

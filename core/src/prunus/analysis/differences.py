@@ -36,6 +36,7 @@ class DirectReader:
     Attributes:
         node: Its node.
         data: Value it reads.
+        weight: Initializer it reads with.
         output: Value it makes.
         axis: Axis of ``data`` that runs over channels.
         weight_axis: Input axis of the weight.
@@ -44,6 +45,7 @@ class DirectReader:
 
     node: str
     data: str
+    weight: str
     output: str
     axis: int
     weight_axis: int
@@ -77,8 +79,9 @@ def direct_readers(
 def _reader(
     grouping: Grouping, group: Group, node: ir.Node, keeps: Sequence[NDArray[np.bool_]]
 ) -> DirectReader | None:
-    data = node.inputs[0]
+    data, weight = node.inputs[0], node.inputs[1]
     assert data is not None
+    assert weight is not None
     if node.attributes.get_int("group", 1) != 1:
         return None
     labels = grouping.labelling.values[data.name or ""]
@@ -92,8 +95,15 @@ def _reader(
         weight_axis = 1 if node.attributes.get_int("transB", 0) == 1 else 0
     else:
         weight_axis = _INPUT_AXIS[node.op_type]
-    output = node.outputs[0].name or ""
-    return DirectReader(node.name or "", data.name or "", output, varying[0], weight_axis, blocks)
+    return DirectReader(
+        node.name or "",
+        data.name or "",
+        weight.name or "",
+        node.outputs[0].name or "",
+        varying[0],
+        weight_axis,
+        blocks,
+    )
 
 
 class Differences:

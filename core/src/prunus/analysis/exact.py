@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
-import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.analysis.analysis import Analysis
-from prunus.analysis.differences import Differences, direct_readers
 from prunus.analysis.journal import plain, restored
-from prunus.analysis.suffix import (
-    Suffix,
-    cut_behind,
-    given_input,
-    keep_tensor,
-    mask_input,
-    offset_input,
-)
+from prunus.analysis.probe import LoadedProbe, Prefix, Probe
 from prunus.analysis.sweep import compact_curves, counted
 from prunus.descriptors import Descriptor, Policy
-from prunus.evaluation.session import Held, Session, with_outputs
 from prunus.folding import channel_axis, channel_means
 from prunus.graph.shapes import typed
-from prunus.groups import Group
 from prunus.hookspecs import hookimpl
 from prunus.network import Network
 from prunus.sensitivity import Curve, Point, Sensitivity
-from prunus.task import Array, Batch
+from prunus.task import Array
 
-Trials = list[tuple[float, NDArray[np.bool_]]]
+_ROOM = 1 << 29
+"""Bytes of weights of all probes that stay loaded; the others are loaded again for every chunk."""
 
 
 @hookimpl
@@ -89,13 +79,20 @@ def _masked_curves(
     """Curves of masked groups: all groups and trials together, some samples at a time."""
     replaced = tuple(dict.fromkeys(value for probe in work for value in probe.replaced()))
     means = _means(network, analysis, replaced)
-    for probe in work:
-        probe.prepare(network.model, means)
+    loaded = _loaded(work, means)
+    metric = analysis.evaluator.metric
     observed: dict[str, list[list[Any]]] = {probe.group.name: [] for probe in work}
     for number, positions in enumerate(chunks):
         stored = done.get(str(number))
         if stored is None:
-            stored = _measure(analysis, prefix, work, positions)
+            batch = analysis.evaluator.data.read(positions, None)
+            values, reference = prefix.run(batch)
+            stored = {}
+            for probe in work:
+                engine = loaded.get(probe.group.name) or probe.load(means)
+                outputs = ({**reference, **changed} for changed in engine.run(values))
+                seen = [metric.observe(output, reference, batch.labels) for output in outputs]
+                stored[probe.group.name] = plain(seen)
             analysis.journal.write(str(number), stored)
         for name, chunk in observed.items():
             chunk.append(restored(stored[name]))
@@ -103,72 +100,16 @@ def _masked_curves(
     return [_curve(analysis, probe, observed[probe.group.name]) for probe in work]
 
 
-class Prefix:
-    """One run of the whole network, giving every value the probes start from."""
-
-    def __init__(self, model: ir.Model, values: Sequence[str]) -> None:
-        inputs = {value.name for value in model.graph.inputs}
-        self.values = tuple(value for value in values if value not in inputs)
-        self.outputs = tuple(value.name or "" for value in model.graph.outputs)
-        wanted = tuple(dict.fromkeys((*self.values, *self.outputs)))
-        self._session = Session(with_outputs(model, wanted))
-
-    def run(self, batch: Batch) -> tuple[dict[str, Array | Held], dict[str, Array]]:
-        """Values the probes start from, and graph outputs, by name."""
-        found = self._session.hold(batch.inputs)
-        return {**batch.inputs, **found}, {name: found[name].numpy() for name in self.outputs}
-
-
-class Probe:
-    """All trials of one group, one after the other through what lies behind it.
-
-    Not all in one batch: that takes as many times the memory and leaves the caches, which
-    costs more than the calls it saves.
-    """
-
-    def __init__(self, network: Network, analysis: Analysis, group: Group) -> None:
-        self.group = group
-        self.trials: Trials = analysis.trials(group)
-        self.direct = direct_readers(network.model, analysis.grouping, group, self.trials)
-        names = frozenset(reader.node for reader in self.direct)
-        self.suffix: Suffix = cut_behind(network.model, analysis.grouping, group, names)
-        self._grouping = analysis.grouping
-        self._session = Session(self.suffix.model, arena=False) if self.trials else None
-        self._differences: Differences | None = None
-        self._masks: list[dict[str, Array]] = []
-
-    def values(self) -> tuple[str, ...]:
-        """Values of the original graph the probe starts from."""
-        own = tuple(value for reader in self.direct for value in (reader.data, reader.output))
-        return (*self.suffix.boundary, *self.suffix.masked, *own)
-
-    def replaced(self) -> tuple[str, ...]:
-        """Values of which removed channels are replaced by their means."""
-        return (*self.suffix.masked, *(reader.data for reader in self.direct))
-
-    def prepare(self, model: ir.Model, means: Mapping[str, Array]) -> None:
-        """Build what needs the means of the read values."""
-        if self.direct:
-            self._differences = Differences(model, self.direct, means)
-        self._masks = [self._masks_of(keep, means) for _, keep in self.trials]
-
-    def _masks_of(self, keep: NDArray[np.bool_], means: Mapping[str, Array]) -> dict[str, Array]:
-        feed = {}
-        for value in self.suffix.masked:
-            mask = keep_tensor(self._grouping, self.group, value, keep)
-            feed[mask_input(value)] = mask
-            feed[offset_input(value)] = np.asarray((1 - mask) * means[value], np.float32)
-        return feed
-
-    def run(self, values: Mapping[str, Array | Held]) -> Iterator[dict[str, Array]]:
-        """Graph outputs of every trial, from the values in front."""
-        if self._session is None:
-            return
-        boundary = {name: values[name] for name in self.suffix.boundary}
-        read = self._differences.run(values) if self._differences else [{}] * len(self.trials)
-        for masks, direct in zip(self._masks, read, strict=True):
-            given = {given_input(name): value for name, value in direct.items()}
-            yield self._session.run({**boundary, **masks, **given})
+def _loaded(work: Sequence[Probe], means: Mapping[str, Array]) -> dict[str, LoadedProbe]:
+    """Group name -> probe that stays loaded: the smallest ones, as many as there is room for."""
+    loaded = {}
+    held = 0
+    for probe in sorted(work, key=Probe.nbytes):
+        held += probe.nbytes()
+        if held > _ROOM:
+            break
+        loaded[probe.group.name] = probe.load(means)
+    return loaded
 
 
 def _means(network: Network, analysis: Analysis, values: tuple[str, ...]) -> dict[str, Array]:
@@ -189,26 +130,6 @@ def _chunks(analysis: Analysis, prefix: Prefix) -> Iterable[NDArray[np.int64]]:
     labelling, positions = analysis.grouping.labelling, analysis.evaluator.positions
     size = labelling.samples_at_once(prefix.values, analysis.evaluator.batch_size)
     return (positions[start : start + size] for start in range(0, len(positions), size))
-
-
-def _measure(
-    analysis: Analysis,
-    prefix: Prefix,
-    work: Sequence[Probe],
-    positions: NDArray[np.int64],
-) -> dict[str, Any]:
-    batch = analysis.evaluator.data.read(positions, None)
-    values, reference = prefix.run(batch)
-    metric = analysis.evaluator.metric
-    return {
-        probe.group.name: plain(
-            [
-                metric.observe({**reference, **out}, reference, batch.labels)
-                for out in probe.run(values)
-            ]
-        )
-        for probe in work
-    }
 
 
 def _curve(analysis: Analysis, probe: Probe, chunks: list[list[Any]]) -> Curve:
