@@ -74,19 +74,3 @@ def prunus(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
         return json.loads(captured.out)
 
     return call
-
-
-@pytest.fixture
-def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """Run a command line that must fail; gives exit code and message."""
-
-    def call(*arguments: str) -> tuple[int, str]:
-        code = run(list(arguments))
-        captured = capsys.readouterr()
-        assert code != 0
-        assert captured.out == ""
-        lines = [line for line in captured.err.splitlines() if line.strip()]
-        assert "Traceback" not in captured.err
-        return code, lines[-1]
-
-    return call

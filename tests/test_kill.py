@@ -5,35 +5,17 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "prunus", *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+from prunus.testing.command_line import killed
 
 
 def finish(*arguments: str) -> None:
-    assert start(*arguments).wait() == 0
-
-
-def kill_when(process: subprocess.Popen[bytes], ready: Path, delay: float) -> bool:
-    """SIGKILL some time after a file appears; False if the process was faster."""
-    while not ready.exists() and process.poll() is None:
-        time.sleep(0.005)
-    time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    return process.wait() == -signal.SIGKILL
+    subprocess.run([sys.executable, "-m", "prunus", *arguments], check=True)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -42,13 +24,13 @@ def test_analysis(files, seed):
     np.savez("many.npz", x=draw.standard_normal((6000, 1, 12, 12)).astype(np.float32))
     common = ("ana", "--model", "net.onnx", "--data", "many.npz")
     finish(*common, "--workspace", "whole")
-    process = start(*common, "--workspace", "killed")
+    journal = files / "killed/ana.partial.jsonl"
     delay = random.Random(seed).uniform(0.0, 0.4)
-    kill_when(process, files / "killed/ana.partial.jsonl", delay)
+    killed(*common, "--workspace", "killed", when=journal.exists, delay=delay)
     finish(*common, "--workspace", "killed")
     whole = json.loads((files / "whole/ana.json").read_text())
     assert json.loads((files / "killed/ana.json").read_text()) == whole
-    assert not (files / "killed/ana.partial.jsonl").exists()
+    assert not journal.exists()
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -61,12 +43,9 @@ def test_finetune(files, seed):
     (files / "killed/state.json").write_text(state)
     common = ("finetune", "--train-data", "train.npz", "--iterations", "400", "--snapshot", "25")
     finish(*common, "--workspace", "whole")
-    process = start(*common, "--workspace", "killed")
-    while not list(files.glob("killed/rate_0.4/snapshots/*.npz")) and process.poll() is None:
-        time.sleep(0.005)
-    time.sleep(random.Random(seed).uniform(0.0, 0.3))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    snapshots = files / "killed/rate_0.4/snapshots"
+    delay = random.Random(seed).uniform(0.0, 0.3)
+    killed(*common, "--workspace", "killed", when=lambda: any(snapshots.glob("*.npz")), delay=delay)
     finish(*common, "--workspace", "killed", "--resume")
     results = [
         (files / name / "rate_0.4/snapshots/_iter_400/net.onnx").read_bytes()

@@ -9,6 +9,8 @@ import onnx
 import onnxruntime
 import pytest
 
+from prunus.testing.command_line import refused
+
 NET = ("--model", "net.onnx", "--workspace", "ws", "--data", "test.npz")
 
 
@@ -60,7 +62,7 @@ def test_a_round_that_changes_nothing_says_so(files, prunus):
     assert second["stages"][-1]["macs"] == first["stages"][-1]["macs"]
 
 
-def test_analysis_is_reused_and_refused_when_stale(files, prunus, fails):
+def test_analysis_is_reused_and_refused_when_stale(files, prunus):
     first = prunus("ana", *NET)
     assert prunus("ana", *NET) == first
     model = onnx.load("net.onnx")
@@ -68,7 +70,7 @@ def test_analysis_is_reused_and_refused_when_stale(files, prunus, fails):
     changed = onnx.numpy_helper.to_array(weight) * 1.5
     weight.CopyFrom(onnx.numpy_helper.from_array(changed.astype(np.float32), weight.name))
     onnx.save(model, "net.onnx")
-    code, message = fails("prune", *NET, "--rate", "0.5")
+    code, message = refused("prune", *NET, "--rate", "0.5")
     assert code == 7
     assert message == (
         "error: ws/ana.json: measured on other weights; run 'prunus ana' again or remove it"

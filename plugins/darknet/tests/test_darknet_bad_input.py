@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import resource
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from prunus.cli import run
+from prunus.testing.command_line import contents, killed, refused, refused_on_full_disk
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.testing.random_weights import write_random_weights
 
@@ -24,10 +18,8 @@ CONV = "[convolutional]\nbatch_normalize=1\nfilters=16\nsize=3\nstride=2\npad=1\
 LAST = "[convolutional]\nfilters=4\nsize=1\nstride=1\nactivation=linear\n[avgpool]\n[softmax]\n"
 BASE = ("prune", "--model", "net.cfg", "--weights", "net.weights", "--workspace", "ws")
 
-Fails = Callable[..., tuple[int, str]]
 
-
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """net.cfg and net.weights in the working directory."""
     monkeypatch.chdir(tmp_path)
@@ -40,30 +32,10 @@ def _write(layers: str, name: str = "net") -> None:
     write_random_weights(read_cfg(Path(f"{name}.cfg")), Path(f"{name}.weights"), 0)
 
 
-@pytest.fixture
-def fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> Fails:
-    """A command that must fail: its exit code and its one line; it leaves nothing behind."""
-
-    def call(*arguments: str) -> tuple[int, str]:
-        before = _files(folder)
-        code = run(list(arguments))
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        assert _files(folder) == before
-        (line,) = (line for line in captured.err.splitlines() if not line.startswith("note: "))
-        return code, line
-
-    return call
-
-
-def _files(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def test_cut_weights(fails: Fails) -> None:
+def test_cut_weights() -> None:
     weights = Path("net.weights")
     weights.write_bytes(weights.read_bytes()[:-300])
-    assert fails(*BASE, "--rate", "0.4") == (
+    assert refused(*BASE, "--rate", "0.4") == (
         3,
         "error: net.weights: too short for net.cfg: ends in layer 1:convolutional after 2297 of "
         "2304 values of its weight; the cfg needs 11748 bytes, the file has 11448; give the cfg "
@@ -71,10 +43,10 @@ def test_cut_weights(fails: Fails) -> None:
     )
 
 
-def test_weights_that_are_too_long(fails: Fails) -> None:
+def test_weights_that_are_too_long() -> None:
     with Path("net.weights").open("ab") as stream:
         stream.write(bytes(8))
-    assert fails(*BASE, "--rate", "0.4") == (
+    assert refused(*BASE, "--rate", "0.4") == (
         3,
         "error: net.weights: too long for net.cfg: 8 bytes are left after layer 2:convolutional; "
         "the cfg needs 11748 bytes, the file has 11756; give the cfg these weights were trained "
@@ -82,30 +54,30 @@ def test_weights_that_are_too_long(fails: Fails) -> None:
     )
 
 
-def test_weights_of_another_network(fails: Fails) -> None:
+def test_weights_of_another_network() -> None:
     _write(CONV.replace("16", "24") + CONV + LAST, "wide")
-    code, line = fails(*BASE, "--weights", "wide.weights", "--rate", "0.4")
+    code, line = refused(*BASE, "--weights", "wide.weights", "--rate", "0.4")
     assert code == 3
     assert line.startswith("error: wide.weights: too long for net.cfg: ")
     assert "(variances first look wrong in layer 0:convolutional)" in line
 
 
-def test_missing_files(fails: Fails) -> None:
-    assert fails(*BASE, "--weights", "gone.weights", "--rate", "0.4") == (
+def test_missing_files() -> None:
+    assert refused(*BASE, "--weights", "gone.weights", "--rate", "0.4") == (
         3, "error: gone.weights: no such file; check --weights",
     )  # fmt: skip
-    assert fails(*BASE, "--model", "gone.cfg", "--rate", "0.4") == (
+    assert refused(*BASE, "--model", "gone.cfg", "--rate", "0.4") == (
         3, "error: gone.cfg: no such file or directory; check --model",
     )  # fmt: skip
-    assert fails(*BASE, "--data", "gone.data", "--rate", "0.4") == (
+    assert refused(*BASE, "--data", "gone.data", "--rate", "0.4") == (
         4, "error: gone.data: cannot be read (No such file or directory)",
     )  # fmt: skip
 
 
-def test_broken_text(fails: Fails) -> None:
+def test_broken_text() -> None:
     cfg = Path("net.cfg")
     cfg.write_text(cfg.read_text().replace("stride=2", "stride", 1))
-    assert fails(*BASE, "--rate", "0.4") == (
+    assert refused(*BASE, "--rate", "0.4") == (
         3, "error: net.cfg:10: expected key=value, [section] or a comment: 'stride'",
     )  # fmt: skip
 
@@ -120,11 +92,11 @@ def test_unknown_layers_are_barriers(folder: Path, capsys: pytest.CaptureFixture
     assert "[foo]\n" in next(folder.glob("ws/rate_*/net-prune.cfg")).read_text()
 
 
-def test_weights_that_are_no_numbers(fails: Fails) -> None:
+def test_weights_that_are_no_numbers() -> None:
     values = np.fromfile("net.weights", np.float32)
     values[-1] = np.nan
     values.tofile("net.weights")
-    assert fails(*BASE, "--rate", "0.4") == (
+    assert refused(*BASE, "--rate", "0.4") == (
         3,
         "error: net.weights: layer 2:convolutional: weight holds NaN or infinite values, first at "
         "position 63; take an earlier snapshot",
@@ -138,51 +110,32 @@ def test_weights_that_are_no_numbers(fails: Fails) -> None:
         ((0, 3, 16, 16), "no samples"),
     ],
 )
-def test_samples_that_do_not_fit(fails: Fails, shape: tuple[int, ...], line: str) -> None:
+def test_samples_that_do_not_fit(shape: tuple[int, ...], line: str) -> None:
     np.savez("d.npz", x=np.zeros(shape, np.float32), y=np.zeros(shape[0], np.int64))
-    assert fails(*BASE, "--rate", "0.4", "--data", "d.npz") == (4, f"error: d.npz: {line}")
+    assert refused(*BASE, "--rate", "0.4", "--data", "d.npz") == (4, f"error: d.npz: {line}")
 
 
-def _prunus(*arguments: str, limit: int | None = None) -> subprocess.Popen[str]:
-    """The command line in a process of its own; no file may grow beyond the limit."""
-    wanted = resource.RLIM_INFINITY if limit is None else limit
-    code = (
-        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({wanted}, {wanted}));"
-        "import runpy; runpy.run_module('prunus', run_name='__main__')"
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        text=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
-
-
-def test_a_full_disk_leaves_what_was_there(folder: Path) -> None:
+def test_a_full_disk_leaves_what_was_there() -> None:
     assert run([*BASE, "--rate", "0.4"]) == 0
-    before = _files(folder)
-    process = _prunus(*BASE, "--rate", "0.4", "--criterion", "random", limit=8000)
-    said = process.communicate()[1].splitlines()
-    assert process.returncode == 3
-    (line,) = (line for line in said if not line.startswith("note: "))
+    again = (*BASE, "--rate", "0.4", "--criterion", "random")
+    code, line = refused_on_full_disk(*again, room=8000)
+    assert code == 3
     assert line.startswith("error: ws/rate_0.4/.staged-")
     assert line.endswith("/weights.prune: cannot write the weights file (File too large)")
-    assert _files(folder) == before
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_killed_transform_leaves_whole_files(folder: Path, seed: int) -> None:
+def test_a_killed_transform_leaves_whole_files(seed: int) -> None:
     assert run([*BASE, "--rate", "0.4"]) == 0
     command = ("transform", "--workspace", "ws", "--output", "out")
     assert run(list(command)) == 0
-    whole = _files(folder / "out")
+    out = Path("out")
+    whole = contents(out)
     assert run([*BASE, "--rate", "0.6"]) == 0
-    process = _prunus(*command)
-    while not list(folder.glob("out/.staged-*")) and process.poll() is None:
-        time.sleep(0.001)
-    time.sleep(random.Random(seed).uniform(0, 0.3))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    model, weights = folder / "out/model-transform.cfg", folder / "out/model-transform.weights"
+    delay = random.Random(seed).uniform(0, 0.3)
+    killed(*command, when=lambda: any(out.glob(".staged-*")), delay=delay)
+    model, weights = out / "model-transform.cfg", out / "model-transform.weights"
     assert whole.keys() == {model, weights}
     assert run(["stat", "--model", str(model), "--weights", str(weights)]) == 0
     assert run(list(command)) == 0
-    assert _files(folder / "out")[weights] != whole[weights]
+    assert contents(out)[weights] != whole[weights]

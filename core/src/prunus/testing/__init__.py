@@ -8,6 +8,9 @@ Each check is a callable that raises `AssertionError`; pytest is not needed to r
     @pytest.mark.parametrize("check", criterion_checks("l1"), ids=str)
     def test_conformance(check):
         check()
+
+`prunus.testing.command_line` tests what users see of a plugin: its messages, and what a
+full disk or a kill leaves behind.
 """
 
 from __future__ import annotations
