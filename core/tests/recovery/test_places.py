@@ -51,3 +51,11 @@ def test_readers_that_have_no_window():
     assert window_of(node("MatMul"), ()) == Window()
     assert window_of(node("Conv", auto_pad="SAME_UPPER"), (3, 3)) is None
     assert window_of(node("ConvTranspose"), (3, 3)) is None
+
+
+def test_a_matrix_product_has_rows_on_every_axis_but_the_channels(draw):
+    """A value ``(N, T, C)`` as `Design.problems` turns it: channels in front."""
+    x = draw.standard_normal((2, 5, 3)).astype(np.float32)
+    moved = np.moveaxis(x, 2, 1)
+    places = draw_places(moved, 10_000, draw)
+    assert np.array_equal(windows(moved, places, Window()), x.reshape(10, 3))

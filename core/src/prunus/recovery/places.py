@@ -62,8 +62,10 @@ def points(value: Array, places: Places) -> Array:
 
 def windows(value: Array, places: Places, window: Window) -> Array:
     """Padded windows ``(n, C · kernel)``, channel by channel, at places of the output."""
-    first, *rest = places
     axes = len(window.kernel)
+    if not axes:
+        return points(value, places)
+    first, *rest = places
     pads = [(window.pads[axis], window.pads[axes + axis]) for axis in range(axes)]
     padded = np.moveaxis(np.pad(value, [(0, 0)] * (value.ndim - axes) + pads), 1, -1)
     found = np.empty((len(first), value.shape[1], math.prod(window.kernel)), np.float32)
@@ -74,5 +76,5 @@ def windows(value: Array, places: Places, window: Window) -> Array:
                 rest, window.strides, offset, window.dilations, strict=True
             )
         )
-        found[:, :, number] = padded[(first, *(at if axes else rest))]
+        found[:, :, number] = padded[(first, *at)]
     return found.reshape(len(first), -1)
