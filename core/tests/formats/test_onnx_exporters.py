@@ -120,6 +120,40 @@ def test_reshape_that_folds_the_batch_and_takes_it_out_again(tmp_path):
     )
 
 
+def test_windows_folded_into_the_batch_by_computed_shapes(tmp_path):
+    """Swin: (N, C, H, W) -> (N·windows, places, C) -> (N, windows, places, C), N read off the data."""
+    nodes = [
+        conv("x", "w", "a"),
+        helper.make_node("Shape", ["a"], ["s"]),
+        helper.make_node("Gather", ["s", "first"], ["n"]),
+        helper.make_node("Reshape", ["a", "windows"], ["r"]),
+        helper.make_node("MatMul", ["r", "m"], ["o"]),
+        helper.make_node("Concat", ["n", "rest"], ["target"], axis=0),
+        helper.make_node("Reshape", ["o", "target"], ["y"]),
+    ]
+    weights = [FIRST, weight("m", 4, 5), whole("first", [0]), whole("windows", [-1, 4, 4]), whole("rest", [4, 4, 5])]  # fmt: skip
+    path = save(tmp_path / "m.onnx", nodes, weights, ["n", 3, 4, 4], output=["n", 4, 4, 5])
+    check(path, 3)
+
+
+def test_tokens_made_once_a_sample(tmp_path):
+    """ViT: a class token is expanded to the batch size and joined; the size stays computed."""
+    nodes = [
+        conv("x", "w", "a"),
+        helper.make_node("Reshape", ["a", "rows"], ["r"]),
+        helper.make_node("Shape", ["x"], ["n"], end=1),
+        helper.make_node("Concat", ["n", "one", "one"], ["target"], axis=0),
+        helper.make_node("Expand", ["token", "target"], ["tokens"]),
+        helper.make_node("Concat", ["tokens", "r"], ["c"], axis=1),
+        helper.make_node("MatMul", ["c", "m"], ["y"]),
+    ]
+    weights = [FIRST, weight("m", 16, 5), weight("token", 1, 1, 16), whole("rows", [0, 4, 16]), whole("one", [1])]  # fmt: skip
+    path = save(tmp_path / "m.onnx", nodes, weights, ["n", 3, 4, 4], output=["n", 5, 5])
+    network = check(path, 3)
+    (reason,) = {found.reason for found in find_groups(network).protected if found.layer == "a"}
+    assert reason == "joined with constants at 'c'"
+
+
 def test_resize_to_fixed_sizes(tmp_path):
     """Sizes hold the batch too: the old way gave one sample for three without a word."""
     resize = helper.make_node("Resize", ["a", "", "", "sizes"], ["u"], mode="linear")

@@ -93,6 +93,30 @@ def test_softmax_over_channels_freezes(build, draw):
     assert ("a", 4, "'soft' (Softmax) mixes its channels") in reasons(find_groups(network))
 
 
+def test_one_unit_says_who_ties_its_channels(build, draw):
+    """Group normalisation over one group, as exporters write it."""
+    network = build(
+        [
+            ("Conv", ["x", "a/weight"], ["a"], {}),
+            ("Reshape", ["a", "rows"], ["r"], {}),
+            ("InstanceNormalization", ["r", "n/scale", "n/shift"], ["n"], {}),
+            ("Reshape", ["n", "maps"], ["m"], {}),
+            ("Conv", ["m", "b/weight"], ["b"], {}),
+        ],
+        {
+            "a/weight": draw.standard_normal((4, 3, 1, 1)).astype(np.float32),
+            "b/weight": draw.standard_normal((4, 4, 1, 1)).astype(np.float32),
+            "rows": np.array([0, 1, 64]),
+            "maps": np.array([0, 4, 4, 4]),
+            "n/scale": np.ones(1, np.float32),
+            "n/shift": np.zeros(1, np.float32),
+        },
+        {"x": (3, 4, 4)},
+        {"b": (4, 4, 4)},
+    )
+    assert ("a", 4, "all its channels tied at 'n'") in reasons(find_groups(network))
+
+
 @pytest.mark.parametrize(("groups", "rows"), [(2, 2), (4, 4)])
 def test_grouped_convolution_loses_equally(build, draw, groups, rows):
     network = build(

@@ -1,12 +1,12 @@
 """Constant sub-graphs of exporters (Shape, Gather, Concat, Reshape …) become operands.
 
 Values are computed for two batch sizes: what is equal is constant, what differs counts
-samples and becomes "copy this axis" in the reshape that reads it.
+samples and becomes "copy this axis" or "whatever is left" in the reshape that reads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def fold_constants(model: ir.Model) -> None:
         for node in list(model.graph):
             values = [_evaluate(node, known, index, shapes[index]) for index in range(2)]
             if values[0] is None or values[1] is None:
-                changed |= _copy_batch(model, node, known)
+                changed |= _follow_batch(model, node, known, shapes)
                 continue
             for output, first, second in zip(node.outputs, values[0], values[1], strict=True):
                 known[output.name or ""] = (first, second)
@@ -78,8 +78,13 @@ def _evaluate(
         return None
 
 
-def _copy_batch(model: ir.Model, node: ir.Node, known: Mapping[str, tuple[Array, Array]]) -> bool:
-    """Rewrite an operand that counts samples."""
+def _follow_batch(
+    model: ir.Model,
+    node: ir.Node,
+    known: Mapping[str, tuple[Array, Array]],
+    shapes: Sequence[Shapes],
+) -> bool:
+    """Rewrite an operand that counts samples on its first axis."""
     if node.op_type not in ("Reshape", "Expand") or len(node.inputs) < 2 or node.inputs[1] is None:
         return False
     pair = known.get(node.inputs[1].name or "")
@@ -88,8 +93,20 @@ def _copy_batch(model: ir.Model, node: ir.Node, known: Mapping[str, tuple[Array,
     differs = pair[0] != pair[1]
     if not differs.any() or differs[1:].any():
         return False
-    first = 0 if node.op_type == "Reshape" else 1
-    set_operand(model, node, 1, np.r_[first, pair[0][1:]].astype(np.int64))
+    data = node.inputs[0].name or "" if node.inputs[0] is not None else ""
+    first = [known_shapes.get(data, ())[:1] for known_shapes in shapes]
+    kept = first == [(size[0],) for size in pair]
+    if node.op_type == "Expand":
+        # samples that are not there yet must be made: the shape stays computed
+        free = 1 if kept else None
+    elif kept:
+        free = 0
+    else:
+        # the batch was folded into another axis, or comes out of one
+        free = -1 if (pair[0][1:] > 0).all() else None
+    if free is None:
+        return False
+    set_operand(model, node, 1, np.r_[free, pair[0][1:]].astype(np.int64))
     return True
 
 

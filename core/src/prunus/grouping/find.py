@@ -132,7 +132,8 @@ def _kinds(labelling: Labelling, frozen: dict[int, str]) -> list[Labels]:
             kinds.setdefault(int(signature[root]), []).append(root)
     for units in kinds.values():
         if len(units) == 1:
-            frozen[units[0]] = "single channel"
+            layer = labelling.ties.get(units[0])
+            frozen[units[0]] = f"all its channels tied at '{layer}'" if layer else "single channel"
     return [np.array(units, np.int64) for units in kinds.values() if len(units) > 1]
 
 

@@ -65,6 +65,7 @@ class Labelling:
         rows: Equal-count constraints.
         frozen: Representative -> reason.
         inexact: Representatives whose removal changes neighbours.
+        ties: Representative -> layer that ties several channels of one producer together.
     """
 
     values: Mapping[str, Labels]
@@ -75,6 +76,7 @@ class Labelling:
     rows: tuple[Rows, ...]
     frozen: Mapping[int, str]
     inexact: frozenset[int]
+    ties: Mapping[int, str]
 
     def samples_at_once(self, values: Iterable[str], most: int = 64) -> int:
         """How many samples to run so that these float32 values stay within 512 MB together."""
@@ -95,6 +97,7 @@ class Labeller:
         self._values: dict[str, Labels] = {}
         self._made: dict[tuple[str, int], Labels] = {}
         self._edges: list[NDArray[np.int64]] = []
+        self._tying: list[str] = []
         self._frozen: list[tuple[Labels, str]] = []
         self._inexact: list[Labels] = []
         self._records: dict[tuple[str, int], list[Record]] = {}
@@ -144,6 +147,7 @@ class Labeller:
         """Record edges; components are found once at the end."""
         pairs = np.stack([side.ravel() for side in np.broadcast_arrays(first, second)])
         self._edges.append(np.unique(pairs, axis=1) if pairs.shape[1] > 4096 else pairs)
+        self._tying.append(self.name(node))
 
     def freeze(self, labels: Labels, reason: str) -> None:
         """Record the reason; the first one of a unit is reported."""
@@ -195,9 +199,22 @@ class Labeller:
         inexact = frozenset(int(r) for labels in self._inexact for r in np.unique(roots[labels]))
         records = tuple(record for users in self._records.values() for record in users)
         rows = tuple(self._rows)
+        ties = self._ties(roots)
         return Labelling(
-            self._values, self._shapes, roots, self._made, records, rows, frozen, inexact
+            self._values, self._shapes, roots, self._made, records, rows, frozen, inexact, ties
         )
+
+    def _ties(self, roots: Labels) -> dict[int, str]:
+        """Representative -> first layer that tied two labels made together."""
+        maker = np.arange(self._count) + len(self._made)
+        for number, labels in enumerate(self._made.values()):
+            maker[labels] = number
+        ties: dict[int, str] = {}
+        for layer, (first, second) in zip(self._tying, self._edges, strict=True):
+            own = (maker[first] == maker[second]) & (first != second)
+            for root in np.unique(roots[first[own]]).tolist():
+                ties.setdefault(root, layer)
+        return ties
 
     def _new(self, count: int) -> Labels:
         self._count += count

@@ -78,6 +78,22 @@ def test_constants_of_a_concat_are_units_of_their_own(label, after_conv):
     ]
 
 
+def test_a_constant_joined_twice_is_the_same_channels(label, after_conv):
+    nodes = [("Concat", ["k", "c", "k"], ["y"], {"axis": 1})]
+    found = label(after_conv(nodes, {"y": (10, 4, 4)}, {"k": np.ones((1, 2, 4, 4), np.float32)}))
+    channels = found.channels("y")
+    assert channels[:2] == channels[8:]
+    assert len(set(channels)) == 8
+    assert len([r for r in found.found.records if r.initializer == "k"]) == 1
+
+
+def test_what_is_computed_from_constants_stays_in_a_concat(label, after_conv):
+    nodes = [("Relu", ["k"], ["r"], {}), ("Concat", ["c", "r"], ["y"], {"axis": 1})]
+    found = label(after_conv(nodes, {"r": (2, 4, 4), "y": (8, 4, 4)}, {"k": np.ones((1, 2, 4, 4), np.float32)}))  # fmt: skip
+    assert found.channels("y")[:6] == found.channels("c")
+    assert "joined with constants at 'y'" in found.frozen("r")
+
+
 @pytest.mark.parametrize(
     ("nodes", "shape", "weights", "reason"),
     [

@@ -71,3 +71,17 @@ def test_layer_normalisation_from_the_width_on_mixes_the_channels_behind(label, 
     nodes = [LAST, ("LayerNormalization", ["t", "s"], ["y"], {"axis": 2})]
     found = label(after_conv(nodes, {"y": (4, 4, 6)}, {"s": np.ones((4, 6), np.float32)}))
     assert found.frozen("c") == {"'y' (LayerNormalization) mixes its channels"}
+
+
+def test_a_softmax_over_branches_ties_them(label, after_conv):
+    nodes = [
+        ("Reshape", ["c", "split"], ["b"], {}),
+        ("Softmax", ["b"], ["s"], {"axis": 1}),
+        ("Reshape", ["s", "join"], ["y"], {}),
+    ]
+    weights = {"split": np.array([0, 2, 3, 16]), "join": np.array([0, 6, 4, 4])}
+    found = label(after_conv(nodes, MAP, weights))
+    first, second = found.channels("c")[:3], found.channels("c")[3:]
+    assert first == second
+    assert len(set(first)) == 3
+    assert found.frozen("c") == {"graph output"}

@@ -22,12 +22,18 @@ def concat(node: ir.Node, domain: Domain) -> None:
     rank = len(domain.dims(node.outputs[0]))
     axis = node.attributes.get_int("axis", 1) % rank
     parts = []
+    constants: dict[str, Labels] = {}
     for slot, value in enumerate(node.inputs):
         assert value is not None
+        if domain.spread(value) is None and not value.is_initializer():
+            domain.mark(value, f"joined with constants at '{domain.name(node)}'")
         labels = domain.spread(value)
         if labels is None:
-            made = domain.fresh(node, domain.original(value)[axis], slot)
-            domain.weight(node, value, "constant", axis, made)
+            made = constants.get(value.name or "")
+            if made is None:  # the same constant again is the same channels
+                made = domain.fresh(node, domain.original(value)[axis], slot)
+                domain.weight(node, value, "constant", axis, made)
+                constants[value.name or ""] = made
             labels = made.reshape([-1 if a == axis else 1 for a in range(rank)])
         parts.append(
             labels if value.is_initializer() else expand(labels, axis, domain.dims(value)[axis])

@@ -6,6 +6,7 @@ import onnx_ir as ir
 
 from prunus.labels.domain import Domain
 from prunus.labels.rules.passing import block, block_output, channels_only
+from prunus.labels.rules.reduction import tied_along
 
 _BATCH_ROLES = ("scale", "shift", "mean", "variance")
 
@@ -38,8 +39,7 @@ def over_axes(node: ir.Node, domain: Domain) -> None:
     labels = domain.spread(node.inputs[0])
     if labels is None:
         return
-    if any(labels.shape[axis] > 1 for axis in _axes(node, labels.ndim)):
-        domain.freeze(labels, f"'{domain.name(node)}' ({node.op_type}) mixes its channels")
+    tied_along(node, domain, labels, _axes(node, labels.ndim), "mixes its channels")
     domain.set(node.outputs[0], labels)
     for extra in node.outputs[1:]:
         block_output(extra, domain, node)

@@ -1,10 +1,10 @@
-"""Reductions: over space they pass, over channels they freeze."""
+"""Reductions: over space they pass, over branches they tie, over all channels they freeze."""
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
-from prunus.labels.domain import Domain
+from prunus.labels.domain import Domain, Labels
 
 
 def reduction(node: ir.Node, domain: Domain) -> None:
@@ -13,13 +13,26 @@ def reduction(node: ir.Node, domain: Domain) -> None:
     if labels is None:
         return
     axes = _axes(node, domain, labels.ndim)
-    if any(labels.shape[axis] > 1 for axis in axes):
-        domain.freeze(labels, f"'{domain.name(node)}' ({node.op_type}) runs over channels")
-        first = [slice(0, 1) if axis in axes else slice(None) for axis in range(labels.ndim)]
-        labels = labels[tuple(first)]
+    labels = tied_along(node, domain, labels, axes, "runs over channels")
     if not node.attributes.get_int("keepdims", 1):
         labels = labels.reshape([s for axis, s in enumerate(labels.shape) if axis not in axes])
     domain.set(node.outputs[0], labels)
+
+
+def tied_along(
+    node: ir.Node, domain: Domain, labels: Labels, axes: tuple[int, ...], reason: str
+) -> Labels:
+    """Labels along some axes go together, as those of an addition; at the first of each axis.
+
+    Where that leaves one unit there is nothing to choose: frozen, for ``reason``.
+    """
+    first = labels[tuple(slice(0, 1) if a in axes else slice(None) for a in range(labels.ndim))]
+    if first.size < labels.size:
+        if first.size == 1:
+            domain.freeze(labels, f"'{domain.name(node)}' ({node.op_type}) {reason}")
+        else:
+            domain.unite(node, first, labels)
+    return first
 
 
 def _axes(node: ir.Node, domain: Domain, rank: int) -> tuple[int, ...]:

@@ -32,6 +32,7 @@ NETS: dict[str, Callable[[int], ir.Model]] = {
         mobile.shufflenet_v2,
         mobile.squeezenet,
         branched.googlenet,
+        branched.selective_kernel,
         branched.unet,
         branched.yolov2,
         branched.yolov2_reshape,

@@ -21,6 +21,25 @@ def googlenet(seed: int) -> ir.Model:
     return b.model(b.gemm(b.flatten(b.global_pool(x)), 5))
 
 
+def selective_kernel(seed: int) -> ir.Model:
+    """Two kernel sizes weighed by a softmax over branches (Li et al., SKNet, CVPR 2019)."""
+    b = Builder(seed)
+    x = b.act(b.conv(b.input(), 8))
+    width, height = 10, shape_of(x)[1]
+    branches = [b.act(b.bn(b.conv(x, width, kernel, bias=False))) for kernel in (3, 5)]
+    both = b.concat(*(b.reshape(branch, 1, width, height, height) for branch in branches))
+    gate = b.act(b.gemm(b.flatten(b.global_pool(_over_branches(b, both, "fused"))), 6))
+    weights = b.concat(*(b.reshape(b.gemm(gate, width), 1, width, 1, 1) for _ in branches))
+    shares = b.act(weights, "Softmax", axis=1)
+    x = b.act(b.conv(_over_branches(b, b.mul(both, shares), "chosen"), 8))
+    return b.model(b.gemm(b.flatten(b.global_pool(x)), 5))
+
+
+def _over_branches(b: Builder, x: ir.Value, name: str) -> ir.Value:
+    inputs = [x, b.operand(name, "axes", [1])]
+    return b.node("ReduceSum", name, inputs, shape_of(x)[1:], {"keepdims": 0})
+
+
 def unet(seed: int) -> ir.Model:
     """Down, up by transposed convolutions, skips by concat (Ronneberger et al., 2015)."""
     b = Builder(seed)
