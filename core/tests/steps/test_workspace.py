@@ -79,3 +79,14 @@ def test_no_workspace():
     assert str(caught.value) == (
         "no workspace given; use --workspace DIR or name it in the configuration"
     )
+
+
+def test_what_killed_steps_left_is_cleared(workspace):
+    kept = ("ana.json", "rate_0.5/net.onnx", "mine/.hidden/x")
+    left = (".staged-a/x", "rate_0.5/.staged-b/x", "rate_0.5/snapshots/.staged-c/deep/x")
+    for name in (*kept, *left):
+        (workspace.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace.path / name).write_text("x")
+    workspace_of(Settings(workspace=workspace.path))
+    files = (path for path in workspace.path.rglob("*") if path.is_file())
+    assert {str(path.relative_to(workspace.path)) for path in files} == set(kept)

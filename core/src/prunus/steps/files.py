@@ -1,42 +1,14 @@
-"""Outputs appear whole or not at all."""
+"""Directories, JSON files and the paths of what was written."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from prunus.errors import PrunusError, StaleError
 from prunus.network import Written
-
-
-@contextmanager
-def staged(directory: Path) -> Iterator[Path]:
-    """A fresh directory whose files move to ``directory`` if all goes well.
-
-    Files of the same name are replaced one by one by renaming; others stay.
-    """
-    make_directory(directory)
-    stage = Path(tempfile.mkdtemp(prefix=".staged-", dir=directory))
-    try:
-        yield stage
-        for path in sorted(stage.iterdir()):
-            target = directory / path.name
-            if path.is_dir() and target.exists():
-                # the old directory is in the way, but lies in the stage until the new one stands
-                os.replace(target, stage / f".old-{path.name}")
-            os.replace(path, target)
-    except OSError as error:
-        raise PrunusError(
-            f"{directory}: cannot write ({error.strerror}); nothing was changed"
-        ) from error
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def moved(written: Written, stage: Path, directory: Path) -> Written:

@@ -12,9 +12,10 @@ from prunus.graph.macs import layer_macs, vendor_operations
 from prunus.groups import Protected
 from prunus.host import Host
 from prunus.settings import Settings
-from prunus.steps.files import make_directory, staged
+from prunus.steps.files import make_directory
 from prunus.steps.loaded import evaluator_for, load
 from prunus.steps.report import LEARNED, Report, Stage, latency, parameters
+from prunus.steps.stage import staged
 
 
 @attrs.frozen

@@ -7,8 +7,9 @@ from pathlib import Path
 from prunus.descriptors import Format
 from prunus.host import Host
 from prunus.network import Compact, Destination, Network, Written
-from prunus.steps.files import moved, staged
+from prunus.steps.files import moved
 from prunus.steps.loaded import Loaded
+from prunus.steps.stage import staged
 
 
 def write_into(

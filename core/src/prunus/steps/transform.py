@@ -16,10 +16,11 @@ from prunus.masking import mask, masked_units
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.proof import Proof, prove
 from prunus.settings import Settings
-from prunus.steps.files import moved, staged
+from prunus.steps.files import moved
 from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
 from prunus.steps.native import write_into
 from prunus.steps.report import Report, Stage, group_rows, latency, parameters, size_on_disk
+from prunus.steps.stage import staged
 from prunus.steps.workspace import Workspace
 
 

@@ -13,6 +13,7 @@ from prunus.network import Source, Written
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
 from prunus.steps.files import make_directory, read_json, write_json
+from prunus.steps.stage import clear
 
 
 @attrs.frozen
@@ -77,6 +78,11 @@ class Workspace:
         stored = self.state().get("options", {})
         return attrs.evolve(settings, options={**stored, **settings.options})
 
+    def clear(self) -> None:
+        """Make good what killed steps left here and in the rounds; living ones go on."""
+        for directory in (self.path, *self.path.glob("*/"), *self.path.glob("*/snapshots/")):
+            clear(directory)
+
     def recall(self, name: str) -> Source | None:
         """A remembered model."""
         stored = self.state().get(name)
@@ -96,11 +102,13 @@ def _sensitivity(file: Path) -> Sensitivity:
 
 
 def workspace_of(settings: Settings) -> Workspace:
-    """The workspace of the settings.
+    """The workspace of the settings, free of what killed steps left.
 
     Raises:
         UsageError: none is given.
     """
     if settings.workspace is None:
         raise UsageError("no workspace given; use --workspace DIR or name it in the configuration")
-    return Workspace(settings.workspace, settings.options.get("ana_out_file", "ana.json"))
+    workspace = Workspace(settings.workspace, settings.options.get("ana_out_file", "ana.json"))
+    workspace.clear()
+    return workspace

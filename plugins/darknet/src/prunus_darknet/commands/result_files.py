@@ -17,7 +17,7 @@ import attrs
 from prunus.errors import DataError
 from prunus.host import Host
 from prunus.settings import Settings
-from prunus.steps.files import staged
+from prunus.steps.stage import staged
 from prunus.steps.loaded import evaluation_data, load
 from prunus_darknet.boxes.detections import Detection, Detector
 from prunus_darknet.data import DetectorDataset
