@@ -123,16 +123,6 @@ def test_nothing_there(tmp_path):
     )
 
 
-def test_a_network_of_two_inputs(tmp_path):
-    b = Builder(0)
-    net = as_network(b.model(b.add(b.input(1, 8, "left"), b.input(1, 8, "right"))))
-    with pytest.raises(DataError) as caught:
-        opened(tmp_path, net, x=GOOD)
-    assert str(caught.value) == (
-        "the network has inputs ['left', 'right']; --data feeds one, use the framework's own data"
-    )
-
-
 def test_the_digest_tells_data_sets_apart():
     base = ArrayDataset("data", np.zeros((2, 3)), np.array([0, 1]))
     others = (
@@ -148,3 +138,51 @@ def test_the_digest_tells_data_sets_apart():
     digests = [data.digest() for data in (base, *others)]
     assert len(set(digests)) == len(digests)
     assert ArrayDataset("data", np.zeros((2, 3)), np.array([0, 1])).digest() == digests[0]
+
+
+def two_inputs(build):
+    return build(
+        [("Relu", ["a"], ["y1"], {}), ("Relu", ["b"], ["y2"], {})],
+        {"w": np.ones(1)},
+        {"a": (3, 2, 2), "b": (5,)},
+        {"y1": (3, 2, 2), "y2": (5,)},
+    )
+
+
+def test_a_network_of_several_inputs_takes_an_array_named_as_each(tmp_path, draw, build):
+    a, b = draw.random((4, 2, 2, 3)), draw.random((4, 5))
+    data = opened(tmp_path, two_inputs(build), a=a, b=b, y=[0, 1, 2, 3])
+    batch = read(data, 2, 1)
+    assert batch.labels.tolist() == [2, 1]
+    assert np.allclose(batch.inputs["a"], a.transpose(0, 3, 1, 2)[[2, 1]])
+    assert np.allclose(batch.inputs["b"], b[[2, 1]])
+    assert data.digest() != opened(tmp_path, two_inputs(build), a=a, b=b + 1).digest()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "settings", "message"),
+    [
+        ({"a": 4, "x": 4}, "", "no array 'b' (samples), found ['a', 'x']"),
+        ({"a": 4, "b": 3}, "", "arrays a, b differ in number of samples"),
+        (
+            {"a": 4, "b": 4},
+            ":scale=2",
+            "mean, scale, channels and layout are for networks of one input; this one has a, b",
+        ),
+    ],
+)
+def test_several_inputs_that_do_not_fit(arrays, settings, message, tmp_path, build):
+    shapes = {"a": (3, 2, 2), "b": (5,), "x": (5,)}
+    stored = {name: np.zeros((count, *shapes[name])) for name, count in arrays.items()}
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path, two_inputs(build), settings, **stored)
+    assert str(caught.value) == f"{tmp_path / 'd.npz'}: {message}"
+
+
+def test_images_feed_one_input(tmp_path, build):
+    with pytest.raises(DataError) as caught:
+        open_data(str(tmp_path), two_inputs(build))
+    assert str(caught.value) == (
+        f"{tmp_path}: images feed one input, the network has a, b: give an .npz file with an array "
+        "for each"
+    )

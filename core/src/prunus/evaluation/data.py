@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -15,9 +16,9 @@ from prunus.errors import DataError
 from prunus.evaluation.images import open_images
 from prunus.evaluation.transform import (
     Transform,
-    image_input,
     parse_spec,
     per_channel,
+    sample_inputs,
     sample_shape,
 )
 from prunus.network import Network
@@ -59,36 +60,91 @@ class ArrayDataset:
         return digest.hexdigest()[:16]
 
 
-def open_data(spec: str, network: Network) -> Dataset:
-    """Open a data specification: ``.npz`` (x, y), image folder, or list file.
+@attrs.frozen(eq=False)
+class JointDataset:
+    """Samples of a network with several inputs.
+
+    Attributes:
+        parts: The same samples, one input each; labels are the first one's.
+    """
+
+    parts: tuple[ArrayDataset, ...]
+
+    def __len__(self) -> int:
+        return len(self.parts[0])
+
+    def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
+        """Read samples; there is no augmentation."""
+        found = [part.read(positions, rng) for part in self.parts]
+        inputs = {name: array for one in found for name, array in one.inputs.items()}
+        return Batch(inputs, found[0].labels)
+
+    def digest(self) -> str:
+        """Digest of all parts."""
+        return hashlib.sha256("".join(p.digest() for p in self.parts).encode()).hexdigest()[:16]
+
+
+def open_data(spec: str, network: Network, inputs: Sequence[ir.Value] = ()) -> Dataset:
+    """Open a data specification: ``.npz``, image folder, or list file.
+
+    An ``.npz`` holds the samples as ``x``, or under the name of each input where the network
+    has several, and class numbers as ``y``.
+
+    Args:
+        spec: Path, and how samples become inputs.
+        network: The network.
+        inputs: What the samples feed, in place of the network's inputs.
 
     Raises:
-        DataError: missing, empty, or not fitting the network's input.
+        DataError: missing, empty, or not fitting the network's inputs.
     """
     path, transform = parse_spec(spec)
     if not path.exists():
         raise DataError(
             f"{path}: no such file or directory; --data takes .npz, an image folder or a list file"
         )
+    fed = inputs or sample_inputs(network)
     if path.is_dir() or path.suffix == ".txt":
-        return open_images(path, transform, network)
-    return _open_npz(path, transform, image_input(network))
+        return open_images(path, transform, fed)
+    stored = _stored(path)
+    if len(fed) == 1:
+        return _part(path, stored, "x", fed[0], transform)
+    names = [value.name or "" for value in fed]
+    if transform != Transform():
+        raise DataError(
+            f"{path}: mean, scale, channels and layout are for networks of one input; this one "
+            f"has {', '.join(names)}"
+        )
+    parts = [_part(path, stored, value.name or "", value, transform) for value in fed]
+    if len({len(part) for part in parts}) > 1:
+        raise DataError(f"{path}: arrays {', '.join(names)} differ in number of samples")
+    return JointDataset(tuple(parts))
 
 
-def _open_npz(path: Path, transform: Transform, value: ir.Value) -> ArrayDataset:
+def _stored(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+            return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise DataError(f"{path}: not a readable .npz file ({error})") from error
     except TypeError as error:  # numpy gives a bare array, which is no context
         raise DataError(
             f"{path}: one array without a name; save it as 'x' with numpy.savez"
         ) from error
-    if "x" not in arrays:
-        raise DataError(f"{path}: no array 'x' (samples), found {sorted(arrays) or 'nothing'}")
-    samples = _numbers(path, "x", arrays["x"])
-    labels = _classes(path, arrays["y"]) if "y" in arrays else None
+
+
+def _part(
+    path: Path,
+    stored: Mapping[str, NDArray[np.generic]],
+    name: str,
+    value: ir.Value,
+    transform: Transform,
+) -> ArrayDataset:
+    """Array ``name`` of a file as samples of one input."""
+    if name not in stored:
+        raise DataError(f"{path}: no array '{name}' (samples), found {sorted(stored) or 'nothing'}")
+    samples = _numbers(path, name, stored[name])
+    labels = _classes(path, stored["y"]) if "y" in stored and name != "y" else None
     if not len(samples):
         raise DataError(f"{path}: no samples")
     if labels is not None and len(labels) != len(samples):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
+import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
 from prunus.evaluation.transform import Transform, image_input, per_channel, sample_shape
-from prunus.network import Network
 from prunus.task import Array, Batch
 
 if TYPE_CHECKING:
@@ -77,13 +78,13 @@ class ImageDataset:
         return pixels.transpose(2, 0, 1) if first else pixels
 
 
-def open_images(path: Path, transform: Transform, network: Network) -> ImageDataset:
+def open_images(path: Path, transform: Transform, inputs: Sequence[ir.Value]) -> ImageDataset:
     """Open a folder or a list file ("path" or "path label" a line, relative to the list).
 
     Raises:
-        DataError: no images, a missing file, or a line that is neither.
+        DataError: no images, a missing file, a line that is neither, or several inputs.
     """
-    value = image_input(network)
+    value = image_input(path, inputs)
     shape = sample_shape(value)
     if len(shape) != 3 or not {1, 3} & {shape[0], shape[2]}:
         raise DataError(f"{path}: input '{value.name}' of shape {shape} takes no images")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -82,18 +83,22 @@ def sample_shape(value: ir.Value) -> tuple[int, ...]:
     return tuple(int(str(size)) for size in value.shape[1:])
 
 
-def image_input(network: Network) -> ir.Value:
+def sample_inputs(network: Network) -> list[ir.Value]:
+    """Graph inputs that samples feed."""
+    initializers = network.model.graph.initializers
+    return [value for value in network.model.graph.inputs if value.name not in initializers]
+
+
+def image_input(path: Path, inputs: Sequence[ir.Value]) -> ir.Value:
     """The one input of a network.
 
     Raises:
         DataError: it has several.
     """
-    inputs = [
-        v for v in network.model.graph.inputs if v.name not in network.model.graph.initializers
-    ]
     if len(inputs) != 1:
-        names = [value.name for value in inputs]
+        names = ", ".join(str(value.name) for value in inputs)
         raise DataError(
-            f"the network has inputs {names}; --data feeds one, use the framework's own data"
+            f"{path}: images feed one input, the network has {names}: give an .npz file with an "
+            "array for each"
         )
     return inputs[0]
