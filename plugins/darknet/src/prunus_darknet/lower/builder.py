@@ -15,10 +15,6 @@ BATCH = "N"
 Attributes = Mapping[str, int | float | str | Sequence[int]]
 
 
-def _dims(shape: Shape) -> tuple[int, ...]:
-    return (shape.c, shape.h, shape.w) if shape.image else (shape.size,)
-
-
 class GraphBuilder:
     """A neutral graph in the making.
 
@@ -39,7 +35,7 @@ class GraphBuilder:
 
     def input(self, name: str, shape: Shape) -> ir.Value:
         """A graph input of symbolic batch."""
-        value = _value(name, _dims(shape))
+        value = _value(name, shape.dims if shape.image else (shape.size,))
         self.inputs.append(value)
         return value
 
@@ -90,14 +86,59 @@ class GraphBuilder:
 
     def as_image(self, layer: Layer, value: ir.Value, shape: Shape, step: str) -> ir.Value:
         """``value`` with axes (N, c, h, w)."""
-        dims = (shape.c, shape.h, shape.w)
-        return value if rank(value) == 4 else self.reshape(layer, step, value, dims, dims)
+        if rank(value) == 4:
+            return value
+        return self.reshape(layer, step, value, shape.dims, shape.dims)
 
     def as_vector(self, layer: Layer, value: ir.Value, shape: Shape, step: str) -> ir.Value:
         """``value`` with axes (N, n)."""
         if rank(value) == 2:
             return value
         return self.emit(layer, step, "Flatten", (value,), (shape.size,), {"axis": 1})
+
+    def cut(
+        self, layer: Layer, step: str, value: ir.Value, ranges: Mapping[int, range]
+    ) -> ir.Value:
+        """``value`` at the given positions of some axes (0 is the batch)."""
+        operands = {
+            "starts": [positions.start for positions in ranges.values()],
+            "ends": [positions.stop for positions in ranges.values()],
+            "axes": list(ranges),
+            "steps": [positions.step for positions in ranges.values()],
+        }
+        constants = [
+            self.constant(layer, f"{step}_{name}", np.array(numbers, np.int64))
+            for name, numbers in operands.items()
+        ]
+        dims = list(sides(value))
+        for axis, positions in ranges.items():
+            dims[axis] = len(positions)
+        return self.emit(layer, step, "Slice", (value, *constants), tuple(dims[1:]))
+
+    def repeat(self, layer: Layer, step: str, value: ir.Value, times: int) -> ir.Value:
+        """An image with every pixel ``times`` times in both directions."""
+        scales = self.constant(layer, f"{step}_scales", np.array([1, 1, times, times], np.float32))
+        nothing = self.constant(layer, f"{step}_roi", np.zeros(0, np.float32))
+        _, c, h, w = sides(value)
+        return self.emit(
+            layer,
+            step,
+            "Resize",
+            (value, nothing, scales),
+            (c, h * times, w * times),
+            {
+                "mode": "nearest",
+                "coordinate_transformation_mode": "asymmetric",
+                "nearest_mode": "floor",
+            },
+        )
+
+    def scaled(self, layer: Layer, step: str, value: ir.Value, factor: float) -> ir.Value:
+        """``value`` times a number; no node where that is 1."""
+        if factor == 1.0:
+            return value
+        operand = self.constant(layer, f"{step}_factor", np.array(factor, np.float32))
+        return self.emit(layer, step, "Mul", (value, operand), sides(value)[1:])
 
     def finish(self, layer: Layer, value: ir.Value) -> ir.Value:
         """Name the layer's output after the layer; a layer without nodes gets an Identity."""

@@ -6,16 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
-from prunus_darknet.lower.builder import Attributes, GraphBuilder
+from prunus_darknet.lower.builder import GraphBuilder, sides
 from prunus_darknet.records.layers import Layer, Shape
 
 Join = Callable[[GraphBuilder, Layer, Sequence[ir.Value], Sequence[Shape]], ir.Value]
-
-
-def _dims(shape: Shape) -> tuple[int, ...]:
-    return (shape.c, shape.h, shape.w)
 
 
 def _route(
@@ -34,7 +29,7 @@ def _route(
         parts.append(part)
     if len(parts) == 1:
         return parts[0]
-    dims = _dims(out) if out.image else (out.size,)
+    dims = out.dims if out.image else (out.size,)
     return build.emit(layer, "concat", "Concat", parts, dims, {"axis": 1})
 
 
@@ -65,96 +60,65 @@ def _shortcut(
     alpha, beta = layer.section.real("alpha", 1.0), layer.section.real("beta", 1.0)
     for position, (other, shape) in enumerate(zip(sources[1:], shapes[1:], strict=True)):
         other = build.as_image(layer, other, shape, f"image{position}")
-        value = _Sum(build, layer, layer.output, shape, position).join(value, other, alpha, beta)
+        value = _Sum(build, layer, position).join(value, other, alpha, beta)
     return value
 
 
 class _Sum:
-    """One addition of a shortcut, of ``given`` with the ``other`` shape."""
+    """One addition of a shortcut; ``position`` tells its nodes from those of the others."""
 
-    def __init__(
-        self, build: GraphBuilder, layer: Layer, given: Shape, other: Shape, position: int
-    ) -> None:
+    def __init__(self, build: GraphBuilder, layer: Layer, position: int) -> None:
         self.build, self.layer, self.position = build, layer, position
-        self.given, self.other = given, other
 
     def join(self, value: ir.Value, other: ir.Value, alpha: float, beta: float) -> ir.Value:
-        given = self.given
-        common = Shape(min(given.c, self.other.c), given.h, given.w)
-        other = self._fitted(self._scaled(other, self.other, beta, "beta"), common)
-        if common.c == given.c:
-            value = self._scaled(value, given, alpha, "alpha")
-            return self._emit("add", "Add", (value, other), _dims(given))
-        first = self._channels(value, common, 0, common.c, "first")
-        first = self._scaled(first, common, alpha, "alpha")
-        summed = self._emit("add", "Add", (first, other), _dims(common))
-        rest_shape = Shape(given.c - common.c, given.h, given.w)
-        rest = self._channels(value, rest_shape, common.c, given.c, "rest")
-        return self._emit("concat", "Concat", (summed, rest), _dims(given), {"axis": 1})
+        """``alpha * value + beta * other``; channels that only ``value`` has stay as they are."""
+        given = self.layer.output
+        _, c, _, _ = sides(other)
+        common = min(given.c, c)
+        other = self._fitted(self._scaled(other, beta, "beta"), common)
+        if common == given.c:
+            return self._emit("add", "Add", (self._scaled(value, alpha, "alpha"), other))
+        first = self._cut(value, {1: range(common)}, "first")
+        summed = self._emit("add", "Add", (self._scaled(first, alpha, "alpha"), other))
+        rest = self._cut(value, {1: range(common, given.c)}, "rest")
+        return self.build.emit(
+            self.layer, self._step("concat"), "Concat", (summed, rest), given.dims, {"axis": 1}
+        )
 
-    def _fitted(self, value: ir.Value, common: Shape) -> ir.Value:
+    def _fitted(self, value: ir.Value, common: int) -> ir.Value:
         """The other value's common channels at the given resolution."""
-        other = self.other
-        if other.c != common.c:
-            other = Shape(common.c, other.h, other.w)
-            value = self._channels(value, other, 0, common.c, "common")
-        if other.w > common.w:
-            return self._every(value, common, other.w // common.w)
-        if other.w < common.w:
-            return self._spread(value, other, common.w // other.w)
+        given = self.layer.output
+        _, c, h, w = sides(value)
+        if c != common:
+            value = self._cut(value, {1: range(common)}, "common")
+        if w > given.w:
+            stride = w // given.w
+            places = {2: range(0, given.h * stride, stride), 3: range(0, given.w * stride, stride)}
+            return self._cut(value, places, "every")
+        if w < given.w:
+            return self._spread(value, h, w, given.w // w)
         return value
 
-    def _every(self, value: ir.Value, common: Shape, stride: int) -> ir.Value:
-        """Every ``stride``-th place from the first."""
-        ends = (common.h * stride, common.w * stride)
-        numbers = {"starts": (0, 0), "ends": ends, "axes": (2, 3), "steps": (stride, stride)}
-        return self._slice(value, common, numbers, "every")
-
-    def _spread(self, value: ir.Value, other: Shape, sample: int) -> ir.Value:
+    def _spread(self, value: ir.Value, h: int, w: int, sample: int) -> ir.Value:
         """Values ``sample`` places apart, zeros between: a fixed mask on repeated pixels."""
-        dims = (other.c, other.h * sample, other.w * sample)
-        scales = self._constant("scales", np.array([1, 1, sample, sample], np.float32))
-        nothing = self._constant("roi", np.zeros(0, np.float32))
-        attributes = {
-            "mode": "nearest",
-            "coordinate_transformation_mode": "asymmetric",
-            "nearest_mode": "floor",
-        }
-        value = self._emit("repeat", "Resize", (value, nothing, scales), dims, attributes)
-        mask = np.zeros((1, 1, *dims[1:]), np.float32)
+        value = self.build.repeat(self.layer, self._step("repeat"), value, sample)
+        mask = np.zeros((1, 1, h * sample, w * sample), np.float32)
         mask[:, :, ::sample, ::sample] = 1
-        return self._emit("mask", "Mul", (value, self._constant("places", mask)), dims)
+        places = self.build.constant(self.layer, self._step("places"), mask)
+        return self._emit("mask", "Mul", (value, places))
 
-    def _channels(self, value: ir.Value, shape: Shape, start: int, end: int, step: str) -> ir.Value:
-        return self._slice(value, shape, {"starts": (start,), "ends": (end,), "axes": (1,)}, step)
+    def _cut(self, value: ir.Value, ranges: Mapping[int, range], step: str) -> ir.Value:
+        return self.build.cut(self.layer, self._step(step), value, ranges)
 
-    def _slice(
-        self, value: ir.Value, shape: Shape, numbers: Mapping[str, tuple[int, ...]], step: str
-    ) -> ir.Value:
-        operands = [
-            self._constant(f"{step}_{name}", np.array(given, np.int64))
-            for name, given in numbers.items()
-        ]
-        return self._emit(step, "Slice", (value, *operands), _dims(shape))
+    def _scaled(self, value: ir.Value, factor: float, step: str) -> ir.Value:
+        return self.build.scaled(self.layer, self._step(step), value, factor)
 
-    def _scaled(self, value: ir.Value, shape: Shape, factor: float, step: str) -> ir.Value:
-        if factor == 1.0:
-            return value
-        operand = self._constant(f"{step}_factor", np.array(factor, np.float32))
-        return self._emit(step, "Mul", (value, operand), _dims(shape))
+    def _emit(self, step: str, op: str, inputs: tuple[ir.Value, ir.Value]) -> ir.Value:
+        dims = sides(inputs[0])[1:]
+        return self.build.emit(self.layer, self._step(step), op, inputs, dims)
 
-    def _constant(self, step: str, array: NDArray[np.generic]) -> ir.Value:
-        return self.build.constant(self.layer, f"{step}{self.position}", array)
-
-    def _emit(
-        self,
-        step: str,
-        op: str,
-        inputs: Sequence[ir.Value],
-        dims: tuple[int, ...],
-        attributes: Attributes | None = None,
-    ) -> ir.Value:
-        return self.build.emit(self.layer, f"{step}{self.position}", op, inputs, dims, attributes)
+    def _step(self, step: str) -> str:
+        return f"{step}{self.position}"
 
 
 def _product(
@@ -163,7 +127,7 @@ def _product(
     """``[scale_channels]`` and ``[sam]``: the ``from`` layer times this input, broadcast."""
     gate = build.as_image(layer, sources[0], shapes[0], "gate")
     value = build.as_image(layer, sources[1], shapes[1], "image")
-    return build.emit(layer, "mul", "Mul", (value, gate), _dims(layer.output))
+    return build.emit(layer, "mul", "Mul", (value, gate), layer.output.dims)
 
 
 JOINS: dict[str, Join] = {

@@ -31,9 +31,8 @@ def local(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted)
     )
     value = build.reshape(layer, "places", value, (places, out.c), (places, out.c))
     value = build.emit(layer, "turn", "Transpose", (value,), (out.c, places), {"perm": [0, 2, 1]})
-    dims = (out.c, out.h, out.w)
-    value = build.reshape(layer, "map", value, dims, dims)
-    return build.emit(layer, "add", "Add", (value, weights.bind(build, layer, "bias")), dims)
+    value = build.reshape(layer, "map", value, out.dims, out.dims)
+    return build.emit(layer, "add", "Add", (value, weights.bind(build, layer, "bias")), out.dims)
 
 
 def _patches(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
@@ -48,13 +47,9 @@ def _patches(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     parts = []
     for row, column in np.ndindex(size, size):
         step = f"window{row}_{column}"
-        last = ((out.h - 1) * stride + row + 1, (out.w - 1) * stride + column + 1)
-        ranges = ((row, column), last, (2, 3), (stride, stride))
-        operands = [
-            build.constant(layer, f"{step}_{name}", np.array(numbers, np.int64))
-            for name, numbers in zip(("starts", "ends", "axes", "steps"), ranges, strict=True)
-        ]
-        part = build.emit(layer, step, "Slice", (value, *operands), (given.c, out.h, out.w))
+        rows = range(row, row + out.h * stride, stride)
+        columns = range(column, column + out.w * stride, stride)
+        part = build.cut(layer, step, value, {2: rows, 3: columns})
         axis = build.constant(layer, f"{step}_axis", np.array([2], np.int64))
         parts.append(
             build.emit(layer, f"{step}_up", "Unsqueeze", (part, axis), (given.c, 1, out.h, out.w))

@@ -11,10 +11,6 @@ from prunus_darknet.lower.builder import GraphBuilder
 from prunus_darknet.records.layers import Layer
 
 
-def _dims(layer: Layer) -> tuple[int, int, int]:
-    return (layer.output.c, layer.output.h, layer.output.w)
-
-
 def _pool(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """Windows start at ``-padding / 2``, all padding counted (``forward_maxpool_layer``)."""
     numbers = layer.numbers
@@ -27,14 +23,14 @@ def _pool(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     }
     value = build.as_image(layer, value, layer.input, "image")
     if layer.type == "maxpool":
-        return build.emit(layer, "pool", "MaxPool", (value,), _dims(layer), attributes)
+        return build.emit(layer, "pool", "MaxPool", (value,), layer.output.dims, attributes)
     attributes["count_include_pad"] = 0
-    return build.emit(layer, "pool", "AveragePool", (value,), _dims(layer), attributes)
+    return build.emit(layer, "pool", "AveragePool", (value,), layer.output.dims, attributes)
 
 
 def _avgpool(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     value = build.as_image(layer, value, layer.input, "image")
-    return build.emit(layer, "pool", "GlobalAveragePool", (value,), _dims(layer))
+    return build.emit(layer, "pool", "GlobalAveragePool", (value,), layer.output.dims)
 
 
 def _crop(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
@@ -42,48 +38,27 @@ def _crop(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     given, out = layer.input, layer.output
     value = build.as_image(layer, value, given, "image")
     top, left = (given.h - out.h) // 2, (given.w - out.w) // 2
-    ranges = ((top, left), (top + out.h, left + out.w), (2, 3))
-    operands = [
-        build.constant(layer, f"crop_{name}", np.array(numbers, np.int64))
-        for name, numbers in zip(("starts", "ends", "axes"), ranges, strict=True)
-    ]
-    value = build.emit(layer, "crop", "Slice", (value, *operands), _dims(layer))
+    places = {2: range(top, top + out.h), 3: range(left, left + out.w)}
+    value = build.cut(layer, "crop", value, places)
     if layer.numbers["noadjust"]:
         return value
-    two = build.constant(layer, "two", np.array(2.0, np.float32))
+    value = build.scaled(layer, "double", value, 2.0)
     one = build.constant(layer, "one", np.array(1.0, np.float32))
-    value = build.emit(layer, "double", "Mul", (value, two), _dims(layer))
-    return build.emit(layer, "centre", "Sub", (value, one), _dims(layer))
+    return build.emit(layer, "centre", "Sub", (value, one), out.dims)
 
 
 def _upsample(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """Repeats pixels; a negative stride sums squares of pixels (``upsample_cpu``)."""
-    stride, dims = layer.numbers["stride"], _dims(layer)
+    stride = layer.numbers["stride"]
     scale = layer.section.real("scale", 1.0)
     value = build.as_image(layer, value, layer.input, "image")
     if stride > 0:
-        scales = build.constant(layer, "scales", np.array([1, 1, stride, stride], np.float32))
-        nothing = build.constant(layer, "roi", np.zeros(0, np.float32))
-        value = build.emit(
-            layer,
-            "resize",
-            "Resize",
-            (value, nothing, scales),
-            dims,
-            {
-                "mode": "nearest",
-                "coordinate_transformation_mode": "asymmetric",
-                "nearest_mode": "floor",
-            },
-        )
+        value = build.repeat(layer, "resize", value, stride)
     else:
         window = {"kernel_shape": [-stride] * 2, "strides": [-stride] * 2}
-        value = build.emit(layer, "mean", "AveragePool", (value,), dims, window)
+        value = build.emit(layer, "mean", "AveragePool", (value,), layer.output.dims, window)
         scale *= stride * stride
-    if scale == 1.0:
-        return value
-    factor = build.constant(layer, "factor", np.array(scale, np.float32))
-    return build.emit(layer, "scale", "Mul", (value, factor), dims)
+    return build.scaled(layer, "scale", value, scale)
 
 
 def _reorg(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
@@ -100,15 +75,14 @@ def _reorg(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
         return _padded(build, layer, value)
     if layer.numbers["flatten"]:
         return _pixels_first(build, layer, value)
-    if layer.numbers["reverse"]:
-        return build.emit(layer, "depth", "DepthToSpace", (value,), _dims(layer), {"blocksize": s})
-    if layer.type == "reorg3d":
-        return build.emit(layer, "depth", "SpaceToDepth", (value,), _dims(layer), {"blocksize": s})
+    if layer.numbers["reverse"] or layer.type == "reorg3d":
+        op = "DepthToSpace" if layer.numbers["reverse"] else "SpaceToDepth"
+        return build.emit(layer, "depth", op, (value,), layer.output.dims, {"blocksize": s})
     split = (given.c // (s * s), given.h, s, given.w, s)
     value = build.reshape(layer, "blocks", value, split, split)
     moved = (s, s, given.c // (s * s), given.h, given.w)
     value = build.emit(layer, "swap", "Transpose", (value,), moved, {"perm": [0, 3, 5, 1, 2, 4]})
-    return build.reshape(layer, "maps", value, _dims(layer), _dims(layer))
+    return build.reshape(layer, "maps", value, layer.output.dims, layer.output.dims)
 
 
 def _padded(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
@@ -124,7 +98,7 @@ def _pixels_first(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Valu
     split = (places, c) if layer.numbers["reverse"] else (c, places)
     value = build.reshape(layer, "split", value, split, split)
     value = build.emit(layer, "swap", "Transpose", (value,), split[::-1], {"perm": [0, 2, 1]})
-    return build.reshape(layer, "maps", value, _dims(layer), _dims(layer))
+    return build.reshape(layer, "maps", value, layer.output.dims, layer.output.dims)
 
 
 def _softmax(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
@@ -132,9 +106,8 @@ def _softmax(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     size, groups = layer.output.size, layer.numbers["groups"]
     temperature = layer.section.real("temperature", 1.0)
     value = build.as_vector(layer, value, layer.input, "flatten")
-    if temperature not in (0.0, 1.0):
-        factor = build.constant(layer, "factor", np.array(1 / temperature, np.float32))
-        value = build.emit(layer, "cool", "Mul", (value, factor), (size,))
+    if temperature:
+        value = build.scaled(layer, "cool", value, 1 / temperature)
     if groups == 1:
         return build.emit(layer, "softmax", "Softmax", (value,), (size,), {"axis": 1})
     split = (groups, size // groups)
@@ -144,15 +117,14 @@ def _softmax(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
 
 
 def _logistic(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
-    dims = (layer.input.c, layer.input.h, layer.input.w)
     value = build.as_image(layer, value, layer.input, "image")
-    return build.emit(layer, "sigmoid", "Sigmoid", (value,), dims)
+    return build.emit(layer, "sigmoid", "Sigmoid", (value,), layer.input.dims)
 
 
 def _l2norm(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     value = build.as_image(layer, value, layer.input, "image")
     attributes = {"axis": 1, "p": 2}
-    return build.emit(layer, "norm", "LpNormalization", (value,), _dims(layer), attributes)
+    return build.emit(layer, "norm", "LpNormalization", (value,), layer.output.dims, attributes)
 
 
 def _same(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import onnx_ir as ir
 
-from prunus_darknet.lower.builder import GraphBuilder
+from prunus_darknet.lower.builder import GraphBuilder, sides
 from prunus_darknet.lower.normalization import EPSILON, graph_variance
 from prunus_darknet.records.layers import Layer
 from prunus_darknet.weights import Array, Slot
@@ -39,51 +39,51 @@ class Weighted:
         return build.weight(layer, role, array, position)
 
 
-def _dims(layer: Layer) -> tuple[int, int, int]:
-    return (layer.output.c, layer.output.h, layer.output.w)
-
-
-def _normalized(
-    build: GraphBuilder, layer: Layer, value: ir.Value, dims: tuple[int, ...], weights: Weighted
-) -> ir.Value:
-    parameters = [weights.bind(build, layer, role) for role in ("scale", "shift")]
-    parameters += [weights.bind(build, layer, role) for role in ("mean", "variance")]
+def _normalized(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
+    scale = weights.bind(build, layer, "scale")
+    if any(blob.role == "shift" for blob in layer.blobs):
+        shift = weights.bind(build, layer, "shift")
+    else:  # pjreddie's [batchnorm] has none
+        shift = build.constant(layer, "shift", np.zeros(layer.input.c, np.float32))
+    mean, variance = (weights.bind(build, layer, role) for role in ("mean", "variance"))
     return build.emit(
         layer,
         "bn",
         "BatchNormalization",
-        (value, *parameters),
-        dims,
+        (value, scale, shift, mean, variance),
+        sides(value)[1:],
         {"epsilon": EPSILON[weights.normalization]},
     )
+
+
+def _operands(build: GraphBuilder, layer: Layer, weights: Weighted) -> tuple[ir.Value, ...]:
+    """Weight and bias; batch normalisation behind the weight has a shift instead."""
+    weight = weights.bind(build, layer, "weight")
+    if layer.numbers["batch_normalize"]:
+        return (weight,)
+    return (weight, weights.bind(build, layer, "bias"))
 
 
 def _convolutional(
     build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted
 ) -> ir.Value:
     numbers = layer.numbers
-    pad = numbers["padding"] * numbers["dilation"]
     value = build.as_image(layer, value, layer.input, "image")
-    inputs = [value, weights.bind(build, layer, "weight")]
-    if not numbers["batch_normalize"]:
-        inputs.append(weights.bind(build, layer, "bias"))
     value = build.emit(
         layer,
         "conv",
         "Conv",
-        inputs,
-        _dims(layer),
+        (value, *_operands(build, layer, weights)),
+        layer.output.dims,
         {
             "kernel_shape": [numbers["size"]] * 2,
             "strides": [numbers["stride_y"], numbers["stride_x"]],
-            "pads": [pad] * 4,
+            "pads": [numbers["padding"] * numbers["dilation"]] * 4,
             "dilations": [numbers["dilation"]] * 2,
             "group": numbers["groups"],
         },
     )
-    if numbers["batch_normalize"]:
-        value = _normalized(build, layer, value, _dims(layer), weights)
-    return value
+    return _normalized(build, layer, value, weights) if numbers["batch_normalize"] else value
 
 
 def _deconvolutional(
@@ -91,53 +91,32 @@ def _deconvolutional(
 ) -> ir.Value:
     numbers = layer.numbers
     value = build.as_image(layer, value, layer.input, "image")
-    inputs = [value, weights.bind(build, layer, "weight")]
-    if not numbers["batch_normalize"]:
-        inputs.append(weights.bind(build, layer, "bias"))
     value = build.emit(
         layer,
         "deconv",
         "ConvTranspose",
-        inputs,
-        _dims(layer),
+        (value, *_operands(build, layer, weights)),
+        layer.output.dims,
         {
             "kernel_shape": [numbers["size"]] * 2,
             "strides": [numbers["stride_y"], numbers["stride_x"]],
             "pads": [numbers["padding"]] * 4,
         },
     )
-    if numbers["batch_normalize"]:
-        value = _normalized(build, layer, value, _dims(layer), weights)
-    return value
+    return _normalized(build, layer, value, weights) if numbers["batch_normalize"] else value
 
 
 def _connected(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
     """Fully connected; the vector becomes a 1x1 image only where an image is asked for."""
-    count = layer.output.c
     value = build.as_vector(layer, value, layer.input, "flatten")
-    inputs = [value, weights.bind(build, layer, "weight")]
-    if not layer.numbers["batch_normalize"]:
-        inputs.append(weights.bind(build, layer, "bias"))
-    value = build.emit(layer, "gemm", "Gemm", inputs, (count,), {"transB": 1})
-    if layer.numbers["batch_normalize"]:
-        value = _normalized(build, layer, value, (count,), weights)
-    return value
+    operands = _operands(build, layer, weights)
+    value = build.emit(layer, "gemm", "Gemm", (value, *operands), (layer.output.c,), {"transB": 1})
+    return _normalized(build, layer, value, weights) if layer.numbers["batch_normalize"] else value
 
 
 def _batchnorm(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
     value = build.as_image(layer, value, layer.input, "image")
-    if any(blob.role == "shift" for blob in layer.blobs):
-        return _normalized(build, layer, value, _dims(layer), weights)
-    shift = build.constant(layer, "shift", np.zeros(layer.input.c, np.float32))
-    parameters = [weights.bind(build, layer, role) for role in ("mean", "variance")]
-    return build.emit(
-        layer,
-        "bn",
-        "BatchNormalization",
-        (value, weights.bind(build, layer, "scale"), shift, *parameters),
-        _dims(layer),
-        {"epsilon": EPSILON[weights.normalization]},
-    )
+    return _normalized(build, layer, value, weights)
 
 
 WEIGHTED: dict[str, Callable[[GraphBuilder, Layer, ir.Value, Weighted], ir.Value]] = {

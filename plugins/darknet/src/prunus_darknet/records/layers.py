@@ -31,6 +31,11 @@ class Shape:
         """Number of values."""
         return self.c * self.h * self.w
 
+    @property
+    def dims(self) -> tuple[int, int, int]:
+        """``(c, h, w)``."""
+        return (self.c, self.h, self.w)
+
     def __str__(self) -> str:
         return f"{self.c}x{self.h}x{self.w}"
 
