@@ -17,7 +17,8 @@ class Batch:
     """Some samples.
 
     Attributes:
-        inputs: Graph input name -> float32 array ``(N, ...)`` in the graph's layout.
+        inputs: Graph input name -> float32 array ``(N, ...)`` in the graph's layout; may hold
+            more, such as what a framework computes a graph input from.
         labels: ``(N,)`` int64 classes, a length-N sequence of ``(boxes, 5)``
             arrays for detection (class, centre x, centre y, width, height,
             relative to the image), or ``None`` without labels.

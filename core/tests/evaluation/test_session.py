@@ -12,7 +12,7 @@ def test_outputs_by_name(lenet, draw):
     assert {name: array.shape for name, array in Session(lenet.model).run(inputs).items()} == {
         "ip2": (3, 4)
     }
-    found = Session(lenet.model, ["pool1", "ip2"]).run(inputs)
+    found = Session(lenet.model, ["pool1", "ip2"]).run({**inputs, "another": np.zeros(3)})
     assert found["pool1"].shape == (3, 8, 5, 5)
     assert np.array_equal(found["ip2"], Session(lenet.model).run(inputs)["ip2"])
 

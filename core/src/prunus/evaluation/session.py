@@ -61,9 +61,10 @@ class Session:
         except Exception as error:
             raise ModelError(f"ONNX Runtime cannot run the graph: {_first_line(error)}") from error
         self.outputs = tuple(value.name for value in self._session.get_outputs())
+        self._read = frozenset(value.name for value in self._session.get_inputs())
 
     def run(self, inputs: Mapping[str, Array | Held]) -> dict[str, Array]:
-        """Output name -> array.
+        """Output name -> array; what the graph does not read is left aside.
 
         Raises:
             ModelError: the inputs do not fit the graph.
@@ -73,11 +74,13 @@ class Session:
     def hold(self, inputs: Mapping[str, Array | Held]) -> dict[str, Held]:
         """Output name -> value left in the engine, which another session takes without a copy.
 
+        What the graph does not read is left aside.
+
         Raises:
             ModelError: the inputs do not fit the graph.
         """
         try:
-            feed = {name: _held(value) for name, value in inputs.items()}
+            feed = {n: _held(value) for n, value in inputs.items() if n in self._read}
             results = self._session.run_with_ort_values(list(self.outputs), feed)
         except Exception as error:
             raise ModelError(f"ONNX Runtime failed: {_first_line(error)}") from error
