@@ -26,8 +26,8 @@ import numpy as np
 from results import write_section
 
 from prunus_darknet.cfg import read_cfg
+from prunus_darknet.testing.library import CFG_FOLDER
 from prunus_darknet.testing.random_weights import write_random_weights
-from prunus_darknet.testing.real_darknet import CFG_FOLDER
 
 REPEATS = 3
 

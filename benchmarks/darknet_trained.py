@@ -30,7 +30,7 @@ from prunus.task import Measurement
 from prunus.training import Progress
 from prunus_darknet.boxes.detections import Detector
 from prunus_darknet.datasets.images import load_image
-from prunus_darknet.testing.real_darknet import CFG_FOLDER
+from prunus_darknet.testing.library import CFG_FOLDER
 
 MODELS = SHARED / "models/darknet"
 TINYCOCO = SHARED / "datasets/tinycoco"

@@ -37,9 +37,9 @@ from prunus_darknet.testing.compare import (
     random_input,
     real_layers,
 )
+from prunus_darknet.testing.library import CFG_FOLDER
 from prunus_darknet.testing.opencv import opencv_layers
 from prunus_darknet.testing.random_weights import small, write_random_weights
-from prunus_darknet.testing.real_darknet import CFG_FOLDER
 from prunus_darknet.write import write
 
 RATE = 0.5

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from prunus_darknet.cfg import parse_cfg
+from prunus_darknet.testing.library import CFG_FOLDER, library
 from prunus_darknet.testing.random_weights import write_random_weights
-from prunus_darknet.testing.real_darknet import CFG_FOLDER, library
 from prunus_darknet.weights import NEW_HEADER
 
 Files = tuple[Path, Path]

@@ -1,15 +1,11 @@
 """Boxes the real Darknet library (pjreddie's line) finds, in a process of its own.
 
-Only exported functions are called (``load_network``, ``network_predict``,
-``get_network_boxes``, ``do_nms_sort``); of its structs ``detection`` is laid out here
-(``include/darknet.h``).
+``get_network_boxes`` and ``do_nms_sort`` are called as ``test_detector`` calls them.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +15,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus_darknet.testing.real_darknet import library
+from prunus_darknet.testing.library import FLOATS, open_library, run
 
 Array = NDArray[np.float32]
 _STATES = ("before", "after")
@@ -30,8 +26,8 @@ class _Detection(ctypes.Structure):
     _fields_ = (
         ("bbox", ctypes.c_float * 4),
         ("classes", ctypes.c_int),
-        ("prob", ctypes.POINTER(ctypes.c_float)),
-        ("mask", ctypes.POINTER(ctypes.c_float)),
+        ("prob", FLOATS),
+        ("mask", FLOATS),
         ("objectness", ctypes.c_float),
         ("sort_class", ctypes.c_int),
     )
@@ -85,16 +81,7 @@ def real_boxes(
         given, result = Path(folder, "in.npy"), Path(folder, "out.npz")
         np.save(given, np.ascontiguousarray(data, np.float32))
         numbers = (*picture, classes, threshold, overlap)
-        command = [sys.executable, "-m", __name__, str(library()), str(cfg), str(weights)]
-        done = subprocess.run(
-            [*command, str(given), str(result), *map(str, numbers)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-        if done.returncode or not result.exists():
-            raise RuntimeError(f"darknet: {done.stderr.strip()[-400:]}")
+        run(__name__, cfg, weights, given, result, *numbers)
         with np.load(result) as arrays:
             before, after = (
                 RealBoxes(*(arrays[f"{state}-{name}"] for name in _NAMES)) for state in _STATES
@@ -107,11 +94,7 @@ def _main(arguments: Sequence[str]) -> None:
     path, cfg, weights, given, result, *numbers = arguments
     width, height, classes = map(int, numbers[:3])
     threshold, overlap = map(float, numbers[3:])
-    darknet = ctypes.CDLL(path)
-    darknet.load_network.restype = ctypes.c_void_p
-    darknet.load_network.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)
-    darknet.set_batch_network.argtypes = (ctypes.c_void_p, ctypes.c_int)
-    darknet.network_predict.argtypes = (ctypes.c_void_p, ctypes.POINTER(ctypes.c_float))
+    darknet = open_library(path)
     darknet.get_network_boxes.restype = ctypes.POINTER(_Detection)
     darknet.get_network_boxes.argtypes = (
         *(ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_float, ctypes.c_float),
@@ -123,7 +106,7 @@ def _main(arguments: Sequence[str]) -> None:
     network = darknet.load_network(cfg.encode(), weights.encode(), 0)
     darknet.set_batch_network(network, 1)
     data = np.load(given)
-    darknet.network_predict(network, data.ctypes.data_as(ctypes.POINTER(ctypes.c_float)))
+    darknet.network_predict(network, data.ctypes.data_as(FLOATS))
     count = ctypes.c_int()
     found = darknet.get_network_boxes(
         network, width, height, threshold, 0.5, None, 0, ctypes.byref(count)

@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus_darknet.testing.real_darknet import _Image
+from prunus_darknet.testing.library import FLOATS, Image
 
 Array = NDArray[np.float32]
 _INT, _FLOAT = ctypes.c_int, ctypes.c_float
 _GIVING: dict[str, tuple[Any, ...]] = {
     "load_image_color": (ctypes.c_char_p, _INT, _INT),
-    "resize_image": (_Image, _INT, _INT),
-    "letterbox_image": (_Image, _INT, _INT),
-    "center_crop_image": (_Image, _INT, _INT),
-    "resize_min": (_Image, _INT),
-    "crop_image": (_Image, _INT, _INT, _INT, _INT),
-    "rotate_crop_image": (_Image, _FLOAT, _FLOAT, _INT, _INT, _FLOAT, _FLOAT, _FLOAT),
+    "resize_image": (Image, _INT, _INT),
+    "letterbox_image": (Image, _INT, _INT),
+    "center_crop_image": (Image, _INT, _INT),
+    "resize_min": (Image, _INT),
+    "crop_image": (Image, _INT, _INT, _INT, _INT),
+    "rotate_crop_image": (Image, _FLOAT, _FLOAT, _INT, _INT, _FLOAT, _FLOAT, _FLOAT),
 }
 _CHANGING: dict[str, tuple[Any, ...]] = {
     "distort_image": (_FLOAT, _FLOAT, _FLOAT),
-    "place_image": (_INT, _INT, _INT, _INT, _Image),
+    "place_image": (_INT, _INT, _INT, _INT, Image),
 }
 
 
@@ -35,10 +35,10 @@ class RealImages:
         self._library = ctypes.CDLL(str(library))
         for name, types in _GIVING.items():
             function = getattr(self._library, name)
-            function.argtypes, function.restype = types, _Image
+            function.argtypes, function.restype = types, Image
         for name, types in _CHANGING.items():
             function = getattr(self._library, name)
-            function.argtypes, function.restype = (_Image, *types), None
+            function.argtypes, function.restype = (Image, *types), None
 
     def load(self, path: Path) -> Array:
         """``load_image_color`` at the file's own size."""
@@ -66,7 +66,7 @@ class RealImages:
         """``fill_truth_detection``: ``(boxes, 5)``, class first, in no certain order."""
         truth = np.zeros((count, 5), np.float32)
         self._library.fill_truth_detection.restype = None
-        data = truth.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        data = truth.ctypes.data_as(FLOATS)
         numbers = [_FLOAT(value) for value in (*shift, *scale)]
         self._library.fill_truth_detection(
             str(image).encode(), count, data, 99, int(flip), *numbers
@@ -80,11 +80,11 @@ class RealImages:
         return canvas
 
 
-def _image(array: Array) -> _Image:
+def _image(array: Array) -> Image:
     channels, height, width = array.shape
-    data = array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-    return _Image(width, height, channels, data)
+    data = array.ctypes.data_as(FLOATS)
+    return Image(width, height, channels, data)
 
 
-def _array(image: _Image) -> Array:
+def _array(image: Image) -> Array:
     return np.ctypeslib.as_array(image.data, (image.c, image.h, image.w)).copy()

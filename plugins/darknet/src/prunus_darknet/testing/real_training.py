@@ -1,14 +1,11 @@
 """One training step of the real Darknet library (pjreddie's line), in a process of its own.
 
-Only exported functions are called (``load_network``, ``train_network``, ``save_weights``); of
-its structs ``matrix`` and ``data`` are laid out here (``include/darknet.h``).
+``train_network`` of the batch that the structs ``matrix`` and ``data`` hold.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,14 +15,13 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus_darknet.testing.real_darknet import library
+from prunus_darknet.testing.library import FLOATS, open_library, run
 
 Array = NDArray[np.float32]
-_Row = ctypes.POINTER(ctypes.c_float)
 
 
 class _Matrix(ctypes.Structure):
-    _fields_ = (("rows", ctypes.c_int), ("cols", ctypes.c_int), ("vals", ctypes.POINTER(_Row)))
+    _fields_ = (("rows", ctypes.c_int), ("cols", ctypes.c_int), ("vals", ctypes.POINTER(FLOATS)))
 
 
 class _Data(ctypes.Structure):
@@ -68,16 +64,7 @@ def train_step(cfg: Path, weights: Path, samples: Array, truths: Array) -> Step:
     with tempfile.TemporaryDirectory() as folder:
         given, after = Path(folder, "in.npz"), Path(folder, "after.weights")
         np.savez(given, x=np.asarray(samples, np.float32), y=np.asarray(truths, np.float32))
-        command = [sys.executable, "-m", __name__, str(library()), str(cfg), str(weights)]
-        done = subprocess.run(
-            [*command, str(given), str(after)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-        if done.returncode or not after.exists():
-            raise RuntimeError(f"darknet: {done.stderr.strip()[-400:]}")
+        run(__name__, cfg, weights, given, after)
         return Step(float(_loss_file(after).read_text()), after.read_bytes())
 
 
@@ -88,19 +75,16 @@ def _loss_file(weights: Path) -> Path:
 
 def _matrix(array: Array) -> _Matrix:
     """Rows of the array; it must outlive the matrix."""
-    rows = (_Row * len(array))(*(row.ctypes.data_as(_Row) for row in array))
+    rows = (FLOATS * len(array))(*(row.ctypes.data_as(FLOATS) for row in array))
     return _Matrix(len(array), array.shape[1], rows)
 
 
 def _main(arguments: Sequence[str]) -> None:
     """The subprocess: library, cfg, weights, samples, weights to write."""
     path, cfg, weights, given, after = arguments
-    darknet = ctypes.CDLL(path)
-    darknet.load_network.restype = ctypes.c_void_p
-    darknet.load_network.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)
+    darknet = open_library(path)
     darknet.train_network.restype = ctypes.c_float
     darknet.train_network.argtypes = (ctypes.c_void_p, _Data)
-    darknet.save_weights.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
     network = darknet.load_network(cfg.encode(), weights.encode(), 0)
     with np.load(given) as arrays:
         x, y = arrays["x"], arrays["y"]
