@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
 import attrs
@@ -18,6 +17,7 @@ import numpy as np
 from darknet_measure import Precision, precision
 from darknet_transfer import anchors_of, new_cfg, write_transferred
 from networks import ROOT, SHARED
+from progress import Line
 from results import write_section
 
 from prunus.compaction.compact import identity
@@ -28,10 +28,11 @@ from prunus.settings import Settings
 from prunus.steps.analyze import analyze
 from prunus.steps.finetune import Tuning, finetune, with_weights
 from prunus.steps.loaded import evaluator_for, load, open_samples
+from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.report import Stage
-from prunus.steps.transform import newest, transform
-from prunus.training import Progress, TrainingJob
+from prunus.steps.transform import transform
+from prunus.training import TrainingJob
 
 PUBLISHED = SHARED / "models/darknet/yolo-fastest-1.0"
 DATA = SHARED / "datasets/bccd"
@@ -123,24 +124,6 @@ def fit(host: Host, target: Path) -> None:
             destination=Destination(Path(folder), "masked"),
         )
         shutil.copy(written.weights, target)
-
-
-class Line:
-    """Progress: a line every twenty updates."""
-
-    def __init__(self) -> None:
-        self.start = time.monotonic()
-
-    def __call__(self, progress: Progress) -> None:
-        """Print it."""
-        if progress.iteration % 20 and progress.iteration != progress.iterations:
-            return
-        metric = "" if progress.metric is None else f" mAP {progress.metric.value:.4f}"
-        print(
-            f"{progress.iteration}/{progress.iterations} loss {progress.loss:.3f} rate "
-            f"{progress.learning_rate:.2g}{metric} {time.monotonic() - self.start:.0f} s",
-            flush=True,
-        )
 
 
 def pruned_and_tuned(host: Host) -> tuple[list[tuple[str, Network, Stage]], list[Stage], str]:

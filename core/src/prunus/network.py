@@ -126,12 +126,15 @@ class Destination:
             ``compact``: the smaller network.
         name: Base name chosen by the user (``--output`` of a file), if any.
         options: Format options by name.
+        original: File name of the unpruned model, where it is known: what formats without
+            names of their own call the smaller network.
     """
 
     directory: Path
     stage: str
     name: str | None = None
     options: Mapping[str, str] = attrs.field(factory=dict)
+    original: str | None = None
 
 
 @attrs.frozen

@@ -12,7 +12,8 @@ from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Network
 from prunus.selection import choose_units
-from prunus.steps.finetune import Tuning, finetune, recipe_notes, scatter
+from prunus.steps.finetune import UNKNOWN, Tuning, finetune, recipe_notes, scatter
+from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.workspace import Workspace
 from prunus.task import LearningRate, Recipe
@@ -153,8 +154,12 @@ def test_a_warm_up_longer_than_the_training_is_told():
 
 def test_nothing_pruned(host, settings):
     with pytest.raises(UsageError) as caught:
-        finetune(host, settings, TRAIN)
+        finetune(host, attrs.evolve(settings, model=None), TRAIN)
     assert str(caught.value) == "ws: nothing pruned here yet; run 'prunus prune' first"
+    with pytest.raises(PlanError) as caught:
+        finetune(host, settings, TRAIN)
+    assert str(caught.value) == "net.onnx: the weights hold no mask; run 'prunus prune' first"
+    assert not Path("ws").exists()
 
 
 def test_a_mask_that_is_gone(host, settings, pruned):
@@ -169,7 +174,11 @@ def test_a_mask_that_is_gone(host, settings, pruned):
 def test_samples(host, settings, pruned):
     with pytest.raises(DataError) as caught:
         finetune(host, settings, Tuning())
-    assert str(caught.value) == "no training samples: give --train-data"
+    assert str(caught.value) == (
+        "no training samples: --data test.npz is kept for measuring; give --train-data"
+    )
+    with pytest.raises(DataError, match="^no training samples: give --train-data$"):
+        finetune(host, attrs.evolve(settings, data=None), Tuning())
     np.savez("unlabelled.npz", x=np.zeros((4, 1, 12, 12)))
     with pytest.raises(DataError) as caught:
         finetune(host, settings, Tuning(data="unlabelled.npz"))
@@ -177,3 +186,74 @@ def test_samples(host, settings, pruned):
         "the training samples have no labels; use --distill to imitate the original network"
     )
     assert finetune(host, settings, Tuning(data="unlabelled.npz", distill=True, iterations=1))
+
+
+@pytest.fixture
+def foreign(settings, pruned):
+    """A masked network from another workspace, and settings that name it in a new one."""
+    Path("mine.onnx").write_bytes(pruned.written.model.read_bytes())
+    return attrs.evolve(settings, model=Path("mine.onnx"), workspace=Path("new"))
+
+
+def test_a_masked_network_of_the_users_own(host, foreign, trainer, pruned):
+    found = finetune(host, foreign, TRAIN)
+    (job,) = trainer.jobs
+    for name, kept in pruned.keep.items():
+        assert job.compact.kept[f"{name}/weight"][0].tolist() == np.flatnonzero(kept).tolist()
+    assert found.written.model == Path("new/given/snapshots/_iter_3/mine.onnx").absolute()
+    original, before, after = found.report.stages
+    assert original.metric is None
+    assert before.metric.value == pruned.report.stages[1].metric.value
+    assert after.metric is not None
+    assert UNKNOWN in found.report.notes
+
+
+def test_the_next_steps_go_on_from_the_users_own(host, foreign, trainer):
+    found = finetune(host, foreign, TRAIN)
+    bare = attrs.evolve(foreign, model=None)
+    assert newest(bare).model == found.written.model
+    finetune(host, bare, TRAIN)
+    again, first = trainer.jobs[-1], trainer.jobs[0]
+    assert again.workspace == first.workspace == Path("new/given/snapshots").absolute()
+    for name, array in first.network.weights().items():
+        assert np.array_equal(again.network.weights()[name], array)
+
+
+def test_another_network_than_the_last_pruned_one(host, settings, trainer, pruned):
+    """The last pruned one is trained only where it, or what it was made from, is named."""
+    prune(host, attrs.evolve(settings, rate=0.6, model=pruned.written.model))
+    for named in (settings.model, pruned.written.model, None):
+        finetune(host, attrs.evolve(settings, model=named), TRAIN)
+        assert trainer.jobs[-1].workspace.parent.name == "rate_0.6"
+    Path("mine.onnx").write_bytes(pruned.written.model.read_bytes())
+    report = finetune(host, attrs.evolve(settings, model=Path("mine.onnx")), TRAIN).report
+    assert trainer.jobs[-1].workspace.parent.name == "given"
+    # the workspace knows what networks of this structure were before
+    assert report.stages[0].metric.value == pruned.report.stages[0].metric.value
+    assert UNKNOWN not in report.notes
+
+
+def test_nobody_to_imitate(host, foreign, trainer):
+    with pytest.raises(UsageError) as caught:
+        finetune(host, foreign, attrs.evolve(TRAIN, distill=True))
+    assert str(caught.value) == (
+        "--distill imitates the original network, and new knows none of this structure; name its "
+        "weights as baseline in prunus.toml"
+    )
+    assert not Path("new").exists()
+    known = attrs.evolve(foreign, baseline=Path("net.onnx"))
+    report = finetune(host, known, attrs.evolve(TRAIN, distill=True)).report
+    assert trainer.jobs[-1].teacher is not None
+    assert report.stages[0].metric is not None
+
+
+def test_the_result_does_not_replace_what_it_is_made_from(host, foreign, trainer):
+    tuned = finetune(host, foreign, TRAIN).written.model
+    with pytest.raises(UsageError) as caught:
+        finetune(host, attrs.evolve(foreign, model=tuned), TRAIN)
+    assert str(caught.value) == (
+        f"{tuned}: the finetuned network would replace it; change --iterations or copy it elsewhere"
+    )
+    more = finetune(host, attrs.evolve(foreign, model=tuned), attrs.evolve(TRAIN, iterations=4))
+    assert more.written.model != tuned
+    assert tuned.exists()

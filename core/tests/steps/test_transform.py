@@ -9,41 +9,14 @@ import pytest
 from prunus.errors import PlanError, ProofError, UsageError
 from prunus.hookspecs import hookimpl
 from prunus.host import Host
-from prunus.settings import Settings
 from prunus.steps.finetune import Tuning, finetune
+from prunus.steps.masked import newest
 from prunus.steps.prune import prune
-from prunus.steps.transform import newest, transform
+from prunus.steps.transform import transform
 
 
 def pruned(host, settings, rate=0.4):
     return prune(host, attrs.evolve(settings, rate=rate))
-
-
-def test_newest_is_the_finetuned_of_the_last_round(host, settings):
-    with pytest.raises(UsageError) as caught:
-        newest(settings)
-    assert str(caught.value) == "ws: nothing pruned here yet; run 'prunus prune' first"
-    first = pruned(host, settings)
-    assert newest(settings).model == first.written.model.absolute()
-    tuned = finetune(host, settings, Tuning(data="test.npz", iterations=1))
-    assert newest(settings).model == tuned.written.model.absolute()
-    second = pruned(host, settings, 0.5)
-    assert newest(settings).model == second.written.model.absolute()
-
-
-def test_another_model_is_taken_as_it_is_given(host, settings):
-    first, second = pruned(host, settings, 0.3), pruned(host, settings, 0.6)
-    asked = attrs.evolve(settings, model=first.written.model)
-    assert newest(asked) == asked
-    assert newest(attrs.evolve(settings, model=None)).model == second.written.model.absolute()
-
-
-def test_no_workspace_and_no_model():
-    with pytest.raises(UsageError) as caught:
-        newest(Settings())
-    assert str(caught.value) == (
-        "no model given; use --model FILE --weights FILE, or --workspace DIR"
-    )
 
 
 def test_numbers_of_the_transformed_network(host, settings):
@@ -104,3 +77,49 @@ def test_a_failed_proof_leaves_nothing(host, settings):
     assert str(caught.value).endswith(", allowed 1e-05; nothing was written")
     assert [path.name for path in Path("small").iterdir()] == ["net.onnx"]
     assert Path("small/net.onnx").read_text() == "of an earlier run"
+
+
+def test_no_original_is_replaced(host, settings):
+    pruned(host, settings)
+    before = Path("net.onnx").read_bytes()
+    with pytest.raises(UsageError) as caught:
+        transform(host, newest(settings), Path("."))
+    assert str(caught.value) == (
+        f"{Path('net.onnx').absolute()}: the transformed network would replace it; choose another "
+        "--output"
+    )
+    assert Path("net.onnx").read_bytes() == before
+    masked = newest(settings).model
+    with pytest.raises(UsageError) as caught:
+        transform(host, newest(settings), masked.parent)
+    assert str(caught.value) == (
+        f"{masked}: the transformed network would replace it; choose another --output"
+    )
+
+
+class Recorder:
+    """A plugin that remembers where formats were asked to write."""
+
+    def __init__(self):
+        self.destinations = []
+
+    @hookimpl(wrapper=True)
+    def prunus_compact(self, destination):
+        self.destinations.append(destination)
+        return (yield)
+
+
+def test_the_format_is_told_the_name_of_the_original(host, settings):
+    first = pruned(host, settings)
+    finetune(host, settings, Tuning(data="test.npz", iterations=1))
+    Path("mine.onnx").write_bytes(first.written.model.read_bytes())
+    recorder = Recorder()
+    plugins = [(entry.plugin, entry.distribution) for entry in host.registered]
+    watched = Host([*dict.fromkeys(plugins), (recorder, "recorder")])
+    for named in (newest(settings), attrs.evolve(settings, model=Path("mine.onnx"))):
+        transform(watched, named, Path("small"), proof=False, measure=False)
+    alone = attrs.evolve(settings, model=Path("mine.onnx"), workspace=None)
+    transform(watched, alone, Path("small"), proof=False, measure=False)
+    assert [found.original for found in recorder.destinations] == [
+        "net.onnx", "net.onnx", "mine.onnx"
+    ]  # fmt: skip

@@ -23,7 +23,12 @@ from prunus.steps.finetune import finetune
 @data_options
 @tuning_options
 def command(as_json: bool, verbose: bool, **given: Any) -> None:
-    """Recover accuracy with the masks held."""
+    """Recover accuracy with the masks held.
+
+    Trains the last pruned network of the workspace. Where --model or --weights name another
+    masked network, one of another workspace for example, that is trained, with the mask its
+    weights hold; what comes of it lies in WORKSPACE/given, and the next steps go on from it.
+    """
     host = start()
     tuning = tuning_from(given)
     settings = settings_from(host, **given)

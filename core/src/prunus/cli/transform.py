@@ -10,7 +10,8 @@ import click
 from prunus.cli.options import data_options, network_options, settings_from
 from prunus.cli.render import show
 from prunus.host import start
-from prunus.steps.transform import newest, transform
+from prunus.steps.masked import named, newest
+from prunus.steps.transform import transform
 
 
 @click.command()
@@ -24,9 +25,14 @@ from prunus.steps.transform import newest, transform
 def command(
     as_json: bool, verbose: bool, output: Path | None, proof: bool, measure: bool, **given: Any
 ) -> None:
-    """Remove the masked channels for real and prove the result equal."""
+    """Remove the masked channels for real and prove the result equal.
+
+    Takes the last finetuned network of the workspace, else the last pruned one, or just what
+    --model and --weights name. The result is called as the format's users expect, else as the
+    original model; --output FILE gives another name.
+    """
     host = start()
     settings = settings_from(host, **given)
-    if given["weights"] is None and settings.workspace is not None:
-        settings = newest(settings)
+    on_the_line = given["model"] is not None or given["weights"] is not None
+    settings = named(settings) if on_the_line else newest(settings)
     show(transform(host, settings, output, proof=proof, measure=measure).report, as_json=as_json)

@@ -16,17 +16,22 @@ from prunus.errors import DataError, PlanError, PluginError, UsageError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
 from prunus.masking import masked_units
-from prunus.network import Compact, Network, Source, Written
+from prunus.network import Compact, Network, Written
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
-from prunus.steps.loaded import Loaded, evaluator_for, load, read_network, training_data
+from prunus.steps.loaded import Loaded, evaluator_for, load, training_data
+from prunus.steps.masked import pruned
 from prunus.steps.native import write_masked
+from prunus.steps.original import Original, original_of
 from prunus.steps.report import Report, Stage, new_files, parameters, size_on_disk
 from prunus.steps.workspace import Workspace, workspace_of
 from prunus.task import Dataset, Measurement, Recipe
 from prunus.training import Progress, TrainingJob, Weights
 
 DEFAULT_TRAINER = "torch"
+GIVEN = "given"
+"""Directory in the workspace for what is made of a masked network of the user's own."""
+UNKNOWN = "the workspace knows no unpruned network of this structure: the original is not measured"
 
 
 @attrs.frozen
@@ -67,35 +72,49 @@ def finetune(
     tuning: Tuning,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Finetuned:
-    """Train the compact form of the last pruned network of the workspace.
+    """Train the compact form of a masked network: the workspace's last pruned one, or another.
+
+    Args:
+        host: Plugins.
+        settings: Where model and weights name a network of the user's own, that is trained
+            (`prunus.steps.masked.pruned`), with the mask its weights hold.
+        tuning: How.
+        report: Told how it goes.
 
     Raises:
-        UsageError: nothing was pruned in this workspace.
+        UsageError: nothing was pruned in this workspace, or nobody knows whom to imitate.
+        PlanError: the weights hold no mask.
         DataError: no training samples, or no labels without ``distill``.
     """
     workspace = workspace_of(settings)
-    settings = workspace.with_options(settings)
-    source, directory = _pruned(workspace, settings)
-    loaded = load(host, attrs.evolve(settings, model=source.model, weights=source.weights))
+    settings = pruned(settings)
+    loaded = load(host, settings)
     keep = masked_units(loaded.network, loaded.grouping)
     if not keep:
-        raise PlanError(
-            f"{source.weights or source.model}: the weights hold no mask; run 'prunus prune' first"
+        raise PlanError(f"{_place(loaded)}: the weights hold no mask; run 'prunus prune' first")
+    original = original_of(host, settings, workspace, loaded)
+    if tuning.distill and original is None:
+        raise UsageError(
+            f"--distill imitates the original network, and {workspace.path} knows none of this "
+            "structure; name its weights as baseline in prunus.toml"
         )
-    original = _original(host, workspace, loaded)
     smaller = compact(loaded.network, loaded.grouping, keep)
-    evaluator = evaluator_for(loaded, settings, original)
-    training = _training(loaded, tuning)
+    evaluator = evaluator_for(
+        loaded, settings, loaded.network if original is None else original.network
+    )
+    training = _training(loaded, settings, tuning)
     recipe = _recipe(loaded.network, tuning, training)
-    make_directory(directory / "snapshots")
+    name = f"_iter_{recipe.iterations}"
+    workspace = _adopted(workspace, loaded)
+    directory = _snapshots(workspace, loaded, name)
     job = TrainingJob(
         loaded.network,
         smaller,
         recipe,
         training,
         _measure(evaluator, smaller),
-        original if tuning.distill else None,
-        directory / "snapshots",
+        original.network if tuning.distill and original is not None else None,
+        directory,
         tuning.resume,
         settings.seed or 0,
         report,
@@ -104,10 +123,9 @@ def finetune(
     trained = host.call(Trainer, settings.trainer or DEFAULT_TRAINER, "prunus_finetune", job=job)
     network = loaded.network.with_weights(scatter(loaded.network, smaller, trained))
     rewritten = compact(network, loaded.grouping, masked_units(network, loaded.grouping))
-    name = f"_iter_{recipe.iterations}"
-    written = write_masked(host, loaded, network, rewritten, directory / "snapshots", name)
+    written = write_masked(host, loaded, network, rewritten, directory, name)
+    workspace.remember("finetuned", written, directory=str(directory.parent))
     result = _report(loaded, original, smaller, trained, evaluator, written, recipe)
-    workspace.remember("finetuned", written, directory=str(directory.absolute()))
     return Finetuned(network, written, result)
 
 
@@ -155,26 +173,45 @@ def _put(
     target[outputs[:, None], columns] = values
 
 
-def _pruned(workspace: Workspace, settings: Settings) -> tuple[Source, Path]:
-    source = workspace.recall("pruned")
-    if source is None:
-        raise UsageError(f"{workspace.path}: nothing pruned here yet; run 'prunus prune' first")
-    directory = Path(workspace.state()["pruned"]["directory"])
-    return attrs.evolve(source, options=settings.options), directory
+def _place(loaded: Loaded) -> Path:
+    return loaded.source.weights or loaded.source.model
 
 
-def _original(host: Host, workspace: Workspace, loaded: Loaded) -> Network:
-    source = workspace.recall("original")
-    if source is None:
-        return loaded.network
-    network, _ = read_network(host, attrs.evolve(source, options=loaded.source.options))
-    return network
+def _adopted(workspace: Workspace, loaded: Loaded) -> Workspace:
+    """The workspace, whose last pruned network is the one to train, also where it is the user's."""
+    source, last = loaded.source, workspace.recall("pruned")
+    if last is None or (last.model, last.weights) != (source.model, source.weights):
+        directory = str((workspace.path / GIVEN).absolute())
+        workspace.update(options=dict(source.options), finetuned=None)
+        workspace.remember("source", source)
+        workspace.remember("pruned", source, directory=directory, changed=True)
+    return workspace
 
 
-def _training(loaded: Loaded, tuning: Tuning) -> Dataset:
+def _snapshots(workspace: Workspace, loaded: Loaded, name: str) -> Path:
+    """Directory of snapshots and results of the round.
+
+    Raises:
+        UsageError: the result would replace what it is made from.
+    """
+    directory = Path(workspace.state()["pruned"]["directory"]) / "snapshots"
+    start = _place(loaded).absolute()
+    if start.is_relative_to(directory):
+        first = start.relative_to(directory).parts[0]
+        if first.split(".")[0].endswith(name):
+            raise UsageError(
+                f"{_place(loaded)}: the finetuned network would replace it; change --iterations "
+                "or copy it elsewhere"
+            )
+    make_directory(directory)
+    return directory
+
+
+def _training(loaded: Loaded, settings: Settings, tuning: Tuning) -> Dataset:
     dataset = training_data(loaded, tuning.data)
     if dataset is None:
-        raise DataError("no training samples: give --train-data")
+        kept = "" if settings.data is None else f"--data {settings.data} is kept for measuring; "
+        raise DataError(f"no training samples: {kept}give --train-data")
     if not len(dataset):
         raise DataError("no training samples: the data set is empty")
     if not tuning.distill and dataset.read(np.zeros(1, np.int64), None).labels is None:
@@ -238,7 +275,7 @@ def with_weights(compact: Compact, weights: Weights) -> Compact:
 
 def _report(
     loaded: Loaded,
-    original: Network,
+    original: Original | None,
     smaller: Compact,
     trained: Weights,
     evaluator: Evaluator | None,
@@ -250,13 +287,13 @@ def _report(
     params = parameters(loaded.network, smaller.model)
     before = None if evaluator is None else evaluator.measure(smaller.model)
     after = None if evaluator is None else evaluator.measure(with_weights(smaller, trained).model)
-    baseline = None if evaluator is None else evaluator.baseline
+    baseline = None if evaluator is None or original is None else evaluator.baseline
     stages = (
         Stage(
             "original",
             baseline,
             round(loaded.cost.total),
-            parameters(loaded.network, original.model),
+            parameters(loaded.network, loaded.network.model),
         ),
         Stage("pruned", before, macs, params),
         Stage("finetuned", after, macs, params, size_on_disk(written)),
@@ -268,7 +305,7 @@ def _report(
         metric,
         stages,
         (),
-        (*loaded.network.notes, *recipe_notes(recipe)),
+        (*loaded.network.notes, *recipe_notes(recipe), *(() if original else (UNKNOWN,))),
         files,
         "prunus transform",
         {"iterations": recipe.iterations},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 import attrs
@@ -60,11 +61,16 @@ def format_of(host: Host, path: Path) -> Format:
 def read_network(host: Host, source: Source) -> tuple[Network, Format]:
     """Load native files through their format."""
     descriptor = format_of(host, source.model)
-    if source.weights is not None and not source.weights.exists() and not _prefix(source.weights):
+    if source.weights is not None and not _written(source.weights):
         raise ModelError(f"{source.weights}: no such file; check --weights")
     network = host.call(Format, descriptor.name, "prunus_load", source=source)
     assert isinstance(network, Network)
     return network, descriptor
+
+
+def is_there(source: Source) -> bool:
+    """Whether the files of a network exist."""
+    return source.model.exists() and (source.weights is None or _written(source.weights))
 
 
 def load(host: Host, settings: Settings) -> Loaded:
@@ -198,6 +204,6 @@ def _check_excluded(network: Network, exclude: tuple[str, ...]) -> None:
             )
 
 
-def _prefix(path: Path) -> bool:
+def _written(weights: Path) -> bool:
     """A TensorFlow checkpoint is named by the common prefix of its files."""
-    return any(path.parent.glob(f"{path.name}.*"))
+    return weights.exists() or any(weights.parent.glob(f"{glob.escape(weights.name)}.*"))

@@ -25,8 +25,9 @@ from prunus.settings import Settings
 from prunus.steps.analyze import DEFAULT_CRITERION, score
 from prunus.steps.calibrate import calibrate
 from prunus.steps.files import write_json
-from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
+from prunus.steps.loaded import Loaded, evaluator_for, load
 from prunus.steps.native import write_masked
+from prunus.steps.original import original_of
 from prunus.steps.pruning_report import measured_by, notes_of, report_of
 from prunus.steps.report import Report
 from prunus.steps.workspace import Workspace, workspace_of
@@ -121,16 +122,9 @@ def _original(
 
     A network without a mask is the original itself, whatever the workspace held before.
     """
-    options = loaded.source.options
-    stored = workspace.recall("original") if present else None
-    if settings.baseline is not None:
-        stored = Source(loaded.source.model, settings.baseline)
-    if stored is None or not stored.model.exists():
-        return loaded.network, loaded.source
-    source = attrs.evolve(stored, options=options)
-    network, _ = read_network(host, source)
-    same = structure_digest(network) == structure_digest(loaded.network)
-    return (network, source) if same else (loaded.network, loaded.source)
+    masked = bool(present) or settings.baseline is not None
+    found = original_of(host, settings, workspace, loaded) if masked else None
+    return (loaded.network, loaded.source) if found is None else (found.network, found.source)
 
 
 def _matching(workspace: Workspace, loaded: Loaded, original: Network) -> Sensitivity | None:
@@ -257,4 +251,5 @@ def _remember(
     # what was finetuned before belongs to an earlier plan, even where the directory is the same
     workspace.update(options=dict(loaded.source.options), finetuned=None)
     workspace.remember("original", original)
+    workspace.remember("source", loaded.source)
     workspace.remember("pruned", written, directory=str(directory.absolute()), changed=changed)

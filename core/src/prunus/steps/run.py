@@ -10,9 +10,10 @@ import attrs
 from prunus.host import Host
 from prunus.settings import Settings
 from prunus.steps.finetune import Tuning, finetune
+from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.report import Report, Stage
-from prunus.steps.transform import newest, transform
+from prunus.steps.transform import transform
 from prunus.training import Progress
 
 

@@ -19,9 +19,10 @@ from prunus.settings import Settings
 from prunus.steps.files import moved
 from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
 from prunus.steps.native import write_into
+from prunus.steps.original import Original, original_of
 from prunus.steps.report import Report, Stage, group_rows, latency, parameters, size_on_disk
 from prunus.steps.stage import staged
-from prunus.steps.workspace import Workspace
+from prunus.steps.workspace import workspace_of
 
 
 @attrs.frozen(eq=False)
@@ -40,7 +41,7 @@ def transform(
 
     Args:
         host: Plugins.
-        settings: ``model`` and ``weights`` of the masked network (see `newest`).
+        settings: ``model`` and ``weights`` of the masked network (see `prunus.steps.masked`).
         output: Directory to write to, or a file with the ending of the model's or the
             weights' file; the workspace's ``transformed`` without it.
         proof: Load the result back and compare it with the masked network.
@@ -50,7 +51,7 @@ def transform(
         PlanError: the weights hold no mask.
         ProofError: the result is not equal; nothing is left behind.
     """
-    workspace = None if settings.workspace is None else Workspace(settings.workspace)
+    workspace = None if settings.workspace is None else workspace_of(settings)
     loaded = load(host, settings)
     keep = masked_units(loaded.network, loaded.grouping)
     if not keep:
@@ -64,12 +65,15 @@ def transform(
     masked = mask(loaded.network, loaded.grouping, keep)
     smaller = compact(masked, loaded.grouping, keep)
     exact = all(group.exact for group in loaded.grouping.groups if group.name in keep)
-    evaluator = (
-        evaluator_for(loaded, settings, _original(host, workspace, loaded)) if measure else None
-    )
+    original = original_of(host, settings, workspace, loaded)
+    known = Original(loaded.network, loaded.source) if original is None else original
+    evaluator = evaluator_for(loaded, settings, known.network) if measure else None
     with staged(directory) as stage:
-        destination = Destination(stage, "compact", name, loaded.source.options)
+        destination = Destination(
+            stage, "compact", name, loaded.source.options, known.source.model.name
+        )
         written = write_into(host, loaded, masked, smaller, destination)
+        _keep_apart(stage, directory, loaded.source, known.source)
         found = _prove(host, loaded, masked, smaller, written, evaluator, exact) if proof else None
         size = size_on_disk(written)
     written = moved(written, stage, directory)
@@ -77,33 +81,6 @@ def transform(
     if workspace is not None:
         workspace.remember("transformed", written)
     return Transformed(written, found, report)
-
-
-def newest(settings: Settings) -> Settings:
-    """Settings naming the last finetuned, else the last pruned network of the workspace.
-
-    A model that is not the one this workspace started from is taken as it is given.
-
-    Raises:
-        UsageError: there is neither a workspace with results nor a model.
-    """
-    workspace = None if settings.workspace is None else Workspace(settings.workspace)
-    if workspace is None:
-        if settings.model is None:
-            raise UsageError("no model given; use --model FILE --weights FILE, or --workspace DIR")
-        return settings
-    base, given = workspace.recall("original"), settings.model
-    if base is not None and given is not None and given.resolve() != base.model.resolve():
-        return settings
-    state = workspace.state()
-    tuned, pruned = state.get("finetuned"), state.get("pruned")
-    if not pruned:
-        raise UsageError(f"{workspace.path}: nothing pruned here yet; run 'prunus prune' first")
-    same = tuned is not None and tuned["directory"] == pruned["directory"]
-    source = workspace.recall("finetuned" if same else "pruned")
-    assert source is not None
-    settings = workspace.with_options(settings)
-    return attrs.evolve(settings, model=source.model, weights=source.weights)
 
 
 def _place(output: Path, source: Source) -> tuple[Path, str | None]:
@@ -114,12 +91,18 @@ def _place(output: Path, source: Source) -> tuple[Path, str | None]:
     return output, None
 
 
-def _original(host: Host, workspace: Workspace | None, loaded: Loaded) -> Network:
-    source = None if workspace is None else workspace.recall("original")
-    if source is None:
-        return loaded.network
-    network, _ = read_network(host, attrs.evolve(source, options=loaded.source.options))
-    return network
+def _keep_apart(stage: Path, directory: Path, *sources: Source) -> None:
+    """No file of the stage takes the place of a network it was made from.
+
+    Raises:
+        UsageError: one would.
+    """
+    taken = {(directory / path.name).resolve() for path in stage.iterdir()}
+    for path in (path for source in sources for path in (source.model, source.weights)):
+        if path is not None and path.resolve() in taken:
+            raise UsageError(
+                f"{path}: the transformed network would replace it; choose another --output"
+            )
 
 
 def _prove(

@@ -147,6 +147,17 @@ def test_compile_settings_are_written(tmp_path: Path) -> None:
     assert written.model.stat().st_size < weights + 120_000  # no optimizer slots
 
 
+def test_the_smaller_model_is_called_as_the_original(tmp_path: Path) -> None:
+    """Not as the finetuned file it was read from."""
+    NETWORKS["unet"]().save(tmp_path / "_iter_30.keras")
+    one = cut(keras_.load(Source(tmp_path / "_iter_30.keras")))
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, place in ((None, "net.keras"), ("mine.keras", "mine.keras"), ("mine", "mine.keras")):
+        destination = Destination(out, "compact", name, original="net.keras")
+        assert keras_.write(one.masked, one.compact, destination).model == out / place
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_written_model_trains_on(suffix: str, tmp_path: Path) -> None:
     model = randomise(NETWORKS["nested"]())

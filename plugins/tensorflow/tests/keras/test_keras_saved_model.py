@@ -68,7 +68,8 @@ def test_keras_endpoint_is_kept(tmp_path: Path) -> None:
     one = cut(network)
     out = tmp_path / "out"
     out.mkdir()
-    written = keras_.write(one.masked, one.compact, Destination(out, "compact"))
+    written = keras_.write(one.masked, one.compact, Destination(out, "compact", original="mine"))
+    assert written.model == out / "mine"
     (image,) = feed_for(network).values()
     loaded = tf.saved_model.load(str(written.model))
     found = loaded.serve(tf.constant(image)).numpy()

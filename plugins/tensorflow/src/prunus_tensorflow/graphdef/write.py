@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from prunus_tensorflow.graphdef.edits import copy_without, set_shape, set_tensor
 from prunus_tensorflow.graphdef.freeze import freeze
 from prunus_tensorflow.graphdef.inferred import InferredShapes
 from prunus_tensorflow.graphdef.origin import GraphOrigin
-from prunus_tensorflow.graphdef.read import parse
+from prunus_tensorflow.graphdef.read import content_of, parse
 from prunus_tensorflow.graphdef.saver import save
 from prunus_tensorflow.graphdef.surroundings import Surroundings, without_gradients
 from prunus_tensorflow.graphdef.targets import TargetEditor, shape_change
@@ -47,7 +46,7 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     origin = network.origin
     assert isinstance(origin, GraphOrigin)
     source = compact if destination.stage == "compact" else Compact(network.model, {})
-    message = parse(origin.model, origin.kind, _content_of(origin))
+    message = parse(origin.model, origin.kind, content_of(origin))
     graph = message.graph_def if origin.kind.startswith("meta") else message
     view = GraphView(graph)
     shapes = variable_shapes(view)
@@ -159,28 +158,11 @@ def _refresh_shapes(change: _Change, before: InferredShapes) -> None:
             )
 
 
-def _content_of(origin: GraphOrigin) -> bytes:
-    """The structure file, read again where it was too large to keep.
-
-    Raises:
-        ModelError: it is gone or another one.
-    """
-    if origin.content is not None:
-        return origin.content
-    try:
-        content = origin.model.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{origin.model}: cannot be read again ({error.strerror})") from error
-    if hashlib.sha256(content).hexdigest() != origin.digest:
-        raise ModelError(f"{origin.model}: changed since it was read: run the step again")
-    return content
-
-
 def _content(origin: GraphOrigin, message: Any, new: Any, graph: Any, new_graph: Any) -> bytes:
     if message == new:
-        return _content_of(origin)
+        return content_of(origin)
     if origin.kind in ("text", "metatext"):
-        text = _content_of(origin).decode("utf-8")
+        text = content_of(origin).decode("utf-8")
         return edit_text(text, graph, new_graph, origin.kind == "metatext").encode("utf-8")
     return bytes(new.SerializeToString(deterministic=True))
 
@@ -195,7 +177,7 @@ def _shape(
 
 def _model_name(origin: GraphOrigin, destination: Destination) -> str:
     """The original's name, or the one given, with the suffix that tells the kind."""
-    name = destination.name or origin.model.name
+    name = destination.name or destination.original or origin.model.name
     return name if Path(name).suffix else name + origin.model.suffix
 
 

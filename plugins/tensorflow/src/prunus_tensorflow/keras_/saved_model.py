@@ -109,7 +109,7 @@ def write_saved_model(network: Network, compact: Compact, destination: Destinati
     origin = network.origin
     assert isinstance(origin, SavedModelOrigin)
     tf = tensorflow()
-    target = destination.directory / (destination.name or origin.path.name)
+    target = destination.directory / (destination.name or destination.original or origin.path.name)
     with tempfile.TemporaryDirectory(dir=destination.directory) as text:
         inner = attrs.evolve(network, origin=origin.graph)
         place = Destination(Path(text), destination.stage, "graph.pb")

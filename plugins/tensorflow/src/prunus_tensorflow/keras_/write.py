@@ -28,7 +28,8 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     origin = network.origin
     assert isinstance(origin, KerasOrigin)
     model = model_of(network, compact if destination.stage == "compact" else None)
-    original = "model.keras" if origin.path is None else origin.path.name
+    read = "model.keras" if origin.path is None else origin.path.name
+    original = destination.original or read
     path = destination.directory / (destination.name or original)
     if path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
         path = path.with_name(path.name + Path(original).suffix)

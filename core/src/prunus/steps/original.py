@@ -1,0 +1,62 @@
+"""The unpruned network that comparisons, teaching and fidelity refer to."""
+
+from __future__ import annotations
+
+import attrs
+
+from prunus.errors import UsageError
+from prunus.graph.digest import structure_digest
+from prunus.host import Host
+from prunus.network import Network, Source
+from prunus.settings import Settings
+from prunus.steps.loaded import Loaded, is_there, read_network
+from prunus.steps.workspace import Workspace
+
+
+@attrs.frozen(eq=False)
+class Original:
+    """The unpruned network and where it is."""
+
+    network: Network
+    source: Source
+
+
+def original_of(
+    host: Host, settings: Settings, workspace: Workspace | None, masked: Loaded
+) -> Original | None:
+    """What a masked network was pruned from: the configuration's baseline, else the workspace's.
+
+    ``None`` where neither is known, or the workspace's is gone or of another structure.
+
+    Raises:
+        UsageError: the baseline is missing or of another structure.
+    """
+    if settings.baseline is not None:
+        return _baseline(host, settings, masked)
+    stored = None if workspace is None else workspace.recall("original")
+    if stored is None or not is_there(stored):
+        return None
+    found = _read(host, stored, masked)
+    return found if _alike(found, masked) else None
+
+
+def _baseline(host: Host, settings: Settings, masked: Loaded) -> Original:
+    path = settings.baseline
+    assert path is not None
+    inside = masked.source.weights is None
+    source = Source(path) if inside else Source(masked.source.model, path)
+    if not is_there(source):
+        raise UsageError(f"{path}: no such file; check baseline in the configuration")
+    found = _read(host, source, masked)
+    if not _alike(found, masked):
+        raise UsageError(f"{path}: baseline has another structure than {masked.source.model}")
+    return found
+
+
+def _read(host: Host, source: Source, masked: Loaded) -> Original:
+    source = attrs.evolve(source, options=masked.source.options)
+    return Original(read_network(host, source)[0], source)
+
+
+def _alike(found: Original, masked: Loaded) -> bool:
+    return structure_digest(found.network) == structure_digest(masked.network)
