@@ -61,3 +61,14 @@ def test_errors_count_as_they_are_read(draw):
     )
     blind = solve_problem(problem(x, targets, start)).weights[:, 0]
     assert np.abs(blind - 1).max() > 0.5
+
+
+def test_many_targets_are_judged_by_few_combinations_of_them(draw):
+    """The same fit as by all targets, whether they are read as they are or further on."""
+    x = draw.standard_normal((400, 20))
+    truth = draw.standard_normal((20, 300))
+    targets = x @ truth + draw.standard_normal((400, 300))
+    for read in (None, draw.standard_normal((300, 200))):
+        found = solve_problem(problem(x, targets, np.zeros((20, 300)), read=read))
+        plain, *_ = np.linalg.lstsq(x - x.mean(0), targets - targets.mean(0))
+        assert np.abs(found.weights - plain).max() < 0.05 * np.abs(plain).max()

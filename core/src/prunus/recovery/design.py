@@ -93,7 +93,7 @@ class Design:
             features = np.split(given, self.blocks, 1)[block][:, kept]
             targets = np.split(wanted, self.blocks, 1)[block]
             if self.window is None:
-                start, read = np.eye(len(kept))[kept], matrix[block] @ matrix[block].T
+                start, read = np.eye(len(kept))[kept], matrix[block]
             else:
                 start, read = matrix[block][kept], None
             yield Problem(features, targets, owners, start, read, self.centred)

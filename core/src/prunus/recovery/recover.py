@@ -8,6 +8,7 @@ et al., ICCV 2017). The error that earlier layers made is so corrected on the wa
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,6 +53,21 @@ def recover(
         samples: Graph input name -> ``(N, ...)`` typical inputs.
         seed: Which places of the activations are looked at.
     """
+    changed = _refitted(network, grouping, keep, samples, seed)
+    # nodes and values of a graph refer to each other: until collected, the masked copies of
+    # all weights and the walks' would stay
+    gc.collect()
+    return network.with_weights(changed)
+
+
+def _refitted(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    samples: Samples,
+    seed: int,
+) -> dict[str, NDArray[Any]]:
+    """Initializer -> array, for all that changes."""
     order = {node.name: place for place, node in enumerate(network.model.graph)}
     readers = sorted(readers_of(network, grouping, keep), key=lambda r: order[r.node.name])
     found = [design_of(reader, network, grouping) for reader in readers]
@@ -59,7 +75,7 @@ def recover(
     changed = _folded(network, grouping, plain, samples)
     designs = [design for design in found if design is not None]
     if not designs:
-        return network.with_weights(changed)
+        return changed
     samples = _some(grouping, designs, samples)
     count = len(next(iter(samples.values())))
     masked = mask(network.with_weights(changed), grouping, keep)
@@ -72,7 +88,7 @@ def recover(
         new = design.changes(network, [solve_problem(problem) for problem in problems])
         after.change(new)
         changed |= new
-    return network.with_weights(changed)
+    return changed
 
 
 def _folded(

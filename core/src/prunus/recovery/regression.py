@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve
+from scipy.linalg import cho_factor, cho_solve
 
 _RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Shares of the mean variance of the features, added to the diagonal."""
@@ -13,7 +13,12 @@ _RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 _CHECKED = 4
 """One sample of so many is not fitted at first: it tells how far the fit can be trusted."""
 
+_DIRECTIONS = 64
+"""Random combinations of targets by which ridges are compared: hundreds of targets tell no
+more, as squared errors keep their size in so many (Johnson and Lindenstrauss, 1984)."""
+
 Array = NDArray[np.float64]
+Rows = NDArray[np.float32]
 
 
 @attrs.frozen(eq=False)
@@ -25,12 +30,12 @@ class Problem:
         targets: ``(n, M)``.
         owners: ``(n,)`` sample of each row.
         start: ``(K, M)`` weights that the fit is drawn to.
-        read: ``(M, M)`` by which errors are weighed, or ``None`` for the identity.
+        read: ``(M, P)`` by which targets are read on: errors count there. ``None`` for as is.
         centred: Whether a constant may be used.
     """
 
-    features: NDArray[np.float32]
-    targets: NDArray[np.float32]
+    features: Rows
+    targets: Rows
     owners: NDArray[np.int64]
     start: Array
     read: Array | None
@@ -45,41 +50,95 @@ class Solution:
     constant: Array
 
 
+@attrs.frozen(eq=False)
+class _Moments:
+    """Sums over rows: their number, features ``(K,)``, and products of features ``(K, K)``."""
+
+    count: int
+    features: Array
+    products: Array
+
+    def __add__(self, other: _Moments) -> _Moments:
+        return _Moments(
+            self.count + other.count,
+            self.features + other.features,
+            self.products + other.products,
+        )
+
+
+@attrs.frozen(eq=False)
+class _Missing:
+    """Sums over rows of what weights do not give: ``(M,)``, with features ``(K, M)``, squared."""
+
+    total: Array
+    products: Array
+    squares: float
+
+
 def solve_problem(problem: Problem) -> Solution:
     """Of several ridges, and the weights as they are, what is best on held-out samples."""
-    rows = np.concatenate(
-        [problem.features, np.ones((len(problem.features), 1)), problem.targets], axis=1
-    ).astype(np.float64)
     checked = problem.owners % _CHECKED == _CHECKED - 1
-    fit, check = (rows[chosen].T @ rows[chosen] for chosen in (~checked, checked))
-    count = problem.features.shape[1]
-    if not count or not checked.any():
-        return _ridge(problem, fit + check, np.inf)
-    ridges = (np.inf, *_RIDGES)
-    errors = [_error(problem, check, _ridge(problem, fit, ridge)) for ridge in ridges]
-    return _ridge(problem, fit + check, ridges[int(np.argmin(errors))])
+    rows = [problem.features[~checked], problem.features[checked]]
+    fit, check = (_moments(part) for part in rows)
+    ridge = np.inf
+    if problem.features.shape[1] and checked.any():
+        seen = _sketched(problem)
+        targets = [seen.targets[~checked], seen.targets[checked]]
+        known, asked = (_missing(x, t, seen.start) for x, t in zip(rows, targets, strict=True))
+        ridges = (np.inf, *_RIDGES)
+        fits = [_change(fit, known, ridge, problem.centred) for ridge in ridges]
+        ridge = ridges[int(np.argmin([_error(check, asked, *found) for found in fits]))]
+    missing = _missing(problem.features, problem.targets, problem.start)
+    change, constant = _change(fit + check, missing, ridge, problem.centred)
+    return Solution(problem.start + change, constant)
 
 
-def _ridge(problem: Problem, moments: Array, ridge: float) -> Solution:
-    """The fit to moments ``(K + 1 + M, K + 1 + M)``; ``inf`` keeps the weights."""
-    size = len(problem.start)
-    mean = moments[size] / moments[size, size] * problem.centred
-    x, t = mean[:size], mean[size + 1 :]
-    weights = problem.start
+def _sketched(problem: Problem) -> Problem:
+    """The same problem in few targets, with errors of about the same size."""
+    outputs = problem.targets.shape[1] if problem.read is None else problem.read.shape[1]
+    directions = np.eye(outputs)
+    if outputs > _DIRECTIONS:
+        draw = np.random.default_rng(0)
+        directions = draw.standard_normal((outputs, _DIRECTIONS)) / np.sqrt(_DIRECTIONS)
+    if problem.read is not None:
+        directions = problem.read @ directions
+    targets = problem.targets @ directions.astype(problem.targets.dtype)
+    return attrs.evolve(problem, targets=targets, start=problem.start @ directions, read=None)
+
+
+def _moments(features: Rows) -> _Moments:
+    exact = features.astype(np.float64)
+    return _Moments(len(exact), exact.sum(0), exact.T @ exact)
+
+
+def _missing(features: Rows, targets: Rows, start: Array) -> _Missing:
+    missing = (targets - features @ start.astype(features.dtype)).astype(np.float64)
+    return _Missing(
+        missing.sum(0), features.astype(np.float64).T @ missing, float(np.sum(missing**2))
+    )
+
+
+def _change(
+    moments: _Moments, missing: _Missing, ridge: float, centred: bool
+) -> tuple[Array, Array]:
+    """What to add to the weights ``(K, M)``, and the constant ``(M,)``; ``inf`` adds nothing."""
+    mean, lost = moments.features / moments.count, missing.total / moments.count
+    change = np.zeros_like(missing.products)
     if ridge != np.inf:
-        scaled = moments / moments[size, size]
-        inner = scaled[:size, :size] - np.outer(x, x)
-        cross = scaled[:size, size + 1 :] - np.outer(x, t)
-        missing = cross - inner @ weights
-        held = max(ridge * float(np.trace(inner)) / size, 1e-12)
-        inner[np.diag_indices(size)] += held
-        weights = weights + np.asarray(solve(inner, missing, assume_a="pos"))
-    return Solution(weights, t - x @ weights)
+        inner, cross = moments.products / moments.count, missing.products / moments.count
+        if centred:
+            inner -= np.outer(mean, mean)
+            cross -= np.outer(mean, lost)
+        held = max(ridge * float(np.trace(inner)) / len(inner), 1e-12)
+        inner[np.diag_indices(len(inner))] += held
+        factor = cho_factor(inner, lower=True, overwrite_a=True, check_finite=False)
+        change = np.asarray(cho_solve(factor, cross, overwrite_b=True, check_finite=False))
+    return change, (lost - mean @ change) * centred
 
 
-def _error(problem: Problem, moments: Array, found: Solution) -> float:
-    """Squared error summed over the rows of ``moments``."""
-    outputs = len(found.constant)
-    residual = np.concatenate([-found.weights, -found.constant[None], np.eye(outputs)])
-    error = residual.T @ moments @ residual
-    return float(np.trace(error) if problem.read is None else np.sum(error * problem.read))
+def _error(moments: _Moments, missing: _Missing, change: Array, constant: Array) -> float:
+    """Sum over rows and targets of (missing - features @ change - constant) squared."""
+    given = moments.products @ change + 2 * np.outer(moments.features, constant)
+    square = np.sum(change * given) + moments.count * constant @ constant
+    linear = np.sum(change * missing.products) + constant @ missing.total
+    return float(missing.squares - 2 * linear + square)

@@ -61,6 +61,9 @@ class Walk:
             if value is not None and value.type is None:
                 value.type = ir.TensorType(ir.DataType.FLOAT)
         graph = ir.convenience.extract(self._model.graph, bounds, [name])
+        for value in (value for node in graph for value in node.outputs):
+            if value.name in bounds:  # known already, made again beside another part of a Split
+                value.name = f"{value.name}/again"
         session = Session(ir.Model(graph, ir_version=self._model.ir_version))
         size = self._labelling.samples_at_once([*bounds, name])
         parts = []
