@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from prunus.cli.render import group_label, notes, show
+from prunus.cli.render import counting, group_label, notes, show, training_progress
 from prunus.groups import Protected
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.steps.inspect import GroupLine, LayerRow, Statistics
 from prunus.steps.report import GroupRow, Report, Stage
 from prunus.task import Measurement
+from prunus.training import Progress
 
 REPORT = Report(
     "prune",
@@ -141,3 +142,12 @@ def test_notes_are_on_stderr(capsys):
 )
 def test_long_groups_are_named_by_their_first_layer(name, shown):
     assert group_label(name) == shown
+
+
+def test_progress_leaves_nothing_in_a_pipe(capsys):
+    with counting("analyse") as report:
+        report(1, 2)
+    with training_progress() as report:
+        report(Progress(1, 2, 0.5, 0.01))
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")

@@ -68,9 +68,13 @@ def test_layers_that_are_not_there_cannot_be_excluded(host, settings, name):
     )
 
 
-def test_the_recipe_and_the_metric_reach_the_format():
-    settings = Settings(solver=Path("s.prototxt"), metric="top-5", options={"a": "b"})
-    assert source_options(settings) == {"a": "b", "solver": "s.prototxt", "metric": "top-5"}
+def test_the_recipe_the_metric_and_the_data_reach_the_format():
+    settings = Settings(
+        solver=Path("s.prototxt"), metric="top-5", data="x.data", options={"a": "b"}
+    )
+    assert source_options(settings) == {
+        "a": "b", "solver": "s.prototxt", "metric": "top-5", "data": "x.data"
+    }  # fmt: skip
     assert source_options(Settings()) == {}
 
 

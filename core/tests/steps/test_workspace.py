@@ -49,6 +49,17 @@ def test_options_of_earlier_steps_hold_unless_said_anew(workspace):
     assert found.options == {"norm": "old", "shape": "3x8x8"}
 
 
+def test_the_recipe_and_the_data_are_found_from_any_directory(workspace, tmp_path):
+    for name in ("s.prototxt", "x.data", "new"):
+        (tmp_path / name).touch()
+    workspace.keep_options({"solver": "s.prototxt", "data": "x.data", "norm": "new"})
+    assert workspace.state()["options"] == {
+        "solver": str(tmp_path / "s.prototxt"), "data": str(tmp_path / "x.data"), "norm": "new"
+    }  # fmt: skip
+    workspace.keep_options({"data": "package:samples"})
+    assert workspace.state()["options"] == {"data": "package:samples"}
+
+
 def test_an_analysis_is_kept_exactly(workspace):
     curve = Curve("conv1", 8, (Point(0.1, 7, 1 / 3, 0.001), Point(0.5, 4, -0.2, 0.0)))
     stored = Sensitivity("loss", False, Measurement(0.1 + 0.2, 0.01), (curve,), {"weights": "x"})

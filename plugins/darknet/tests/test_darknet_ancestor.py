@@ -107,6 +107,23 @@ def test_classifier(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert small < Path("tiny.weights").stat().st_size
 
 
+def test_data_names_the_training_pictures_too(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(CLASSIFIER, "")
+    net = ("--model", "tiny.cfg", "--weights", "tiny.weights", "--workspace", "w")
+    data = ("--data", "set/x.data")
+    assert run(["prune", *net, "--rate", "0.3"]) == 0
+    capsys.readouterr()
+    assert run(["finetune", *net]) == 4
+    assert capsys.readouterr().err == "error: no training samples: give --train-data\n"
+    assert run(["finetune", *net, *data, "--iterations", "2"]) == 0
+    assert "finetuned" in capsys.readouterr().out
+    # remembered, from any directory
+    assert run(["prune", *net, *data, "--rate", "0.3"]) == 0
+    assert run(["finetune", "--workspace", "w", "--iterations", "2"]) == 0
+
+
 def test_detector_with_names_and_ignored_layers(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

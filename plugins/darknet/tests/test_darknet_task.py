@@ -48,6 +48,17 @@ def test_datacfg_opens_both_lists(make_files, tmp_path: Path) -> None:
     assert training.read(np.zeros(1, np.int64), None).labels.tolist() == [0]
 
 
+def test_data_that_is_a_data_file_goes_first(make_files, tmp_path: Path) -> None:
+    spec, text = str(data_file(tmp_path)), CONV + "[avgpool]\n[softmax]\n"
+    task = network(make_files, text, datacfg="other.data", data=spec).task
+    assert [d().list_file.name for d in (task.training, task.evaluation)] == [
+        "train.txt",
+        "valid.txt",
+    ]
+    assert network(make_files, text, data="samples.npz").task.training is None
+    assert network(make_files, text, datacfg=spec, data="samples.npz").task.training is not None
+
+
 def test_datacfg_that_is_no_data_file(make_files) -> None:
     task = network(make_files, CONV, datacfg="samples.npz").task
     with pytest.raises(DataError) as caught:

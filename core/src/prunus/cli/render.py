@@ -84,6 +84,8 @@ def training_progress() -> Iterator[Any]:
 
 
 def _progress(*more: TextColumn) -> Progress:
+    """A bar on a terminal; a file or a pipe would get an empty line of it."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -91,8 +93,9 @@ def _progress(*more: TextColumn) -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         *more,
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
 
 

@@ -182,7 +182,8 @@ def _adopted(workspace: Workspace, loaded: Loaded) -> Workspace:
     source, last = loaded.source, workspace.recall("pruned")
     if last is None or (last.model, last.weights) != (source.model, source.weights):
         directory = str((workspace.path / GIVEN).absolute())
-        workspace.update(options=dict(source.options), finetuned=None)
+        workspace.keep_options(source.options)
+        workspace.update(finetuned=None)
         workspace.remember("source", source)
         workspace.remember("pruned", source, directory=directory, changed=True)
     return workspace

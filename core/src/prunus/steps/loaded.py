@@ -86,8 +86,12 @@ def load(host: Host, settings: Settings) -> Loaded:
 
 
 def source_options(settings: Settings) -> dict[str, str]:
-    """Format options, with the recipe file and the metric the format may know by name."""
-    named = {"solver": settings.solver, "metric": settings.metric}
+    """Format options, with what the format may know in its own terms.
+
+    That is the recipe file, the metric by its name, and a description of the data that may name
+    training samples beside the held-out ones.
+    """
+    named = {"solver": settings.solver, "metric": settings.metric, "data": settings.data}
     return {**settings.options, **{key: str(value) for key, value in named.items() if value}}
 
 

@@ -249,7 +249,8 @@ def _remember(
     }
     write_json(directory / "plan.json", plan)
     # what was finetuned before belongs to an earlier plan, even where the directory is the same
-    workspace.update(options=dict(loaded.source.options), finetuned=None)
+    workspace.keep_options(loaded.source.options)
+    workspace.update(finetuned=None)
     workspace.remember("original", original)
     workspace.remember("source", loaded.source)
     workspace.remember("pruned", written, directory=str(directory.absolute()), changed=changed)

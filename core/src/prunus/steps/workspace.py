@@ -73,6 +73,15 @@ class Workspace:
         place = {"model": str(written.model.absolute()), "weights": weights}
         self.update(**{name: {**place, **more}})
 
+    def keep_options(self, options: Mapping[str, str]) -> None:
+        """Remember format options; the recipe and the data are found from any directory."""
+        places = {
+            name: str(Path(options[name]).absolute())
+            for name in ("solver", "data")
+            if name in options and Path(options[name]).exists()
+        }
+        self.update(options={**options, **places})
+
     def with_options(self, settings: Settings) -> Settings:
         """Settings with the format options earlier steps were given, unless said anew."""
         stored = self.state().get("options", {})

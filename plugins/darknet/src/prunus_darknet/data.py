@@ -195,6 +195,11 @@ class ClassifierDataset(ListedImages):
         return (min_crop_image if self.view.alexeyab else center_crop_image)(image, *size)
 
 
+def is_data_file(spec: str) -> bool:
+    """Whether a data specification is a ``.data`` file."""
+    return Path(spec).suffix == ".data"
+
+
 def open_data(spec: str, network: Network, training: bool) -> Dataset | None:
     """Open a ``.data`` file for a network; ``None`` for any other specification.
 
@@ -202,7 +207,7 @@ def open_data(spec: str, network: Network, training: bool) -> Dataset | None:
         DataError: a file is missing, empty or broken, or does not fit the network.
     """
     path = Path(spec)
-    if path.suffix != ".data":
+    if not is_data_file(spec):
         return None
     description = read_data_file(path)
     view = view_of(network)

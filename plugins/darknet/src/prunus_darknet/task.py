@@ -12,7 +12,7 @@ from prunus.task import Dataset, Metric, Task
 from prunus_darknet.boxes.average_precision import VOC, MeanAveragePrecision, Rules
 from prunus_darknet.boxes.decode import decoded_heads
 from prunus_darknet.boxes.head import heads_of
-from prunus_darknet.data import letterboxed, open_data
+from prunus_darknet.data import is_data_file, letterboxed, open_data
 from prunus_darknet.read import Origin
 from prunus_darknet.recipe import notes_of, recipe_of
 
@@ -21,12 +21,16 @@ DATACFG = "datacfg"
 
 
 def task_of(network: Network, source: Source) -> Task:
-    """Recipe and metric of the cfg; samples if the option ``datacfg`` names a ``.data`` file.
+    """Recipe and metric of the cfg; samples if a ``.data`` file is named.
+
+    That is ``--data`` where it is one (it names both training and held-out pictures), else the
+    option ``datacfg``.
 
     Raises:
         ModelError: a training setting of the cfg cannot be used.
     """
-    spec = source.options.get(DATACFG)
+    data = source.options.get("data", "")
+    spec = data if is_data_file(data) else source.options.get(DATACFG)
     usable = broken_head(network) is None
     return Task(
         evaluation=None if spec is None else _opener(spec, network, training=False),
