@@ -50,6 +50,21 @@ def test_masked_equals_compact(name, seed, ratio, directory):
     assert sum(units.sum() for units in keep.values()) < sum(group.size for group in groups)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", NETS)
+def test_masked_equals_compact_with_a_ratio_for_each_group(name, seed, directory):
+    """Parts of a Split or rows of a concat that were equal are so no longer."""
+    network, grouping = loaded(name, seed, directory)
+    draw = np.random.default_rng(seed)
+    keep = {}
+    for group in grouping.groups:
+        if group.exact:
+            keep |= random_plan([group], draw.choice((0.1, 0.3, 0.5, 0.8)), seed)
+    masked = mask(network, grouping, keep)
+    proof = compare(masked.model, compact(masked, grouping, keep).model)
+    assert proof.error <= 1e-5, proof
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_what_is_removed_is_gone(name, directory):
     """The compact network has as many weights and MACs as the plan says, and differs."""

@@ -154,6 +154,26 @@ def test_tokens_made_once_a_sample(tmp_path):
     assert reason == "joined with constants at 'c'"
 
 
+@pytest.mark.parametrize(("opset", "attributes"), [(17, {}), (18, {"num_outputs": 2})])
+def test_parts_that_were_equal_may_lose_different_numbers(tmp_path, opset, attributes):
+    nodes = [
+        conv("x", "w", "a"),
+        helper.make_node("Split", ["a"], ["p", "q"], axis=1, **attributes),
+        conv("p", "w3", "b"),
+        helper.make_node("Concat", ["q", "b"], ["c"], axis=1),
+        conv("c", "w2", "y"),
+    ]
+    weights = [FIRST, LAST, weight("w3", 2, 2, 1, 1)]
+    path = save(tmp_path / "m.onnx", nodes, weights, [1, 3, 4, 4], opset, output=[1, 2, 4, 4])
+    network = check(path, 1)
+    grouping = find_groups(network)
+    keep = {group.name: np.ones(group.size, bool) for group in grouping.groups}
+    first = next(group for group in grouping.groups if "a" in group.layers)
+    keep[first.name] = np.arange(first.size) != 0
+    masked = mask(network, grouping, keep)
+    assert compare(masked.model, compact(masked, grouping, keep).model).error <= 1e-5
+
+
 def test_resize_to_fixed_sizes(tmp_path):
     """Sizes hold the batch too: the old way gave one sample for three without a word."""
     resize = helper.make_node("Resize", ["a", "", "", "sizes"], ["u"], mode="linear")

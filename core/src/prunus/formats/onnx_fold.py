@@ -129,6 +129,21 @@ def static_shapes(model: ir.Model, batch: int) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def state_split_sizes(model: ir.Model) -> None:
+    """Give every Split into equal parts its sizes, in place: what is left of them may differ."""
+    shapes = static_shapes(model, 1)
+    for node in model.graph:
+        if node.op_type != "Split" or (len(node.inputs) > 1 and node.inputs[1] is not None):
+            continue
+        parts = [shapes.get(value.name or "") for value in node.outputs]
+        axis = node.attributes.get_int("axis", 0)
+        if all(parts):
+            sizes = [part[axis] for part in parts if part is not None]
+            node.attributes.pop("num_outputs", None)
+            node.resize_inputs(2)
+            set_operand(model, node, 1, np.array(sizes, np.int64))
+
+
 def operand_of(node: ir.Node, index: int) -> Array | None:
     """Constant operand of a node, ``None`` if it is computed or absent."""
     value = node.inputs[index] if index < len(node.inputs) else None

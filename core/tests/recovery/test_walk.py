@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import numpy as np
+
+from prunus.evaluation.session import Session, random_inputs
+from prunus.grouping import find_groups
+from prunus.recovery.walk import Walk
+from prunus.testing.nets import as_network
+from prunus.testing.nets.builder import Builder
+
+
+def parts_used_one_after_the_other():
+    """A Split whose first part is known when the second is asked for."""
+    b = Builder(0)
+    first, second = b.split(b.conv(b.input(), 8, name="whole"), 4, 4)
+    joined = b.add(second, b.conv(first, 4, name="inner"))
+    return as_network(b.model(b.conv(joined, 2, name="last"))), first.name, joined.name
+
+
+def test_values_in_turn_equal_one_run():
+    network, *asked = parts_used_one_after_the_other()
+    samples = random_inputs(network.model, 5, 0)
+    wanted = Session(network.model, asked).run(samples)
+    walk = Walk(network.model, find_groups(network).labelling, samples, asked)
+    for name in asked:
+        assert np.allclose(walk.next(), wanted[name], atol=1e-6)
+
+
+def test_changed_weights_are_used_from_then_on():
+    network, *asked = parts_used_one_after_the_other()
+    samples = random_inputs(network.model, 5, 0)
+    walk = Walk(network.model, find_groups(network).labelling, samples, asked)
+    first = walk.next()
+    weight = np.zeros_like(network.weights()["inner/weight"])
+    walk.change({"inner/weight": weight})
+    changed = network.with_weights({"inner/weight": weight})
+    wanted = Session(changed.model, asked).run(samples)
+    assert np.allclose(first, wanted[asked[0]], atol=1e-6)
+    assert np.allclose(walk.next(), wanted[asked[1]], atol=1e-6)
