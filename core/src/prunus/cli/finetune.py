@@ -6,14 +6,9 @@ from typing import Any
 
 import click
 
-from prunus.cli.options import data_options, network_options, settings_from
+from prunus.cli.options import data_options, network_options
 from prunus.cli.render import show, training_progress
-from prunus.cli.training_options import (
-    TrainingCommand,
-    check_trainer_options,
-    tuning_from,
-    tuning_options,
-)
+from prunus.cli.training_options import TrainingCommand, training_from, tuning_options
 from prunus.host import start
 from prunus.steps.finetune import finetune
 
@@ -30,9 +25,7 @@ def command(as_json: bool, verbose: bool, **given: Any) -> None:
     weights hold; what comes of it lies in WORKSPACE/given, and the next steps go on from it.
     """
     host = start()
-    tuning = tuning_from(given)
-    settings = settings_from(host, **given)
-    check_trainer_options(host, settings, tuning)
+    settings, tuning = training_from(host, given)
     with training_progress() as report:
         result = finetune(host, settings, tuning, report)
     show(result.report, as_json=as_json)

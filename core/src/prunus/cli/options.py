@@ -31,66 +31,53 @@ _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
 """First word of a setting's type -> what a TOML file must hold for it."""
 
 
-def network_options(function: F) -> F:
-    """Which network: configuration, model, weights, workspace, format options."""
-    for option in reversed(
-        (
-            click.option(
-                "--config", type=_FILE, help="prunus.toml or a vendor file, read unchanged"
-            ),
-            click.option(
-                "--model", type=_FILE, help="prototxt, cfg, pbtxt, .keras, .h5, SavedModel, .onnx"
-            ),
-            click.option("--weights", type=_FILE, help="weights file, where the format has one"),
-            click.option("--workspace", type=_FILE, help="directory for everything a step writes"),
-            click.option(
-                "--exclude",
-                multiple=True,
-                metavar="NAME",
-                help="layer that stays whole; repeatable",
-            ),
-            click.option(
-                "--option", multiple=True, metavar="NAME=VALUE", help="format option; repeatable"
-            ),
-            click.option(
-                "--json", "as_json", is_flag=True, help="machine-readable result on stdout"
-            ),
-            click.option("--verbose", is_flag=True, help="show tracebacks"),
-        )
-    ):
-        function = option(function)
-    return function
+def together(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """One decorator of several options, which help lists in this order."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
-def data_options(function: F) -> F:
-    """Samples and metric."""
-    for option in reversed(
-        (
-            click.option(
-                "--data", help=".npz (x, y), image folder, list file, or the format's own"
-            ),
-            click.option(
-                "--metric", help="top-1, top-5, loss, fidelity, map, or the metric layer's name"
-            ),
-            click.option(
-                "--samples", type=click.IntRange(1), help="number of samples to measure on"
-            ),
-        )
-    ):
-        function = option(function)
-    return function
+network_options = together(
+    click.option("--config", type=_FILE, help="prunus.toml or a vendor file, read unchanged"),
+    click.option(
+        "--model", type=_FILE, help="prototxt, cfg, pbtxt, .keras, .h5, SavedModel, .onnx"
+    ),
+    click.option("--weights", type=_FILE, help="weights file, where the format has one"),
+    click.option("--workspace", type=_FILE, help="directory for everything a step writes"),
+    click.option(
+        "--exclude", multiple=True, metavar="NAME", help="layer that stays whole; repeatable"
+    ),
+    click.option("--option", multiple=True, metavar="NAME=VALUE", help="format option; repeatable"),
+    click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout"),
+    click.option("--verbose", is_flag=True, help="show tracebacks"),
+)
+"""Which network: configuration, model, weights, workspace, format options."""
 
+data_options = together(
+    click.option("--data", help=".npz (x, y), image folder, list file, or the format's own"),
+    click.option("--metric", help="top-1, top-5, loss, fidelity, map, or the metric layer's name"),
+    click.option("--samples", type=click.IntRange(1), help="number of samples to measure on"),
+)
+"""Samples and metric."""
 
-def choice_options(function: F) -> F:
-    """How channels are chosen."""
-    for option in reversed(
-        (
-            click.option("--criterion", help="how channels are scored (see 'prunus methods')"),
-            click.option("--seed", type=click.IntRange(0), help="seed of everything drawn [0]"),
-        )
-    ):
-        function = option(function)
-    return function
+criterion_option = click.option(
+    "--criterion", help="how channels are scored (see 'prunus methods')"
+)
+seed_option = click.option("--seed", type=click.IntRange(0), help="seed of everything drawn [0]")
+
+choice_options = together(criterion_option, seed_option)
+"""Which channels go first."""
+
+plan_options = together(
+    click.option("--allocation", help="sensitivity, uniform or global"),
+    click.option("--multiple", type=int, help="kept channels are rounded up to this [2]"),
+)
+"""How many go where."""
 
 
 def settings_from(host: Host, **given: Any) -> Settings:

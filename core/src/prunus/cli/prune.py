@@ -7,7 +7,13 @@ from typing import Any
 import attrs
 import click
 
-from prunus.cli.options import choice_options, data_options, network_options, settings_from
+from prunus.cli.options import (
+    choice_options,
+    data_options,
+    network_options,
+    plan_options,
+    settings_from,
+)
 from prunus.cli.render import show
 from prunus.host import start
 from prunus.steps.prune import prune
@@ -19,8 +25,7 @@ from prunus.steps.prune import prune
 @choice_options
 @click.option("--rate", type=float, help="share of the original network's MACs to remove")
 @click.option("--threshold", type=float, help="metric each group alone may lose")
-@click.option("--allocation", help="sensitivity, uniform or global")
-@click.option("--multiple", type=int, help="kept channels are rounded up to this [2]")
+@plan_options
 @click.option("--train-data", help="samples to refit weights on, as --data; no labels needed")
 def command(as_json: bool, verbose: bool, train_data: str | None, **given: Any) -> None:
     """Choose channels for a rate or a threshold and mask them."""

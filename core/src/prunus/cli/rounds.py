@@ -8,14 +8,9 @@ from typing import Any
 
 import click
 
-from prunus.cli.options import data_options, network_options, settings_from
+from prunus.cli.options import criterion_option, data_options, network_options, plan_options
 from prunus.cli.render import counting, show, training_progress
-from prunus.cli.training_options import (
-    TrainingCommand,
-    check_trainer_options,
-    tuning_from,
-    tuning_options,
-)
+from prunus.cli.training_options import TrainingCommand, training_from, tuning_options
 from prunus.errors import NoSamplesError, UsageError
 from prunus.host import start
 from prunus.steps.analyze import analyze
@@ -26,19 +21,16 @@ from prunus.steps.run import run
 @network_options
 @data_options
 @tuning_options
-@click.option("--criterion", help="how channels are scored (see 'prunus methods')")
+@criterion_option
+@plan_options
 @click.option("--rates", required=True, help="comma list, growing: 0.2,0.4,0.6")
-@click.option("--allocation", help="sensitivity, uniform or global")
-@click.option("--multiple", type=int, help="kept channels are rounded up to this [2]")
 @click.option(
     "--output", type=click.Path(path_type=Path), help="directory of the transformed network"
 )
 def command(as_json: bool, verbose: bool, rates: str, output: Path | None, **given: Any) -> None:
     """Analyse, prune and finetune with a growing rate, then transform."""
     host = start()
-    tuning = tuning_from(given)
-    settings = settings_from(host, **given)
-    check_trainer_options(host, settings, tuning)
+    settings, tuning = training_from(host, given)
     wanted = _rates(rates)
     if settings.allocation in (None, "sensitivity"):
         # without samples prune uses the same ratio everywhere, unless sensitivity was asked for

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from prunus.cli.options import seed_option, settings_from, together
 from prunus.descriptors import Trainer
 from prunus.errors import UsageError
 from prunus.host import Host, start
 from prunus.settings import Settings
 from prunus.steps.finetune import DEFAULT_TRAINER, Tuning
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 _POSITIVE = click.FloatRange(0, min_open=True)
-_OPTIONS = (
+tuning_options = together(
     click.option("--trainer", help=f"who trains (see 'prunus methods') [{DEFAULT_TRAINER}]"),
     click.option(
         "--solver", type=click.Path(path_type=Path), help="the framework's own training recipe"
@@ -30,15 +29,9 @@ _OPTIONS = (
     click.option("--batch-size", type=click.IntRange(1), help="in place of the recipe's"),
     click.option("--learning-rate", type=_POSITIVE, help="in place of the recipe's base rate"),
     click.option("--snapshot", type=click.IntRange(0), help="iterations between snapshots"),
-    click.option("--seed", type=click.IntRange(0), help="seed of everything drawn [0]"),
+    seed_option,
 )
-
-
-def tuning_options(function: F) -> F:
-    """Options every trainer understands."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+"""Options every trainer understands."""
 
 
 class TrainingCommand(click.Command):
@@ -66,6 +59,18 @@ def _keeper(name: str) -> Callable[[click.Context, click.Parameter, str | None],
             ctx.ensure_object(dict)[name] = value
 
     return keep
+
+
+def training_from(host: Host, given: dict[str, Any]) -> tuple[Settings, Tuning]:
+    """What a command that trains was given, the configuration file's part included.
+
+    Raises:
+        UsageError: the file cannot be used, or an option belongs to another trainer.
+    """
+    tuning = tuning_from(given)
+    settings = settings_from(host, **given)
+    check_trainer_options(host, settings, tuning)
+    return settings, tuning
 
 
 def tuning_from(given: dict[str, Any]) -> Tuning:
