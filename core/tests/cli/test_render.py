@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from prunus.cli import render
 from prunus.cli.render import counting, group_label, notes, show, training_progress
 from prunus.groups import Protected
 from prunus.sensitivity import Curve, Point, Sensitivity
@@ -132,16 +134,31 @@ def test_notes_are_on_stderr(capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "width", "shown"),
     [
-        ("conv1", "conv1"),
-        ("a" * 60, "a" * 60),
-        ("conv1+conv2", "conv1+conv2"),
-        ("layer1/conv1+layer1/conv2+layer2/conv1+layer2/conv2", "layer1/conv1 + 3 more"),
+        ("conv1", 160, "conv1"),
+        ("a" * 60, 160, "a" * 60),
+        ("conv1+conv2", 160, "conv1+conv2"),
+        ("layer1/conv1+layer1/conv2+layer2/conv1+layer2/conv2", 160, "layer1/conv1 + 3 more"),
+        ("104:convolutional+105:convolutional", 100, "104:convolutional+105:convolutional"),
+        ("104:convolutional+105:convolutional", 80, "104:convolutional + 1 more"),
     ],
 )
-def test_long_groups_are_named_by_their_first_layer(name, shown):
-    assert group_label(name) == shown
+def test_long_groups_are_named_by_their_first_layer(name, width, shown):
+    assert group_label(name, width) == shown
+
+
+def test_curves_fit_into_eighty_columns(capsys, monkeypatch):
+    monkeypatch.setattr(render, "new_console", lambda: Console(highlight=False, width=80))
+    ratios = [tenth / 10 for tenth in range(1, 10)]
+    curve = Curve(
+        "104:convolutional+105:convolutional", 224, tuple(Point(r, 9, -0.26854, 0) for r in ratios)
+    )
+    show(Sensitivity("map", True, Measurement(0.26051, 0.0), (curve,), {}), as_json=False)
+    lines = printed(capsys)[0].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[1].split() == ["104:conv", "224", *["-0.269"] * 9]
+    assert lines[-1] == "map of the whole network: 0.2605"
 
 
 def test_progress_leaves_nothing_in_a_pipe(capsys):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import click
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,10 +23,14 @@ from rich.text import Text
 from prunus import training
 from prunus.sensitivity import Sensitivity
 from prunus.steps.inspect import Statistics
-from prunus.steps.report import Report, Stage
+from prunus.steps.report import Report
+from prunus.task import Measurement
 
-_LABEL = 48
-"""Characters of a group's name that a table shows in full."""
+_WIDE = 100
+"""Columns from which a terminal has room for whole names and four digits of every curve."""
+
+_LABEL, _NARROW_LABEL = 48, 28
+"""Characters of a group's name that a table shows in full, in a wide and in a narrow terminal."""
 
 
 class Result(Protocol):
@@ -105,7 +109,7 @@ def _report(console: Console, report: Report) -> None:
         for row in report.groups:
             ratio = 1 - row.kept / row.channels
             table.add_row(
-                Text(group_label(row.group)),
+                Text(group_label(row.group, console.width)),
                 str(row.channels),
                 str(row.kept),
                 f"{ratio:.2f}",
@@ -123,10 +127,10 @@ def _report(console: Console, report: Report) -> None:
         click.echo(f"next: {report.next}", err=True)
 
 
-def group_label(name: str) -> str:
+def group_label(name: str, width: int) -> str:
     """A group's name, or its first layer and how many more are tied to it; ``stat`` lists all."""
     layers = name.split("+")
-    if len(name) <= _LABEL or len(layers) == 1:
+    if len(name) <= (_LABEL if width >= _WIDE else _NARROW_LABEL) or len(layers) == 1:
         return name
     return f"{layers[0]} + {len(layers) - 1} more"
 
@@ -146,7 +150,7 @@ def _stages(report: Report) -> Table:
         removed = 1 - stage.macs / first.macs if first.macs else 0.0
         table.add_row(
             stage.name,
-            _metric(stage),
+            "not measured" if stage.metric is None else _measured(stage.metric),
             f"{stage.params:,}",
             f"{stage.macs:,}",
             f"{removed:.2%}",
@@ -156,12 +160,8 @@ def _stages(report: Report) -> Table:
     return table
 
 
-def _metric(stage: Stage) -> str:
-    if stage.metric is None:
-        return "not measured"
-    return f"{stage.metric.value:.4f}" + (
-        f" ± {stage.metric.error:.4f}" if stage.metric.error else ""
-    )
+def _measured(found: Measurement) -> str:
+    return f"{found.value:.4f}" + (f" ± {found.error:.4f}" if found.error else "")
 
 
 def _facts(console: Console, report: Report) -> None:
@@ -173,7 +173,8 @@ def _facts(console: Console, report: Report) -> None:
         like = "masked" if report.facts.get("exact", True) else "compact"
         console.print(
             f"proof: written files equal the {like} network on {proof['samples']} inputs, "
-            f"largest relative error {proof['error']:.1e}"
+            f"largest relative error {proof['error']:.1e}",
+            soft_wrap=True,
         )
     elif "proof" in report.facts:
         console.print("proof: left out")
@@ -212,15 +213,14 @@ def _statistics(console: Console, found: Statistics) -> None:
 def _sensitivity(console: Console, found: Sensitivity) -> None:
     ratios = sorted({point.ratio for curve in found.curves for point in curve.points})
     table = new_table("group", "channels>", *(f"{ratio:g}>" for ratio in ratios))
+    table.collapse_padding = console.width < _WIDE
+    digits = 4 if console.width >= _WIDE else 3
     for curve in found.curves:
-        values = {point.ratio: f"{point.value:.4f}" for point in curve.points}
+        values = {point.ratio: f"{point.value:.{digits}f}" for point in curve.points}
         row = (values.get(ratio, "") for ratio in ratios)
-        table.add_row(Text(group_label(curve.group)), str(curve.size), *row)
+        table.add_row(Text(group_label(curve.group, console.width)), str(curve.size), *row)
     console.print(table)
-    console.print(
-        f"{found.metric} of the whole network: "
-        f"{found.baseline.value:.4f} ± {found.baseline.error:.4f}"
-    )
+    console.print(f"{found.metric} of the whole network: {_measured(found.baseline)}")
 
 
 def new_console() -> Console:
@@ -230,9 +230,10 @@ def new_console() -> Console:
 
 
 def new_table(*columns: str) -> Table:
-    """Columns ending in ``>`` are right-aligned."""
+    """Columns ending in ``>`` are right-aligned numbers, which are never broken."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         right = column.endswith(">")
-        table.add_column(column.rstrip(">"), justify="right" if right else "left", overflow="fold")
+        justify: JustifyMethod = "right" if right else "left"
+        table.add_column(column.rstrip(">"), justify=justify, overflow="fold", no_wrap=right)
     return table
