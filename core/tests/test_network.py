@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from prunus.network import Source
+from prunus.testing.nets import as_network
+from prunus.testing.nets.builder import Builder
 
 
 def test_other_weights_leave_the_network_as_it_was(lenet):
@@ -32,3 +34,11 @@ def test_views_of_arrays_are_stored_whole(lenet):
 
 def test_a_source_without_options_has_none():
     assert Source(Path("x")).options == {}
+
+
+def test_scalars_stay_scalars():
+    b = Builder(0)
+    half = b.weight("half/scale", np.array(0.5, np.float32))
+    network = as_network(b.model(b.node("Mul", "half", [b.conv(b.input(), 2), half], (2, 16, 16))))
+    changed = network.with_weights({"half/scale": np.array(0.25, np.float32)})
+    assert changed.model.graph.initializers["half/scale"].const_value.numpy().shape == ()

@@ -94,7 +94,7 @@ class Network:
             value = model.graph.initializers[name]
             if value.shape is not None and tuple(value.shape) != array.shape:
                 raise ValueError(f"{name}: shape {array.shape}, the graph has {value.shape}")
-            value.const_value = ir.Tensor(np.ascontiguousarray(array), name=name)
+            value.const_value = ir.Tensor(np.asarray(array, order="C"), name=name)
         return attrs.evolve(self, model=model)
 
 

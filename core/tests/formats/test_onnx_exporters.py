@@ -417,3 +417,16 @@ def test_input_sizes(tmp_path):
     refused(path, "input-shape=1x3x4: input 'x' of {path} has 4 axes", "1x3x4")
     refused(path, "input-shape=big: write sizes as 1x3x224x224", "big")
     check(path, 0, "1x3x6x5")
+
+
+def test_numbers_of_a_formula_are_no_weights(tmp_path):
+    nodes = [
+        conv("x", "w", "a"),
+        helper.make_node("Mul", ["a", "half"], ["h"]),
+        helper.make_node("Mul", ["h", "gain"], ["g"]),
+        conv("g", "w2", "y"),
+    ]
+    half = numpy_helper.from_array(np.float32(0.5), "half")
+    weights = [FIRST, LAST, half, weight("gain", 4, 1, 1)]
+    network = check(save(tmp_path / "m.onnx", nodes, weights, [1, 3, 4, 4], output=[1, 2, 4, 4]), 1)
+    assert sorted(network.bindings) == ["gain", "w", "w2"]

@@ -188,7 +188,7 @@ class _Chain:
             name=name,
             shape=ir.Shape(array.shape),
             type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-            const_value=ir.Tensor(np.ascontiguousarray(array), name=name),
+            const_value=ir.Tensor(np.asarray(array, order="C"), name=name),
         )
         self.initializers.append(value)
         return value

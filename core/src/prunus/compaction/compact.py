@@ -64,7 +64,7 @@ def take(array: NDArray[Any], axes: Mapping[int, NDArray[np.int64]]) -> NDArray[
             array = np.take_along_axis(
                 array, rows.reshape(*rows.shape, *(1,) * (array.ndim - 2)), 1
             )
-    return np.ascontiguousarray(array)
+    return np.asarray(array, order="C")
 
 
 def _removes(network: Network, name: str, axes: Mapping[int, NDArray[np.int64]]) -> bool:

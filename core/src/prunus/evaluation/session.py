@@ -102,7 +102,7 @@ class Session:
 def _held(value: Array | Held) -> Held:
     if isinstance(value, ort.OrtValue):
         return value
-    return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value))
+    return ort.OrtValue.ortvalue_from_numpy(np.asarray(value, order="C"))
 
 
 def with_outputs(model: ir.Model, outputs: Sequence[str]) -> ir.Model:
@@ -149,7 +149,7 @@ def _without_weights(model: ir.Model) -> tuple[ir.Model, dict[str, Array]]:
 def _large(model: ir.Model) -> dict[str, Array]:
     """Weights worth keeping out of a serialised graph; operands that state sizes stay in."""
     return {
-        name: np.ascontiguousarray(value.const_value.numpy())
+        name: np.asarray(value.const_value.numpy(), order="C")
         for name, value in model.graph.initializers.items()
         if value.const_value is not None
         and value.const_value.dtype == ir.DataType.FLOAT

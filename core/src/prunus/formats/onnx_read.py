@@ -150,6 +150,7 @@ def _bindings(model: ir.Model) -> dict[str, Binding]:
                 and value is not None
                 and value.is_initializer()
                 and _is_float(value)
+                and not _is_number(node, value)
             ):
                 bindings.setdefault(value.name or "", Binding(node.name or "", role, index))
     return bindings
@@ -161,6 +162,12 @@ def _is_float(value: ir.Value) -> bool:
         ir.DataType.DOUBLE,
         ir.DataType.FLOAT16,
     )
+
+
+def _is_number(node: ir.Node, value: ir.Value) -> bool:
+    """A number of a formula (the halves of a GELU, say), not something that was learned."""
+    assert value.const_value is not None
+    return node.op_type in ("Add", "Sub", "Mul", "Div") and value.const_value.size == 1
 
 
 def _layers(model: ir.Model) -> dict[str, tuple[str, ...]]:

@@ -53,7 +53,7 @@ class Walk:
         """Take other weights for what is not computed yet."""
         for name, array in weights.items():
             value = self._model.graph.initializers[name]
-            value.const_value = ir.Tensor(np.ascontiguousarray(array), name=name)
+            value.const_value = ir.Tensor(np.asarray(array, order="C"), name=name)
 
     def _compute(self, name: str) -> Array:
         bounds = sorted(self._bounds([name]))

@@ -269,7 +269,7 @@ def with_weights(compact: Compact, weights: Weights) -> Compact:
     model = compact.model.clone()
     for name, array in weights.items():
         model.graph.initializers[name].const_value = ir.tensor(
-            np.ascontiguousarray(array), name=name
+            np.asarray(array, order="C"), name=name
         )
     return attrs.evolve(compact, model=model)
 

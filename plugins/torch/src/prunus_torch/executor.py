@@ -165,7 +165,7 @@ def evaluate(
     """Run a graph once in inference mode with its own weights; arrays in, arrays out."""
     program = Program(model, values or [str(value.name) for value in model.graph.outputs])
     with torch.no_grad():
-        tensors = {n: torch.from_numpy(np.ascontiguousarray(x)) for n, x in inputs.items()}
+        tensors = {n: torch.from_numpy(np.asarray(x, order="C")) for n, x in inputs.items()}
         return {name: tensor.numpy() for name, tensor in program.run(tensors, {}).items()}
 
 

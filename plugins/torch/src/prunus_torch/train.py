@@ -191,7 +191,7 @@ def _tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
     if not len(batch):
         raise DataError("the data set gave an empty batch")
     return {
-        name: _placed(torch.from_numpy(np.ascontiguousarray(x)), device)
+        name: _placed(torch.from_numpy(np.asarray(x, order="C")), device)
         for name, x in batch.inputs.items()
     }
 
