@@ -259,6 +259,7 @@ def reshapes() -> list[Case]:
         Case("Reshape", operands=(ints(-1, 11),)),
         *(Case("Flatten", {"axis": a}) for a in (0, 1, 2, -1, 4)),
         Case("Flatten"),
+        *(Case("Shape", a) for a in ({}, {"start": 1}, {"start": -3, "end": -1}, {"end": 2})),
         Case("Squeeze", shape=(2, 1, 9, 1), operands=(ints(1, -1),)),
         Case("Squeeze", shape=(2, 1, 9, 1)),
         Case("Unsqueeze", operands=(ints(1, -1),)),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunus_torch.operators.node import Builder, Node, Operation, plain
+from prunus_torch.operators.node import Builder, Node, Operation
 
 
 def _reshape(node: Node) -> Operation:
@@ -108,8 +108,13 @@ def _expand(node: Node) -> Operation:
     return run
 
 
-def _shape(x: Tensor) -> Tensor:
-    return torch.tensor(x.shape, dtype=torch.int64)
+def _shape(node: Node) -> Operation:
+    start, end = node.get("start", 0), node.get("end")
+
+    def run(x: Tensor) -> Tensor:
+        return torch.tensor(x.shape[start:end], dtype=torch.int64)
+
+    return run
 
 
 BUILDERS: dict[str, Builder] = {
@@ -117,7 +122,7 @@ BUILDERS: dict[str, Builder] = {
     "Expand": _expand,
     "Flatten": _flatten,
     "Reshape": _reshape,
-    "Shape": plain(_shape),
+    "Shape": _shape,
     "SpaceToDepth": _space_to_depth,
     "Squeeze": _squeeze,
     "Transpose": _transpose,
