@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import DataError, PluginError, PrunusError
+from prunus.evaluation import data as core
 from prunus.network import Network
 from prunus.task import Batch, Dataset
+from prunus_tensorflow.entrance import entrance_of
 from prunus_tensorflow.message import failure
 from prunus_tensorflow.runtime import tensorflow
-from prunus_tensorflow.user_code import reference
+from prunus_tensorflow.user_code import Reference, reference
 
 
 @attrs.frozen(eq=False)
@@ -60,15 +62,29 @@ class Arrays:
 
 
 def open_data(specification: str, network: Network, training: bool) -> Dataset | None:
-    """Call the user's function; ``None`` for a specification of another form.
+    """Samples of the inputs that the files state, whatever opaque layers make of them.
+
+    A user's function is called; what core forms of data hold is read by the core.
+
+    Returns:
+        ``None`` where the core alone serves: another form, and no opaque layer.
 
     Raises:
         DataError: no such file or function, or what it gives does not fit the network.
         PluginError: it fails (its own words and line).
     """
+    entrance = entrance_of(network)
     form = reference(specification)
-    if form is None or (Path(specification).exists() and form.file is None):
+    if form is not None and not (Path(specification).exists() and form.file is None):
+        return entrance.around(_called(form, specification, training, entrance.shapes))
+    if not entrance.opaque:
         return None
+    return entrance.around(core.open_data(specification, network, entrance.values()))
+
+
+def _called(
+    form: Reference, specification: str, training: bool, shapes: Mapping[str, tuple[int, ...]]
+) -> Arrays:
     function = form.load()
     try:
         takes = "training" in inspect.signature(function).parameters
@@ -78,7 +94,7 @@ def open_data(specification: str, network: Network, training: bool) -> Dataset |
     except Exception as error:
         raise PluginError(failure(error, specification, form.file)) from error
     samples, labels = _pair(_materialised(found, specification), specification)
-    return _checked(samples, labels, network, specification)
+    return _checked(samples, labels, shapes, specification)
 
 
 def _materialised(found: Any, where: str) -> Any:
@@ -121,11 +137,9 @@ def _pair(found: Any, where: str) -> tuple[Any, Any]:
     return found, None
 
 
-def _checked(samples: Any, labels: Any, network: Network, where: str) -> Arrays:
-    wanted = {
-        value.name or "": tuple(int(str(size)) for size in (value.shape or ())[1:])
-        for value in network.model.graph.inputs
-    }
+def _checked(
+    samples: Any, labels: Any, wanted: Mapping[str, tuple[int, ...]], where: str
+) -> Arrays:
     if not isinstance(samples, Mapping):
         if len(wanted) != 1:
             names = ", ".join(wanted)
@@ -136,7 +150,7 @@ def _checked(samples: Any, labels: Any, network: Network, where: str) -> Arrays:
         if name not in arrays:
             raise DataError(f"{where}: no samples for input '{name}'")
         array = arrays[name]
-        if array.ndim == len(shape) and shape[-1] == 1:
+        if array.ndim == len(shape) and shape[-1:] == (1,):
             array = arrays[name] = array[..., None]
         if array.shape[1:] != shape:
             raise DataError(

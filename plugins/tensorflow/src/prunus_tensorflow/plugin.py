@@ -21,6 +21,7 @@ FORMAT = "tensorflow"
 TRAINER = "tensorflow"
 TRAIN_FUNCTION = "train-fn"
 DECAY = "decay"
+BATCHNORM = "batchnorm"
 
 
 @hookimpl
@@ -41,6 +42,8 @@ def prunus_register() -> Iterable[Descriptor]:
                 TRAIN_FUNCTION: "FILE.py:function or module:function that trains the compact "
                 "low-level graph [cross entropy, or --distill]",
                 DECAY: "cosine: the learning rate falls to zero until the last update [it stays]",
+                BATCHNORM: "frozen: Keras models keep their moving moments, for few samples; "
+                "low-level graphs always do [recipe]",
             },
         ),
     )

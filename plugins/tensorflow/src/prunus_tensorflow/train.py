@@ -9,6 +9,7 @@ from __future__ import annotations
 import attrs
 
 from prunus.errors import UsageError
+from prunus.network import Network
 from prunus.training import TrainingJob, Weights
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.keras_.origin import KerasOrigin
@@ -35,6 +36,12 @@ def finetune(job: TrainingJob) -> Weights:
     if isinstance(origin, GraphOrigin):
         return run(job, origin)
     if isinstance(origin, SavedModelOrigin):
-        inner = attrs.evolve(job.network, origin=origin.graph)
-        return run(attrs.evolve(job, network=inner), origin.graph)
+        teacher = None if job.teacher is None else _inner(job.teacher)
+        return run(attrs.evolve(job, network=_inner(job.network), teacher=teacher), origin.graph)
     raise UsageError("trainer tensorflow trains networks that were read from TensorFlow's files")
+
+
+def _inner(network: Network) -> Network:
+    """A SavedModel as the graph in it."""
+    assert isinstance(network.origin, SavedModelOrigin)
+    return attrs.evolve(network, origin=network.origin.graph)

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from prunus_tensorflow.graphdef.attributes import attr
-from prunus_tensorflow.graphdef.names import is_control, split
+from prunus_tensorflow.graphdef.names import is_control
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.view import VARIABLES, GraphView
 
@@ -19,14 +19,13 @@ def freeze(graph: Any, values: Mapping[str, NDArray[Any]], origin: GraphOrigin) 
     Args:
         graph: GraphDef with variables.
         values: Variable node -> array.
-        origin: Inputs and outputs.
+        origin: The ends of the graph.
     """
     from tensorflow.core.framework import graph_pb2
     from tensorflow.python.framework.tensor_util import make_tensor_proto
 
     view = GraphView(graph)
-    outputs = [name for name in origin.outputs if split(name)[0] in view.nodes]
-    wanted = set(view.sorted_from(outputs, frozenset()))
+    wanted = set(view.sorted_from(origin.ends, frozenset()))
     frozen = graph_pb2.GraphDef()
     frozen.versions.CopyFrom(graph.versions)
     for node in graph.node:

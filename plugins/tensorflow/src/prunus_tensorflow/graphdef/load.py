@@ -141,6 +141,7 @@ def _network(
         variables=dict(view.variables),
         inputs={name: (-1, *shape[1:]) for name, shape in shapes.items()},
         outputs=tuple(value.name or "" for value in lowering.outputs),
+        ends=tuple(ends.outputs),
         tensors=dict(lowering.tensors),
     )
     return Network(

@@ -19,6 +19,12 @@ def tensor(reference: str) -> str:
     return node if index == 0 else f"{node}:{index}"
 
 
+def full(reference: str) -> str:
+    """Name as a session wants it: ``conv:0`` of ``conv``."""
+    node, index = split(reference)
+    return f"{node}:{index}"
+
+
 def is_control(reference: str) -> bool:
     """True for a control input."""
     return reference.startswith("^")

@@ -40,7 +40,8 @@ class GraphOrigin:
         places: Initializer name -> native place.
         variables: Variable node -> name in the checkpoint.
         inputs: Input tensor -> native shape, -1 for the batch.
-        outputs: Output tensors.
+        outputs: Output tensors of the neutral graph: what feeds opaque ops is among them.
+        ends: Output tensors of the native graph, behind opaque ops too.
         tensors: Native tensor of the lowered part -> its neutral value.
     """
 
@@ -54,4 +55,5 @@ class GraphOrigin:
     variables: Mapping[str, str]
     inputs: Mapping[str, tuple[int, ...]]
     outputs: tuple[str, ...]
+    ends: tuple[str, ...]
     tensors: Mapping[str, TensorRecord]

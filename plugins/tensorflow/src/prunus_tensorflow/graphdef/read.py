@@ -5,6 +5,7 @@ Sources: tensorflow/core/framework/graph.proto, tensorflow/core/protobuf/meta_gr
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import attrs
 
 from prunus.errors import ModelError
+from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.runtime import tensorflow
 
 _META_TEXT = re.compile(rb"\A(\s|#[^\n]*\n)*(meta_info_def|graph_def)\s*:?\s*\{")
@@ -95,6 +97,35 @@ def parse(path: Path, kind: str, content: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not a pbtxt graph ({str(error).splitlines()[0]})") from error
     return message
+
+
+def content_of(origin: GraphOrigin) -> bytes:
+    """The structure file, read again where it was too large to keep.
+
+    Raises:
+        ModelError: it is gone or another one.
+    """
+    if origin.content is not None:
+        return origin.content
+    try:
+        content = origin.model.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{origin.model}: cannot be read again ({error.strerror})") from error
+    if hashlib.sha256(content).hexdigest() != origin.digest:
+        raise ModelError(f"{origin.model}: changed since it was read: run the step again")
+    return content
+
+
+def graph_of(origin: GraphOrigin) -> Any:
+    """The GraphDef of a network that was read.
+
+    Raises:
+        ModelError: the file is gone or another one.
+    """
+    content = content_of(origin)
+    return Structure(
+        origin.model, origin.kind, content, parse(origin.model, origin.kind, content)
+    ).graph
 
 
 def _text_message(path: Path, text: str, error: str) -> str:

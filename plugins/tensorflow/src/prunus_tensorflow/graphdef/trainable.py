@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from prunus_tensorflow.graphdef.attributes import attr
-from prunus_tensorflow.graphdef.names import split
+from prunus_tensorflow.graphdef.names import full, split
 from prunus_tensorflow.graphdef.view import VARIABLES, GraphView
 
 OWN = "prunus"
@@ -74,7 +74,7 @@ def _list_variables(meta: Any, learned: Collection[str]) -> None:
         assign = parts.assign()
         definition = variable_pb2.VariableDef(
             variable_name=f"{node.name}:0",
-            initial_value_name=_full(assign.input[1]),
+            initial_value_name=full(assign.input[1]),
             initializer_name=assign.name,
             snapshot_name=f"{parts.read()}:0",
             is_resource=node.op == "VarHandleOp",
@@ -136,8 +136,3 @@ class _Parts:
         read.input.append(self.node.name)
         read.attr["dtype" if resource else "T"].type = kind
         return str(read.name)
-
-
-def _full(reference: str) -> str:
-    name, index = split(reference)
-    return f"{name}:{index}"

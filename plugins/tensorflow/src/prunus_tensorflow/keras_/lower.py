@@ -42,10 +42,11 @@ def lower_model(
     graph = functional(model)
     walk = Walk()
     symbols = list(graph.inputs)
-    inputs = [
-        walk.input(symbol._keras_history.operation.name, shape)
+    fed = {
+        symbol._keras_history.operation.name: shape
         for symbol, shape in zip(symbols, _shapes(symbols, shapes), strict=True)
-    ]
+    }
+    inputs = [walk.input(name, shape) for name, shape in fed.items()]
     results = walk.run(model, inputs)
     outputs, frozen = _outputs(walk, results, graph.outputs, inputs)
     _drop_dead(walk.builder, outputs)
@@ -55,6 +56,8 @@ def lower_model(
     neutral = builder.model([v for v in walk.inputs if id(v) in used], outputs)
     origin = KerasOrigin(
         model,
+        fed,
+        dict(walk.front),
         path,
         dict(walk.layers),
         {n: p for n, p in builder.places.items() if n in builder.initializers},

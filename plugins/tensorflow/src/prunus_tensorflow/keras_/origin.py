@@ -10,6 +10,7 @@ import attrs
 
 from prunus_tensorflow.graphdef.origin import TensorRecord
 from prunus_tensorflow.graphdef.place import Place
+from prunus_tensorflow.keras_.front import Front
 
 
 @attrs.frozen(eq=False)
@@ -18,6 +19,8 @@ class KerasOrigin:
 
     Attributes:
         model: The Keras model as loaded; never changed.
+        inputs: Input of the model -> its native shape without the batch.
+        front: Graph input that a barrier makes -> how it follows from the inputs of the model.
         path: File it came from, ``None`` for a model in memory.
         layers: Native layer name -> the Keras layer (called layers only).
         places: Initializer name -> native place; its holder's node is the layer's name.
@@ -28,6 +31,8 @@ class KerasOrigin:
     """
 
     model: Any
+    inputs: Mapping[str, tuple[int, ...]]
+    front: Mapping[str, Front]
     path: Path | None
     layers: Mapping[str, Any]
     places: Mapping[str, Place]

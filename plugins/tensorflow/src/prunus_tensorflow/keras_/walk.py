@@ -12,8 +12,30 @@ import onnx_ir as ir
 from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.build import Builder
 from prunus_tensorflow.graphdef.tensors import BATCH, Dynamic, Unlowerable
+from prunus_tensorflow.keras_.front import Front
 from prunus_tensorflow.keras_.layers import lower_call
 from prunus_tensorflow.keras_.site import Site
+
+
+@attrs.frozen(eq=False)
+class _Scope:
+    """The model that is walked.
+
+    Attributes:
+        path: Its native name with a slash behind; empty for the outermost.
+        way: The parts of the models around it that lead to its inputs.
+        inputs: Its input symbols.
+        readers: id of a symbol -> number of its readers.
+    """
+
+    path: str
+    way: Front
+    inputs: Sequence[Any]
+    readers: Mapping[int, int]
+
+    def to(self, symbols: Sequence[Any]) -> Front:
+        """The parts that lead to symbols of this model."""
+        return (*self.way, (self.inputs, symbols))
 
 
 @attrs.frozen(eq=False)
@@ -27,6 +49,8 @@ class Walk:
         inputs: Graph inputs.
         fed: Values that feed a barrier, with the reason.
         barriers: Native name -> why it is one.
+        front: Graph input made by a barrier that no weight lies in front of -> how to compute it.
+        behind: ids of the other graph inputs that barriers make.
         tensors: Native name -> value whose shape its settings state: the results of
             ``Reshape`` layers, and what is fed to the input layers of nested models.
     """
@@ -37,6 +61,8 @@ class Walk:
     inputs: list[ir.Value] = attrs.field(factory=list)
     fed: list[tuple[Dynamic, str]] = attrs.field(factory=list)
     barriers: dict[str, str] = attrs.field(factory=dict)
+    front: dict[str, Front] = attrs.field(factory=dict)
+    behind: set[int] = attrs.field(factory=set)
     tensors: dict[str, Dynamic] = attrs.field(factory=dict)
 
     def input(self, name: str, shape: Sequence[int]) -> Dynamic:
@@ -46,13 +72,16 @@ class Walk:
         self.inputs.append(value)
         return Dynamic(value, full, tuple(range(len(full))))
 
-    def run(self, model: Any, inputs: Sequence[Dynamic], path: str = "") -> list[Any]:
+    def run(
+        self, model: Any, inputs: Sequence[Dynamic], path: str = "", way: Front = ()
+    ) -> list[Any]:
         """Lower all calls of a Functional or Sequential model.
 
         Args:
             model: The model.
             inputs: One value for each of its inputs, flat.
             path: Native name of a nested model, with a slash behind.
+            way: The parts of the models around it that lead to its inputs.
 
         Returns:
             One ``Dynamic`` for each of its outputs, flat; ``None`` where none exists.
@@ -61,45 +90,43 @@ class Walk:
         found: dict[int, Any] = {
             id(symbol): value for symbol, value in zip(graph.inputs, inputs, strict=True)
         }
-        readers = _readers(graph)
+        scope = _Scope(path, way, graph.inputs, _readers(graph))
         for depth in sorted(graph._nodes_by_depth, reverse=True):
             for node in graph._nodes_by_depth[depth]:
                 if not node.is_input:
-                    self._call(node, found, readers, path)
+                    self._call(node, found, scope)
         return [found.get(id(symbol)) for symbol in graph.outputs]
 
-    def _call(
-        self, node: Any, found: dict[int, Any], readers: Mapping[int, int], path: str
-    ) -> None:
+    def _call(self, node: Any, found: dict[int, Any], scope: _Scope) -> None:
         from keras import tree
 
         args, kwargs = node.arguments.fill_in(found)
         layer = node.operation
-        name = self._name(layer, path)
+        name = self._name(layer, scope.path)
         flat = tree.flatten((args, {k: v for k, v in kwargs.items() if k != "training"}))
         fed = [one for one in flat if isinstance(one, Dynamic)]
         if len(fed) < len(node.input_tensors):
-            # behind a barrier whose output cannot stand in the graph (text, integers)
+            # behind a barrier whose output cannot stand in the graph (text, truth values)
             kind = type(layer).__name__
             self.fed.extend((x, f"feeds opaque layer '{name}' of type '{kind}'") for x in fed)
             self.barriers.setdefault(name, f"layer '{name}' of type '{kind}': behind another one")
             return
         if is_model(layer) and len(fed) == len(functional(layer).inputs):
-            results = self._nested(layer, fed, f"{name}/")
+            results = self._nested(layer, fed, f"{name}/", scope.to(node.input_tensors))
         else:
-            single = all(readers[id(symbol)] == 1 for symbol in node.input_tensors)
+            single = all(scope.readers[id(symbol)] == 1 for symbol in node.input_tensors)
             site = Site(self.builder, layer, name, tree.flatten((args, kwargs)), kwargs, single)
-            results = self._lowered(site, node, fed)
+            results = self._lowered(site, node, fed, scope)
         for symbol, value in zip(node.outputs, results, strict=True):
             if value is not None:
                 found[id(symbol)] = value
 
-    def _nested(self, model: Any, fed: Sequence[Dynamic], path: str) -> list[Any]:
+    def _nested(self, model: Any, fed: Sequence[Dynamic], path: str, way: Front) -> list[Any]:
         for symbol, value in zip(functional(model).inputs, fed, strict=True):
             self.tensors.setdefault(f"{path}{symbol._keras_history.operation.name}", value)
-        return self.run(model, fed, path)
+        return self.run(model, fed, path, way)
 
-    def _lowered(self, site: Site, node: Any, fed: Sequence[Dynamic]) -> list[Any]:
+    def _lowered(self, site: Site, node: Any, fed: Sequence[Dynamic], scope: _Scope) -> list[Any]:
         self.layers.setdefault(site.name, site.layer)
         try:
             result = lower_call(site)
@@ -107,27 +134,49 @@ class Walk:
                 self.tensors.setdefault(site.name, result)
             return [result]
         except Unlowerable as reason:
-            return self._barrier(site, node, fed, str(reason))
+            return self._barrier(site, node, fed, scope, str(reason))
 
-    def _barrier(self, site: Site, node: Any, fed: Sequence[Dynamic], reason: str) -> list[Any]:
+    def _barrier(
+        self, site: Site, node: Any, fed: Sequence[Dynamic], scope: _Scope, reason: str
+    ) -> list[Any]:
         """The layer stays out: what feeds it becomes an output, what it makes an input."""
         kind = type(site.layer).__name__
         self.barriers.setdefault(site.name, f"layer '{site.name}' of type '{kind}': {reason}")
+        in_front = all(self._in_front(x.value) for x in fed)
         self.fed.extend((x, f"feeds opaque layer '{site.name}' of type '{kind}'") for x in fed)
         results: list[Any] = []
         for symbol in node.outputs:
             shape = _behind(symbol.shape, fed)
-            if shape is None or str(symbol.dtype) not in _FLOATS:
+            if shape is None or str(symbol.dtype) not in _NUMBERS:
                 results.append(None)
+                continue
+            made = self.input(site.name, shape)
+            results.append(made)
+            if in_front:
+                self.front[made.value.name or ""] = scope.to([symbol])
             else:
-                results.append(self.input(site.name, shape))
+                self.behind.add(id(made.value))
         return results
+
+    def _in_front(self, value: ir.Value) -> bool:
+        """True for a value that follows from the samples without any weight of the graph."""
+        pending, seen = [value], set[int]()
+        while pending:
+            one = pending.pop()
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
+            if id(one) in self.behind or (one.name or "") in self.builder.places:
+                return False
+            maker = self.builder.makers.get(id(one))
+            pending += [] if maker is None else maker.inputs
+        return True
 
     def _name(self, layer: Any, path: str) -> str:
         return self.names.setdefault(id(layer), f"{path}{layer.name}")
 
 
-_FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
+_NUMBERS = frozenset("float16 bfloat16 float32 float64 int8 uint8 int16 int32 int64".split())
 
 
 def is_model(layer: Any) -> bool:

@@ -13,7 +13,7 @@ from prunus.evaluation.session import Session
 from prunus.task import Batch
 from prunus.training import TrainingJob
 from prunus_tensorflow.graphdef.attributes import attr
-from prunus_tensorflow.graphdef.names import split
+from prunus_tensorflow.graphdef.names import full
 from prunus_tensorflow.graphdef.view import shape_attr
 from prunus_tensorflow.training.graph_session import CompactGraph
 from prunus_tensorflow.training.samples import Batches
@@ -53,14 +53,14 @@ def feed_of(compact: CompactGraph, batch: Batch) -> Feed:
     """
     feed = {}
     for name in compact.origin.inputs:
-        tensor = compact.graph.as_graph_element(full_name(name))
+        tensor = compact.graph.as_graph_element(full(name))
         array = np.asarray(batch.inputs[name], tensor.dtype.as_numpy_dtype)
         if not tensor.shape.is_compatible_with(array.shape):
             raise UsageError(
                 f"input '{name}' takes batches of shape {tensor.shape.as_list()}: give "
                 f"--batch-size {tensor.shape[0]}"
             )
-        feed[full_name(name)] = array
+        feed[full(name)] = array
     return feed
 
 
@@ -68,29 +68,32 @@ def settings_of(job: TrainingJob, compact: CompactGraph, first: Batch) -> Feed:
     """Values of the placeholders besides the inputs, with which the graph is the network.
 
     Booleans (``is_training``) are False; a number (``keep_prob``, ``rate``) is the one of 1
-    and 0 with which TensorFlow gives the compact network's own outputs.
+    and 0 with which TensorFlow gives the compact network's own outputs (from what it computes
+    itself in opaque ops).
 
     Raises:
         ModelError: with neither it does, so something else would be trained.
         DataError: a placeholder is neither input nor switch.
     """
-    inputs = frozenset(compact.origin.inputs)
+    origin = compact.origin
+    inputs = frozenset(origin.inputs)
     nodes = compact.view.nodes
-    needed = [nodes[name] for name in compact.view.sorted_from(compact.origin.outputs, inputs)]
+    needed = [nodes[name] for name in compact.view.sorted_from(origin.ends, inputs)]
     open_ones = [
         node
         for node in needed
         if node.op in ("Placeholder", "PlaceholderV2") and node.name not in inputs
     ]
-    choices = [
-        {full_name(node.name): _value(node, number) for node in open_ones} for number in (1, 0)
-    ]
-    expected = Session(job.compact.model).run(dict(first.inputs))
-    outputs = {name: full_name(name) for name in compact.origin.outputs}
+    choices = [{full(node.name): _value(node, number) for node in open_ones} for number in (1, 0)]
+    own = Session(job.compact.model)
+    opaque = [v.name or "" for v in job.compact.model.graph.inputs if v.name not in inputs]
+    wanted = {name: full(name) for name in (*origin.outputs, *opaque)}
     feed = feed_of(compact, first)
     for choice in choices:
-        found = compact.session.run(outputs, {**choice, **feed})
-        if all(_error(found[name], expected[name]) < _CLOSE for name in outputs):
+        found = compact.session.run(wanted, {**choice, **feed})
+        made = {name: found[name].astype(np.float32) for name in opaque}
+        expected = own.run({**first.inputs, **made})
+        if all(_error(found[name], expected[name]) < _CLOSE for name in origin.outputs):
             return choice
     if any("Random" in node.op for node in needed):
         return choices[0]  # dropout of a fixed rate: TensorFlow's outputs are drawn
@@ -99,12 +102,6 @@ def settings_of(job: TrainingJob, compact: CompactGraph, first: Batch) -> Feed:
         + (f" with {', '.join(choices[0])} at 1 or 0" if open_ones else "")
         + ": use --trainer torch"
     )
-
-
-def full_name(name: str) -> str:
-    """``conv`` -> ``conv:0``, as a session wants it."""
-    node, index = split(name)
-    return f"{node}:{index}"
 
 
 def _value(node: Any, number: int) -> Any:

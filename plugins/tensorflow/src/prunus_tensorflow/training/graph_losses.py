@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from prunus.errors import DataError, UsageError
 from prunus.task import Batch
+from prunus_tensorflow.graphdef.names import full
 from prunus_tensorflow.runtime import tensorflow
-from prunus_tensorflow.training.graph_batches import full_name
 from prunus_tensorflow.training.graph_session import CompactGraph
 from prunus_tensorflow.training.graph_update import Update
 from prunus_tensorflow.training.imitation import distance, divergence
@@ -25,12 +25,13 @@ def cross_entropy(compact: CompactGraph, update: Update) -> tuple[TrainFunction,
     Raises:
         UsageError: the graph has several outputs, or no score for each class.
     """
-    if len(compact.origin.outputs) != 1:
+    ends = compact.origin.ends
+    if len(ends) != 1:
         raise UsageError(
-            f"the graph has outputs {', '.join(compact.origin.outputs)}, and a sample has one "
-            "label: give --train-fn, or use --distill"
+            f"the graph has outputs {', '.join(ends)}, and a sample has one label: give "
+            "--train-fn, or use --distill"
         )
-    name = compact.origin.outputs[0]
+    name = ends[0]
     scores = _scores(compact.graph, name)
     shape = scores.shape.as_list() if scores.shape.rank else []
     if len(shape) < 2 or not shape[-1] or any(size != 1 for size in shape[1:-1]):
@@ -61,7 +62,7 @@ def cross_entropy(compact: CompactGraph, update: Update) -> tuple[TrainFunction,
 
 
 def imitation(
-    compact: CompactGraph, update: Update, teacher: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    compact: CompactGraph, update: Update, teacher: Callable[[Batch], Sequence[Any]]
 ) -> tuple[TrainFunction, Targets]:
     """Distance of every output to the original network's; needs no labels.
 
@@ -70,19 +71,15 @@ def imitation(
     Args:
         compact: The graph.
         update: How to update.
-        teacher: Inputs by name -> the original network's outputs by name.
+        teacher: A batch -> the original network's outputs.
     """
-    names = compact.origin.outputs
-
-    def targets(batch: Batch) -> Any:
-        found = teacher(batch.inputs)
-        return [found[name] for name in names]
+    names = compact.origin.ends
 
     def train(session: Any, graph: Any, batches: Iterable[Any], step: Any) -> None:
         tf = tensorflow()
         total, wanted = tf.constant(0.0), []
         for name in names:
-            found = tf.cast(graph.as_graph_element(full_name(name)), tf.float32)
+            found = tf.cast(graph.as_graph_element(full(name)), tf.float32)
             goal = tf.compat.v1.placeholder(tf.float32, found.shape)
             measure = divergence if _is_softmax(graph, name) else distance
             total += tf.reduce_mean(measure(goal, found))
@@ -92,17 +89,17 @@ def imitation(
             given = {**feed, **dict(zip(wanted, goals, strict=True))}
             step(*session.run([total, rate, apply], given)[:2])
 
-    return train, targets
+    return train, teacher
 
 
 def _scores(graph: Any, name: str) -> Any:
     """The scores before a final softmax, or the output itself."""
-    tensor = graph.as_graph_element(full_name(name))
+    tensor = graph.as_graph_element(full(name))
     return _behind(tensor).op.inputs[0] if _is_softmax(graph, name) else tensor
 
 
 def _is_softmax(graph: Any, name: str) -> bool:
-    return bool(_behind(graph.as_graph_element(full_name(name))).op.type == "Softmax")
+    return bool(_behind(graph.as_graph_element(full(name))).op.type == "Softmax")
 
 
 def _behind(tensor: Any) -> Any:

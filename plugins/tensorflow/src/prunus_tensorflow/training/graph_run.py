@@ -6,21 +6,23 @@ The function is the user's (``--train-fn``) or one of `graph_losses`; both see t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import attrs
 import numpy as np
 
 from prunus.errors import PluginError, PrunusError, StaleError, UsageError
-from prunus.evaluation.session import Session
 from prunus.interrupt import deferred
+from prunus.network import Compact
 from prunus.training import TrainingJob, Weights
+from prunus_tensorflow.graphdef.names import full
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.message import failure, first_line
 from prunus_tensorflow.plugin import TRAIN_FUNCTION
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.training.course import Course
-from prunus_tensorflow.training.graph_batches import Feed, GraphBatches, settings_of
+from prunus_tensorflow.training.graph_batches import Feed, GraphBatches, feed_of, settings_of
 from prunus_tensorflow.training.graph_losses import TrainFunction, cross_entropy, imitation
 from prunus_tensorflow.training.graph_session import CompactGraph, opened
 from prunus_tensorflow.training.graph_update import Update
@@ -44,10 +46,12 @@ def run(job: TrainingJob, origin: GraphOrigin) -> Weights:
     own = train_function(job.options)
     if own is not None and job.teacher is not None:
         raise UsageError(f"--{TRAIN_FUNCTION} and --distill are two ways to train: give one")
-    with opened(job, origin) as compact, deferred() as interrupted:
-        function, targets = _function(job, compact, own)
+    with ExitStack() as held, deferred() as interrupted:
+        compact = held.enter_context(opened(job, origin))
+        settings = settings_of(job, compact, Batches(job, tuple(origin.inputs), labels_of).batch(0))
+        teacher = None if job.teacher is None else held.enter_context(_teacher(job, settings))
+        function, targets = _function(job, compact, own, teacher)
         batches = Batches(job, tuple(origin.inputs), targets)
-        settings = settings_of(job, compact, batches.batch(0))
         digest = job_digest(job)
 
         def keep(iteration: int) -> None:
@@ -134,14 +138,26 @@ class _Training:
 
 
 def _function(
-    job: TrainingJob, compact: CompactGraph, own: Reference | None
+    job: TrainingJob, compact: CompactGraph, own: Reference | None, teacher: Targets | None
 ) -> tuple[TrainFunction, Targets]:
     if own is not None:
         return own.load(), labels_of
     update = Update(compact, job.recipe, decay=falls(job.options))
-    if job.teacher is not None:
-        return imitation(compact, update, Session(job.teacher.model).run)
+    if teacher is not None:
+        return imitation(compact, update, teacher)
     return cross_entropy(compact, update)
+
+
+@contextmanager
+def _teacher(job: TrainingJob, settings: Feed) -> Iterator[Targets]:
+    """The original graph in a session of its own: a batch -> its outputs."""
+    original = job.teacher
+    assert original is not None
+    whole = attrs.evolve(job, network=original, compact=Compact(original.model, {}))
+    assert isinstance(original.origin, GraphOrigin)
+    with opened(whole, original.origin) as graph:
+        ends = [full(name) for name in graph.origin.ends]
+        yield lambda batch: graph.session.run(ends, {**settings, **feed_of(graph, batch)})
 
 
 def _call(function: TrainFunction, training: _Training, own: Reference | None) -> None:

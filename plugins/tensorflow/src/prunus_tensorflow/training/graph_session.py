@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,8 @@ def opened(job: TrainingJob, origin: GraphOrigin) -> Iterator[CompactGraph]:
         meta = trainable(structure.message, constants, learned)
         v1.train.import_meta_graph(meta, clear_devices=True)
     settings = v1.ConfigProto(allow_soft_placement=True)
-    with graph.as_default(), v1.Session(graph=graph, config=settings) as session:
+    # not the default session: a second graph may be opened beside it
+    with closing(v1.Session(graph=graph, config=settings)) as session:
         opened_graph = CompactGraph(
             tf,
             graph,

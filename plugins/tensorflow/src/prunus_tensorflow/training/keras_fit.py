@@ -22,13 +22,14 @@ from prunus_tensorflow.plugin import TRAIN_FUNCTION
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
 from prunus_tensorflow.training.course import Course
+from prunus_tensorflow.training.held import hold_opaque, hold_statistics
 from prunus_tensorflow.training.objective import (
     default_loss,
     imitation,
     label_targets,
 )
 from prunus_tensorflow.training.optimizer import optimizer_for
-from prunus_tensorflow.training.options import falls, train_function
+from prunus_tensorflow.training.options import falls, holds_statistics, train_function
 from prunus_tensorflow.training.samples import Batches, Targets
 from prunus_tensorflow.training.snapshot import Snapshot, job_digest, newest, save
 
@@ -122,6 +123,9 @@ def _prepare(job: TrainingJob, origin: KerasOrigin) -> _Run:
         )
     # compiled anew without the user's metrics: they cost time, and those of old .h5 files fail
     model, original = model_of(job.network, job.compact, compiled=False), origin.model
+    hold_opaque(model, origin)
+    if job.recipe.bn_frozen or holds_statistics(job.options):
+        hold_statistics(model)
     inputs = [symbol._keras_history.operation.name for symbol in origin.model.inputs]
     stated = _stated_rate(job.network)
     optimizer = optimizer_for(original, job.recipe, stated, decay=falls(job.options))

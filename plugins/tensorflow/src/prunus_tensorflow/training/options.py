@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from prunus.errors import UsageError
-from prunus_tensorflow.plugin import DECAY, TRAIN_FUNCTION
+from prunus_tensorflow.plugin import BATCHNORM, DECAY, TRAIN_FUNCTION
 from prunus_tensorflow.user_code import Reference, reference
 
 
@@ -19,6 +19,18 @@ def falls(options: Mapping[str, str]) -> bool:
     if word not in (None, "cosine"):
         raise UsageError(f"--{DECAY} {word}: only 'cosine' is known; without it the rate stays")
     return word is not None
+
+
+def holds_statistics(options: Mapping[str, str]) -> bool:
+    """True if batch norm shall use its stored moments in training (``--batchnorm frozen``).
+
+    Raises:
+        UsageError: another word.
+    """
+    word = options.get(BATCHNORM, "recipe")
+    if word not in ("recipe", "frozen"):
+        raise UsageError(f"--{BATCHNORM} {word}: give recipe or frozen")
+    return word == "frozen"
 
 
 def train_function(options: Mapping[str, str]) -> Reference | None:
