@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 from networks import cifar_quick, lenet, resnet20
+from plans import l1_scores
 from results import write_section
 
 from prunus.analysis import exact
@@ -31,7 +32,6 @@ from prunus.evaluation.session import Session
 from prunus.folding import channel_means
 from prunus.graph.macs import layer_macs
 from prunus.grouping import find_groups
-from prunus.methods.l1 import prunus_rank
 from prunus.network import Network
 from prunus.sensitivity import Sensitivity
 from prunus.task import Dataset
@@ -42,10 +42,10 @@ RATIOS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 def analysis_of(network: Network, data: Dataset) -> Analysis:
     """What both ways measure."""
     grouping = find_groups(network)
-    scores = {g.name: prunus_rank("l1", network, g, None, 0) for g in grouping.groups}
     evaluator = Evaluator(network, data, Fidelity())
     _ = evaluator.baseline
-    return Analysis(grouping, evaluator, scores, RATIOS, Journal(None, {}), {}, lambda *_: None)
+    scores, journal = l1_scores(network, grouping), Journal(None, {})
+    return Analysis(grouping, evaluator, scores, RATIOS, journal, {}, lambda *_: None)
 
 
 def sweep(network: Network, analysis: Analysis) -> dict[str, list[float]]:

@@ -16,17 +16,14 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 from caffe_nets import alexnet_bn
+from plans import planning_of, removed, uniform_plan
 from results import write_section
 
-from prunus.graph.macs import cost_model
+from prunus.compaction import compact
 from prunus.graph.shapes import infer_shapes
 from prunus.grouping import Grouping, find_groups
-
-from prunus.compaction import compact  # isort: skip  (needs prunus.grouping first)
 from prunus.masking import mask
-from prunus.methods import l1, uniform
 from prunus.network import Network, Source
-from prunus.planning.budget import Budget, Planning
 from prunus_caffe.read import load
 
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -44,29 +41,29 @@ def main() -> None:
     grouping = find_groups(network)
     baseline = ancestor_counts(network.model)
     published = ancestor_counts(shrunk(network, grouping, fixed(grouping)))
-    cost = cost_model(network.model, grouping)
+    planning = planning_of(network, grouping)
     convolutions = conv_macs(network.model)
     rows = []
     for rate in RATES:
-        keep = planned(network, grouping, rate)
-        removed = 1 - cost.macs(cost.kept(keep)) / cost.total
+        keep = uniform_plan(planning, rate)
+        gone = removed(planning, keep)
         small = shrunk(network, grouping, keep)
         ops, params = ancestor_counts(small)
         rows.append(
             (
-                f"{rate}", f"{PUBLISHED[rate]:.2f} %", f"{removed:.2%}",
+                f"{rate}", f"{PUBLISHED[rate]:.2f} %", f"{gone:.2%}",
                 f"{1 - conv_macs(small) / convolutions:.2%}", f"{ops:,}", f"{params:,}",
             )
         )  # fmt: skip
-        assert abs(removed - rate) <= 0.01 * rate, (rate, removed)
+        assert abs(gone - rate) <= 0.01 * rate, (rate, gone)
     assert baseline == (2_153_918_368, 3_764_995), baseline
     assert published == (636_272_830, 425_467), published
     parameters = sum(network.weights()[name].size for name in network.bindings)
     text = (
         f"By the ancestor's formula: {baseline[0]:,} operations and {baseline[1]:,} parameters, "
         f"its final.prototxt of rate 0.7 {published[0]:,} and {published[1]:,}: both as published. "
-        f"True counts: {round(cost.total):,} MACs and {parameters:,} parameters, fully connected "
-        "layers included. benchmarks/caffe_ancestor.py."
+        f"True counts: {round(planning.cost.total):,} MACs and {parameters:,} parameters, fully "
+        "connected layers included. benchmarks/caffe_ancestor.py."
     )
     header = (
         "rate", "ancestor removed", "MACs removed here", "of the convolutions alone",
@@ -98,15 +95,6 @@ def conv_macs(model: ir.Model) -> int:
         for n in model.graph
         if n.op_type == "Conv"
     )
-
-
-def planned(network: Network, grouping: Grouping, rate: float) -> dict[str, np.ndarray]:
-    """Kept units for a rate."""
-    scores = {g.name: l1.prunus_rank("l1", network, g, None, 0) for g in grouping.groups}
-    whole = {g.name: np.ones(g.size, bool) for g in grouping.groups}
-    cost = cost_model(network.model, grouping)
-    planning = Planning(grouping.groups, scores, whole, cost, None)
-    return uniform.prunus_mask("uniform", planning, Budget(rate=rate))
 
 
 def fixed(grouping: Grouping) -> dict[str, np.ndarray]:

@@ -15,7 +15,6 @@ Usage: PRUNUS_CAFFE_PYTHON=… python benchmarks/caffe_zoo.py [WORD of the paths
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -23,19 +22,17 @@ from pathlib import Path
 import attrs
 import numpy as np
 from caffe_nets import alexnet_bn, cifar10_full, vgg16
+from networks import SHARED
+from plans import planning_of, removed, uniform_plan
 from results import write_section
 
-import prunus.grouping  # noqa: F401 (prunus.compaction cannot be the first of the two)
 from prunus.compaction import compact
 from prunus.errors import PrunusError
 from prunus.evaluation.session import Session, random_inputs
 from prunus.folding import fold
-from prunus.graph.macs import CostModel, cost_model
-from prunus.grouping import Grouping, find_groups
+from prunus.grouping import find_groups
 from prunus.masking import mask
-from prunus.methods import l1, uniform
 from prunus.network import Destination, Network, Source, Written
-from prunus.planning.budget import Budget, Planning
 from prunus_caffe.read import load
 from prunus_caffe.testing import (
     CaffeJob,
@@ -48,7 +45,6 @@ from prunus_caffe.testing.plain import plain_text
 from prunus_caffe.write import write
 
 Arrays = dict[str, np.ndarray]
-SHARED = Path(os.environ.get("PRUNUS_SHARED", Path(__file__).parents[2] / "shared"))
 RATE = 0.5
 SIZES = {"lenet_train_test": "1x28x28", "cifar10_quick_train_test": "3x32x32"}
 
@@ -120,7 +116,7 @@ def networks(folder: Path) -> list[tuple[Path, Path | None]]:
         ("vgg16", vgg16()), ("cifar10_full", cifar10_full()), ("alexnet_bn", alexnet_bn())
     ):  # fmt: skip
         (own / f"{name}.prototxt").write_text(text)
-    root = SHARED / "data" / "models"
+    root = SHARED / "models"
     found = [*(root / "caffe").rglob("*.prototxt"), *(root / "zoo" / "caffe").rglob("*.prototxt")]
     found = [path for path in sorted(found) if "solver" not in path.name] + sorted(own.iterdir())
     return [(path, _weights(path)) for path in found]
@@ -138,8 +134,8 @@ def sweep(model: Path, weights: Path | None, exclude: tuple[str, ...] = ()) -> R
     draw = options | ({} if weights else {"weights": "random"})
     network = load(Source(model, weights, draw))
     grouping = find_groups(network, exclude)
-    cost = cost_model(network.model, grouping)
-    keep = planned(network, grouping, cost)
+    planning = planning_of(network, grouping)
+    keep = uniform_plan(planning, RATE)
     masked = mask(fold(network, grouping, keep, None), grouping, keep)
     smaller = compact(masked, grouping, keep)
     with tempfile.TemporaryDirectory() as place:
@@ -162,17 +158,9 @@ def sweep(model: Path, weights: Path | None, exclude: tuple[str, ...] = ()) -> R
     return Row(
         f"{name}, without {' '.join(exclude)}" if exclude else name, engine, len(grouping.groups),
         worst(ours, results[0]), worst(results[1], results[2]), worst(small, results[2]), opencv,
-        cost.macs(cost.kept(keep)) / cost.total,
+        1 - removed(planning, keep),
         sum(a != b for a, b in zip(before, after, strict=True)), inexact,
     )  # fmt: skip
-
-
-def planned(network: Network, grouping: Grouping, cost: CostModel) -> dict[str, np.ndarray]:
-    """Half of the MACs gone: the same ratio everywhere, the largest filters kept."""
-    scores = {g.name: l1.prunus_rank("l1", network, g, None, 0) for g in grouping.groups}
-    whole = {g.name: np.ones(g.size, bool) for g in grouping.groups}
-    planning = Planning(grouping.groups, scores, whole, cost, None)
-    return uniform.prunus_mask("uniform", planning, Budget(rate=RATE))
 
 
 def outputs_of(network: Network) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import attrs
 import numpy as np
 from networks import SHARED, cifar10, normalised, read
 from numpy.typing import NDArray
+from plans import l1_scores, planning_of, removed
 from results import write_section
 
 from prunus.analysis import exact
@@ -24,19 +25,19 @@ from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal
 from prunus.compaction import compact
 from prunus.descriptors import Trainer
+from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.metrics import Top
 from prunus.folding import fold
-from prunus.graph.macs import cost_model
-from prunus.grouping import find_groups
+from prunus.grouping import Grouping, find_groups
 from prunus.host import start
 from prunus.masking import mask
 from prunus.methods import sensitivity_
-from prunus.methods.l1 import prunus_rank
-from prunus.network import Network
+from prunus.network import Compact, Network
 from prunus.planning.budget import Budget, Planning
 from prunus.proof import compare
 from prunus.recovery import recover
+from prunus.sensitivity import Sensitivity
 from prunus.steps.analyze import DEFAULT_RATIOS
 from prunus.steps.finetune import with_weights
 from prunus.task import Batch, LearningRate, Loss, Recipe
@@ -49,14 +50,14 @@ RATE = 0.5
 class Augmented:
     """Training images shifted by up to four pixels and mirrored, as these networks were trained."""
 
-    inner: object
+    inner: ArrayDataset
 
     def __len__(self) -> int:
-        return len(self.inner)  # type: ignore[arg-type]
+        return len(self.inner)
 
     def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
         """Shift and mirror where ``rng`` asks for training."""
-        batch = self.inner.read(positions, None)  # type: ignore[attr-defined]
+        batch = self.inner.read(positions, None)
         if rng is None:
             return batch
         name, images = next(iter(batch.inputs.items()))
@@ -70,7 +71,7 @@ class Augmented:
 
     def digest(self) -> str:
         """As the data set's own."""
-        return "augmented-" + self.inner.digest()  # type: ignore[attr-defined]
+        return "augmented-" + self.inner.digest()
 
 
 def recipe(network: Network, epochs: int) -> Recipe:
@@ -86,34 +87,42 @@ def recipe(network: Network, epochs: int) -> Recipe:
     )
 
 
-def four_steps(name: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+Rows = list[tuple[str, ...]]
+
+
+def curves_of(network: Network, grouping: Grouping, evaluator: Evaluator) -> Sensitivity:
+    """Sensitivity of every group, measured exactly."""
+    scores, journal = l1_scores(network, grouping), Journal(None, {})
+    asked = Analysis(grouping, evaluator, scores, DEFAULT_RATIOS, journal, {}, lambda *_: None)
+    return exact.prunus_analyze("exact", network, asked)
+
+
+def rates_hit(name: str, planning: Planning) -> Rows:
+    """Rates 0.1 to 0.8, asked and hit."""
+    rows = []
+    for tenth in range(1, 9):
+        hit = removed(planning, sensitivity_.prunus_mask("", planning, Budget(rate=tenth / 10)))
+        rows.append((name, f"{tenth / 10:.1f}", f"{hit:.4f}", f"{abs(hit * 10 / tenth - 1):.2%}"))
+    return rows
+
+
+def four_steps(name: str) -> tuple[Rows, Rows]:
     """Rows of both tables for one network."""
-    host = start()
     network = read(SHARED / f"models/onnx/{name}_cifar10.onnx")
     train = normalised(network, *cifar10("train_batch_1"))
     test = Evaluator(network, normalised(network, *cifar10()), Top(1), None, 256)
     grouping = find_groups(network)
-    cost = cost_model(network.model, grouping)
-    scores = {g.name: prunus_rank("l1", network, g, None, 0) for g in grouping.groups}
-    small = Evaluator(network, train, Top(1), 1000, 100)
-    job = Analysis(grouping, small, scores, DEFAULT_RATIOS, Journal(None, {}), {}, lambda *_: None)
-    present = {g.name: np.ones(g.size, bool) for g in grouping.groups}
-    curves = exact.prunus_analyze("exact", network, job)
-    planning = Planning(grouping.groups, scores, present, cost, curves)
-    hits = []
-    for tenth in range(1, 9):
-        keep = sensitivity_.prunus_mask("", planning, Budget(rate=tenth / 10))
-        got = 1 - cost.macs(cost.kept(keep)) / cost.total
-        hits.append((name, f"{tenth / 10:.1f}", f"{got:.4f}", f"{abs(got * 10 / tenth - 1):.2%}"))
+    analysed = Evaluator(network, train, Top(1), 1000, 100)
+    planning = planning_of(network, grouping, curves_of(network, grouping, analysed))
+    hits = rates_hit(name, planning)
     keep = sensitivity_.prunus_mask("", planning, Budget(rate=RATE))
-    inputs = small.calibration()
-    folded = fold(network, grouping, keep, inputs)
+    inputs = analysed.calibration()
     masked = mask(recover(network, grouping, keep, inputs), grouping, keep)
     smaller = compact(masked, grouping, keep)
     error = compare(masked.model, smaller.model).error
     states = {
         "pruned 0.5, nothing made good": network,
-        "pruned 0.5, means folded": folded,
+        "pruned 0.5, means folded": fold(network, grouping, keep, inputs),
     }
     rows = [(name, "original", f"{test.baseline.value:.2%}", "", "")]
     for state, whole in states.items():
@@ -122,18 +131,34 @@ def four_steps(name: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]
     value = test.measure(smaller.model).value
     rows.append((name, "pruned 0.5, refitted", f"{value:.2%}", "", f"{error:.1e}"))
     print(rows, flush=True)
-    for distill in (False, True):
+    for teacher in (None, network):
         for epochs in (1, 3):
-            tuned = TrainingJob(
-                masked, smaller, recipe(network, epochs), Augmented(train), None,
-                network if distill else None, Path(tempfile.mkdtemp()), False, 0, lambda _: None,
-            )  # fmt: skip
-            weights = host.call(Trainer, "torch", "prunus_finetune", job=tuned)
-            value = test.measure(with_weights(smaller, weights).model).value
-            how = "distilled, no labels" if distill else "supervised"
+            tuned = finetuned(masked, smaller, recipe(network, epochs), Augmented(train), teacher)
+            value = test.measure(tuned.model).value
+            how = "supervised" if teacher is None else "distilled, no labels"
             rows.append((name, f"finetuned {how}", f"{value:.2%}", str(epochs), ""))
             print(rows[-1], flush=True)
     return rows, hits
+
+
+def finetuned(
+    masked: Network, smaller: Compact, recipe: Recipe, train: Augmented, teacher: Network | None
+) -> Compact:
+    """The compact network after a training by prunus-torch, imitating a teacher if there is one."""
+    with tempfile.TemporaryDirectory() as folder:
+        job = TrainingJob(
+            network=masked,
+            compact=smaller,
+            recipe=recipe,
+            training=train,
+            evaluate=None,
+            teacher=teacher,
+            workspace=Path(folder),
+            resume=False,
+            seed=0,
+            report=lambda _: None,
+        )
+        return with_weights(smaller, start().call(Trainer, "torch", "prunus_finetune", job=job))
 
 
 def main() -> None:

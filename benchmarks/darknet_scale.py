@@ -14,22 +14,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from child import REPEATS, fastest, peak_memory
 from results import write_section
 
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.testing.library import CFG_FOLDER
 from prunus_darknet.testing.random_weights import write_random_weights
-
-REPEATS = 3
 
 
 def main() -> None:
@@ -47,11 +42,12 @@ def main() -> None:
         weights = Path(name, "random.weights")
         write_random_weights(read_cfg(given.cfg), weights, 0)
         size = weights.stat().st_size / 1e6
-        command = [sys.executable, __file__, "--cfg", str(given.cfg), "--measure", str(weights)]
+        command = (__file__, "--cfg", str(given.cfg), "--measure", str(weights))
         warm = min(rewritten(weights) for _ in range(REPEATS))
-        best, plain = fastest(command), fastest([*command, "--plain"])
+        best = fastest(*command, by="total")
+        plain = fastest(*command, "--plain", by="total")
         disk = min(rewritten(weights, disk=True) for _ in range(REPEATS))
-        best_disk = fastest([*command, "--disk"])
+        best_disk = fastest(*command, "--disk", by="total")
     ratio, ratio_disk = best["total"] / warm, best_disk["total"] / disk
     text = (
         f"{given.cfg.name}: {size:.0f} MB of weights. From disk to disk: the file read and "
@@ -68,12 +64,6 @@ def main() -> None:
     groups = [tuple(str(cell) for cell in row) for row in best["groups"]]
     header = ("group", "channels", "kept", "read by")
     write_section(f"Groups of {given.cfg.stem}", header, groups)
-
-
-def fastest(command: list[str]) -> dict[str, Any]:
-    """The fastest of some runs of a child process."""
-    runs = [json.loads(subprocess.check_output(command)) for _ in range(REPEATS)]
-    return min(runs, key=lambda run: run["total"])
 
 
 def rewritten(weights: Path, *, disk: bool = False) -> float:
@@ -103,24 +93,23 @@ def settle(path: Path) -> None:
 
 def measure(cfg: Path, weights: Path, *, plain: bool, disk: bool) -> None:
     """The child process: prints JSON. ``plain`` loads and writes, nothing else."""
-    import prunus.grouping as grouping_package
+    from plans import planning_of, uniform_plan
+
     from prunus.compaction import compact
-    from prunus.graph.macs import cost_model
-    from prunus.host import start
+    from prunus.grouping import find_groups
     from prunus.network import Compact, Destination, Source
     from prunus_darknet.read import load
     from prunus_darknet.write import write
 
-    host = start()
     if disk:
         forget(weights)
-    steps: list[tuple[str, float, float]] = [("imports", 0.0, memory())]
+    steps: list[tuple[str, float, float]] = [("imports", 0.0, peak_memory() / 1e6)]
     begun = last = time.perf_counter()
 
     def done(step: str) -> None:
         nonlocal last
         now = time.perf_counter()
-        steps.append((step, now - last, memory()))
+        steps.append((step, now - last, peak_memory() / 1e6))
         last = now
 
     network = load(Source(cfg, weights))
@@ -131,10 +120,9 @@ def measure(cfg: Path, weights: Path, *, plain: bool, disk: bool) -> None:
         done("write")
         print(json.dumps({"steps": steps, "total": last - begun}))
         return
-    grouping = grouping_package.find_groups(network)
+    grouping = find_groups(network)
     done("groups")
-    cost = cost_model(network.model, grouping)
-    keep = plan(host, network, grouping, cost)
+    keep = uniform_plan(planning_of(network, grouping), 0.5)
     done("scores and plan")
     smaller = compact(network, grouping, keep)
     done("compact")
@@ -157,27 +145,6 @@ def measure(cfg: Path, weights: Path, *, plain: bool, disk: bool) -> None:
         for group in grouping.groups
     ]
     print(json.dumps({"steps": steps, "total": last - begun, "groups": rows}))
-
-
-def plan(host, network, grouping, cost):
-    """Rate 0.5, the same ratio everywhere, channels by L1 norm."""
-    from prunus.descriptors import Criterion, Policy
-    from prunus.planning.budget import Budget, Planning
-
-    scores = {
-        group.name: host.call(
-            Criterion, "l1", "prunus_rank", network=network, group=group, samples=None, seed=0
-        )
-        for group in grouping.groups
-    }
-    present = {group.name: np.ones(group.size, bool) for group in grouping.groups}
-    planning = Planning(grouping.groups, scores, present, cost, None)
-    return host.call(Policy, "uniform", "prunus_mask", planning=planning, budget=Budget(rate=0.5))
-
-
-def memory() -> float:
-    """Peak resident memory of this process in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 if __name__ == "__main__":

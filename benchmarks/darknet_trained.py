@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
 import numpy as np
 from darknet_objects import matched, shown
+from darknet_pictures import VOC, coco_names, lay_out, samples
 from networks import ROOT, SHARED
+from progress import Line
 from results import write_section
 
 from prunus.host import Host, start
@@ -27,33 +29,16 @@ from prunus.steps.finetune import Tuning, finetune
 from prunus.steps.loaded import evaluator_for, load, read_network
 from prunus.steps.prune import prune
 from prunus.task import Measurement
-from prunus.training import Progress
 from prunus_darknet.boxes.detections import Detector
 from prunus_darknet.datasets.images import load_image
-from prunus_darknet.testing.library import CFG_FOLDER
 
 MODELS = SHARED / "models/darknet"
-TINYCOCO = SHARED / "datasets/tinycoco"
-SAMPLES = SHARED / "datasets/darknet-samples"
 BUILD = ROOT / "build/darknet_trained"
 RATE = 0.1
 ANALYSED = 12
 """Pictures the analysis measures on."""
 SCORE = 0.3
 """Least score of a detection that is listed."""
-VOC = (
-    "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike "
-    "person pottedplant sheep sofa train tvmonitor"
-).split()
-SAME = {
-    "airplane": "aeroplane",
-    "motorcycle": "motorbike",
-    "couch": "sofa",
-    "dining table": "diningtable",
-    "potted plant": "pottedplant",
-    "tv": "tvmonitor",
-}
-"""COCO's name -> VOC's, where they differ."""
 ADAM = {
     "adam": 1,
     "batch": 8,
@@ -106,60 +91,18 @@ class Case:
 def prepared(folder: Path) -> Case:
     """Lay out data and recipe for a network."""
     (cfg,), (weights,) = folder.glob("*.cfg"), folder.glob("*.weights")
-    coco = (TINYCOCO / "coco.names").read_text().split("\n")
-    names = tuple(name for name in coco if name) if "yolo-fastest-1" in folder.name else tuple(VOC)
+    names = coco_names() if "yolo-fastest-1" in folder.name else tuple(VOC)
     space = BUILD / folder.name
     shutil.rmtree(space, ignore_errors=True)
-    for part in ("images", "labels", "bare"):
-        (space / part).mkdir(parents=True)
-    photographs = sorted(TINYCOCO.glob("images/*/*.jpg"))
-    for path in photographs:
-        (space / "images" / path.name).symlink_to(path)
-        label = TINYCOCO / "labels" / path.parent.name / f"{path.stem}.txt"
-        text = translated(label.read_text(), coco, names) if label.exists() else ""
-        (space / "labels" / label.name).write_text(text)
-    for path in (*photographs, *samples()):
-        (space / "bare" / path.name).symlink_to(path)
-    for part in ("images", "bare"):
-        listed = sorted(f"{part}/{path.name}" for path in (space / part).iterdir())
-        (space / f"{part}.txt").write_text("\n".join(listed) + "\n")
-        (space / f"{part}.data").write_text(
-            f"classes={len(names)}\ntrain={part}.txt\nvalid={part}.txt\n"
-        )
+    labelled, bare = lay_out(space, names)
     (space / cfg.name).write_text(with_recipe(cfg.read_text(), RECIPES[folder.name]))
-    return Case(
-        folder.name,
-        Source(cfg, weights),
-        names,
-        space / cfg.name,
-        space / "images.data",
-        space / "bare.data",
-    )
-
-
-def translated(text: str, coco: Sequence[str], names: Sequence[str]) -> str:
-    """Label lines of the classes a network knows, by its own numbers."""
-    lines = []
-    for line in text.splitlines():
-        number, _, rest = line.partition(" ")
-        name = coco[int(number)]
-        if (known := name if name in names else SAME.get(name, "")) in names:
-            lines.append(f"{names.index(known)} {rest}\n")
-    return "".join(lines)
+    return Case(folder.name, Source(cfg, weights), names, space / cfg.name, labelled, bare)
 
 
 def with_recipe(text: str, recipe: Mapping[str, object]) -> str:
     """The cfg with the keys of a recipe in ``[net]``; the first of equal keys counts in Darknet."""
     keys = "".join(f"{key}={value}\n" for key, value in recipe.items())
     return text.replace("[net]\n", f"[net]\n{keys}", 1)
-
-
-def samples() -> list[Path]:
-    """Darknet's sample pictures, and those of the Debian package that differ."""
-    shared = sorted(SAMPLES.glob("*.jpg"))
-    known = {path.name for path in shared}
-    package = sorted((CFG_FOLDER.parent / "data").glob("*.jpg"))
-    return [*shared, *(path for path in package if path.name not in known)]
 
 
 def states(host: Host, case: Case) -> tuple[dict[str, Network], list[str]]:
@@ -175,17 +118,11 @@ def states(host: Host, case: Case) -> tuple[dict[str, Network], list[str]]:
     seen = attrs.evolve(settings, data=str(case.bare), metric="fidelity", samples=ANALYSED)
     analyze(host, seen)
     pruned = prune(host, settings)
-    tuned = finetune(host, settings, Tuning(distill=True, options=OPTIONS), line)
+    tuned = finetune(host, settings, Tuning(distill=True, options=OPTIONS), Line())
     original, _ = read_network(host, case.source)
     first, last = pruned.report.stages
     facts = [f"{1 - last.macs / first.macs:.1%}", f"{first.params:,} → {last.params:,}"]
     return dict(zip(STATES, (original, pruned.masked, tuned.network), strict=True)), facts
-
-
-def line(progress: Progress) -> None:
-    """Progress: a line every twenty updates."""
-    if progress.iteration % 20 == 0:
-        print(f"  {progress.iteration}/{progress.iterations} loss {progress.loss:.4f}", flush=True)
 
 
 def precisions(host: Host, case: Case, network: Network) -> tuple[float, float]:

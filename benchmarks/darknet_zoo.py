@@ -13,7 +13,6 @@ Needs the package ``darknet``; the table goes to RESULTS.md when the whole zoo i
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import tempfile
 import time
@@ -21,9 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+from networks import SHARED
 from results import write_section
 
-import prunus.grouping  # noqa: F401 (prunus.compaction cannot be the first of the two)
 from prunus.errors import PrunusError
 from prunus.host import Host, start
 from prunus.network import Destination, Source, Written
@@ -97,8 +96,7 @@ def main() -> None:
 
 def cfg_files(names: list[str]) -> Iterator[Path]:
     """All cfg files of the package and of the shared zoo, or those named."""
-    shared = os.environ.get("PRUNUS_SHARED", str(Path(__file__).resolve().parents[2] / "shared"))
-    models = Path(shared) / "data/models"
+    models = SHARED / "models"
     found = [*sorted(CFG_FOLDER.glob("*.cfg")), *sorted(models.glob("zoo/darknet-cfg/*.cfg"))]
     for path in [*found, *sorted(models.glob("darknet/*/*.cfg"))]:
         if not names or path.name in names:

@@ -7,10 +7,6 @@ The command line does the work; the last column is plain Keras on the transforme
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -18,14 +14,15 @@ from typing import Any
 
 import attrs
 import numpy as np
+from command import prunus
+from networks import SHARED
 from results import write_section
 
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
 
-ROOT = Path(os.environ.get("PRUNUS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-DATA = ROOT / "data" / "datasets" / "cifar10"
-MODELS = ROOT / "data" / "models" / "tensorflow"
+DATA = SHARED / "datasets/cifar10"
+MODELS = SHARED / "models/tensorflow"
 CASES = (
     # file, factor from stored pixels to the input, learning rate with labels, distilled
     ("resnet8_cifar10/pretrainedResnet.h5", 1.0, "0.0003", "0.0005"),
@@ -81,7 +78,7 @@ class _Workspace:
     def run(self, step: str, *arguments: str) -> Any:
         """One command of prunus on the model."""
         common = ("--model", self.model, "--workspace", self.path, "--data", self.data("test"))
-        return _prunus(step, *map(str, common), *arguments)
+        return prunus(step, *map(str, common), *arguments)
 
     def finetune(self, *arguments: str) -> Any:
         """Three epochs in TensorFlow."""
@@ -108,14 +105,6 @@ def _case(space: _Workspace, rate: str, supervised: str, distilled: str) -> tupl
         f"{_plain(file, space.scale):.4f}",
         f"{space.model.stat().st_size:,} → {file.stat().st_size:,}",
     )
-
-
-def _prunus(*arguments: str) -> Any:
-    command = [sys.executable, "-m", "prunus", *arguments, "--json"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise SystemExit(f"prunus {' '.join(arguments)}: {found.stderr}")
-    return json.loads(found.stdout)
 
 
 def _metric(report: Any, stage: str) -> str:

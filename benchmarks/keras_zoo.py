@@ -9,7 +9,6 @@ masked network. ResNet50 at its full size is timed step by step at the end.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from networks import SHARED
 from results import write_section
 
 from prunus.graph.macs import cost_model, layer_macs
@@ -49,7 +49,7 @@ SIZES = {
     "NASNetMobile": 64,
     "ConvNeXtTiny": 64,
 }
-SHARED = (
+TRAINED = (
     "resnet8_cifar10/pretrainedResnet.h5",
     "mini_xception_fer/fer2013_mini_XCEPTION.119-0.65.hdf5",
     "cifar10_keras/cifar10_cnn.keras",
@@ -98,10 +98,8 @@ def models() -> dict[str, Callable[[Path], Path]]:
         found[name] = _maker(name, _application(getattr(keras.applications, name), size))
     for name, build in NETWORKS.items():
         found[name] = _maker(name, build)
-    here = Path(__file__).resolve().parents[1]
-    root = Path(os.environ.get("PRUNUS_SHARED", here.parent / "shared"))
-    for text in SHARED:
-        path = root / "data" / "models" / "tensorflow" / text
+    for text in TRAINED:
+        path = SHARED / "models/tensorflow" / text
         if path.exists():
             found[path.stem] = _existing(path)
     return found

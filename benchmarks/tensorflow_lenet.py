@@ -8,37 +8,25 @@ files.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from command import prunus
 from networks import SHARED, mnist
 from results import write_section
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 MODEL = SHARED / "models/tensorflow/lenet-mnist-tf1"
-ENDS = (
-    "--input_nodes",
-    "Placeholder",
-    "--output_nodes",
-    "add_9",
-    "--input_node_shapes",
-    "1,32,32,1",
+GRAPH = (
+    *("--input_graph", str(MODEL / "lenet_graph.pbtxt"), "--workspace", "ws"),
+    *("--input_nodes", "Placeholder", "--input_node_shapes", "1,32,32,1"),
+    *("--output_nodes", "add_9"),
 )
-
-
-def prunus(folder: Path, *arguments: str) -> dict[str, Any]:
-    """Run one command, give its JSON result."""
-    print("$ prunus", *arguments, flush=True)
-    command = [sys.executable, "-m", "prunus", *arguments, "--json"]
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+WRITTEN = ("--output_graph", "small.pbtxt", "--output_ckpt", "sparse")
 
 
 def digits(folder: Path) -> None:
@@ -69,60 +57,46 @@ def restored(folder: Path) -> float:
     return float((scores.argmax(1) == labels).mean())
 
 
-def main() -> None:
-    """All steps."""
+def steps(folder: Path) -> list[tuple[str, ...]]:
+    """A row a state."""
     rows: list[tuple[str, ...]] = []
+    run = partial(prunus, folder=folder)
+    action = partial(run, "tensorflow", "--action")
+    checkpoint = str(MODEL / "lenet")
+    action("ana", *GRAPH, "--input_ckpt", checkpoint, "--data", "some.npz")
+    for rate, epochs in (("0.3", "1"), ("0.6", "2")):
+        pruned = action(
+            "prune", *GRAPH, *WRITTEN, "--input_ckpt", checkpoint, "--sparsity", rate,
+            "--data", "test.npz", "--train_data", "train.npz",
+        )["stages"]  # fmt: skip
+        if not rows:
+            rows.append(row("original", pruned[0], pruned[0]))
+        rows.append(row(f"{rate} pruned", pruned[-1], pruned[0]))
+        tuned = run(
+            "finetune", "--workspace", "ws", "--data", "test.npz", "--train-data", "train.npz",
+            "--trainer", "tensorflow", "--epochs", epochs, "--learning-rate", "0.01",
+            "--decay", "cosine",
+        )["stages"]  # fmt: skip
+        rows.append(row(f"{rate} finetuned, {epochs} epochs", tuned[-1], tuned[0]))
+        indices = (folder / f"ws/rate_{rate}").rglob("*.index")
+        newest = max(indices, key=lambda path: path.stat().st_mtime)
+        checkpoint = str(newest.with_suffix(""))
+    action(
+        "transform", "--workspace", "ws", "--input_ckpt", checkpoint, "--output_ckpt", "dense",
+        "--data", "test.npz",
+    )  # fmt: skip
+    before = (MODEL / "lenet.data-00000-of-00001").stat().st_size
+    after = next(folder.glob("dense.data*")).stat().st_size
+    rows.append(("plain TensorFlow", f"{restored(folder):.2%}", "", f"{before:,} → {after:,}"))
+    return rows
+
+
+def main() -> None:
+    """All steps in a folder of their own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         digits(folder)
-        graph = ("--input_graph", str(MODEL / "lenet_graph.pbtxt"), *ENDS, "--workspace", "ws")
-        checkpoint = str(MODEL / "lenet")
-        prunus(
-            folder,
-            "tensorflow",
-            "--action",
-            "ana",
-            *graph,
-            "--input_ckpt",
-            checkpoint,
-            "--data",
-            "some.npz",
-        )
-        for rate, epochs in (("0.3", "1"), ("0.6", "2")):
-            written = (
-                "--sparsity",
-                rate,
-                "--output_graph",
-                "small.pbtxt",
-                "--output_ckpt",
-                "sparse",
-            )
-            pruned = prunus(
-                folder, "tensorflow", "--action", "prune", *graph, "--input_ckpt", checkpoint,
-                "--data", "test.npz", "--train_data", "train.npz", *written,
-            )  # fmt: skip
-            if not rows:
-                rows.append(row("original", pruned["stages"][0], pruned["stages"][0]))
-            rows.append(row(f"{rate} pruned", pruned["stages"][-1], pruned["stages"][0]))
-            tuned = prunus(
-                folder, "finetune", "--workspace", "ws", "--data", "test.npz", "--train-data",
-                "train.npz", "--epochs", epochs, "--learning-rate", "0.01", "--trainer",
-                "tensorflow", "--decay", "cosine",
-            )  # fmt: skip
-            rows.append(
-                row(f"{rate} finetuned, {epochs} epochs", tuned["stages"][-1], tuned["stages"][0])
-            )
-            index = max(
-                (folder / f"ws/rate_{rate}").rglob("*.index"), key=lambda p: p.stat().st_mtime
-            )
-            checkpoint = str(index.with_suffix(""))
-        prunus(
-            folder, "tensorflow", "--action", "transform", "--workspace", "ws", "--input_ckpt",
-            checkpoint, "--output_ckpt", "dense", "--data", "test.npz",
-        )  # fmt: skip
-        before = (MODEL / "lenet.data-00000-of-00001").stat().st_size
-        after = next(folder.glob("dense.data*")).stat().st_size
-        rows.append(("plain TensorFlow", f"{restored(folder):.2%}", "", f"{before:,} → {after:,}"))
+        rows = steps(folder)
     write_section(
         "lenet-mnist-tf1 at 0.3 and 0.6 (tensorflow_lenet.py)",
         ("state", "MNIST test accuracy", "MACs removed", "checkpoint bytes"),

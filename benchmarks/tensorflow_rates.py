@@ -15,13 +15,11 @@ from pathlib import Path
 import numpy as np
 from keras_zoo import models
 from networks import SHARED, read
+from plans import planning_of, removed, uniform_plan
 from results import write_section
 
 from prunus.errors import PlanError
-from prunus.graph.macs import cost_model
 from prunus.grouping import Grouping, find_groups
-from prunus.methods import uniform
-from prunus.methods.l1 import prunus_rank
 from prunus.network import Network
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.target import TOLERANCE, all_levels
@@ -57,18 +55,15 @@ def networks(folder: Path) -> dict[str, Network]:
 
 def hits(network: Network, grouping: Grouping) -> list[str]:
     """Rate hit for every rate asked."""
-    scores = {g.name: prunus_rank("l1", network, g, None, 0) for g in grouping.groups}
-    present = {g.name: np.ones(g.size, bool) for g in grouping.groups}
-    cost = cost_model(network.model, grouping)
-    planning = Planning(grouping.groups, scores, present, cost, None)
+    planning = planning_of(network, grouping)
     found = []
     for rate in RATES:
         try:
-            keep = uniform.prunus_mask("uniform", planning, Budget(rate=rate))
+            keep = uniform_plan(planning, rate)
         except PlanError as error:
             found.append(str(error).split(";")[0])
             continue
-        hit = 1 - cost.macs(cost.kept(keep)) / cost.total
+        hit = removed(planning, keep)
         missed = abs(hit - rate) > TOLERANCE * rate
         found.append(f"{hit:.4f}" + (f" ({nearest(planning, rate)})" if missed else ""))
     return found

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,9 +20,8 @@ import time
 from pathlib import Path
 
 from caffe_nets import vgg16
+from child import REPEATS, fastest, peak_memory
 from results import write_section
-
-REPEATS = 3
 
 
 def main() -> None:
@@ -48,7 +46,11 @@ def main() -> None:
         make = ["--ratio", str(given.ratio), "--child", "make", str(model), str(folder)]
         subprocess.run([sys.executable, __file__, *make], check=True)
         size = weights.stat().st_size
-        found = {kind: fastest(kind, model, weights) for kind in ("protobuf", "transform", "proof")}
+        files = (str(model), str(weights))
+        found = {
+            kind: fastest(__file__, "--child", kind, *files, by="seconds")
+            for kind in ("protobuf", "transform", "proof")
+        }
     base = found["protobuf"]["seconds"]
     labels = {
         "protobuf": "protobuf: parse and serialise",
@@ -72,13 +74,6 @@ def main() -> None:
         f"masked; fastest of {REPEATS} runs. benchmarks/transform_large.py."
     )
     write_section("Transforming a full-size caffemodel", header, rows, text)
-
-
-def fastest(kind: str, model: Path, weights: Path) -> dict[str, float]:
-    """The fastest of some runs of a child process."""
-    command = [sys.executable, __file__, "--child", kind, str(model), str(weights)]
-    runs = [json.loads(subprocess.check_output(command)) for _ in range(REPEATS)]
-    return min(runs, key=lambda run: run["seconds"])
 
 
 def masked(model: Path, folder: Path, ratio: float) -> None:
@@ -124,8 +119,7 @@ def child(kind: str, model: str, weights: str) -> dict[str, float]:
             transform(host, settings, output / "out", proof=kind == "proof", measure=False)
         seconds = time.perf_counter() - start
         written = sum(path.stat().st_size for path in output.rglob("*.caffemodel"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"seconds": seconds, "peak": peak, "written": written}
+    return {"seconds": seconds, "peak": peak_memory(), "written": written}
 
 
 if __name__ == "__main__":
