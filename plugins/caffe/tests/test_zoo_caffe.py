@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prunus.grouping import find_groups
-
-from prunus.compaction import compact  # isort: skip  (needs prunus.grouping first)
+from prunus.compaction import compact
 from prunus.evaluation.session import Session, random_inputs
+from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Destination, Network, Source
 from prunus.selection import choose_units
