@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from prunus.errors import DataError
+from prunus.errors import DataError, UsageError
 from prunus.steps.inspect import evaluate, export, statistics
 
 
@@ -62,3 +62,21 @@ def test_exported_files_compute_the_same(host, settings, draw):
         for path in ("net.onnx", "deep/er/out.onnx")
     )
     assert np.array_equal(first, second)
+
+
+def test_export_replaces_neither_the_network_nor_a_directory(host, settings):
+    before = Path("net.onnx").read_bytes()
+    Path("mine").mkdir()
+    Path("mine/precious").touch()
+    for output, message in (
+        (
+            "net.onnx",
+            "net.onnx: would be replaced by what is made from it; choose another --output",
+        ),
+        ("mine", "--output mine: is a directory; name a file, mine/net.onnx"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            export(host, settings, Path(output))
+        assert str(caught.value) == message
+    assert Path("net.onnx").read_bytes() == before
+    assert Path("mine/precious").exists()

@@ -60,6 +60,12 @@ def test_what_it_started_from_means_what_became_of_it(workspace, settings):
         assert choose(settings).options == {"norm": "new"}
 
 
+def test_its_weights_alone_name_the_last_pruned_network(workspace):
+    """Whether of the user's model or of the copy beside the weights."""
+    for model in (None, BASE.model, ROUND.model):
+        assert names(pruned(at(weights=LAST.weights, model=model))) == whole(LAST)
+
+
 def test_the_last_finetuned_is_newest_while_it_is_of_the_last_round(workspace):
     tuned = Source(BASE.model, MINE.weights)
     workspace.remember("finetuned", tuned, directory="ws/rate_0.6")

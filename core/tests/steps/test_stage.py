@@ -71,12 +71,29 @@ def test_a_directory_is_replaced_and_its_old_files_are_gone(place):
     assert not list(place.glob(".*"))
 
 
-def test_a_file_gives_way_to_a_directory_and_the_other_way_round(place):
+def test_a_directory_takes_the_place_of_a_file(place):
     with staged(place) as stage:
-        (stage / "model").write_text("after")
         (stage / "same.txt").mkdir()
         (stage / "same.txt/part").write_text("after")
-    assert contents(place) == {"old.txt": "old", "model": "after", "same.txt/part": "after"}
+    assert contents(place) == {"old.txt": "old", "model/part": "before", "same.txt/part": "after"}
+
+
+def write_model(place: Path) -> None:
+    with staged(place) as stage:
+        (stage / "aaa").write_text("after")
+        (stage / "model").write_text("after")
+
+
+def test_a_file_does_not_take_the_place_of_a_directory(place):
+    """It may hold anything."""
+    before = contents(place)
+    with pytest.raises(PrunusError) as caught:
+        write_model(place)
+    assert str(caught.value) == (
+        f"{place}/model: is a directory, and a file is to be written there; nothing was changed"
+    )
+    assert contents(place) == before
+    assert not list(place.glob(".*"))
 
 
 def test_a_directory_nobody_may_write_to(place, monkeypatch):

@@ -85,7 +85,7 @@ def test_no_original_is_replaced(host, settings):
     with pytest.raises(UsageError) as caught:
         transform(host, newest(settings), Path("."))
     assert str(caught.value) == (
-        f"{Path('net.onnx').absolute()}: the transformed network would replace it; choose another "
+        f"{Path('net.onnx').absolute()}: would be replaced by what is made from it; choose another "
         "--output"
     )
     assert Path("net.onnx").read_bytes() == before
@@ -93,7 +93,7 @@ def test_no_original_is_replaced(host, settings):
     with pytest.raises(UsageError) as caught:
         transform(host, newest(settings), masked.parent)
     assert str(caught.value) == (
-        f"{masked}: the transformed network would replace it; choose another --output"
+        f"{masked}: would be replaced by what is made from it; choose another --output"
     )
 
 
@@ -123,3 +123,12 @@ def test_the_format_is_told_the_name_of_the_original(host, settings):
     assert [found.original for found in recorder.destinations] == [
         "net.onnx", "net.onnx", "mine.onnx"
     ]  # fmt: skip
+
+
+def test_a_file_of_the_users_name(host, settings):
+    pruned(host, settings)
+    found = transform(host, newest(settings), Path("deep/small.onnx"))
+    assert found.written.model == Path("deep/small.onnx")
+    assert found.written.model.is_file()
+    again = transform(host, newest(settings), Path("deep/small"))
+    assert again.written.model == Path("deep/small/net.onnx")

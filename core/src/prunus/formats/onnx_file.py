@@ -33,13 +33,17 @@ def prunus_load(format: str, source: Source) -> Network:
 def prunus_compact(
     format: str, network: Network, compact: Compact, destination: Destination
 ) -> Written:
-    """Write a file of the name that was read, in a folder of the destination's name."""
+    """Write a file of the destination's name.
+
+    A name without the ending ``.onnx`` is that of a folder, for a file of the name that was read.
+    """
     model = network.model if destination.stage == "masked" else compact.model
     origin = network.origin
     assert isinstance(origin, Path)
-    directory = destination.directory / (destination.name or "")
-    directory.mkdir(exist_ok=True)
-    path = directory / origin.name
+    path = destination.directory / (destination.name or "")
+    if destination.name is None or path.suffix != ".onnx":
+        path = path / origin.name
+    path.parent.mkdir(exist_ok=True)
     if _size(model) <= _LARGEST:
         ir.save(model, path)
         return Written(path, None)

@@ -7,13 +7,14 @@ from pathlib import Path
 import attrs
 import onnx_ir as ir
 
-from prunus.errors import DataError
+from prunus.errors import DataError, UsageError
 from prunus.graph.macs import layer_macs, vendor_operations
 from prunus.groups import Protected
 from prunus.host import Host
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
 from prunus.steps.loaded import evaluator_for, load
+from prunus.steps.native import keep_apart
 from prunus.steps.report import LEARNED, Report, Stage, latency, parameters
 from prunus.steps.stage import staged
 
@@ -127,9 +128,16 @@ def evaluate(host: Host, settings: Settings) -> Report:
 
 
 def export(host: Host, settings: Settings, output: Path) -> Report:
-    """Write the neutral graph of any loaded network as ONNX."""
+    """Write the neutral graph of any loaded network as ONNX.
+
+    Raises:
+        UsageError: the file would replace the network, or is a directory.
+    """
+    if output.is_dir():
+        raise UsageError(f"--output {output}: is a directory; name a file, {output / 'net.onnx'}")
     loaded = load(host, settings)
     make_directory(output.parent)
     with staged(output.parent) as stage:
         ir.save(loaded.network.model, stage / output.name)
+        keep_apart(stage, output.parent, loaded.source)
     return Report("export", notes=loaded.network.notes, files=(output,))

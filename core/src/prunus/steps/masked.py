@@ -62,10 +62,11 @@ def named(settings: Settings) -> Settings:
 def _last(settings: Settings, result: str) -> Settings:
     workspace = workspace_of(settings)
     known = [source for name in ("original", "source") if (source := workspace.recall(name))]
-    own = settings.model is not None or settings.weights is not None
-    if own and not any(_names(settings, source) for source in known):
-        return _completed(workspace, settings)
     found = workspace.recall(result)
+    itself = found is not None and settings.weights and _same(settings.weights, found.weights)
+    own = settings.model is not None or settings.weights is not None
+    if own and not itself and not any(_names(settings, source) for source in known):
+        return _completed(workspace, settings)
     if found is None:
         raise UsageError(f"{workspace.path}: nothing pruned here yet; run 'prunus prune' first")
     if not is_there(found):

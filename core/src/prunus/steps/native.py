@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from prunus.descriptors import Format
+from prunus.errors import UsageError
 from prunus.host import Host
-from prunus.network import Compact, Destination, Network, Written
+from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.steps.files import moved
 from prunus.steps.loaded import Loaded
 from prunus.steps.stage import staged
@@ -45,3 +46,17 @@ def write_masked(
         destination = Destination(stage, "masked", name, loaded.source.options)
         written = write_into(host, loaded, network, compact, destination)
     return moved(written, stage, directory)
+
+
+def keep_apart(stage: Path, directory: Path, *sources: Source) -> None:
+    """No file of the stage takes the place of a network it was made from.
+
+    Raises:
+        UsageError: one would.
+    """
+    taken = {(directory / path.name).resolve() for path in stage.iterdir()}
+    for path in (path for source in sources for path in (source.model, source.weights)):
+        if path is not None and path.resolve() in taken:
+            raise UsageError(
+                f"{path}: would be replaced by what is made from it; choose another --output"
+            )

@@ -43,6 +43,7 @@ def staged(directory: Path) -> Iterator[Path]:
     with _locked_stage(directory) as stage:
         try:
             yield stage
+            _check_places(stage, directory)
             complete = stage.rename(directory / stage.name.replace(_PREPARING, _COMPLETE, 1))
         except OSError as error:
             raise _unwritable(directory, error) from error
@@ -75,13 +76,23 @@ def clear(directory: Path) -> None:
             os.close(lock)
 
 
+def _check_places(stage: Path, directory: Path) -> None:
+    """No file takes the place of a directory, which may hold anything."""
+    for path in stage.iterdir():
+        if path.is_file() and (directory / path.name).is_dir():
+            raise PrunusError(
+                f"{directory / path.name}: is a directory, and a file is to be written there; "
+                "nothing was changed"
+            )
+
+
 def _deliver(stage: Path, directory: Path) -> None:
     """Move every file and directory to its place; done again, it goes on where it stopped."""
     for path in sorted(stage.iterdir()):
         if path.name.startswith(_OLD):
             continue
         target = directory / path.name
-        if target.exists() and (path.is_dir() or target.is_dir()):
+        if path.is_dir() and target.exists():
             # the old directory is in the way, but lies in the stage until the new one stands
             os.replace(target, stage / f"{_OLD}{path.name}")
         os.replace(path, target)

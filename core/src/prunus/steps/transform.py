@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.compaction import compact
-from prunus.errors import PlanError, UsageError
+from prunus.errors import PlanError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
 from prunus.masking import mask, masked_units
@@ -18,7 +18,7 @@ from prunus.proof import Proof, prove
 from prunus.settings import Settings
 from prunus.steps.files import moved
 from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
-from prunus.steps.native import write_into
+from prunus.steps.native import keep_apart, write_into
 from prunus.steps.original import Original, original_of
 from prunus.steps.report import Report, Stage, group_rows, latency, parameters, size_on_disk
 from prunus.steps.stage import staged
@@ -73,7 +73,7 @@ def transform(
             stage, "compact", name, loaded.source.options, known.source.model.name
         )
         written = write_into(host, loaded, masked, smaller, destination)
-        _keep_apart(stage, directory, loaded.source, known.source)
+        keep_apart(stage, directory, loaded.source, known.source)
         found = _prove(host, loaded, masked, smaller, written, evaluator, exact) if proof else None
         size = size_on_disk(written)
     written = moved(written, stage, directory)
@@ -89,20 +89,6 @@ def _place(output: Path, source: Source) -> tuple[Path, str | None]:
     if output.suffix in endings - {""} and not output.is_dir():
         return output.parent, output.name
     return output, None
-
-
-def _keep_apart(stage: Path, directory: Path, *sources: Source) -> None:
-    """No file of the stage takes the place of a network it was made from.
-
-    Raises:
-        UsageError: one would.
-    """
-    taken = {(directory / path.name).resolve() for path in stage.iterdir()}
-    for path in (path for source in sources for path in (source.model, source.weights)):
-        if path is not None and path.resolve() in taken:
-            raise UsageError(
-                f"{path}: the transformed network would replace it; choose another --output"
-            )
 
 
 def _prove(
