@@ -23,6 +23,7 @@ from prunus.task import Recipe
 from prunus_torch import solvers
 from prunus_torch.executor import Program
 from prunus_torch.parameters import variables_of
+from prunus_torch.state import first_state
 from prunus_torch.testing.graphs import model_of
 
 WIDTHS = (16, 32, 64)
@@ -127,27 +128,16 @@ def module_step(net: Residual, x: Tensor, labels: Tensor) -> Callable[[], float]
     return step
 
 
-def placed(model: ir.Model, name: str, learns: bool) -> Tensor:
-    """An initializer as the trainer holds it."""
-    tensor = torch.from_numpy(np.array(model.graph.initializers[name].const_value.numpy()))
-    if tensor.ndim == 4:
-        tensor = tensor.to(memory_format=torch.channels_last)
-    return tensor.requires_grad_(learns)
-
-
 def neutral_step(model: ir.Model, x: Tensor, labels: Tensor) -> Callable[[], float]:
     """The same step of the trainer."""
-    variables = variables_of(model, {})
+    variables, recipe = variables_of(model, {}), Recipe(weight_decay=1e-4)
     program = Program(model, ["y"], variables=variables.names, statistics=0.1)
-    weights = {name: placed(model, name, name in variables.parameters) for name in variables.names}
-    parameters = {name: weights[name] for name in variables.parameters}
-    recipe = Recipe(weight_decay=1e-4)
-    history = solvers.new_history(recipe, parameters)
+    state = first_state(model, variables, recipe, torch.device("cpu"))
 
     def step() -> float:
-        loss = nn.functional.cross_entropy(program.run({"x": x}, weights)["y"], labels)
+        loss = nn.functional.cross_entropy(program.run({"x": x}, state.weights)["y"], labels)
         loss.backward()
-        solvers.update(recipe, parameters, history, 0.01, 0)
+        solvers.update(recipe, state.parameters, state.history, 0.01, 0)
         return float(loss.detach())
 
     return step

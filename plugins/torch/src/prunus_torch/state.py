@@ -1,0 +1,91 @@
+"""What a training changes: tensors, the solver's memory, the count of updates."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from prunus.task import Recipe
+from prunus_torch import solvers
+from prunus_torch.parameters import Variables
+from prunus_torch.snapshot import Snapshot
+
+
+@attrs.define(eq=False)
+class State:
+    """What an update changes.
+
+    Attributes:
+        weights: Variable name -> tensor; parameters are leaves that want a gradient.
+        history: Parameter name -> memory of the solver.
+        iteration: Updates done.
+        loss: Smoothed loss; NaN before the first update.
+    """
+
+    weights: dict[str, Tensor]
+    history: dict[str, list[Tensor]]
+    iteration: int = 0
+    loss: float = math.nan
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """The variables the solver updates."""
+        return {name: tensor for name, tensor in self.weights.items() if tensor.requires_grad}
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Copies of all variables."""
+        return {name: _array(tensor) for name, tensor in self.weights.items()}
+
+    def snapshot(self) -> Snapshot:
+        """Everything, as it is stored."""
+        history = {name: [_array(t) for t in memory] for name, memory in self.history.items()}
+        return Snapshot(self.iteration, self.loss, self.arrays(), history)
+
+    @torch.no_grad()
+    def restore(self, snapshot: Snapshot) -> None:
+        """Take over what was stored, in place."""
+        for name, tensor in self.weights.items():
+            tensor.copy_(torch.from_numpy(snapshot.weights[name]))
+        for name, memory in self.history.items():
+            for tensor, array in zip(memory, snapshot.history[name], strict=True):
+                tensor.copy_(torch.from_numpy(array))
+        self.iteration, self.loss = snapshot.iteration, snapshot.loss
+
+
+def first_state(
+    model: ir.Model, variables: Variables, recipe: Recipe, device: torch.device
+) -> State:
+    """The weights of a graph and an empty memory, before the first update."""
+    initializers = model.graph.initializers
+    weights = {}
+    for name in variables.names:
+        value = initializers[name].const_value
+        if value is not None:
+            learns = name in variables.parameters and _learns(recipe, name)
+            tensor = torch.from_numpy(np.array(value.numpy(), np.float32))
+            weights[name] = placed(tensor, device).requires_grad_(learns)
+    state = State(weights, {})
+    state.history = solvers.new_history(recipe, state.parameters)
+    return state
+
+
+def _learns(recipe: Recipe, name: str) -> bool:
+    """Caffe computes no gradient where ``lr_mult`` is 0; it does not count in clipping either."""
+    return recipe.lr_mult.get(name, 1.0) != 0
+
+
+def placed(tensor: Tensor, device: torch.device) -> Tensor:
+    """On the device, images and filters channels last: 1.2 to 2 times as fast on CPUs."""
+    if tensor.ndim == 4:
+        return tensor.to(device, memory_format=torch.channels_last)
+    return tensor.to(device)
+
+
+def _array(tensor: Tensor) -> NDArray[np.generic]:
+    return np.array(tensor.detach().cpu().numpy(), order="C")
