@@ -100,3 +100,10 @@ def test_numbers_out_of_range(monkeypatch, capsys, arguments, line):
     monkeypatch.setenv("PRUNUS_PLUGINS", "")
     assert cli.run(arguments) == 2
     assert capsys.readouterr().err == f"error: Invalid value for {line}\n"
+
+
+def test_no_command_at_all_shows_the_help(capsys):
+    assert cli.run([]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("Usage: prunus [OPTIONS] COMMAND [ARGS]...\n")

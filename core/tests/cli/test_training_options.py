@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
+from prunus import cli
 from prunus.cli import training_options
 from prunus.cli.training_options import TrainingCommand, check_trainer_options, tuning_options
 from prunus.descriptors import Trainer
@@ -67,4 +68,11 @@ def test_an_option_of_another_trainer_is_refused(command):
     assert str(caught.value) == (
         "--beads is an option of trainer abacus, and trainer slide-rule was chosen; "
         "add --trainer abacus"
+    )
+
+
+def test_two_lengths_of_a_training(capsys):
+    assert cli.run(["finetune", "--epochs", "1", "--iterations", "5"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --epochs and --iterations both say how long to train; give one of them\n"
     )

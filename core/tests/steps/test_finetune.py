@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import attrs
@@ -141,6 +142,32 @@ def test_distilling_hands_over_the_original(host, settings, trainer, pruned):
     assert nobody is None
     for name, array in teacher.weights().items():
         assert np.array_equal(array, pruned.loaded.network.weights()[name])
+
+
+def test_an_evaluation_leaves_none_of_its_weights_behind(host, settings, trainer, pruned):
+    finetune(host, settings, TRAIN)
+    (job,) = trainer.jobs
+    weights = {n: a * np.float32(1) for n, a in trained(job).items()}
+    alive = [weakref.ref(array) for array in weights.values()]
+    job.evaluate(weights)
+    del weights
+    assert not any(array() is not None for array in alive)
+
+
+def test_outputs_that_are_no_numbers_end_the_training(host, settings, trainer, pruned):
+    finetune(host, attrs.evolve(settings, metric="fidelity"), TRAIN)
+    (job,) = trainer.jobs
+    with pytest.raises(UsageError) as raised:
+        job.evaluate({n: a * np.float32(1e30) for n, a in trained(job).items()})
+    assert str(raised.value) == (
+        "training diverged: the network's fidelity is no number any more; "
+        "lower the learning rate (--learning-rate)"
+    )
+
+
+def trained(job) -> dict[str, np.ndarray]:
+    graph = job.compact.model.graph
+    return {n: graph.initializers[n].const_value.numpy() for n in job.network.bindings}
 
 
 def test_a_warm_up_longer_than_the_training_is_told():

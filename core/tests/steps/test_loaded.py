@@ -53,6 +53,15 @@ def test_files_of_no_format_of_two_and_no_file(host, settings):
     )
 
 
+def test_weights_beside_a_file_that_holds_its_own(host, settings):
+    Path("some.weights").touch()
+    with pytest.raises(UsageError) as caught:
+        load(host, attrs.evolve(settings, weights=Path("some.weights")))
+    assert str(caught.value) == (
+        "--weights some.weights: an .onnx file holds its weights itself; give --model alone"
+    )
+
+
 def test_missing_weights(host, settings):
     with pytest.raises(ModelError) as caught:
         load(host, attrs.evolve(settings, weights=Path("no.weights")))

@@ -87,6 +87,9 @@ def run(arguments: list[str]) -> int:
         result = cli.main(args=arguments, prog_name="prunus", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.ClickException as error:
         click.echo(f"error: {error.format_message()}", err=True)
         return 2

@@ -65,9 +65,12 @@ def training_from(host: Host, given: dict[str, Any]) -> tuple[Settings, Tuning]:
     """What a command that trains was given, the configuration file's part included.
 
     Raises:
-        UsageError: the file cannot be used, or an option belongs to another trainer.
+        UsageError: the file cannot be used, two options contradict each other, or one belongs to
+            another trainer.
     """
     tuning = tuning_from(given)
+    if tuning.epochs is not None and tuning.iterations is not None:
+        raise UsageError("--epochs and --iterations both say how long to train; give one of them")
     settings = settings_from(host, **given)
     check_trainer_options(host, settings, tuning)
     return settings, tuning

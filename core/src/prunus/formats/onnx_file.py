@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from prunus.descriptors import Descriptor, Format
+from prunus.errors import UsageError
 from prunus.hookspecs import hookimpl
 from prunus.network import Compact, Destination, Network, Source, Written
 
@@ -26,6 +27,11 @@ def prunus_load(format: str, source: Source) -> Network:
     """Read, fold constant sub-graphs, make the batch symbolic."""
     from prunus.formats.onnx_read import read_onnx
 
+    if source.weights is not None:
+        raise UsageError(
+            f"--weights {source.weights}: an .onnx file holds its weights itself; "
+            "give --model alone"
+        )
     return read_onnx(source.model, source.options.get("input-shape"))
 
 
