@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -259,7 +261,14 @@ def _measure(
     chosen = evaluator
 
     def measure(weights: Weights) -> Measurement:
-        return chosen.measure(with_weights(smaller, weights).model)
+        found = chosen.measure(with_weights(smaller, weights).model)
+        gc.collect()  # a graph is full of cycles: each evaluation's weights would stay
+        if math.isnan(found.value):
+            raise UsageError(
+                f"training diverged: the network's {chosen.metric.name} is no number any more; "
+                "lower the learning rate (--learning-rate)"
+            )
+        return found
 
     return measure
 

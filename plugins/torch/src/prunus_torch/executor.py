@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -71,7 +72,7 @@ class Program:
         self._slots = _slots(nodes, self.values)
         self._steps = self._prepare(nodes, constants, statistics)
         self._constants = {
-            self._slots[name]: torch.from_numpy(np.array(array))
+            self._slots[name]: _constant(array)
             for name, array in constants.items()
             if name in self._slots
         }
@@ -167,6 +168,13 @@ def evaluate(
     with torch.no_grad():
         tensors = {n: torch.from_numpy(np.asarray(x, order="C")) for n, x in inputs.items()}
         return {name: tensor.numpy() for name, tensor in program.run(tensors, {}).items()}
+
+
+def _constant(array: NDArray[np.generic]) -> Tensor:
+    """In the array's own memory, which no run writes to: a teacher's are all its weights."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch's, where the memory is read-only
+        return torch.from_numpy(np.asarray(array, order="C"))
 
 
 def _operation(
