@@ -81,11 +81,7 @@ class Section:
 
     def integers(self, key: str) -> tuple[int, ...]:
         """Comma-separated whole numbers; empty if ``key`` is missing."""
-        entry = self.find(key)
-        if entry is None:
-            return ()
-        parts = entry.value.split("#")[0].rstrip(",").split(",")
-        return tuple(self._whole(entry, part) for part in parts)
+        return tuple(self._whole(entry, part) for entry, part in self._parts(key))
 
     def real(self, key: str, default: float) -> float:
         """Value of ``key`` as a number.
@@ -98,16 +94,20 @@ class Section:
 
     def reals(self, key: str) -> tuple[float, ...]:
         """Comma-separated numbers; empty if ``key`` is missing."""
-        entry = self.find(key)
-        if entry is None:
-            return ()
-        parts = entry.value.split("#")[0].rstrip(",").split(",")
-        return tuple(self._real(entry, part) for part in parts)
+        return tuple(self._real(entry, part) for entry, part in self._parts(key))
 
     def error(self, message: str, key: str | None = None) -> ModelError:
         """A ModelError that names the file and the line of ``key``, or of the section."""
         entry = None if key is None else self.find(key)
         return ModelError(f"{self.path}:{entry.line if entry else self.line}: {message}")
+
+    def _parts(self, key: str) -> list[tuple[Entry, str]]:
+        """What stands between the commas of a value; some cfgs have a comment behind it."""
+        entry = self.find(key)
+        if entry is None:
+            return []
+        parts = entry.value.split("#")[0].rstrip(",").split(",")
+        return [(entry, part) for part in parts]
 
     def _whole(self, entry: Entry, text: str) -> int:
         match = _WHOLE.match(text)
@@ -158,18 +158,14 @@ class Cfg:
         Args:
             numbers: (layer index, key) -> new value; the key must be present.
         """
-        spans = []
+        given = []
         for (index, key), number in numbers.items():
-            entry = self.layers[index].find(key)
+            layer = self.layers[index]
+            entry = layer.find(key)
             if entry is None:
-                raise self.layers[index].error(f"[{self.layers[index].type}] has no {key}= to edit")
-            match = _WHOLE.search(self.text, entry.start, entry.end)
-            start, end = (entry.start, entry.end) if match is None else match.span()
-            spans.append((start, end, str(number)))
-        text = self.text
-        for start, end, new in sorted(spans, reverse=True):
-            text = text[:start] + new + text[end:]
-        return text
+                raise layer.error(f"[{layer.type}] has no {key}= to edit")
+            given.append((entry, str(number)))
+        return self._replaced(_WHOLE, given)
 
     def with_net(self, values: Mapping[str, float]) -> str:
         """The text with some numbers of ``[net]`` replaced, missing ones added.
@@ -177,23 +173,25 @@ class Cfg:
         Args:
             values: Key -> new value.
         """
-        text, added = self.text, []
-        found = {key: self.net.find(key) for key in values}
-        for key, entry in found.items():
+        given, added = [], []
+        for key, value in values.items():
+            entry = self.net.find(key)
             if entry is None:
-                added.append(f"{key}={values[key]:.9g}\n")
-        given = [(entry, values[key]) for key, entry in found.items() if entry is not None]
-        for entry, value in sorted(given, key=lambda pair: pair[0].start, reverse=True):
-            match = _REAL.search(text, entry.start, entry.end)
+                added.append(f"{key}={value:.9g}")
+            else:
+                given.append((entry, f"{value:.9g}"))
+        lines = self._replaced(_REAL, given).split("\n")
+        place = self.net.line
+        return "\n".join([*lines[:place], *added, *lines[place:]])
+
+    def _replaced(self, number: re.Pattern[str], values: list[tuple[Entry, str]]) -> str:
+        """The text with the first number of some entries (their whole value if it has none) new."""
+        text = self.text
+        for entry, new in sorted(values, key=lambda pair: pair[0].start, reverse=True):
+            match = number.search(text, entry.start, entry.end)
             start, end = (entry.start, entry.end) if match is None else match.span()
-            text = f"{text[:start]}{value:.9g}{text[end:]}"
-        lines = text.split("\n")
-        return (
-            "\n".join(lines[: self.net.line])
-            + "\n"
-            + "".join(added)
-            + "\n".join(lines[self.net.line :])
-        )
+            text = text[:start] + new + text[end:]
+        return text
 
     def with_head(self, other: Cfg) -> str:
         """The text with everything before the first layer taken from another cfg."""

@@ -2,8 +2,7 @@
 
 Format facts: ``train_detector`` and ``validate_detector`` in Darknet's
 ``examples/detector.c``, ``train_classifier`` and ``validate_classifier_single`` in
-``examples/classifier.c``. pjreddie's line letterboxes pictures of a detector, AlexeyAB's
-resizes them unless ``letter_box=1`` stands in ``[net]``.
+``examples/classifier.c``.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ from prunus.errors import DataError
 from prunus.network import Network
 from prunus.task import Batch, Dataset
 from prunus_darknet.boxes.head import heads_of
-from prunus_darknet.cfg import Section
-from prunus_darknet.datasets.augment import Augmentation, classifier_sample, detector_sample
+from prunus_darknet.datasets.augment import classifier_sample, detector_sample
 from prunus_darknet.datasets.data_file import DataFile, Entry, read_data_file, read_list, read_names
 from prunus_darknet.datasets.images import (
     Array,
@@ -33,31 +31,10 @@ from prunus_darknet.datasets.images import (
     resize_image,
 )
 from prunus_darknet.datasets.truth import class_of, label_paths, placed, read_boxes, training_boxes
-from prunus_darknet.read import Origin
+from prunus_darknet.datasets.view import View, view_of
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 """Where a picture lies that fills the canvas: left, top, width, height."""
-
-
-@attrs.frozen
-class View:
-    """How pictures become the network's input.
-
-    Attributes:
-        input: Graph input they feed.
-        channels, width, height: Its size.
-        alexeyab: AlexeyAB's rules hold where the two lines differ.
-        letterbox: Evaluate a detector on letterboxed pictures.
-        augmentation: What training does to them.
-    """
-
-    input: str
-    channels: int
-    width: int
-    height: int
-    alexeyab: bool
-    letterbox: bool
-    augmentation: Augmentation
 
 
 @attrs.frozen(eq=False)
@@ -225,60 +202,6 @@ def open_data(spec: str, network: Network, training: bool) -> Dataset | None:
         )
     source = f"{head.kind} layer {head.index}" if said is None else str(path)
     return DetectorDataset(description, list_file, entries, view, head.classes, source)
-
-
-def view_of(network: Network) -> View:
-    """How the network's line of Darknet shows pictures to it.
-
-    Raises:
-        DataError: the network does not read pictures.
-    """
-    origin = network.origin
-    assert isinstance(origin, Origin)
-    shape, net = origin.structure.input, origin.cfg.net
-    if not shape.image:
-        raise DataError(f"{origin.cfg.path}: [net] has inputs=, this network reads no images")
-    alexeyab = not origin.dialect.is_pjreddie
-    heads = heads_of(network)
-    jitter = heads[-1].settings["jitter"] if heads else 0.0
-    stretched = any(head.kind == "detection" for head in heads)  # examples/yolo.c
-    return View(
-        str(network.model.graph.inputs[0].name),
-        shape.c,
-        shape.w,
-        shape.h,
-        alexeyab,
-        letterboxed(net, alexeyab) and not stretched,
-        augmentation_of(origin.recipe.net, shape.w, jitter, alexeyab),
-    )
-
-
-def letterboxed(net: Section, alexeyab: bool) -> bool:
-    """Whether pictures of a detector keep their aspect."""
-    return not alexeyab or bool(net.integer("letter_box", 0))
-
-
-def augmentation_of(net: Section, width: int, jitter: float, alexeyab: bool) -> Augmentation:
-    """The augmentation keys of ``[net]``; only AlexeyAB's line reads ``flip``."""
-    return Augmentation(
-        angle=net.real("angle", 0),
-        aspect=_factor(net, "aspect"),
-        saturation=_factor(net, "saturation"),
-        exposure=_factor(net, "exposure"),
-        hue=net.real("hue", 0),
-        low=net.integer("min_crop", width),
-        high=net.integer("max_crop", width * 2),
-        center=bool(net.integer("center", 0)),
-        jitter=min(max(jitter, 0.0), 0.9),
-        flip=not alexeyab or bool(net.integer("flip", 1)),
-    )
-
-
-def _factor(net: Section, key: str) -> float:
-    value = net.real(key, 1)
-    if value <= 0:
-        raise net.error(f"{key} is a factor above 0", key)
-    return value
 
 
 def _labels(description: DataFile) -> tuple[str, ...]:

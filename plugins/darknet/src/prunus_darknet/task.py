@@ -12,7 +12,8 @@ from prunus.task import Dataset, Metric, Task
 from prunus_darknet.boxes.average_precision import VOC, MeanAveragePrecision, Rules
 from prunus_darknet.boxes.decode import decoded_heads
 from prunus_darknet.boxes.head import heads_of
-from prunus_darknet.data import is_data_file, letterboxed, open_data
+from prunus_darknet.data import is_data_file, open_data
+from prunus_darknet.datasets.view import letterboxed
 from prunus_darknet.read import Origin
 from prunus_darknet.recipe import notes_of, recipe_of
 

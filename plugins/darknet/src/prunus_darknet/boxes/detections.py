@@ -17,9 +17,9 @@ from prunus.network import Network
 from prunus_darknet.boxes.decode import Array, decoded_heads
 from prunus_darknet.boxes.head import BoxHead
 from prunus_darknet.boxes.suppression import SCORE, Boxes, detect
-from prunus_darknet.data import View, view_of
 from prunus_darknet.datasets.images import Array as Picture
 from prunus_darknet.datasets.images import letterbox_image, resize_image
+from prunus_darknet.datasets.view import View, view_of
 
 
 @attrs.frozen

@@ -1,0 +1,92 @@
+"""How a network's line of Darknet shows pictures to it.
+
+Format facts: ``train_detector`` and ``validate_detector`` in Darknet's
+``examples/detector.c``. pjreddie's line letterboxes pictures of a detector, AlexeyAB's
+resizes them unless ``letter_box=1`` stands in ``[net]``.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from prunus.errors import DataError
+from prunus.network import Network
+from prunus_darknet.boxes.head import heads_of
+from prunus_darknet.cfg import Section
+from prunus_darknet.datasets.augment import Augmentation
+from prunus_darknet.read import Origin
+
+
+@attrs.frozen
+class View:
+    """How pictures become the network's input.
+
+    Attributes:
+        input: Graph input they feed.
+        channels, width, height: Its size.
+        alexeyab: AlexeyAB's rules hold where the two lines differ.
+        letterbox: Evaluate a detector on letterboxed pictures.
+        augmentation: What training does to them.
+    """
+
+    input: str
+    channels: int
+    width: int
+    height: int
+    alexeyab: bool
+    letterbox: bool
+    augmentation: Augmentation
+
+
+def view_of(network: Network) -> View:
+    """How the network's line of Darknet shows pictures to it.
+
+    Raises:
+        DataError: the network does not read pictures.
+    """
+    origin = network.origin
+    assert isinstance(origin, Origin)
+    shape, net = origin.structure.input, origin.cfg.net
+    if not shape.image:
+        raise DataError(f"{origin.cfg.path}: [net] has inputs=, this network reads no images")
+    alexeyab = not origin.dialect.is_pjreddie
+    heads = heads_of(network)
+    jitter = heads[-1].settings["jitter"] if heads else 0.0
+    stretched = any(head.kind == "detection" for head in heads)  # examples/yolo.c
+    return View(
+        str(network.model.graph.inputs[0].name),
+        shape.c,
+        shape.w,
+        shape.h,
+        alexeyab,
+        letterboxed(net, alexeyab) and not stretched,
+        augmentation_of(origin.recipe.net, shape.w, jitter, alexeyab),
+    )
+
+
+def letterboxed(net: Section, alexeyab: bool) -> bool:
+    """Whether pictures of a detector keep their aspect."""
+    return not alexeyab or bool(net.integer("letter_box", 0))
+
+
+def augmentation_of(net: Section, width: int, jitter: float, alexeyab: bool) -> Augmentation:
+    """The augmentation keys of ``[net]``; only AlexeyAB's line reads ``flip``."""
+    return Augmentation(
+        angle=net.real("angle", 0),
+        aspect=_factor(net, "aspect"),
+        saturation=_factor(net, "saturation"),
+        exposure=_factor(net, "exposure"),
+        hue=net.real("hue", 0),
+        low=net.integer("min_crop", width),
+        high=net.integer("max_crop", width * 2),
+        center=bool(net.integer("center", 0)),
+        jitter=min(max(jitter, 0.0), 0.9),
+        flip=not alexeyab or bool(net.integer("flip", 1)),
+    )
+
+
+def _factor(net: Section, key: str) -> float:
+    value = net.real(key, 1)
+    if value <= 0:
+        raise net.error(f"{key} is a factor above 0", key)
+    return value
