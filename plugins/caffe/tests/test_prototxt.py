@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prunus.errors import ModelError
-from prunus_caffe.prototxt import Block, Edit, Scalar, encode, parse, read
+from prunus_caffe.document import Block, Edit, Scalar
+from prunus_caffe.prototxt import encode, parse, read
 
 ODD = (
     "\ufeff# head\r\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 from prunus.errors import UsageError
 from prunus.settings import Settings
 from prunus_caffe import prototxt
-from prunus_caffe.prototxt import Block, Document
+from prunus_caffe.document import Block, Document
 
 _KEY = re.compile(rb"^\s*(workspace|pruner)\s*[:{]", re.M)
 

@@ -10,8 +10,8 @@ import onnx_ir as ir
 
 from prunus.errors import ModelError
 from prunus.network import Network
+from prunus_caffe.document import Block, Document, Edit, Scalar
 from prunus_caffe.origin import Origin
-from prunus_caffe.prototxt import Block, Document, Edit, Scalar
 from prunus_caffe.records import LayerRecord
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from prunus_caffe.prototxt import Block, Document
+from prunus_caffe.document import Block, Document
 
 Dims = tuple[int, ...]
 

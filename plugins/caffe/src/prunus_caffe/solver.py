@@ -13,8 +13,8 @@ from prunus.task import LearningRate, Loss, Recipe
 from prunus_caffe import prototxt
 from prunus_caffe.bind import bind
 from prunus_caffe.datasets.layer import READ, batch_size
+from prunus_caffe.document import Document, Edit
 from prunus_caffe.lower.table import is_loss
-from prunus_caffe.prototxt import Document, Edit
 from prunus_caffe.records import LayerRecord, NetRecord
 
 _TYPES = {

@@ -8,7 +8,7 @@ from typing import Any
 from prunus.errors import ModelError
 from prunus_caffe import prototxt
 from prunus_caffe.bind import bind
-from prunus_caffe.prototxt import Block, Document
+from prunus_caffe.document import Block, Document
 from prunus_caffe.records import LayerRecord, NetInput, NetRecord
 from prunus_caffe.schema import descriptor
 

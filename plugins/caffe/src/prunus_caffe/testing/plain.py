@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prunus.network import Network
+from prunus_caffe.document import Block, Document, Edit
 from prunus_caffe.lower.table import PASSING, RULES
 from prunus_caffe.origin import Origin
-from prunus_caffe.prototxt import Block, Document, Edit
 from prunus_caffe.records import LayerRecord
 
 

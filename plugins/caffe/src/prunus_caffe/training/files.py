@@ -12,8 +12,9 @@ from prunus.task import Recipe
 from prunus.training import TrainingJob
 from prunus_caffe import prototxt
 from prunus_caffe.datasets.layer import READ
+from prunus_caffe.document import Edit
 from prunus_caffe.origin import Origin
-from prunus_caffe.prototxt import Edit, encode
+from prunus_caffe.prototxt import encode
 from prunus_caffe.records import NetRecord
 from prunus_caffe.solver import read_solver, training_solver
 from prunus_caffe.structure import read_structure
