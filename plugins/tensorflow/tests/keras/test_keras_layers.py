@@ -57,6 +57,7 @@ ONE = {
     "resizing_nearest": lambda: L.Resizing(7, 17, interpolation="nearest"),
     "zero_padding": lambda: L.ZeroPadding2D(((1, 2), (0, 3))),
     "cropping": lambda: L.Cropping2D(((1, 2), (0, 3))),
+    "center_crop": lambda: L.CenterCrop(8, 6),
     "permute": lambda: L.Permute((2, 1, 3)),
     "permute_channels": lambda: L.Permute((3, 1, 2)),
     "reshape_rows": lambda: L.Reshape((-1, 12)),
@@ -157,6 +158,56 @@ def test_operators_between_layers() -> None:
     x = 1.0 - keras.ops.sigmoid(x)
     _, small = agree(keras.Model(inputs, L.Conv2D(4, 3)(x)))
     assert small.get_layer("a").filters == 4
+
+
+def test_functions_between_layers() -> None:
+    ops = keras.ops
+    inputs = keras.Input((6, 6, 3))
+    x = L.Conv2D(8, 3, padding="same", name="a")(inputs)
+    x = ops.leaky_relu(ops.abs(x) - ops.square(ops.elu(x, 0.5)), 0.3)
+    gate = ops.sigmoid(L.Dense(8, name="gate")(ops.mean(x, axis=(1, 2), keepdims=True)))
+    x = ops.clip(x * gate, -2, 6)
+    x = ops.concatenate([x, ops.gelu(x, approximate=False)], axis=-1)
+    x = ops.transpose(L.Conv2D(6, 3, name="b")(x), (0, 2, 1, 3))
+    pooled = ops.max(x, axis=(1, 2))
+    x = ops.concatenate([ops.reshape(x, (-1, 16 * 6)), -pooled], axis=1)
+    _, small = agree(keras.Model(inputs, L.Dense(4)(x)))
+    assert small.get_layer("a").filters == 4
+    assert small.get_layer("gate").units == 4
+    assert small.get_layer("b").filters == 3
+
+
+def test_attention_stays_and_what_is_around_is_pruned() -> None:
+    inputs = keras.Input((6, 16))
+    x = L.Dense(16, name="in")(inputs)
+    y = L.MultiHeadAttention(3, 4, value_dim=5, dropout=0.1)(x, inputs)
+    x = L.LayerNormalization()(L.Add()([x, y]))
+    x = L.Dense(10)(L.Dense(24, activation="gelu", name="wide")(x))
+    y = L.MultiHeadAttention(2, 4, use_bias=False, output_shape=7)(x, value=inputs, key=x)
+    one, small = agree(keras.Model(inputs, L.Dense(3)(y)))
+    assert small.get_layer("wide").units == 12
+    assert small.get_layer("in").units == 16
+    reasons = "; ".join(one.masked.frozen.values())
+    assert "feeds 'multi_head_attention" in reasons
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (lambda layer, x: layer(x, x, use_causal_mask=True), "it is called with use_causal_mask"),
+        (
+            lambda layer, x: layer(L.Reshape((3, 2, 8))(x), L.Reshape((3, 2, 8))(x)),
+            "it attends over other axes than the middle one of three",
+        ),
+    ],
+)
+def test_other_attention_is_opaque(call: Any, reason: str) -> None:
+    inputs = keras.Input((6, 8))
+    x = call(L.MultiHeadAttention(2, 4, name="heads"), L.Conv1D(8, 1)(L.Conv1D(8, 1)(inputs)))
+    network = lower_model(randomise(keras.Model(inputs, x)))
+    assert network.notes == (
+        f"layer 'heads' of type 'MultiHeadAttention': {reason}; it stays as it is",
+    )
 
 
 def test_reshape_numbers_follow() -> None:

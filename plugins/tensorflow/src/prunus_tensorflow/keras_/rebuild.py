@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,12 +144,16 @@ def _shape_edits(origin: KerasOrigin, model: ir.Model) -> dict[str, dict[str, An
         layer = origin.layers.get(name)
         if layer is None:
             edits[name] = {"batch_shape": shape}
-        elif -1 not in layer.target_shape:
-            edits[name] = {"target_shape": shape[1:]}
+        elif hasattr(layer, "newshape"):  # keras.ops.reshape
+            edits[name] = {"newshape": [-1, *_sizes(layer.newshape[1:], shape[1:])]}
         else:
-            target = zip(layer.target_shape, shape[1:], strict=True)
-            edits[name] = {"target_shape": [-1 if old == -1 else size for old, size in target]}
+            edits[name] = {"target_shape": _sizes(layer.target_shape, shape[1:])}
     return edits
+
+
+def _sizes(old: Sequence[int], new: Sequence[Any]) -> list[Any]:
+    """New sizes; -1 where the old ones leave it open."""
+    return [-1 if before == -1 else size for before, size in zip(old, new, strict=True)]
 
 
 def _edited(

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from prunus.course import Course
 from prunus.errors import PluginError, PrunusError, StaleError, UsageError
 from prunus.interrupt import deferred
 from prunus.network import Compact
@@ -21,7 +22,6 @@ from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.message import failure, first_line
 from prunus_tensorflow.plugin import TRAIN_FUNCTION
 from prunus_tensorflow.quiet import quiet
-from prunus_tensorflow.training.course import Course
 from prunus_tensorflow.training.graph_batches import Feed, GraphBatches, feed_of, settings_of
 from prunus_tensorflow.training.graph_losses import TrainFunction, cross_entropy, imitation
 from prunus_tensorflow.training.graph_session import CompactGraph, opened
@@ -54,7 +54,7 @@ def run(job: TrainingJob, origin: GraphOrigin) -> Weights:
         batches = Batches(job, tuple(origin.inputs), targets)
         digest = job_digest(job)
 
-        def keep(iteration: int) -> None:
+        def keep(iteration: int, _: float) -> None:
             save(job.workspace, digest, Snapshot(iteration, list(compact.values().values())))
 
         course = Course(job, compact.weights, keep, interrupted)

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from prunus.course import Course
 from prunus.errors import ModelError, PluginError, UsageError
 from prunus.interrupt import deferred
 from prunus.network import Network
@@ -21,7 +22,6 @@ from prunus_tensorflow.message import first_line
 from prunus_tensorflow.plugin import TRAIN_FUNCTION
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
-from prunus_tensorflow.training.course import Course
 from prunus_tensorflow.training.held import hold_opaque, hold_statistics
 from prunus_tensorflow.training.objective import (
     default_loss,
@@ -53,7 +53,7 @@ def fit(job: TrainingJob, origin: KerasOrigin) -> Weights:
         course = Course(
             job,
             run.weights,
-            lambda iteration: save(job.workspace, digest, run.snapshot(iteration)),
+            lambda iteration, _: save(job.workspace, digest, run.snapshot(iteration)),
             interrupted,
         )
         found = newest(job.workspace, digest, job.recipe.iterations) if job.resume else None

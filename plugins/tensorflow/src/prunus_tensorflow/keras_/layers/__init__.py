@@ -9,6 +9,7 @@ from prunus_tensorflow.graphdef.tensors import Dynamic, Unlowerable
 from prunus_tensorflow.keras_.layers import (
     activation,
     applications,
+    attention,
     convolution,
     dense,
     functions,
@@ -34,7 +35,7 @@ RULES: dict[str, Rule] = {
     **resizing.RULES,
     **transposed.RULES,
 }
-JOINS: dict[str, Join] = {**applications.JOINS, **merging.JOINS}
+JOINS: dict[str, Join] = {**applications.JOINS, **attention.JOINS, **merging.JOINS}
 
 
 def lower_call(site: Site) -> Dynamic:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from prunus_tensorflow.graphdef.tensors import Dynamic
+from prunus_tensorflow.graphdef.tensors import Dynamic, Unlowerable
 from prunus_tensorflow.keras_.site import Rule, Site, images, last
 
 
@@ -25,7 +25,12 @@ def flatten(site: Site, x: Dynamic) -> Dynamic:
 
 def reshape(site: Site, x: Dynamic) -> Dynamic:
     """``Reshape``: native order; one dimension may be -1."""
-    target = list(site.layer.target_shape)
+    return reshaped(site, x, site.layer.target_shape)
+
+
+def reshaped(site: Site, x: Dynamic, sizes: Sequence[int]) -> Dynamic:
+    """Numbers of every sample laid out anew; ``sizes`` without the batch, one may be -1."""
+    target = list(sizes)
     if -1 in target:
         target[target.index(-1)] = math.prod(x.shape[1:]) // -math.prod(target)
     rows = site.native(x)
@@ -36,7 +41,11 @@ def reshape(site: Site, x: Dynamic) -> Dynamic:
 
 def permute(site: Site, x: Dynamic) -> Dynamic:
     """``Permute``: 1-based dims, the batch stays."""
-    order = (0, *(int(axis) for axis in site.layer.dims))
+    return transposed(site, x, (0, *(int(axis) for axis in site.layer.dims)))
+
+
+def transposed(site: Site, x: Dynamic, order: Sequence[int]) -> Dynamic:
+    """Native axes in another order."""
     rows = site.native(x)
     shape = tuple(x.shape[axis] for axis in order)
     return site.emit("Transpose", [rows.value], shape, range(len(shape)), perm=list(order))
@@ -68,14 +77,35 @@ def cropping(site: Site, x: Dynamic) -> Dynamic:
     """``Cropping1D/2D/3D``."""
     moved = images(site, x)
     widths = _pairs(site.layer.cropping)
-    shape = list(x.shape)
-    for axis, (before, after) in zip(moved.perm[2:], widths, strict=True):
-        shape[axis] -= before + after
-    starts = [before for before, _ in widths]
-    ends = [before + shape[axis] for axis, (before, _) in zip(moved.perm[2:], widths, strict=True)]
+    sizes = [
+        moved.shape[axis] - before - after
+        for axis, (before, after) in zip(moved.perm[2:], widths, strict=True)
+    ]
+    return _cut(site, moved, [before for before, _ in widths], sizes)
+
+
+def center_crop(site: Site, x: Dynamic) -> Dynamic:
+    """``CenterCrop`` of images that are larger; smaller ones would be resized.
+
+    Source: keras/src/layers/preprocessing/image_preprocessing/center_crop.py.
+    """
+    moved = images(site, x)
+    sizes = [moved.shape[axis] for axis in moved.perm[2:]]
+    wanted = [site.layer.height, site.layer.width]
+    if any(size < small for size, small in zip(sizes, wanted, strict=True)):
+        raise Unlowerable("it resizes what is smaller")
+    starts = [(size - small) // 2 for size, small in zip(sizes, wanted, strict=True)]
+    return _cut(site, moved, starts, wanted)
+
+
+def _cut(site: Site, moved: Dynamic, starts: Sequence[int], sizes: Sequence[int]) -> Dynamic:
+    """A part of images arranged as N, C, spatial axes."""
+    shape = list(moved.shape)
+    for axis, size in zip(moved.perm[2:], sizes, strict=True):
+        shape[axis] = size
     operands = [
         site.numbers("starts", starts),
-        site.numbers("ends", ends),
+        site.numbers("ends", [start + size for start, size in zip(starts, sizes, strict=True)]),
         site.numbers("axes", list(range(2, len(shape)))),
     ]
     return site.emit("Slice", [moved.value, *operands], shape, moved.perm)
@@ -94,6 +124,7 @@ RULES: dict[str, Rule] = {
     "Reshape": reshape,
     "Permute": permute,
     "RepeatVector": repeat_vector,
+    "CenterCrop": center_crop,
     **dict.fromkeys([f"ZeroPadding{n}D" for n in (1, 2, 3)], zero_padding),
     **dict.fromkeys([f"Cropping{n}D" for n in (1, 2, 3)], cropping),
 }
