@@ -54,6 +54,19 @@ def test_json_is_replaced_whole(place, monkeypatch):
     assert not list(place.glob(".x.json*"))
 
 
+def test_json_on_a_read_only_file_system(place, monkeypatch):
+    def refuse(self, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(PrunusError) as caught:
+        write_json(place / "x.json", {})
+    assert str(caught.value) == (
+        f"{place}/x.json: cannot write (Read-only file system); the old file is kept"
+    )
+
+
 @pytest.mark.parametrize("data", [b'{"half": ', b"\xff\xfe\x00"])
 def test_damaged_json(tmp_path, data):
     (tmp_path / "x.json").write_bytes(data)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from prunus.errors import PrunusError
+from prunus.errors import ModelError, PrunusError
 from prunus.steps import stage as stages
 from prunus.steps.stage import clear, staged
 
@@ -28,6 +28,17 @@ def place(tmp_path):
     (tmp_path / "out/same.txt").write_text("before")
     (tmp_path / "out/model/part").write_text("before")
     return tmp_path / "out"
+
+
+def writing(place: Path) -> None:
+    with staged(place) as stage:
+        raise ModelError(f"{stage}/net.cfg: cannot be written")
+
+
+def test_a_format_speaks_of_the_place_of_its_file(place):
+    with pytest.raises(ModelError) as caught:
+        writing(place)
+    assert str(caught.value) == f"{place}/net.cfg: cannot be written"
 
 
 def test_files_and_directories_move_to_their_place(place):

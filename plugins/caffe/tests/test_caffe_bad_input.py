@@ -143,10 +143,10 @@ def test_samples_that_do_not_fit() -> None:
 
 def test_a_full_disk_leaves_what_was_there() -> None:
     assert run(list(BASE)) == 0
-    code, line = refused_on_full_disk(*BASE, "--criterion", "random", room=8000)
-    assert code == 3
-    assert line.startswith("error: ws/regular_rate_0.4/.staged-")
-    assert line.endswith("/sparse.caffemodel: cannot be written (File too large)")
+    assert refused_on_full_disk(*BASE, "--criterion", "random", room=8000) == (
+        3,
+        "error: ws/regular_rate_0.4/sparse.caffemodel: cannot be written (File too large)",
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -47,6 +47,9 @@ def staged(directory: Path) -> Iterator[Path]:
             complete = stage.rename(directory / stage.name.replace(_PREPARING, _COMPLETE, 1))
         except OSError as error:
             raise _unwritable(directory, error) from error
+        except PrunusError as error:
+            # what a format says about a file is said of its place
+            raise type(error)(str(error).replace(str(stage), str(directory))) from error
         try:
             _deliver(complete, directory)
         except OSError as error:
