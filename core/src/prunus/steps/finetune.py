@@ -126,6 +126,8 @@ def finetune(
     network = loaded.network.with_weights(scatter(loaded.network, smaller, trained))
     rewritten = compact(network, loaded.grouping, masked_units(network, loaded.grouping))
     written = write_masked(host, loaded, network, rewritten, directory, name)
+    del rewritten
+    gc.collect()  # graphs are full of cycles: its weights would stay while networks are measured
     workspace.remember("finetuned", written, directory=str(directory.parent))
     result = _report(loaded, original, smaller, trained, evaluator, written, recipe)
     return Finetuned(network, written, result)

@@ -28,7 +28,7 @@ from prunus.steps.files import write_json
 from prunus.steps.loaded import Loaded, evaluator_for, load
 from prunus.steps.native import write_masked
 from prunus.steps.original import original_of
-from prunus.steps.pruning_report import measured_by, notes_of, report_of
+from prunus.steps.pruning_report import notes_of, report_of
 from prunus.steps.report import Report
 from prunus.steps.workspace import Workspace, workspace_of
 
@@ -78,15 +78,17 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
         keep[name] = keep.get(name, units) & units
     changed = any(not np.array_equal(keep[n], present.get(n, np.ones_like(keep[n]))) for n in keep)
     remark = _check(budget, loaded, keep)
+    # the original while its weights are the only copy; the pruned one before anything is written
+    before = None if evaluator is None else evaluator.baseline
     masked = mask(_prepared(loaded, _newly(keep, present), samples, budget), loaded.grouping, keep)
     smaller = compact(masked, loaded.grouping, keep)
-    measured = measured_by(evaluator, smaller)  # before anything is written
+    after = None if evaluator is None else evaluator.measure(smaller.model)
     directory = workspace.path / round_name(loaded.format, budget)
     written = write_masked(host, loaded, masked, smaller, directory)
     notes = notes_of(settings, sensitivity, evaluator, changed, loaded.network)
     notes = (*notes, *(note for note in (calibration.note, remark) if note is not None))
     report = report_of(
-        loaded, original, masked, smaller, keep, evaluator, measured, written, budget, notes
+        loaded, original, masked, smaller, keep, evaluator, (before, after), written, budget, notes
     )
     _remember(workspace, loaded, source, written, keep, budget, allocation, changed)
     return Pruned(loaded, masked, smaller, keep, written, report, changed)

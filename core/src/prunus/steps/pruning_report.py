@@ -47,15 +47,6 @@ def notes_of(
     return tuple(notes)
 
 
-def measured_by(
-    evaluator: Evaluator | None, smaller: Compact
-) -> tuple[Measurement | None, Measurement | None]:
-    """The original network and the pruned one."""
-    if evaluator is None:
-        return None, None
-    return evaluator.baseline, evaluator.measure(smaller.model)
-
-
 def report_of(
     loaded: Loaded,
     original: Network,
@@ -68,7 +59,7 @@ def report_of(
     budget: Budget,
     notes: tuple[str, ...],
 ) -> Report:
-    """The original and the pruned network side by side, and what happened to each group."""
+    """The original and the pruned network, as measured, and what happened to each group."""
     kept = loaded.cost.kept(keep)
     macs = loaded.cost.macs(kept)
     stages = (
