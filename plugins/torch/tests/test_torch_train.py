@@ -150,7 +150,7 @@ def test_every_epoch_sees_every_sample_once() -> None:
         (
             {"learning_rate": LearningRate(base=1e30), "solver": "SGD"},
             UsageError,
-            "training diverged at iteration 1: the loss is nan; "
+            "training diverged at iteration 2: the loss is nan; "
             "lower the learning rate (now 1e+30, --learning-rate)",
         ),
         (

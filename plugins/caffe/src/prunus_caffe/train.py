@@ -6,26 +6,20 @@ the interval, Ctrl-C or a diverging loss ask for is decided here.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-import attrs
 import numpy as np
 
+from prunus.course import Course
 from prunus.errors import UsageError
 from prunus.interrupt import deferred
 from prunus.network import Source
-from prunus.training import Progress, TrainingJob, Weights
+from prunus.training import TrainingJob, Weights
 from prunus_caffe.origin import Origin
 from prunus_caffe.read import load
 from prunus_caffe.training.files import TrainingFiles, write_files
 from prunus_caffe.training.process import Caffe, interpreter, running
-from prunus_caffe.training.snapshots import Snapshots, job_digest
-
-SMOOTHING = 0.95
-"""Share of the past in the reported loss."""
+from prunus_caffe.training.snapshots import Snapshot, Snapshots, job_digest
 
 
 def finetune(job: TrainingJob) -> Weights:
@@ -53,10 +47,31 @@ def finetune(job: TrainingJob) -> Weights:
     directory.mkdir(exist_ok=True)
     files = write_files(job, origin, directory)
     digest = job_digest(job, files.net.read_text(errors="surrogateescape"), files.solver_text)
-    with deferred() as interrupted:
-        run = _start(job, files, Snapshots(directory, digest))
-        with running(python, run.orders(), directory / "caffe.log") as caffe:
-            return _train(run, caffe, interrupted)
+    snapshots = Snapshots(directory, digest)
+    found = snapshots.newest(job.recipe.iterations) if job.resume else None
+    with (
+        deferred() as interrupted,
+        running(python, _orders(job, files, found), directory / "caffe.log") as caffe,
+    ):
+
+        def save(iteration: int, loss: float) -> None:
+            caffe.ask("snapshot")
+            snapshots.record(iteration, loss)
+
+        course = Course(job, lambda: _weights(job, files, caffe), save, interrupted)
+        if found is not None:
+            course.iteration, course.loss = found.iteration, found.loss
+        if not caffe.begin()["losses"]:
+            raise UsageError(
+                f"{files.net}: no loss layer in the TRAIN phase, so nothing would be trained"
+            )
+        if found is None:
+            snapshots.forget()
+        while not course.done:
+            # Caffe does not store the state of its random numbers, so each update has its own
+            answer = caffe.ask("step", seed=files.seed + course.iteration)
+            course.advance(answer["loss"], answer["rate"])
+        return course.weights()
 
 
 def _check(job: TrainingJob, origin: object) -> None:
@@ -77,97 +92,26 @@ def _check(job: TrainingJob, origin: object) -> None:
         )
 
 
-@attrs.define(eq=False)
-class _Run:
-    """A training under way.
-
-    Attributes:
-        job: What to do.
-        files: What Caffe reads.
-        snapshots: What it wrote.
-        state: Solverstate it continues from.
-        iteration: Updates done.
-        loss: Smoothed loss.
-    """
-
-    job: TrainingJob
-    files: TrainingFiles
-    snapshots: Snapshots
-    state: Path | None = None
-    iteration: int = 0
-    loss: float = math.nan
-
-    def orders(self) -> dict[str, Any]:
-        """What the other interpreter starts with."""
-        return {
-            "solver": str(self.files.solver),
-            "weights": str(self.files.weights),
-            "state": None if self.state is None else str(self.state.absolute()),
-            "skip": self.iteration * self.job.recipe.accumulate,
-            "device": self.files.device,
-            "base_lr": self.job.recipe.learning_rate.base,
-        }
-
-    def observe(self, answer: Mapping[str, Any]) -> None:
-        """Take the outcome of an update.
-
-        Raises:
-            UsageError: the loss is not a number.
-        """
-        self.iteration, loss = answer["iteration"], answer["loss"]
-        if not math.isfinite(loss):
-            raise UsageError(
-                f"training diverged at iteration {self.iteration}: the loss is {loss}; lower the "
-                f"learning rate (now {answer['rate']:g}, --learning-rate)"
-            )
-        past = loss if math.isnan(self.loss) else self.loss
-        self.loss = SMOOTHING * past + (1 - SMOOTHING) * loss
+def _orders(job: TrainingJob, files: TrainingFiles, begin: Snapshot | None) -> dict[str, Any]:
+    """What the other interpreter starts with."""
+    done = 0 if begin is None else begin.iteration
+    return {
+        "solver": str(files.solver),
+        "weights": str(files.weights),
+        "state": None if begin is None else str(begin.state.absolute()),
+        "skip": done * job.recipe.accumulate,
+        "device": files.device,
+        "base_lr": job.recipe.learning_rate.base,
+    }
 
 
-def _start(job: TrainingJob, files: TrainingFiles, snapshots: Snapshots) -> _Run:
-    found = snapshots.newest(job.recipe.iterations) if job.resume else None
-    if found is not None:
-        return _Run(job, files, snapshots, found.state, found.iteration, found.loss)
-    return _Run(job, files, snapshots)
-
-
-def _train(run: _Run, caffe: Caffe, interrupted: Callable[[], bool]) -> Weights:
-    job, recipe = run.job, run.job.recipe
-    if not caffe.begin()["losses"]:
-        raise UsageError(
-            f"{run.files.net}: no loss layer in the TRAIN phase, so nothing would be trained"
-        )
-    if run.state is None:
-        run.snapshots.forget()
-    while run.iteration < recipe.iterations:
-        # Caffe does not store the state of its random numbers, so each update has its own
-        answer = caffe.ask("step", seed=run.files.seed + run.iteration)
-        run.observe(answer)
-        done = run.iteration == recipe.iterations
-        metric = None
-        if job.evaluate is not None and (done or _due(run.iteration, recipe.test_interval)):
-            metric = job.evaluate(_weights(run, caffe))
-        job.report(Progress(run.iteration, recipe.iterations, run.loss, answer["rate"], metric))
-        stop = interrupted()
-        if done or stop or _due(run.iteration, recipe.snapshot):
-            caffe.ask("snapshot")
-            run.snapshots.record(run.iteration, run.loss)
-        if stop and not done:
-            raise KeyboardInterrupt(f"stopped after {run.iteration} iterations; --resume continues")
-    return _weights(run, caffe)
-
-
-def _due(iteration: int, interval: int) -> bool:
-    return interval > 0 and iteration % interval == 0
-
-
-def _weights(run: _Run, caffe: Caffe) -> Weights:
+def _weights(job: TrainingJob, files: TrainingFiles, caffe: Caffe) -> Weights:
     """The compact weights as they are now, read as any caffemodel is."""
-    origin = run.job.network.origin
+    origin = job.network.origin
     assert isinstance(origin, Origin)
-    path = run.files.weights.with_name("current.caffemodel")
+    path = files.weights.with_name("current.caffemodel")
     caffe.ask("save", path=str(path))
-    network = load(Source(run.files.net, path, origin.source.options))
+    network = load(Source(files.net, path, origin.source.options))
     path.unlink()
     found = network.weights()
     return {name: np.ascontiguousarray(found[name]) for name in origin.parameters}

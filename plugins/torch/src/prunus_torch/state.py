@@ -1,8 +1,6 @@
-"""What a training changes: tensors, the solver's memory, the count of updates."""
+"""What an update changes: tensors and the solver's memory."""
 
 from __future__ import annotations
-
-import math
 
 import attrs
 import numpy as np
@@ -24,14 +22,10 @@ class State:
     Attributes:
         weights: Variable name -> tensor; parameters are leaves that want a gradient.
         history: Parameter name -> memory of the solver.
-        iteration: Updates done.
-        loss: Smoothed loss; NaN before the first update.
     """
 
     weights: dict[str, Tensor]
     history: dict[str, list[Tensor]]
-    iteration: int = 0
-    loss: float = math.nan
 
     @property
     def parameters(self) -> dict[str, Tensor]:
@@ -42,10 +36,10 @@ class State:
         """Copies of all variables."""
         return {name: _array(tensor) for name, tensor in self.weights.items()}
 
-    def snapshot(self) -> Snapshot:
-        """Everything, as it is stored."""
+    def snapshot(self, iteration: int, loss: float) -> Snapshot:
+        """Everything, as it is stored after so many updates."""
         history = {name: [_array(t) for t in memory] for name, memory in self.history.items()}
-        return Snapshot(self.iteration, self.loss, self.arrays(), history)
+        return Snapshot(iteration, loss, self.arrays(), history)
 
     @torch.no_grad()
     def restore(self, snapshot: Snapshot) -> None:
@@ -55,7 +49,6 @@ class State:
         for name, memory in self.history.items():
             for tensor, array in zip(memory, snapshot.history[name], strict=True):
                 tensor.copy_(torch.from_numpy(array))
-        self.iteration, self.loss = snapshot.iteration, snapshot.loss
 
 
 def first_state(

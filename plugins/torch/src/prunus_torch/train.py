@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import attrs
 import numpy as np
 import torch
 
+from prunus.course import Course
 from prunus.errors import DataError, UsageError
 from prunus.interrupt import deferred
-from prunus.task import Batch, Measurement
-from prunus.training import Progress, TrainingJob, Weights
+from prunus.task import Batch
+from prunus.training import TrainingJob, Weights
 from prunus_torch import solvers
 from prunus_torch.digests import digests_of
 from prunus_torch.objective import Objective, build_objective
@@ -22,9 +22,6 @@ from prunus_torch.schedule import learning_rate
 from prunus_torch.settings import Settings, device_of, settings_from, torch_set
 from prunus_torch.snapshot import Snapshots
 from prunus_torch.state import State, first_state
-
-SMOOTHING = 0.95
-"""Share of the past in the reported loss."""
 
 
 def train(job: TrainingJob) -> Weights:
@@ -50,58 +47,50 @@ def train(job: TrainingJob) -> Weights:
 def _train(job: TrainingJob, settings: Settings, interrupted: Callable[[], bool]) -> Weights:
     device = device_of(settings)
     variables = variables_of(job.compact.model, job.network.bindings)
+    _check(job, variables)
     snapshots = Snapshots(job.workspace, digests_of(job, settings))
-    state = _start(job, variables, snapshots, device)
+    state = first_state(job.compact.model, variables, job.recipe, device)
+
+    def save(iteration: int, loss: float) -> None:
+        snapshots.save(state.snapshot(iteration, loss))
+
+    course = Course(job, state.arrays, save, interrupted)
+    found = snapshots.newest(job.recipe.iterations) if job.resume else None
+    if found is not None:
+        state.restore(found)
+        course.iteration, course.loss = found.iteration, found.loss
     objective = build_objective(job, variables, settings, device)
-    metric: Measurement | None = None
-    saved = state.iteration if job.resume else -1
-    while state.iteration < job.recipe.iterations:
-        rate = _update(job, state, objective)
-        done = state.iteration == job.recipe.iterations
-        if job.evaluate is not None and (done or _due(state.iteration, job.recipe.test_interval)):
-            metric = job.evaluate(state.arrays())
-        job.report(Progress(state.iteration, job.recipe.iterations, state.loss, rate, metric))
-        stop = interrupted()
-        if done or stop or _due(state.iteration, job.recipe.snapshot):
-            snapshots.save(state.snapshot())
-            saved = state.iteration
-        if stop and not done:
-            raise KeyboardInterrupt(f"stopped after {saved} iterations; --resume continues")
+    while not course.done:
+        course.advance(*_update(job, state, course.iteration, objective))
     return state.arrays()
 
 
-def _due(iteration: int, interval: int) -> bool:
-    return interval > 0 and iteration % interval == 0
+def _check(job: TrainingJob, variables: Variables) -> None:
+    if not variables.parameters:
+        raise UsageError("nothing to train: the network has no weights")
+    if not len(job.training):
+        raise DataError("no training samples: the data set is empty")
 
 
-def _update(job: TrainingJob, state: State, objective: Objective) -> float:
-    """One update of the weights; gives its learning rate."""
+def _update(
+    job: TrainingJob, state: State, iteration: int, objective: Objective
+) -> tuple[float, float]:
+    """One update of the weights; gives its loss and its learning rate."""
     recipe = job.recipe
     rate = learning_rate(
         recipe.learning_rate,
-        state.iteration,
+        iteration,
         recipe.iterations,
         darknet=recipe.solver == "darknet",
         seed=job.seed,
     )
     total = 0.0
     for part in range(recipe.accumulate):
-        number = state.iteration * recipe.accumulate + part
-        loss = objective(_read(job, number), state.weights)
+        loss = objective(_read(job, iteration * recipe.accumulate + part), state.weights)
         loss.backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach())
-    total /= recipe.accumulate
-    if not math.isfinite(total):
-        raise UsageError(
-            f"training diverged at iteration {state.iteration}: the loss is {total}; "
-            f"lower the learning rate (now {rate:g}, --learning-rate)"
-        )
-    solvers.update(recipe, state.parameters, state.history, rate, state.iteration)
-    state.iteration += 1
-    state.loss = (
-        total if math.isnan(state.loss) else SMOOTHING * state.loss + (1 - SMOOTHING) * total
-    )
-    return rate
+    solvers.update(recipe, state.parameters, state.history, rate, iteration)
+    return total / recipe.accumulate, rate
 
 
 def _read(job: TrainingJob, number: int) -> Batch:
@@ -111,18 +100,3 @@ def _read(job: TrainingJob, number: int) -> Batch:
     seed = pass_seed(job.seed, number)
     torch.manual_seed(seed)
     return job.training.read(chosen, np.random.default_rng(seed))
-
-
-def _start(
-    job: TrainingJob, variables: Variables, snapshots: Snapshots, device: torch.device
-) -> State:
-    """The state before the first update, or of the newest snapshot where the job resumes."""
-    if not variables.parameters:
-        raise UsageError("nothing to train: the network has no weights")
-    if not len(job.training):
-        raise DataError("no training samples: the data set is empty")
-    state = first_state(job.compact.model, variables, job.recipe, device)
-    found = snapshots.newest(job.recipe.iterations) if job.resume else None
-    if found is not None:
-        state.restore(found)
-    return state
