@@ -194,6 +194,11 @@ def arithmetic() -> list[Case]:
     return [
         *(Case(op, operands=(draw(*s),)) for op in binary for s in shapes),
         *(Case(op, operands=(draw(6, 1, 1), draw(11))) for op in ("Sum", "Mean", "Max", "Min")),
+        *(Case(op) for op in ("Ceil", "Cos", "Floor", "Sign", "Sin")),
+        *(
+            Case(op, operands=(draw(11),))
+            for op in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+        ),
         Case("Pow", operands=(np.float32(2),)),
         Case("Pow", operands=(np.float32(-0.5),), positive=True),
         Case("Pow", operands=(draw(11),), positive=True),
@@ -358,6 +363,20 @@ def test_equals_onnxruntime(case: Case) -> None:
         assert found[name].dtype == wanted[name].dtype
         error = np.abs(found[name].astype(np.float64) - wanted[name]).max(initial=0)
         assert error <= 1e-5 * max(1, np.abs(wanted[name]).max(initial=0))
+
+
+def test_a_choice_by_comparison() -> None:
+    x, other = draw(2, 6, 9), draw(9)
+    nodes = [
+        helper.make_node("Equal", ["x", "same"], ["e"]),
+        helper.make_node("Not", ["e"], ["n"]),
+        helper.make_node("Where", ["n", "x", "other"], ["y"]),
+    ]
+    constants = {"same": x[:1] * (np.arange(9) < 4), "other": other}
+    model = model_of(nodes, {"x": x.shape}, ["y"], constants)
+    wanted = onnxruntime_outputs(model, {"x": x}, ["y"])["y"]
+    assert np.array_equal(evaluate(model, {"x": x})["y"], wanted)
+    assert (wanted != x).any()
 
 
 def _attributes(case: Case, x: Array, constants: dict[str, Array]) -> dict[str, Any]:

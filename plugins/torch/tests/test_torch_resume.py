@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import signal
 import subprocess
@@ -10,33 +9,21 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
+from prunus_torch.testing import train_job as jobs
 from prunus_torch.testing.graphs import Array
 from prunus_torch.train import train
-
-SCRIPT = Path(__file__).with_name("train_job.py")
-
-
-def load_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("train_job", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-jobs = load_script()
 
 
 def run(workspace: Path, *options: str) -> subprocess.Popen[str]:
     workspace.mkdir(exist_ok=True)
-    command = [sys.executable, str(SCRIPT), str(workspace), str(workspace / "result.npz"), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", jobs.__name__, str(workspace), str(workspace / "result.npz")]
+    return subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def until(process: subprocess.Popen[str], iteration: int) -> None:

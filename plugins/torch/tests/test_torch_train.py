@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import attrs
@@ -24,23 +22,10 @@ from prunus_torch.parameters import variables_of
 from prunus_torch.plugin import prunus_register
 from prunus_torch.samples import positions
 from prunus_torch.settings import Settings, settings_from
+from prunus_torch.testing import train_job as jobs
 from prunus_torch.testing.graphs import model_of
 from prunus_torch.testing.jobs import network_of, roles_by_name
 from prunus_torch.train import train
-
-
-def load_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "train_job", Path(__file__).with_name("train_job.py")
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-jobs = load_script()
 
 
 def changed(job: Any, **recipe: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Arithmetic with broadcasting."""
+"""Arithmetic, comparison and choice with broadcasting."""
 
 from __future__ import annotations
 
@@ -65,19 +65,31 @@ BUILDERS: dict[str, Builder] = {
     "Abs": plain(torch.abs),
     "Add": plain(torch.add),
     "Cast": _cast,
+    "Ceil": plain(torch.ceil),
+    "Cos": plain(torch.cos),
     "Div": plain(_div),
+    "Equal": plain(torch.eq),
     "Erf": plain(torch.erf),
     "Exp": plain(torch.exp),
+    "Floor": plain(torch.floor),
+    "Greater": plain(torch.gt),
+    "GreaterOrEqual": plain(torch.ge),
     "Identity": plain(lambda x: x),
+    "Less": plain(torch.lt),
+    "LessOrEqual": plain(torch.le),
     "Log": plain(torch.log),
     "Max": plain(_max),
     "Mean": plain(_mean),
     "Min": plain(_min),
     "Mul": plain(torch.mul),
     "Neg": plain(torch.neg),
+    "Not": plain(torch.logical_not),
     "Pow": _pow,
     "Reciprocal": plain(torch.reciprocal),
+    "Sign": plain(torch.sign),
+    "Sin": plain(torch.sin),
     "Sqrt": plain(torch.sqrt),
     "Sub": plain(torch.sub),
     "Sum": plain(_sum),
+    "Where": plain(torch.where),
 }

@@ -1,11 +1,13 @@
 """Runs one training of a small net in a process of its own, for tests that kill it.
 
-Usage: python train_job.py WORKSPACE RESULT [--resume] [--distill] [--pause SECONDS] [--solver NAME]
+Usage: python -m prunus_torch.testing.train_job WORKSPACE RESULT
+       [--resume] [--distill] [--pause SECONDS] [--solver NAME]
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -27,12 +29,14 @@ class Noisy(ArrayDataset):
     """Adds what augmentation would: numbers drawn from the generator it is given."""
 
     def read(self, positions: Array, rng: np.random.Generator | None) -> Batch:
+        """Samples with noise where ``rng`` asks for training."""
         batch = super().read(positions, rng)
         noise = 0 if rng is None else rng.standard_normal(batch.inputs["x"].shape) * 0.1
         return Batch({"x": (batch.inputs["x"] + noise).astype(np.float32)}, batch.labels)
 
 
 def net(seed: int) -> ir.Model:
+    """conv - bn - relu - mean - fc from ``x`` (N, 2, 7, 7) to ``y`` (N, 4)."""
     draw = np.random.default_rng(seed)
 
     def weight(*shape: int) -> Array:
@@ -62,6 +66,7 @@ def net(seed: int) -> ir.Model:
 
 
 def samples() -> Noisy:
+    """50 samples of 4 classes: the class is added to every value."""
     draw = np.random.default_rng(1)
     labels = draw.integers(0, 4, 50)
     x = draw.standard_normal((50, 2, 7, 7)) + labels[:, None, None, None]
@@ -69,6 +74,7 @@ def samples() -> Noisy:
 
 
 def recipe(solver: str = "Adam") -> Recipe:
+    """A recipe in which every random part and interval plays."""
     return Recipe(
         solver=solver,
         iterations=ITERATIONS,
@@ -90,11 +96,13 @@ def job(
     pause: float = 0,
     solver: str = "Adam",
 ) -> TrainingJob:
+    """The job; it writes each iteration on stdout and then waits ``pause`` seconds."""
     model = net(0)
     other = net(5)
 
     def report(progress: Progress) -> None:
-        print(progress.iteration, flush=True)
+        sys.stdout.write(f"{progress.iteration}\n")
+        sys.stdout.flush()
         time.sleep(pause)
 
     return job_of(
@@ -120,4 +128,4 @@ if __name__ == "__main__":
     parser.add_argument("--solver", default="Adam")
     given = vars(parser.parse_args())
     result = given.pop("result")
-    np.savez(result, **train(job(**given)))
+    np.savez(result, **train(job(**given)))  # type: ignore[arg-type]
