@@ -65,6 +65,8 @@ def test_data_that_is_no_file_beside_the_configuration_stays_as_it_is(tmp_path):
         ("metric = 1", "metric = 1: expected text in quotes"),
         ('exclude = "conv1"', "exclude = 'conv1': expected a list of names"),
         ("options = 3", "options = 3: expected a table of names and values"),
+        ('exclude = [["conv1"]]', "exclude: ['conv1']: expected a name or a number"),
+        ("options = {shape = [1, 3]}", "shape: [1, 3]: expected a name or a number"),
         ("model = ", "Invalid value (at"),
     ],
 )  # fmt: skip

@@ -113,3 +113,27 @@ def test_progress_ends_at_the_total(host, settings):
     analyze(host, settings, RATIOS, lambda done, total: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1] == len(seen)
     assert Workspace(Path("ws")).recall("original").model == Path("net.onnx").absolute()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"curves": 3}'])
+def test_a_damaged_result_is_measured_again(host, settings, text):
+    found = analyze(host, settings, (0.5,)).sensitivity
+    Path("ws/ana.json").write_text(text)
+    assert analyze(host, settings, (0.5,)).sensitivity.to_json() == found.to_json()
+    assert Workspace(Path("ws")).sensitivity().to_json() == found.to_json()
+
+
+def test_an_interrupted_analysis_goes_on(host, settings):
+    whole = analyze(host, attrs.evolve(settings, workspace=Path("whole")), RATIOS).sensitivity
+
+    def press(done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        analyze(host, settings, RATIOS, press)
+    assert str(caught.value) == "the same command goes on from what is measured"
+    seen = []
+    again = analyze(host, settings, RATIOS, lambda done, total: seen.append(done)).sensitivity
+    assert again.to_json() == whole.to_json()
+    assert min(seen) > 0

@@ -62,7 +62,9 @@ def test_the_recipe_and_the_data_are_found_from_any_directory(workspace, tmp_pat
 
 def test_an_analysis_is_kept_exactly(workspace):
     curve = Curve("conv1", 8, (Point(0.1, 7, 1 / 3, 0.001), Point(0.5, 4, -0.2, 0.0)))
-    stored = Sensitivity("loss", False, Measurement(0.1 + 0.2, 0.01), (curve,), {"weights": "x"})
+    stored = Sensitivity(
+        "loss", False, Measurement(0.1 + 0.2, 0.01), (curve,), {"structure": "s", "weights": "x"}
+    )
     workspace.save_sensitivity(stored)
     found = workspace.sensitivity()
     assert found.curves == stored.curves
@@ -76,6 +78,34 @@ def test_an_analysis_of_another_version(workspace):
         workspace.sensitivity()
     assert str(caught.value) == (
         "ws/ana.json: not a result of this version ('curves'); run 'prunus ana' again"
+    )
+
+
+@pytest.mark.parametrize("key", [{}, {"structure": "x"}])
+def test_an_analysis_without_its_digests(workspace, key):
+    workspace.save_sensitivity(Sensitivity("loss", False, Measurement(0.5, 0.01), (), key))
+    with pytest.raises(StaleError, match="^ws/ana.json: not a result of this version "):
+        workspace.sensitivity()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[]", "no object"),
+        ("null", "no object"),
+        ('{"pruned": {"model": "x"}}', "'weights'"),
+        ('{"pruned": {"model": "x", "weights": null}}', "'directory'"),
+        ('{"pruned": 3}', "'int' object is not subscriptable"),
+        ('{"pruned": {"model": 5, "weights": null}}', "expected str, bytes or os.PathLike object, not int"),
+    ],
+)  # fmt: skip
+def test_a_state_of_another_version(workspace, text, why):
+    workspace.path.mkdir()
+    workspace.state_file.write_text(text)
+    with pytest.raises(StaleError) as caught:
+        (workspace.recall("pruned"), workspace.round_of("pruned"))
+    assert str(caught.value) == (
+        f"ws/state.json: not of this version ({why}); remove it and prune again"
     )
 
 

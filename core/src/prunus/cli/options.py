@@ -133,10 +133,17 @@ def _read_toml(path: Path) -> Settings:
     if "data" in stored and (path.parent / stored["data"].partition(":")[0]).exists():
         stored["data"] = str(path.parent / stored["data"])
     if "exclude" in stored:
-        stored["exclude"] = tuple(map(str, stored["exclude"]))
+        stored["exclude"] = tuple(_word(path, "exclude", value) for value in stored["exclude"])
     if "options" in stored:
-        stored["options"] = {name: str(value) for name, value in stored["options"].items()}
+        found = stored["options"].items()
+        stored["options"] = {name: _word(path, name, value) for name, value in found}
     return Settings(**stored)
+
+
+def _word(path: Path, key: str, value: object) -> str:
+    if isinstance(value, list | dict):
+        raise UsageError(f"{path}: {key}: {value!r}: expected a name or a number")
+    return str(value)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal
 from prunus.descriptors import Criterion, Policy
-from prunus.errors import DataError, NoSamplesError, PlanError, PluginError
+from prunus.errors import DataError, NoSamplesError, PlanError, PluginError, StaleError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.user_metric import UserMetric
 from prunus.graph.digest import structure_digest, weights_digest
@@ -83,7 +83,10 @@ def analyze(
     """
     question = ask(host, settings, ratios, policy)
     workspace, loaded = question.workspace, question.loaded
-    stored = workspace.sensitivity()
+    try:
+        stored = workspace.sensitivity()
+    except StaleError:
+        stored = None  # it is measured again
     if stored is not None and stored.key == question.key:
         return Analyzed(stored, loaded, workspace, reused=True)
     parts = workspace.parts(question.key)
@@ -150,9 +153,12 @@ def answer(
     journal = Journal(question.workspace.path / journal_name, question.key)
     scores = score(host, question.criterion, loaded, evaluator.calibration(), question.seed)
     analysis = Analysis(grouping, evaluator, scores, question.ratios, journal, question.key, report)
-    sensitivity = host.call(
-        Policy, question.policy, "prunus_analyze", network=loaded.network, analysis=analysis
-    )
+    try:
+        sensitivity = host.call(
+            Policy, question.policy, "prunus_analyze", network=loaded.network, analysis=analysis
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from what is measured") from None
     assert isinstance(sensitivity, Sensitivity)
     journal.remove()
     return sensitivity

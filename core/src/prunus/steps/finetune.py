@@ -107,7 +107,6 @@ def finetune(
     training = _training(loaded, settings, tuning)
     recipe = _recipe(loaded.network, tuning, training)
     name = f"_iter_{recipe.iterations}"
-    workspace = _adopted(workspace, loaded)
     directory = _snapshots(workspace, loaded, name)
     job = TrainingJob(
         loaded.network,
@@ -181,35 +180,34 @@ def _place(loaded: Loaded) -> Path:
     return loaded.source.weights or loaded.source.model
 
 
-def _adopted(workspace: Workspace, loaded: Loaded) -> Workspace:
-    """The workspace, whose last pruned network is the one to train, also where it is the user's."""
-    source, last = loaded.source, workspace.recall("pruned")
-    if last is None or (last.model, last.weights) != (source.model, source.weights):
-        directory = str((workspace.path / GIVEN).absolute())
-        workspace.keep_options(source.options)
-        workspace.update(finetuned=None)
-        workspace.remember("source", source)
-        workspace.remember("pruned", source, directory=directory, changed=True)
-    return workspace
-
-
 def _snapshots(workspace: Workspace, loaded: Loaded, name: str) -> Path:
-    """Directory of snapshots and results of the round.
+    """Directory of the round's snapshots and result; the workspace goes on from this network.
 
     Raises:
         UsageError: the result would replace what it is made from.
     """
-    directory = Path(workspace.state()["pruned"]["directory"]) / "snapshots"
-    start = _place(loaded).absolute()
-    if start.is_relative_to(directory):
-        first = start.relative_to(directory).parts[0]
+    source, last = loaded.source, workspace.recall("pruned")
+    own = last is None or (last.model, last.weights) != (source.model, source.weights)
+    directory = (workspace.path / GIVEN).absolute() if own else workspace.round_of("pruned")
+    assert directory is not None
+    _check_apart(_place(loaded), directory / "snapshots", name)
+    if own:
+        workspace.keep_options(source.options)
+        workspace.update(finetuned=None)
+        workspace.remember("source", source)
+        workspace.remember("pruned", source, directory=str(directory), changed=True)
+    make_directory(directory / "snapshots")
+    return directory / "snapshots"
+
+
+def _check_apart(start: Path, directory: Path, name: str) -> None:
+    if start.absolute().is_relative_to(directory):
+        first = start.absolute().relative_to(directory).parts[0]
         if first.split(".")[0].endswith(name):
             raise UsageError(
-                f"{_place(loaded)}: the finetuned network would replace it; change --iterations "
-                "or copy it elsewhere"
+                f"{start}: the finetuned network would replace it; change --iterations or copy it "
+                "elsewhere"
             )
-    make_directory(directory)
-    return directory
 
 
 def _training(loaded: Loaded, settings: Settings, tuning: Tuning) -> Dataset:

@@ -39,9 +39,9 @@ def newest(settings: Settings) -> Settings:
         if settings.model is None:
             raise UsageError("no model given; use --model FILE --weights FILE, or --workspace DIR")
         return settings
-    state = workspace_of(settings).state()
-    tuned, before = state.get("finetuned"), state.get("pruned")
-    same = tuned is not None and before is not None and tuned["directory"] == before["directory"]
+    workspace = workspace_of(settings)
+    tuned = workspace.round_of("finetuned")
+    same = tuned is not None and tuned == workspace.round_of("pruned")
     return _last(settings, "finetuned" if same else "pruned")
 
 

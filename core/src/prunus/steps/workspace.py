@@ -57,15 +57,24 @@ class Workspace:
         make_directory(self.path)
         write_json(self.sensitivity_file, sensitivity.to_json())
 
+    @property
+    def state_file(self) -> Path:
+        """What every step leaves for the next one."""
+        return self.path / "state.json"
+
     def state(self) -> dict[str, Any]:
         """What the last steps did; empty at first."""
-        path = self.path / "state.json"
-        return read_json(path) if path.exists() else {}
+        if not self.state_file.exists():
+            return {}
+        stored = read_json(self.state_file)
+        if not isinstance(stored, dict):
+            raise self._strange(TypeError("no object"))
+        return stored
 
     def update(self, **values: Any) -> None:
         """Remember something for the next step."""
         make_directory(self.path)
-        write_json(self.path / "state.json", {**self.state(), **values})
+        write_json(self.state_file, {**self.state(), **values})
 
     def remember(self, name: str, written: Written | Source, **more: Any) -> None:
         """Remember a model by name."""
@@ -97,14 +106,34 @@ class Workspace:
         stored = self.state().get(name)
         if stored is None:
             return None
-        weights = stored["weights"]
-        return Source(Path(stored["model"]), None if weights is None else Path(weights))
+        try:
+            weights = stored["weights"]
+            return Source(Path(stored["model"]), None if weights is None else Path(weights))
+        except (KeyError, TypeError) as error:
+            raise self._strange(error) from error
+
+    def round_of(self, name: str) -> Path | None:
+        """Directory of the round that a remembered model belongs to."""
+        stored = self.state().get(name)
+        if stored is None:
+            return None
+        try:
+            return Path(stored["directory"])
+        except (KeyError, TypeError) as error:
+            raise self._strange(error) from error
+
+    def _strange(self, error: Exception) -> StaleError:
+        return StaleError(
+            f"{self.state_file}: not of this version ({error}); remove it and prune again"
+        )
 
 
 def _sensitivity(file: Path) -> Sensitivity:
     try:
-        return Sensitivity.from_json(read_json(file))
-    except (KeyError, TypeError) as error:
+        found = Sensitivity.from_json(read_json(file))
+        found.key["structure"], found.key["weights"]
+        return found
+    except (KeyError, TypeError, ValueError) as error:
         raise StaleError(
             f"{file}: not a result of this version ({error}); run 'prunus ana' again"
         ) from error
