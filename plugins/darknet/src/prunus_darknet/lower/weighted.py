@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import onnx_ir as ir
 
-from prunus_darknet.lower.builder import GraphBuilder, sides
+from prunus_darknet.lower.builder import Attributes, GraphBuilder, sides
 from prunus_darknet.lower.normalization import EPSILON, graph_variance
 from prunus_darknet.records.layers import Layer
 from prunus_darknet.weights import Array, Slot
@@ -68,41 +68,39 @@ def _convolutional(
     build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted
 ) -> ir.Value:
     numbers = layer.numbers
-    value = build.as_image(layer, value, layer.input, "image")
-    value = build.emit(
-        layer,
-        "conv",
-        "Conv",
-        (value, *_operands(build, layer, weights)),
-        layer.output.dims,
-        {
-            "kernel_shape": [numbers["size"]] * 2,
-            "strides": [numbers["stride_y"], numbers["stride_x"]],
-            "pads": [numbers["padding"] * numbers["dilation"]] * 4,
-            "dilations": [numbers["dilation"]] * 2,
-            "group": numbers["groups"],
-        },
-    )
-    return _normalized(build, layer, value, weights) if numbers["batch_normalize"] else value
+    attributes: Attributes = {
+        "pads": [numbers["padding"] * numbers["dilation"]] * 4,
+        "dilations": [numbers["dilation"]] * 2,
+        "group": numbers["groups"],
+    }
+    return _windowed(build, layer, value, weights, ("conv", "Conv"), attributes)
 
 
 def _deconvolutional(
     build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted
 ) -> ir.Value:
+    attributes = {"pads": [layer.numbers["padding"]] * 4}
+    return _windowed(build, layer, value, weights, ("deconv", "ConvTranspose"), attributes)
+
+
+def _windowed(
+    build: GraphBuilder,
+    layer: Layer,
+    value: ir.Value,
+    weights: Weighted,
+    operator: tuple[str, str],
+    attributes: Attributes,
+) -> ir.Value:
+    """A step's name and ONNX operator with a window of ``size``, moved by the strides."""
     numbers = layer.numbers
     value = build.as_image(layer, value, layer.input, "image")
-    value = build.emit(
-        layer,
-        "deconv",
-        "ConvTranspose",
-        (value, *_operands(build, layer, weights)),
-        layer.output.dims,
-        {
-            "kernel_shape": [numbers["size"]] * 2,
-            "strides": [numbers["stride_y"], numbers["stride_x"]],
-            "pads": [numbers["padding"]] * 4,
-        },
-    )
+    operands = (value, *_operands(build, layer, weights))
+    window: Attributes = {
+        "kernel_shape": [numbers["size"]] * 2,
+        "strides": [numbers["stride_y"], numbers["stride_x"]],
+    }
+    step, op = operator
+    value = build.emit(layer, step, op, operands, layer.output.dims, {**window, **attributes})
     return _normalized(build, layer, value, weights) if numbers["batch_normalize"] else value
 
 
