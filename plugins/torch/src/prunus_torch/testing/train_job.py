@@ -36,7 +36,7 @@ class Noisy(ArrayDataset):
 
 
 def net(seed: int) -> ir.Model:
-    """conv - bn - relu - mean - fc from ``x`` (N, 2, 7, 7) to ``y`` (N, 4)."""
+    """A small classifier with BatchNorm: ``x`` (N, 2, 7, 7) to ``y`` (N, 4)."""
     draw = np.random.default_rng(seed)
 
     def weight(*shape: int) -> Array:
