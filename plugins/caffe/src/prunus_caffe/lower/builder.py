@@ -41,7 +41,16 @@ class Blob:
 
 
 class Builder:
-    """Collects nodes, initializers and facts; layer functions call it."""
+    """Collects nodes, initializers and facts; layer functions call it.
+
+    Attributes:
+        inputs: Graph inputs: declared ones, then the tops of opaque layers.
+        blobs: Blob name -> what it stands for at the layer that is being lowered.
+        initializers: Weights and constants by name.
+        bindings, layers, notes: As in ``Network``.
+        parameters: Initializer name -> native place.
+        dropout: Graph value -> drop ratio.
+    """
 
     def __init__(self, blobs: Blobs, path: Path) -> None:
         self._source = blobs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import attrs
 import onnx_ir as ir
@@ -16,20 +17,57 @@ Dims = tuple[int, ...]
 
 def convolution(layer: LayerRecord, build: Builder) -> None:
     """``ConvolutionLayer``: output floor((H + 2p - d(k-1) - 1) / s) + 1 for each bottom."""
-    _each(layer, build, depthwise=False, transposed=False)
+    _each(layer, build, _CONVOLUTION)
 
 
 def depthwise(layer: LayerRecord, build: Builder) -> None:
     """ConvolutionDepthwise of the MobileNet forks: one group a channel, whatever ``group`` says."""
-    _each(layer, build, depthwise=True, transposed=False)
+    _each(layer, build, _DEPTHWISE)
 
 
 def deconvolution(layer: LayerRecord, build: Builder) -> None:
     """``DeconvolutionLayer``: output s(H - 1) + d(k-1) + 1 - 2p; weight (I, O/g, k…)."""
-    _each(layer, build, depthwise=False, transposed=True)
+    _each(layer, build, _DECONVOLUTION)
 
 
-def _each(layer: LayerRecord, build: Builder, *, depthwise: bool, transposed: bool) -> None:
+@attrs.frozen
+class _Kind:
+    """What tells the three apart.
+
+    Attributes:
+        op: ONNX operator.
+        group: (channels read, ``group`` as written) -> groups.
+        lead: (channels read, ``num_output``, groups) -> leading axes of the weight.
+        reads: (first two axes of the weight, groups) -> channels read.
+        size: (size, reach of the window, stride, pad) -> output size.
+    """
+
+    op: str
+    group: Callable[[int, int], int]
+    lead: Callable[[int, int, int], Dims]
+    reads: Callable[[Dims, int], int]
+    size: Callable[[int, int, int, int], int]
+
+
+_CONVOLUTION = _Kind(
+    "Conv",
+    group=lambda channels, group: group,
+    lead=lambda channels, outputs, group: (outputs, channels // group),
+    reads=lambda lead, group: lead[1] * group,
+    size=lambda size, reach, stride, pad: (size + 2 * pad - reach) // stride + 1,
+)
+_DEPTHWISE = attrs.evolve(_CONVOLUTION, group=lambda channels, group: channels)
+_DECONVOLUTION = _Kind(
+    "ConvTranspose",
+    group=lambda channels, group: group,
+    lead=lambda channels, outputs, group: (channels, outputs // group),
+    reads=lambda lead, group: lead[0],
+    size=lambda size, reach, stride, pad: stride * (size - 1) + reach - 2 * pad,
+)
+
+
+def _each(layer: LayerRecord, build: Builder, kind: _Kind) -> None:
+    """The same weights on every bottom, each giving the top of its place."""
     param = layer.params.convolution_param
     if param.axis not in (1, -3):
         raise BarrierError(f"its channels are on axis {param.axis}")
@@ -48,26 +86,25 @@ def _each(layer: LayerRecord, build: Builder, *, depthwise: bool, transposed: bo
         if blob.dims != first:
             raise build.error(layer, f"expected bottoms of one shape, found {first}, {blob.dims}")
         if not operands:
-            blob = _gauge(layer, build, blob, transposed)
-            operands = _weights(layer, build, blob.dims[1], window, depthwise, transposed)
-        _one(layer, build, index, blob, window, operands, depthwise, transposed)
+            blob = _gauge(layer, build, blob, kind)
+            operands = _weights(layer, build, blob.dims[1], window, kind)
+        _one(layer, build, index, blob, window, operands, kind)
 
 
-def _gauge(layer: LayerRecord, build: Builder, blob: Blob, transposed: bool) -> Blob:
+def _gauge(layer: LayerRecord, build: Builder, blob: Blob, kind: _Kind) -> Blob:
     """After an opaque layer only the weights know the number of channels."""
     stored = build.stored_dims(layer, 0)
     if blob.opaque is None or stored is None or len(stored) < 2:
         return blob
-    group = layer.params.convolution_param.group
-    channels = stored[0] if transposed else stored[1] * group
+    channels = kind.reads(stored, layer.params.convolution_param.group)
     dims = (blob.dims[0], channels, *blob.dims[2:])
     build.reshape_guess(blob, dims)
     return attrs.evolve(blob, dims=dims)
 
 
-def _group(layer: LayerRecord, build: Builder, channels: int, is_depthwise: bool) -> int:
+def _group(layer: LayerRecord, build: Builder, channels: int, kind: _Kind) -> int:
     param = layer.params.convolution_param
-    group = channels if is_depthwise else int(param.group)
+    group = kind.group(channels, int(param.group))
     if group < 1 or channels % group or param.num_output % group:
         raise build.error(
             layer, f"expected 'group' {group} to divide {channels} input channels and "
@@ -77,13 +114,11 @@ def _group(layer: LayerRecord, build: Builder, channels: int, is_depthwise: bool
 
 
 def _weights(
-    layer: LayerRecord, build: Builder, channels: int, window: Window,
-    is_depthwise: bool, transposed: bool,
-) -> list[ir.Value]:  # fmt: skip
+    layer: LayerRecord, build: Builder, channels: int, window: Window, kind: _Kind
+) -> list[ir.Value]:
     param = layer.params.convolution_param
-    group = _group(layer, build, channels, is_depthwise)
     outputs = int(param.num_output)
-    lead = (channels, outputs // group) if transposed else (outputs, channels // group)
+    lead = kind.lead(channels, outputs, _group(layer, build, channels, kind))
     operands = [build.parameter(layer, 0, "weight", (*lead, *window.kernel))]
     if param.bias_term:
         operands.append(build.parameter(layer, 1, "bias", (outputs,)))
@@ -92,27 +127,24 @@ def _weights(
 
 def _one(
     layer: LayerRecord, build: Builder, index: int, blob: Blob, window: Window,
-    operands: list[ir.Value], is_depthwise: bool, transposed: bool,
+    operands: list[ir.Value], kind: _Kind,
 ) -> None:  # fmt: skip
     assert blob.value is not None
-    sizes = []
-    for size, k, s, p, d in zip(
-        blob.dims[2:], window.kernel, window.stride, window.pad, window.dilation, strict=True
-    ):
-        reach = d * (k - 1) + 1
-        sizes.append(
-            s * (size - 1) + reach - 2 * p if transposed else (size + 2 * p - reach) // s + 1
+    sizes = [
+        kind.size(size, d * (k - 1) + 1, s, p)
+        for size, k, s, p, d in zip(
+            blob.dims[2:], window.kernel, window.stride, window.pad, window.dilation, strict=True
         )
+    ]
     if min(sizes) < 1:
         raise build.error(layer, f"its window does not fit into the {blob.dims[2:]} input")
     attributes = {
         "kernel_shape": list(window.kernel), "strides": list(window.stride),
         "pads": list(window.pad * 2), "dilations": list(window.dilation),
-        "group": _group(layer, build, blob.dims[1], is_depthwise),
+        "group": _group(layer, build, blob.dims[1], kind),
     }  # fmt: skip
-    op = "ConvTranspose" if transposed else "Conv"
     part = f"{index}" if index else ""
-    value = build.node(layer, op, [blob.value, *operands], attributes, part=part)
+    value = build.node(layer, kind.op, [blob.value, *operands], attributes, part=part)
     outputs = int(layer.params.convolution_param.num_output)
     build.top(layer, value, (blob.dims[0], outputs, *sizes), index)
 
