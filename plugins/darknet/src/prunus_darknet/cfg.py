@@ -122,9 +122,9 @@ class Section:
         return float(match[0])
 
     def _not(self, entry: Entry, expected: str) -> ModelError:
-        shown = entry.value if len(entry.value) <= 40 else entry.value[:37] + "..."
         return ModelError(
-            f"{self.path}:{entry.line}: {entry.key}={shown!s} in [{self.type}]: expected {expected}"
+            f"{self.path}:{entry.line}: {entry.key}={shortened(entry.value)} in [{self.type}]: "
+            f"expected {expected}"
         )
 
 
@@ -245,6 +245,11 @@ def parse_sections(text: str, path: Path) -> tuple[Section, ...]:
     return tuple(Section(kind, line, tuple(entries), path) for kind, line, entries in drafts)
 
 
+def shortened(text: str) -> str:
+    """What a file says where a number or a line was expected, short enough for a message."""
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 def _without_blanks(raw: str) -> str:
     return raw.translate({32: None, 9: None, 13: None})
 
@@ -252,8 +257,9 @@ def _without_blanks(raw: str) -> str:
 def _entry(raw: str, line: str, number: int, offset: int, path: Path) -> Entry:
     key, equals, value = line.partition("=")
     if not equals or not key:
-        shown = line if len(line) <= 40 else line[:37] + "..."
-        raise ModelError(f"{path}:{number}: expected key=value, [section] or a comment: {shown!r}")
+        raise ModelError(
+            f"{path}:{number}: expected key=value, [section] or a comment: {shortened(line)!r}"
+        )
     start = raw.index("=") + 1
     body = raw[start:]
     lead = len(body) - len(body.lstrip(" \t\r"))

@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 
 from prunus.errors import DataError
+from prunus_darknet.cfg import shortened
 
 
 @attrs.frozen
@@ -56,7 +57,7 @@ class DataFile:
         found = self.resolve(self.values[key])
         if not os.path.isfile(found):  # unlike Path.is_file it never raises
             raise DataError(
-                f"{self.path}:{self.lines[key]}: {key}={_short(self.values[key])}: "
+                f"{self.path}:{self.lines[key]}: {key}={shortened(self.values[key])}: "
                 "no such file, neither "
                 f"from the current directory nor from {self.path.parent or Path()}"
             )
@@ -89,7 +90,7 @@ class DataFile:
             return None
         if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
             raise DataError(
-                f"{self.path}:{self.lines[key]}: {key}={_short(text)}: "
+                f"{self.path}:{self.lines[key]}: {key}={shortened(text)}: "
                 "expected a whole number from 1"
             )
         return int(text)
@@ -117,7 +118,7 @@ def read_data_file(path: Path) -> DataFile:
             continue
         key, equals, value = line.partition("=")
         if not equals or not key.strip():
-            raise DataError(f"{path}:{number}: expected key = value, found {_short(line)!r}")
+            raise DataError(f"{path}:{number}: expected key = value, found {shortened(line)!r}")
         values.setdefault(key.strip(), value.strip())  # the first one counts (option_find)
         lines.setdefault(key.strip(), number)
     return DataFile(path, values, lines)
@@ -160,7 +161,3 @@ def _lines(path: Path) -> list[str]:
     if "\0" in text:
         raise DataError(f"{path}: not a text file")
     return text.split("\n")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."

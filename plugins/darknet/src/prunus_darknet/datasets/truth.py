@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from prunus.errors import DataError
+from prunus_darknet.cfg import shortened
 from prunus_darknet.datasets.images import Array
 
 _FOLDERS = (("images", "labels"), ("JPEGImages", "labels"), ("raw", "labels"))
@@ -129,7 +130,7 @@ def _box(line: str, where: str, classes: int | None, source: str) -> tuple[float
     except ValueError:
         numbers = ()
     if len(numbers) != 4 or not all(math.isfinite(number) for number in numbers):
-        shown = line.strip() if len(line.strip()) <= 40 else line.strip()[:37] + "..."
+        shown = shortened(line.strip())
         raise DataError(f"{where}: expected 'class x y width height', found {shown!r}")
     if chosen < 0 or (classes is not None and chosen >= classes):
         raise DataError(f"{where}: class {chosen}, but {source} has classes={classes}")

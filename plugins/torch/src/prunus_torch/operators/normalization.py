@@ -32,6 +32,10 @@ def _batch_normalization(node: Node) -> Operation:
 
 
 def _lrn(node: Node) -> Operation:
+    """``x / (bias + alpha * mean)^beta`` with the mean of ``size`` squares along the channels.
+
+    Channels that are not there count as 0; of an even window the longer half lies behind.
+    """
     size = node.get("size")
     alpha, beta, bias = node.get("alpha", 1e-4), node.get("beta", 0.75), node.get("bias", 1.0)
     before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
@@ -47,6 +51,7 @@ def _lrn(node: Node) -> Operation:
 
 
 def _lp_normalization(node: Node) -> Operation:
+    """Over the p-norm of an axis; zeros stay zeros, as in ONNX Runtime."""
     axis, p = node.get("axis", -1), node.get("p", 2)
 
     def run(x: Tensor) -> Tensor:
