@@ -120,6 +120,7 @@ def test_spelling_of_decent_p():
         "stat",
         "--model",
         "m",
+        "--vendor-count",
         "--option",
         "weights=random",
     ]

@@ -229,7 +229,14 @@ def test_unread_fields_are_told(net) -> None:
         (INPUT + layer("s", "Silence", "data", ""),
          "{m}: expected a network that computes something, found none"),
         (DATA.replace("crop_size: 12", "") + fc("ip", "data", "ip"),
-         "{m}:1: layer 'd': the size of its samples is neither in the file nor in readable data; "
+         "{m}:1: layer 'd': the size of its samples is neither in the file nor in readable data "
+         "(no: no such database (layer 'd'); paths in a prototxt start from the directory Caffe "
+         "runs in, change there or give --data); "
+         "give it: --option input-shape=data:CHANNELSxHEIGHTxWIDTH"),
+        (DATA.replace("crop_size: 12", "").replace("LMDB", "LEVELDB") + fc("ip", "data", "ip"),
+         "{m}:1: layer 'd': the size of its samples is neither in the file nor in readable data "
+         "(no: layer 'd' names a LevelDB, which is not read; write it as LMDB with Caffe's "
+         "convert_imageset --backend=lmdb, or give --data); "
          "give it: --option input-shape=data:CHANNELSxHEIGHTxWIDTH"),
         (INPUT.replace("input_dim: 3", "input_dim: 0") + fc("ip", "data", "ip"),
          "{m}: input 'data': expected sizes of at least 1, found [4, 0, 12, 12]"),

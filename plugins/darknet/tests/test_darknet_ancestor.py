@@ -95,7 +95,7 @@ def test_classifier(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prepare(CLASSIFIER, PRUNING.format("0.2"))
     said = steps(ALL, capsys)
     assert "top-1 of the whole network" in said("ana")
-    assert "criteria=0: what the ancestor's numbers mean" in said("prune")
+    assert "criteria=0: what vai_p_darknet meant by it" in said("prune")
     assert "proof: written files equal the masked network" in said("transform")
     assert Path("w/ana.out").is_file()
     (round_folder,) = Path("w").glob("threshold_*")

@@ -54,7 +54,7 @@ def test_the_guides_example(tmp_path: Path) -> None:
             "datacfg": "pruning/voc.data",
         },
         notes=(
-            "criteria=0: what the ancestor's numbers mean is not documented; "
+            "criteria=0: what vai_p_darknet meant by it was never documented; "
             "the default criterion is taken, choose with --criterion",
             "gpus=0,1: analysis and pruning run on the CPU",
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import click
 
 from prunus.cli.options import network_options, settings_from
@@ -14,7 +15,13 @@ from prunus.steps.inspect import statistics
 
 @click.command()
 @network_options
-def command(as_json: bool, verbose: bool, **given: Any) -> None:
+@click.option(
+    "--vendor-count", is_flag=True, help="operations as decent_p and vai_p_* counted them, too"
+)
+def command(as_json: bool, verbose: bool, vendor_count: bool, **given: Any) -> None:
     """Count a network, list its groups and what is protected."""
     host = start()
-    show(statistics(host, settings_from(host, **given)), as_json=as_json)
+    settings = settings_from(host, **given)
+    if vendor_count:
+        settings = attrs.evolve(settings, vendor=True)
+    show(statistics(host, settings), as_json=as_json)

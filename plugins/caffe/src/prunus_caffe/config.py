@@ -50,7 +50,7 @@ def _settings(document: Document) -> Settings:
         if field.name not in _KNOWN
     ]
     notes += [
-        f"'{key}' belongs to the ancestor's own metric and has no effect"
+        f"'{key}' belongs to decent_p's own metric and has no effect"
         for key in _EVALUATION
         if root.scalars(key)
     ]

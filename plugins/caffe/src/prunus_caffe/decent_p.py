@@ -39,9 +39,10 @@ def translated(arguments: list[str]) -> list[str]:
         single = argument.startswith("-") and not argument.startswith("--")
         result.append(f"-{argument}" if single and len(argument) > 2 else argument)
     given = {argument.partition("=")[0] for argument in result}
-    if arguments[0] == "stat" and "--weights" not in given:
-        # the ancestor counted a prototxt alone
-        result += ["--option", "weights=random"]
+    if arguments[0] == "stat":
+        result.append("--vendor-count")
+        if "--weights" not in given:  # the ancestor counted a prototxt alone
+            result += ["--option", "weights=random"]
     if arguments[0] == "transform" and "--output" not in given:
         result += ["--output", "."]
     return result

@@ -36,15 +36,16 @@ def task_of(net: NetRecord, source: Source) -> Task:
 
 
 def sample_shape(layer: LayerRecord, model: Path) -> tuple[int, ...] | None:
-    """Size of one transformed sample, if the layer's data can be read here."""
+    """Size of one transformed sample; ``None`` where the layer is fed from outside.
+
+    Raises:
+        DataError: the layer's data cannot be read here.
+    """
     if layer.type not in READ:
         return None
-    try:
-        data = open_layer(layer, Path())
-        sample, _ = data.reader.sample(0)
-        return data.transform.apply(sample, None).shape
-    except DataError:
-        return None
+    data = open_layer(layer, Path())
+    sample, _ = data.reader.sample(0)
+    return data.transform.apply(sample, None).shape
 
 
 def metric_of(net: NetRecord, name: str | None) -> Metric | None:

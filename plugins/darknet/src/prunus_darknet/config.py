@@ -128,7 +128,7 @@ def _notes(section: Section, path: Path) -> tuple[str, ...]:
     criteria = section.text("criteria", "")
     if criteria:
         notes.append(
-            f"criteria={criteria}: what the ancestor's numbers mean is not documented; "
+            f"criteria={criteria}: what vai_p_darknet meant by it was never documented; "
             "the default criterion is taken, choose with --criterion"
         )
     if section.has("gpus"):

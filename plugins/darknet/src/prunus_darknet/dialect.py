@@ -150,7 +150,7 @@ class Dialect:
     @property
     def note(self) -> str:
         """A sentence for the user."""
-        others = ", ".join(name for name in NORMALIZATIONS if name != self.normalization)
+        others = " or ".join(name for name in NORMALIZATIONS if name != self.normalization)
         return (
             f"batch normalisation divides by {_FORMULA[self.normalization]} ({self.normalization}: "
             f"{self.reason}); choose another with --option normalization={others}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from prunus.errors import ModelError
+from prunus.errors import DataError, ModelError
 from prunus_caffe.lower.builder import Builder
 from prunus_caffe.lower.table import LEARNING, METRICS, SILENT, is_known, is_loss
 from prunus_caffe.records import LayerRecord
@@ -20,8 +20,8 @@ class Samples:
 
     Attributes:
         given: Blob name (or "" for any) -> dims of one sample, from the user.
-        measure: Data layer -> dims of one sample of its own data, ``None`` if
-            the data cannot be read.
+        measure: Data layer -> dims of one sample of its own data, ``None`` if it is fed from
+            outside; raises `DataError` if the data cannot be read.
     """
 
     given: Mapping[str, Dims] = attrs.field(factory=dict)
@@ -68,15 +68,18 @@ def _dims(
     given = samples.given.get(top, samples.given.get(""))
     if given is not None:
         return (1, *given)
-    dims = _declared(layer, index) or _cropped(layer, index, build, layers)
+    dims, unread = _declared(layer, index) or _cropped(layer, index, build, layers), ""
     if dims is None:
-        measured = samples.measure(layer)
-        dims = (1, *measured) if measured is not None else None
+        try:
+            measured = samples.measure(layer)
+            dims = (1, *measured) if measured is not None else None
+        except DataError as error:
+            unread = f" ({error})"
     if dims is None and (size := _image_size(layer)) is not None and not index:
         dims = (_batch(layer), 3, *size)
     if dims is None:
         raise build.error(
-            layer, f"the size of its samples is neither in the file nor in readable data; "
+            layer, f"the size of its samples is neither in the file nor in readable data{unread}; "
             f"give it: --option input-shape={top}:CHANNELSxHEIGHTxWIDTH"
         )  # fmt: skip
     if min(dims) < 1:

@@ -11,10 +11,10 @@ from prunus_darknet.commands.valid import valid_command
 
 @click.group("darknet")
 def darknet() -> None:
-    """What the ancestor's 'pruner' did beside the four steps.
+    """What vai_p_darknet did beside the four steps.
 
-    ana, prune, finetune and transform are commands of prunus itself; --config takes the
-    ancestor's [pruning] cfg in all of them.
+    ana, prune, finetune and transform are commands of prunus itself; --config takes a
+    [pruning] cfg in all of them.
     """
 
 
