@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from rich.console import Console
 
@@ -58,6 +59,15 @@ def test_a_report(capsys):
     assert err == (
         "note: no samples\nnote: a second note\nwrote ws/rate_0.5/net.onnx\nnext: prunus finetune\n"
     )
+
+
+def test_the_next_command_is_about_the_same_workspace(capsys):
+    command = click.Command(
+        "prune", params=[click.Option(["--config"]), click.Option(["--workspace"])]
+    )
+    with command.make_context("prune", ["--workspace", "my ws"]):
+        show(REPORT, as_json=False)
+    assert printed(capsys)[1].endswith("next: prunus finetune --workspace 'my ws'\n")
 
 
 @pytest.mark.parametrize(

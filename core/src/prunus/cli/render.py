@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -124,7 +125,18 @@ def _report(console: Console, report: Report) -> None:
     for path in report.files:
         click.echo(f"wrote {path}", err=True)
     if report.next:
-        click.echo(f"next: {report.next}", err=True)
+        click.echo(f"next: {_continued(report.next)}", err=True)
+
+
+def _continued(command: str) -> str:
+    """A command of the next step, about the same configuration and workspace."""
+    context = click.get_current_context(silent=True)
+    given = {} if context is None else context.params
+    words = [command]
+    for option in ("config", "workspace"):
+        if given.get(option) is not None:
+            words.append(f"--{option} {shlex.quote(str(given[option]))}")
+    return " ".join(words)
 
 
 def group_label(name: str, width: int) -> str:
