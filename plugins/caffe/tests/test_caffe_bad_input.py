@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import lmdb
 import numpy as np
 import pytest
 
@@ -13,7 +12,7 @@ from prunus.cli import run
 from prunus.network import Compact, Destination, Source
 from prunus.testing.command_line import contents, killed, refused, refused_on_full_disk
 from prunus_caffe.read import load
-from prunus_caffe.schema import message
+from prunus_caffe.testing.database import datum, write_lmdb
 from prunus_caffe.write import write
 
 NET = """layer { name: "data" type: "Data" top: "data" top: "label"
@@ -35,7 +34,7 @@ BASE = ("prune", *NAMES, "--rate", "0.4")
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """net.prototxt, net.caffemodel and db in the working directory."""
     monkeypatch.chdir(tmp_path)
-    write_lmdb("db", [(3, 16, 16)] * 8)
+    write_samples("db", [(3, 16, 16)] * 8)
     Path("net.prototxt").write_text(NET)
     network = load(Source(Path("net.prototxt"), None, {"weights": "random"}))
     destination = Destination(tmp_path, "masked", "net")
@@ -44,14 +43,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write_lmdb(name: str, shapes: list[tuple[int, ...]]) -> None:
-    with lmdb.open(name, map_size=1 << 20) as database, database.begin(write=True) as writer:
-        for number, (channels, height, width) in enumerate(shapes):
-            datum = message("Datum")(
-                channels=channels, height=height, width=width, label=number % 4
-            )
-            datum.data = bytes([number] * (channels * height * width))
-            writer.put(f"{number:05d}".encode(), datum.SerializeToString())
+def write_samples(name: str, shapes: list[tuple[int, ...]]) -> None:
+    numbered = enumerate(shapes)
+    write_lmdb(Path(name), (datum(np.full(s, n, np.uint8), n % 4) for n, s in numbered))
 
 
 def change(name: str, old: str, new: str) -> None:
@@ -125,16 +119,16 @@ def test_unknown_layers_are_barriers(folder: Path, capsys: pytest.CaptureFixture
 
 
 def test_samples_that_do_not_fit() -> None:
-    write_lmdb("small", [(3, 9, 9)] * 4)
+    write_samples("small", [(3, 9, 9)] * 4)
     assert refused(*BASE, "--data", "small") == (
         4, "error: samples of shape (3, 9, 9) do not fit input 'data' of shape (3, 16, 16)",
     )  # fmt: skip
-    write_lmdb("mixed", [(3, 16, 16), (3, 9, 9)])
+    write_samples("mixed", [(3, 16, 16), (3, 9, 9)])
     assert refused(*BASE, "--data", "mixed") == (
         4, "error: samples of different sizes [(3, 9, 9), (3, 16, 16)] feed 'data'; set crop_size or "
         "new_height and new_width in the data layer",
     )  # fmt: skip
-    write_lmdb("empty", [])
+    write_samples("empty", [])
     change("net.prototxt", '"db"', '"empty"')
     assert refused(*BASE, "--option", "input-shape=data:3x16x16") == (
         4, "error: empty: no samples (layer 'data')",

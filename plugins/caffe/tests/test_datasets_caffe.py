@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 
-import lmdb
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,6 +15,7 @@ from prunus_caffe.datasets.layer import open_layer
 from prunus_caffe.datasets.transform import Transform
 from prunus_caffe.schema import message
 from prunus_caffe.structure import read_structure
+from prunus_caffe.testing.database import datum, encoded_datum, write_lmdb
 
 
 def layer(tmp_path, text):
@@ -24,18 +24,15 @@ def layer(tmp_path, text):
     return read_structure(path).layers[0]
 
 
-def write_lmdb(path, images, encoded=False):
-    with lmdb.open(str(path), map_size=1 << 24) as database, database.begin(write=True) as writer:
-        for number, image in enumerate(images):
-            datum = message("Datum")(label=number % 3, channels=image.shape[0])
-            datum.height, datum.width = image.shape[1:]
-            if encoded:
-                buffer = io.BytesIO()
-                Image.fromarray(image[::-1].transpose(1, 2, 0)).save(buffer, "PNG")
-                datum.data, datum.encoded = buffer.getvalue(), True
-            else:
-                datum.data = image.tobytes()
-            writer.put(f"{number:05d}".encode(), datum.SerializeToString())
+def write_images(path, images):
+    write_lmdb(path, (datum(image, number % 3) for number, image in enumerate(images)))
+
+
+def png(pixels):
+    """A file of pixels ``(H, W)`` or ``(H, W, 3)`` RGB."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -48,7 +45,11 @@ DATA = 'layer {{ name: "d" type: "Data" top: "data" top: "label" transform_param
 
 @pytest.mark.parametrize("encoded", [False, True])
 def test_lmdb(tmp_path, images, encoded):
-    write_lmdb(tmp_path / "db", images, encoded)
+    if encoded:
+        files = (png(image[::-1].transpose(1, 2, 0)) for image in images)
+        write_lmdb(tmp_path / "db", (encoded_datum(file, n % 3) for n, file in enumerate(files)))
+    else:
+        write_images(tmp_path / "db", images)
     data = open_layer(layer(tmp_path, DATA.format("")), tmp_path)
     batch = data.read(np.array([4, 1]), None)
     assert np.array_equal(batch.inputs["data"], images[[4, 1]].astype(np.float32))
@@ -57,7 +58,7 @@ def test_lmdb(tmp_path, images, encoded):
 
 
 def test_test_phase_takes_the_centre_and_training_draws(tmp_path, images):
-    write_lmdb(tmp_path / "db", images)
+    write_images(tmp_path / "db", images)
     text = DATA.format(
         "crop_size: 8 mirror: true scale: 0.5 mean_value: 10 mean_value: 20 mean_value: 30"
     )
@@ -73,7 +74,7 @@ def test_test_phase_takes_the_centre_and_training_draws(tmp_path, images):
 
 
 def test_mean_file_is_read_at_the_place_of_the_crop(tmp_path, images):
-    write_lmdb(tmp_path / "db", images)
+    write_images(tmp_path / "db", images)
     mean = np.arange(360, dtype=np.float32).reshape(3, 10, 12)
     blob = message("BlobProto")(num=1, channels=3, height=10, width=12, data=mean.ravel().tolist())
     (tmp_path / "mean.binaryproto").write_bytes(blob.SerializeToString())
@@ -118,13 +119,13 @@ def test_messages(tmp_path, images):
         match="names a LevelDB, which is not read; write it as LMDB with Caffe's convert_imageset --backend=lmdb",
     ):
         open_layer(layer(tmp_path, level), tmp_path)
-    write_lmdb(tmp_path / "db", images[:0])
+    write_images(tmp_path / "db", images[:0])
     with pytest.raises(DataError, match=r"db: no samples \(layer 'd'\)"):
         open_layer(layer(tmp_path, DATA.format("")), tmp_path)
 
 
 def test_image_smaller_than_its_crop(tmp_path, images):
-    write_lmdb(tmp_path / "small", images)
+    write_images(tmp_path / "small", images)
     text = DATA.format("crop_size: 11").replace('"db"', '"small"')
     data = open_layer(layer(tmp_path, text), tmp_path)
     with pytest.raises(DataError, match="an image of 10×12 is smaller than crop_size 11×11"):
@@ -139,7 +140,7 @@ def test_mirrored_half_of_the_time(images):
 
 
 def test_old_layers_state_the_transformation_in_their_data_param(tmp_path, images):
-    write_lmdb(tmp_path / "old", images)
+    write_images(tmp_path / "old", images)
     text = 'layers { name: "d" type: DATA top: "data" top: "label" data_param { source: "old" backend: LMDB batch_size: 2 scale: 0.5 crop_size: 8 mirror: true } }'
     data = open_layer(layer(tmp_path, text), tmp_path)
     assert (data.transform.scale, data.transform.crop, data.transform.mirror) == (0.5, (8, 8), True)
@@ -151,11 +152,7 @@ def test_old_layers_state_the_transformation_in_their_data_param(tmp_path, image
 )
 def test_encoded_images_keep_their_channels_unless_told(tmp_path, images, param, channels):
     database = tmp_path / f"grey{channels}{len(param)}"
-    buffer = io.BytesIO()
-    Image.fromarray(images[0, 0]).save(buffer, "PNG")
-    with lmdb.open(str(database), map_size=1 << 20) as opened, opened.begin(write=True) as writer:
-        datum = message("Datum")(data=buffer.getvalue(), encoded=True, label=1)
-        writer.put(b"0", datum.SerializeToString())
+    write_lmdb(database, [encoded_datum(png(images[0, 0]), 1)])
     text = DATA.format(param).replace('"db"', f'"{database.name}"')
     batch = open_layer(layer(tmp_path, text), tmp_path).read(np.array([0]), None)
     assert np.array_equal(batch.inputs["data"][0], np.repeat(images[:1, 0], channels, 0))
@@ -195,7 +192,7 @@ def written_mean(folder):
 @pytest.mark.caffe
 def test_batches_equal_real_caffe(tmp_path, images, caffe):
     """TEST-phase batches of a real Data layer: crop, mean image, scale."""
-    write_lmdb(tmp_path / "real", images)
+    write_images(tmp_path / "real", images)
     text = DATA.format(f'crop_size: 7 scale: 0.25 mean_file: "{written_mean(tmp_path)}"')
     text = text.replace('"db"', f'"{tmp_path}/real"').replace("batch_size: 2", "batch_size: 7")
     found = in_caffe(tmp_path, caffe, text)
@@ -208,7 +205,7 @@ def test_batches_equal_real_caffe(tmp_path, images, caffe):
 def test_training_batches_of_real_caffe_are_among_ours(tmp_path, images, caffe):
     """Random crop and mirroring in TRAIN: each of Caffe's samples is one that we can draw, and the
     draws of both reach many places."""
-    write_lmdb(tmp_path / "train", np.concatenate([images] * 8))
+    write_images(tmp_path / "train", np.concatenate([images] * 8))
     text = DATA.format(
         f'crop_size: 9 mirror: true scale: 0.5 mean_file: "{written_mean(tmp_path)}"'
     )

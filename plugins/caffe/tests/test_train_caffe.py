@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import attrs
-import lmdb
 import numpy as np
 import pytest
 
@@ -29,6 +28,7 @@ from prunus_caffe.decent_p import translate_and_run
 from prunus_caffe.read import load
 from prunus_caffe.schema import message
 from prunus_caffe.testing import caffe_python
+from prunus_caffe.testing.database import datum, write_lmdb
 from prunus_caffe.train import finetune
 from prunus_caffe.write import write
 
@@ -70,16 +70,12 @@ def write_files(folder: Path, text: str, solver: str = SOLVER, db: str | None = 
     if (folder / "db").exists():
         return
     draw = np.random.default_rng(0)
-    with (
-        lmdb.open(str(folder / "db"), map_size=1 << 24) as database,
-        database.begin(write=True) as out,
-    ):
-        for number in range(64):
-            label = int(draw.integers(0, 5))
-            image = np.clip(draw.normal(128 + 30 * (label - 2), 40, (1, 16, 16)), 0, 255)
-            datum = message("Datum")(channels=1, height=16, width=16, label=label)
-            datum.data = image.astype(np.uint8).tobytes()
-            out.put(f"{number:05d}".encode(), datum.SerializeToString())
+    samples = []
+    for _ in range(64):
+        label = int(draw.integers(0, 5))
+        image = np.clip(draw.normal(128 + 30 * (label - 2), 40, (1, 16, 16)), 0, 255)
+        samples.append(datum(image.astype(np.uint8), label))
+    write_lmdb(folder / "db", samples)
 
 
 def text(train: str = CENTRED, test: str = CENTRED, middle: str = "", last: str = "") -> str:
