@@ -34,6 +34,8 @@ class Format:
         metrics: Metric name -> maker, for metrics only this format has (``map``).
         round_prefix: Put before ``rate_<r>`` in the name of a round's directory, where
             the format's users expect one.
+        options: Name of a format option (``--option name=value``) -> its help; others are
+            refused. ``None`` takes any.
     """
 
     name: str = attrs.field(validator=_lower_case)
@@ -43,6 +45,7 @@ class Format:
     data: Callable[[str, Network, bool], Dataset | None] | None = None
     metrics: Mapping[str, Callable[[Network], Metric]] = attrs.field(factory=dict)
     round_prefix: str = ""
+    options: Mapping[str, str] | None = None
 
 
 @attrs.frozen

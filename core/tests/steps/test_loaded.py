@@ -77,6 +77,15 @@ def test_layers_that_are_not_there_cannot_be_excluded(host, settings, name):
     )
 
 
+def test_options_the_format_does_not_have(host, settings):
+    with pytest.raises(UsageError) as caught:
+        load(host, attrs.evolve(settings, options={"input_shape": "1x1x12x12"}))
+    assert str(caught.value) == (
+        "--option input_shape: format onnx has no such option; it has input-shape"
+    )
+    assert load(host, attrs.evolve(settings, options={"solver": "s", "input-shape": "1x1x12x12"}))
+
+
 def test_the_recipe_the_metric_and_the_data_reach_the_format():
     settings = Settings(
         solver=Path("s.prototxt"), metric="top-5", data="x.data", options={"a": "b"}

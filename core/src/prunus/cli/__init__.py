@@ -22,7 +22,7 @@ COMMANDS = {
     "stat": "count a network, list its groups and what is protected",
     "export": "write any loaded network as ONNX",
     "plugins": "list installed plugins",
-    "methods": "list criteria, policies and trainers",
+    "methods": "list formats and their options, criteria, policies and trainers",
 }
 
 _MODULES = {"eval": "evaluate", "run": "rounds"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import click
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from prunus.descriptors import Criterion, Format, Policy, Trainer
+from prunus.cli.render import new_console, new_table
+from prunus.descriptors import Format
 from prunus.host import start
 
 
@@ -16,23 +16,25 @@ from prunus.host import start
 @click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout")
 @click.option("--verbose", is_flag=True, help="show tracebacks")
 def command(as_json: bool, verbose: bool) -> None:
-    """List criteria, policies and trainers."""
+    """List formats and their options, criteria, policies and trainers."""
     host = start()
-    rows = [
-        {
-            "kind": type(e.descriptor).__name__.lower(),
-            "name": e.descriptor.name,
-            "summary": e.descriptor.summary,
-            "from": e.distribution,
-        }
-        for e in host.registered
-        if isinstance(e.descriptor, Criterion | Policy | Trainer | Format)
-    ]
+    rows: list[dict[str, str]] = []
+    for entry in host.registered:
+        own = entry.descriptor
+        kind = type(own).__name__.lower()
+        rows.append(_row(kind, own.name, own.summary, entry.distribution))
+        options = own.options if isinstance(own, Format) else None
+        for name, text in (options or {}).items():
+            rows.append(_row("option", f"{own.name}: {name}", text, entry.distribution))
     rows.sort(key=lambda row: (row["kind"], row["name"]))
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    table = Table("kind", "name", "summary", "from", box=None, pad_edge=False)
+    table = new_table("kind", "name", "summary", "from")
     for row in rows:
-        table.add_row(*row.values())
-    Console(highlight=False).print(table)
+        table.add_row(*map(Text, row.values()))
+    new_console().print(table)
+
+
+def _row(kind: str, name: str, summary: str, distribution: str) -> dict[str, str]:
+    return {"kind": kind, "name": name, "summary": summary, "from": distribution}

@@ -52,7 +52,12 @@ network_options = together(
     click.option(
         "--exclude", multiple=True, metavar="NAME", help="layer that stays whole; repeatable"
     ),
-    click.option("--option", multiple=True, metavar="NAME=VALUE", help="format option; repeatable"),
+    click.option(
+        "--option",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="format option (see 'prunus methods'); repeatable",
+    ),
     click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout"),
     click.option("--verbose", is_flag=True, help="show tracebacks"),
 )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 import click
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from prunus.cli.render import new_console, new_table
 from prunus.host import start
 
 
@@ -28,9 +27,9 @@ def command(as_json: bool, verbose: bool) -> None:
         ]
         click.echo(json.dumps({"plugins": offers, "broken": failed}, indent=1))
         return
-    table = Table("distribution", "offers", box=None, pad_edge=False)
+    table = new_table("distribution", "offers")
     for distribution, names in offers.items():
-        table.add_row(distribution, ", ".join(names))
+        table.add_row(distribution, Text(", ".join(names)))
     for broken in host.broken:
         table.add_row(broken.distribution, Text(f"'{broken.name}' failed to load: {broken.error}"))
-    Console(highlight=False).print(table)
+    new_console().print(table)

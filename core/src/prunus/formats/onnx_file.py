@@ -19,7 +19,8 @@ _LARGEST = 2**31 - 2**24
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
     """One format."""
-    return (Format("onnx", "ONNX models of any exporter", _detect),)
+    options = {"input-shape": "size of the input where the file leaves it open: 1x3x224x224"}
+    return (Format("onnx", "ONNX models of any exporter", _detect, options=options),)
 
 
 @hookimpl

@@ -21,6 +21,9 @@ from prunus.network import Network, Source
 from prunus.settings import Settings
 from prunus.task import Batch, Dataset, Metric
 
+NAMED = ("solver", "metric", "data")
+"""Format options with a place of their own in the settings."""
+
 
 @attrs.frozen(eq=False)
 class Loaded:
@@ -78,6 +81,7 @@ def load(host: Host, settings: Settings) -> Loaded:
     if settings.model is None:
         raise UsageError("no model given; use --model FILE or --config FILE")
     source = Source(settings.model, settings.weights, source_options(settings))
+    _check_options(format_of(host, source.model), settings)
     network, descriptor = read_network(host, source)
     network = attrs.evolve(network, notes=(*settings.notes, *network.notes))
     _check_excluded(network, settings.exclude)
@@ -91,8 +95,18 @@ def source_options(settings: Settings) -> dict[str, str]:
     That is the recipe file, the metric by its name, and a description of the data that may name
     training samples beside the held-out ones.
     """
-    named = {"solver": settings.solver, "metric": settings.metric, "data": settings.data}
+    named = dict(zip(NAMED, (settings.solver, settings.metric, settings.data), strict=True))
     return {**settings.options, **{key: str(value) for key, value in named.items() if value}}
+
+
+def _check_options(descriptor: Format, settings: Settings) -> None:
+    known = descriptor.options
+    for name in () if known is None else settings.options:
+        if known is not None and name not in known and name not in NAMED:
+            others = f"it has {', '.join(known)}" if known else "it has none"
+            raise UsageError(
+                f"--option {name}: format {descriptor.name} has no such option; {others}"
+            )
 
 
 def evaluation_data(loaded: Loaded, settings: Settings) -> Dataset | None:

@@ -34,6 +34,10 @@ def prunus_register() -> Iterable[Descriptor]:
             settings=_settings,
             data=_data,
             round_prefix="regular_",
+            options={
+                "input-shape": "size of an input the prototxt leaves open: data:3x224x224",
+                "weights": "random: count the structure without a caffemodel",
+            },
         ),
         Trainer(
             name=TRAINER,

@@ -33,6 +33,14 @@ def prunus_register() -> Iterable[Descriptor]:
             settings=_settings,
             data=_data,
             metrics={"map": _map, "map-coco": _map_coco, "map50-coco": _map50_coco},
+            options={
+                "normalization": "whose batch normalisation: pjreddie, alexeyab, opencv",
+                "structure_only": "1: count the structure without weights",
+                "datacfg": "the .data file, in place of --data",
+                "prunedcfg": "name of the pruned cfg [<cfg>-prune.cfg]",
+                "prune_out_weights": "name of the masked weights [weights.prune]",
+                "ana_out_file": "name of the analysis in the workspace",
+            },
         ),
         Trainer(
             name=FORMAT,

@@ -33,6 +33,16 @@ def prunus_register() -> Iterable[Descriptor]:
             summary="TensorFlow graph (.pbtxt, .pb, .meta + checkpoint), Keras model, SavedModel",
             detect=is_tensorflow,
             data=_data,
+            options={
+                "input_nodes": "inputs of a graph, comma list",
+                "input_node_shapes": "their sizes: 1,224,224,3; several separated by ':'",
+                "output_nodes": "outputs of a graph, comma list",
+                "checkpoint": "name of the checkpoint that is written [the original's]",
+                "frozen": "yes: write a graph with the weights inside, too",
+                "signature": "which signature of a SavedModel [serving_default]",
+                "custom_objects": "FILE.py with a Keras model's own classes",
+                "unsafe": "yes: load a Keras model that holds Python code",
+            },
         ),
         Trainer(
             name=TRAINER,
