@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import attrs
@@ -75,6 +76,7 @@ def transform(
         written = write_into(host, loaded, masked, smaller, destination)
         keep_apart(stage, directory, loaded.source, known.source)
         found = _prove(host, loaded, masked, smaller, written, evaluator, exact) if proof else None
+        gc.collect()  # graphs are full of cycles: what was loaded back would stay
         size = size_on_disk(written)
     written = moved(written, stage, directory)
     report = _report(loaded, masked, smaller, keep, evaluator, written, size, found, exact, measure)
