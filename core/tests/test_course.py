@@ -12,7 +12,7 @@ import pytest
 from prunus.course import Course
 from prunus.errors import UsageError
 from prunus.task import Measurement, Recipe
-from prunus.testing.checks_trainer import small_job
+from prunus.testing.trainer_job import small_job
 from prunus.training import Progress
 
 

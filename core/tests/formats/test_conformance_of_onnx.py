@@ -11,8 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from prunus.network import Source
-from prunus.testing import format_checks
-from prunus.testing.checks_format import Unknown
+from prunus.testing import Unknown, format_checks
 from prunus.testing.nets import NETS
 
 SHARED = Path(os.environ.get("PRUNUS_SHARED", Path(__file__).parents[4] / "shared"))

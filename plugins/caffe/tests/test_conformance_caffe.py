@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from prunus.network import Compact, Destination, Source
-from prunus.testing import Check, format_checks
-from prunus.testing.checks_format import Unknown
+from prunus.testing import Check, Unknown, format_checks
 from prunus_caffe.read import load
 from prunus_caffe.write import write
 

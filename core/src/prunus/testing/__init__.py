@@ -18,12 +18,14 @@ from __future__ import annotations
 from prunus.testing.check import Check
 from prunus.testing.checks_criterion import criterion_checks
 from prunus.testing.checks_format import format_checks
+from prunus.testing.checks_refusal import Unknown
 from prunus.testing.checks_trainer import trainer_checks
 from prunus.testing.cut import Cut, cut, random_plan
 
 __all__ = [
     "Check",
     "Cut",
+    "Unknown",
     "criterion_checks",
     "cut",
     "format_checks",

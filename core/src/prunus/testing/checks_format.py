@@ -13,79 +13,22 @@ import numpy as np
 from prunus.compaction import compact
 from prunus.compaction.compact import identity
 from prunus.descriptors import Format
-from prunus.errors import ModelError, PrunusError
 from prunus.evaluation.session import Session, random_inputs
 from prunus.graph.digest import structure_digest
 from prunus.grouping import find_groups
 from prunus.host import Host, start
 from prunus.masking import mask
-from prunus.network import Compact, Destination, Network, Source, Written
+from prunus.network import Compact, Network, Source
 from prunus.proof import TOLERANCE, compare, relative_error
 from prunus.selection import choose_units
 from prunus.testing.check import Check, named_checks
-from prunus.testing.checks_plugin import one_line, plugin_checks
+from prunus.testing.checks_plugin import plugin_checks
+from prunus.testing.checks_refusal import Unknown, check_damage, check_missing, check_unknown
+from prunus.testing.subject import Subject
 
 RATIOS = (0.3, 0.5, 0.7)
 
 Bodies = list[tuple[str, Callable[[], None]]]
-
-
-@attrs.frozen
-class Unknown:
-    """A model with layers the format does not know.
-
-    Attributes:
-        source: Its files.
-        layers: Names of all unknown layers.
-    """
-
-    source: Source
-    layers: tuple[str, ...]
-
-
-@attrs.frozen
-class _Subject:
-    """The format under test, and a directory to write into."""
-
-    name: str
-    host: Host | None
-    directory: Path = Path()
-
-    def descriptor(self) -> Format:
-        found = (self.host or start()).find(Format, self.name).descriptor
-        assert isinstance(found, Format)
-        return found
-
-    def load(self, source: Source) -> Network:
-        host = self.host or start()
-        network: Network = host.call(Format, self.name, "prunus_load", source=source)
-        return network
-
-    def write(self, network: Network, smaller: Compact, stage: str, directory: Path) -> Written:
-        destination = Destination(directory, stage)
-        written: Written = (self.host or start()).call(
-            Format,
-            self.name,
-            "prunus_compact",
-            network=network,
-            compact=smaller,
-            destination=destination,
-        )
-        for path in (written.model, written.weights, *written.others):
-            if path is not None:
-                # a TensorFlow checkpoint is a prefix of files
-                found = path.exists() or list(path.parent.glob(f"{path.name}*"))
-                assert found, f"{self.name} says it wrote {path.name}, which is not there"
-        return written
-
-    def rewritten(self, source: Source, network: Network, smaller: Compact, stage: str) -> Network:
-        """Write into a fresh directory and load what came out."""
-        directory = Path(tempfile.mkdtemp(dir=self.directory))
-        written = self.write(network, smaller, stage, directory)
-        for path in (written.model, written.weights, *written.others):
-            inside = path is None or path.resolve().is_relative_to(directory.resolve())
-            assert inside, f"{self.name} wrote {path}, outside of the destination"
-        return self.load(Source(written.model, written.weights, source.options))
 
 
 def format_checks(
@@ -104,7 +47,7 @@ def format_checks(
         host: Where to look it up; the host of everything installed without it.
         expected_failures: Short name of a check -> why it fails.
     """
-    subject = _Subject(name, host)
+    subject = Subject(name, host)
     bodies: Bodies = plugin_checks(Format, name, ("prunus_load", "prunus_compact"), host)
     bodies.append(("detects-nothing-else", lambda: check_detects_nothing_else(subject)))
     for source in samples:
@@ -118,7 +61,7 @@ def format_checks(
 
 
 def _bound(
-    body: Callable[[_Subject, Source], None], subject: _Subject, source: Source
+    body: Callable[[Subject, Source], None], subject: Subject, source: Source
 ) -> Callable[[], None]:
     def run() -> None:
         with tempfile.TemporaryDirectory(prefix="prunus-check-") as directory:
@@ -127,7 +70,7 @@ def _bound(
     return run
 
 
-def check_detects_nothing_else(subject: _Subject) -> None:
+def check_detects_nothing_else(subject: Subject) -> None:
     """Files of no format are refused without an exception."""
     detect = subject.descriptor().detect
     with tempfile.TemporaryDirectory() as text:
@@ -147,7 +90,7 @@ def check_detects_nothing_else(subject: _Subject) -> None:
         assert detect(directory) is False, f"{subject.name} takes a folder of notes for its own"
 
 
-def check_detects(subject: _Subject, source: Source) -> None:
+def check_detects(subject: Subject, source: Source) -> None:
     """Its sample is its own and no other format's."""
     assert subject.descriptor().detect(source.model) is True, f"{source.model} is not detected"
     for other in (subject.host or start()).all(Format):
@@ -155,7 +98,7 @@ def check_detects(subject: _Subject, source: Source) -> None:
             assert not other.detect(source.model), f"{other.name} takes {source.model.name} too"
 
 
-def check_network(subject: _Subject, source: Source) -> None:
+def check_network(subject: Subject, source: Source) -> None:
     """Names fit together, the batch is free, every node belongs to a layer."""
     network = subject.load(source)
     graph = network.model.graph
@@ -174,7 +117,7 @@ def check_network(subject: _Subject, source: Source) -> None:
         assert all(isinstance(size, int) for size in value.shape[1:]), f"{value.name}: {value}"
 
 
-def check_batch(subject: _Subject, source: Source) -> None:
+def check_batch(subject: Subject, source: Source) -> None:
     """A batch of three gives what three batches of one give."""
     network = subject.load(source)
     session = Session(network.model)
@@ -187,7 +130,7 @@ def check_batch(subject: _Subject, source: Source) -> None:
             assert relative_error(array, part) <= 1e-4, f"output '{name}' depends on the batch"
 
 
-def check_repeated_load(subject: _Subject, source: Source) -> None:
+def check_repeated_load(subject: Subject, source: Source) -> None:
     """Loading twice gives the same structure and weights; the files stay as they are."""
     before = _content(source)
     first, second = subject.load(source), subject.load(source)
@@ -196,7 +139,7 @@ def check_repeated_load(subject: _Subject, source: Source) -> None:
     assert _content(source) == before, "loading changed the files"
 
 
-def check_identity(subject: _Subject, source: Source) -> None:
+def check_identity(subject: Subject, source: Source) -> None:
     """Writing what was read, in both stages, loads as the same network."""
     before = _content(source)
     network = subject.load(source)
@@ -207,7 +150,7 @@ def check_identity(subject: _Subject, source: Source) -> None:
     assert _content(source) == before, "writing changed the files that were read"
 
 
-def check_masked(subject: _Subject, source: Source) -> None:
+def check_masked(subject: Subject, source: Source) -> None:
     """Masked weights are written and read back bit by bit, in the original structure."""
     network, masked, smaller = _pruned(subject, source, 0.5, 0)
     again = subject.rewritten(source, masked, smaller, "masked")
@@ -215,7 +158,7 @@ def check_masked(subject: _Subject, source: Source) -> None:
     _same_weights(masked, again)
 
 
-def check_compact(subject: _Subject, source: Source) -> None:
+def check_compact(subject: Subject, source: Source) -> None:
     """Random legal plans: the written smaller model equals the masked one, and is smaller."""
     for seed, ratio in enumerate(RATIOS):
         network, masked, smaller = _pruned(subject, source, ratio, seed)
@@ -225,59 +168,7 @@ def check_compact(subject: _Subject, source: Source) -> None:
         assert _count(again) < _count(network), f"at ratio {ratio} nothing became smaller"
 
 
-def check_missing(subject: _Subject, source: Source) -> None:
-    """A missing file is a `ModelError` that names it."""
-    absent = attrs.evolve(source, model=source.model.with_name(f"absent-{source.model.name}"))
-    sources = [absent]
-    if source.weights is not None:
-        weights = source.weights.with_name(f"absent-{source.weights.name}")
-        sources.append(attrs.evolve(source, weights=weights))
-    for broken in sources:
-        try:
-            subject.load(broken)
-        except ModelError as error:
-            one_line(error, "absent-")
-        else:
-            raise AssertionError(f"{broken} loads although a file is missing")
-
-
-def check_damage(subject: _Subject, source: Source) -> None:
-    """Cut or overwritten files load or give a one-line `PrunusError`; never anything else."""
-    draw = np.random.default_rng(0)
-    for field in ("model", "weights"):
-        path = getattr(source, field)
-        if path is None or not path.is_file():
-            continue
-        content = path.read_bytes()
-        damaged = [content[: int(len(content) * share)] for share in (0.0, 0.1, 0.5, 0.9)]
-        for _ in range(4):
-            noisy = bytearray(content)
-            start_ = int(draw.integers(0, max(1, len(noisy) - 16)))
-            noisy[start_ : start_ + 16] = draw.bytes(16)
-            damaged.append(bytes(noisy))
-        with tempfile.TemporaryDirectory() as directory:
-            for part in damaged:
-                copy = Path(directory) / path.name
-                copy.write_bytes(part)
-                _load_or_refuse(subject, attrs.evolve(source, **{field: copy}))
-
-
-def check_unknown(subject: _Subject, unknown: Unknown) -> None:
-    """Every unknown layer is named: in the error, or in notes and reasons."""
-    try:
-        network = subject.load(unknown.source)
-    except PrunusError as error:
-        one_line(error, *unknown.layers)
-        return
-    protected = find_groups(network).protected
-    said = " ".join(
-        [*network.notes, *network.frozen.values(), *(entry.reason for entry in protected)]
-    )
-    silent = [layer for layer in unknown.layers if layer not in said]
-    assert not silent, f"unknown layers pass without a word: {silent}"
-
-
-SAMPLE_CHECKS: tuple[tuple[str, Callable[[_Subject, Source], None]], ...] = (
+SAMPLE_CHECKS: tuple[tuple[str, Callable[[Subject, Source], None]], ...] = (
     ("detects-its-own", check_detects),
     ("names-fit-together", check_network),
     ("batch-is-free", check_batch),
@@ -291,7 +182,7 @@ SAMPLE_CHECKS: tuple[tuple[str, Callable[[_Subject, Source], None]], ...] = (
 
 
 def _pruned(
-    subject: _Subject, source: Source, ratio: float, seed: int
+    subject: Subject, source: Source, ratio: float, seed: int
 ) -> tuple[Network, Network, Compact]:
     network = subject.load(source)
     grouping = find_groups(network)
@@ -304,15 +195,6 @@ def _pruned(
     assert keep, f"{source.model.name} has no group to prune; give another sample"
     masked = mask(network, grouping, keep)
     return network, masked, compact(masked, grouping, keep)
-
-
-def _load_or_refuse(subject: _Subject, source: Source) -> None:
-    try:
-        subject.load(source)
-    except PrunusError as error:
-        one_line(error)
-    except Exception as error:
-        raise AssertionError(f"damage gives {type(error).__name__}: {error}") from error
 
 
 def _same_weights(first: Network, second: Network) -> None:

@@ -10,56 +10,27 @@ from typing import Any
 import attrs
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
-from prunus.compaction import compact
 from prunus.descriptors import Trainer
 from prunus.errors import PrunusError
 from prunus.evaluation.session import Session
 from prunus.graph.digest import structure_digest, weights_digest
-from prunus.grouping import find_groups
 from prunus.host import Host, start
-from prunus.masking import mask
-from prunus.selection import choose_units
 from prunus.steps.finetune import with_weights
-from prunus.task import Batch, Dataset, LearningRate, Recipe
 from prunus.testing.check import Check, named_checks
 from prunus.testing.checks_plugin import one_line, plugin_checks
 from prunus.testing.nets import NETS, as_network
+from prunus.testing.trainer_job import Unlabelled, small_job
 from prunus.training import Progress, TrainingJob, Weights
 
-ITERATIONS, SNAPSHOT, KILLED = 12, 4, 6
+KILLED = 6
+"""The update after which a training is stopped: behind its first snapshot."""
 
 MakeJob = Callable[[Path], TrainingJob]
 
 
 class _StopError(Exception):
     """Stands for anything that ends a training early."""
-
-
-@attrs.frozen
-class Digits:
-    """Samples that a small network learns in a few updates: the class shifts the mean.
-
-    Attributes:
-        inputs: ``(N, 3, 16, 16)``.
-        labels: ``(N,)``, or ``None``.
-    """
-
-    inputs: NDArray[np.float32]
-    labels: NDArray[np.int64] | None
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
-        """Samples as they are."""
-        labels = None if self.labels is None else self.labels[positions]
-        return Batch({"data": self.inputs[positions]}, labels)
-
-    def digest(self) -> str:
-        """Always the same data."""
-        return f"digits-{len(self)}"
 
 
 def trainer_checks(
@@ -95,35 +66,6 @@ def trainer_checks(
         ("asks-for-labels", lambda: check_labels(make, run)),
     ]
     return named_checks(name, bodies, expected_failures)
-
-
-def small_job(workspace: Path) -> TrainingJob:
-    """A pruned residual network and 64 samples of 5 classes."""
-    network = as_network(NETS["resnet_projection"](0))
-    grouping = find_groups(network)
-    draw = np.random.default_rng(0)
-    keep = {g.name: choose_units(g, draw.random(g.size), g.size // 2) for g in grouping.groups}
-    masked = mask(network, grouping, keep)
-    labels = draw.integers(0, 5, 64)
-    inputs = draw.standard_normal((64, 3, 16, 16)) + 0.5 * (labels[:, None, None, None] - 2)
-    recipe = Recipe(
-        learning_rate=LearningRate(base=0.01),
-        iterations=ITERATIONS,
-        batch_size=16,
-        snapshot=SNAPSHOT,
-    )
-    return TrainingJob(
-        masked,
-        compact(masked, grouping, keep),
-        recipe,
-        Digits(inputs.astype(np.float32), labels),
-        None,
-        None,
-        workspace,
-        False,
-        0,
-        lambda _: None,
-    )
 
 
 Run = Callable[..., Weights]
@@ -224,7 +166,7 @@ def check_distills(make: MakeJob, run: Run) -> None:
         weights = run(
             Path(directory),
             teacher=teacher,
-            training=_Unlabelled(job.training),
+            training=Unlabelled(job.training),
             recipe=attrs.evolve(job.recipe, bn_frozen=True),
         )
     inputs = job.training.read(np.arange(min(64, len(job.training))), None).inputs
@@ -244,29 +186,11 @@ def check_labels(make: MakeJob, run: Run) -> None:
     with tempfile.TemporaryDirectory() as directory:
         job = make(Path(directory))
         try:
-            run(Path(directory), training=_Unlabelled(job.training))
+            run(Path(directory), training=Unlabelled(job.training))
         except PrunusError as error:
             one_line(error, "label")
         else:
             raise AssertionError("it trains without labels and without a teacher")
-
-
-@attrs.frozen
-class _Unlabelled:
-    """The samples of another data set without their labels."""
-
-    samples: Dataset
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
-        """Inputs only."""
-        return Batch(self.samples.read(positions, rng).inputs)
-
-    def digest(self) -> str:
-        """That of the samples, told apart."""
-        return f"unlabelled-{self.samples.digest()}"
 
 
 def _run(name: str, host: Host | None, job: TrainingJob) -> Weights:

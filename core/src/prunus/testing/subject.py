@@ -1,0 +1,66 @@
+"""A format under test: loaded and written through the hooks, as the core does it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import attrs
+
+from prunus.descriptors import Format
+from prunus.host import Host, start
+from prunus.network import Compact, Destination, Network, Source, Written
+
+
+@attrs.frozen
+class Subject:
+    """The format under test.
+
+    Attributes:
+        name: Its name.
+        host: Where to look it up; the host of everything installed without it.
+        directory: Where to write.
+    """
+
+    name: str
+    host: Host | None
+    directory: Path = Path()
+
+    def descriptor(self) -> Format:
+        """What it declares."""
+        found = (self.host or start()).find(Format, self.name).descriptor
+        assert isinstance(found, Format)
+        return found
+
+    def load(self, source: Source) -> Network:
+        """``prunus_load``."""
+        host = self.host or start()
+        network: Network = host.call(Format, self.name, "prunus_load", source=source)
+        return network
+
+    def write(self, network: Network, smaller: Compact, stage: str, directory: Path) -> Written:
+        """``prunus_compact``; every file it names must be there."""
+        destination = Destination(directory, stage)
+        written: Written = (self.host or start()).call(
+            Format,
+            self.name,
+            "prunus_compact",
+            network=network,
+            compact=smaller,
+            destination=destination,
+        )
+        for path in (written.model, written.weights, *written.others):
+            if path is not None:
+                # a TensorFlow checkpoint is a prefix of files
+                found = path.exists() or list(path.parent.glob(f"{path.name}*"))
+                assert found, f"{self.name} says it wrote {path.name}, which is not there"
+        return written
+
+    def rewritten(self, source: Source, network: Network, smaller: Compact, stage: str) -> Network:
+        """Write into a fresh directory and load what came out."""
+        directory = Path(tempfile.mkdtemp(dir=self.directory))
+        written = self.write(network, smaller, stage, directory)
+        for path in (written.model, written.weights, *written.others):
+            inside = path is None or path.resolve().is_relative_to(directory.resolve())
+            assert inside, f"{self.name} wrote {path}, outside of the destination"
+        return self.load(Source(written.model, written.weights, source.options))
