@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
@@ -83,6 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run a command line and give its exit code (see docs/reference/exit-codes.md)."""
     verbose = "--verbose" in arguments
+    if not verbose:  # it logs every shape it cannot infer with a traceback
+        logging.getLogger("onnx_ir").setLevel(logging.ERROR)
     try:
         result = cli.main(args=arguments, prog_name="prunus", standalone_mode=False)
     except click.exceptions.Exit as stop:

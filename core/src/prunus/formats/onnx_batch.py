@@ -1,7 +1,8 @@
 """Models exported for one batch size learn to take any.
 
-Exporters write the size into operands: Reshape targets and Resize sizes. The batch is the
-outermost axis, so that "copy the axis" (0) or "whatever is left" (-1) say the same for any size.
+Exporters write the size into operands: Reshape targets, Resize sizes and constants that are
+joined with data. The batch is the outermost axis, so that "copy the axis" (0) or "whatever
+is left" (-1) say the same for any size.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.formats.onnx_fold import Shapes, operand_of, set_operand, static_shapes
+from prunus.formats.onnx_fold import (
+    Shapes,
+    measured_shape,
+    operand_of,
+    set_operand,
+    static_shapes,
+)
 
 FREE = "N"
 """Name of the symbolic batch axis."""
@@ -26,11 +33,13 @@ def free_batch(model: ir.Model) -> None:
         return
     batch = min(fixed)
     before = static_shapes(model, batch)
-    for node in model.graph:
+    for node in list(model.graph):
         if node.op_type == "Reshape":
             _free_reshape(model, node, before, batch)
         elif node.op_type == "Resize":
             _free_resize(model, node, before, batch)
+        elif node.op_type == "Concat":
+            _free_concat(model, node, before)
     for value in model.graph.outputs:
         if value.shape is not None and len(value.shape) and value.shape[0] == batch:
             value.shape = ir.Shape([FREE, *value.shape[1:]])
@@ -67,27 +76,26 @@ def _free_resize(model: ir.Model, node: ir.Node, shapes: Shapes, batch: int) -> 
     _measured_sizes(model, node, data, sizes)
 
 
+def _free_concat(model: ir.Model, node: ir.Node, shapes: Shapes) -> None:
+    """A constant part (a class token, coordinates) is one for every sample."""
+    data = next((v for v in node.inputs if v is not None and v.const_value is None), None)
+    shape = shapes.get(data.name or "") if data is not None else None
+    if data is None or shape is None or node.attributes.get_int("axis", 0) % len(shape) == 0:
+        return
+    for index, value in enumerate(node.inputs):
+        array = None if value is None or value.const_value is None else value.const_value.numpy()
+        if array is None or (array != array[:1]).any():
+            continue
+        name = f"{node.name}/part{index}"
+        target = measured_shape(model, node, data, 1, np.ones(len(shape) - 1, np.int64), name)
+        whole = ir.Value(name=name, type=value.type if value is not None else None)
+        expand = ir.Node("", "Expand", [value, target], name=name, outputs=[whole])
+        set_operand(model, expand, 0, array[:1])
+        model.graph.insert_before(node, expand)
+        node.replace_input_with(index, whole)
+
+
 def _measured_sizes(model: ir.Model, node: ir.Node, data: ir.Value, sizes: NDArray[Any]) -> None:
     """No float gives these sizes exactly: batch and channels are read off the data instead."""
-    kind = ir.TensorType(ir.DataType.INT64)
-    head = ir.Value(name=f"{node.name}/head", type=kind)
-    total = ir.Value(name=f"{node.name}/sizes", type=kind)
-    shape = ir.Node(
-        "",
-        "Shape",
-        [data],
-        ir.convenience.convert_attributes({"start": 0, "end": 2}),
-        name=f"{node.name}/head",
-        outputs=[head],
-    )
-    joined = ir.Node(
-        "",
-        "Concat",
-        [head, head],
-        ir.convenience.convert_attributes({"axis": 0}),
-        name=f"{node.name}/sizes",
-        outputs=[total],
-    )
-    set_operand(model, joined, 1, sizes[2:].astype(np.int64))
-    model.graph.insert_before(node, [shape, joined])
-    node.replace_input_with(3, total)
+    rest = sizes[2:].astype(np.int64)
+    node.replace_input_with(3, measured_shape(model, node, data, 2, rest, f"{node.name}/sizes"))

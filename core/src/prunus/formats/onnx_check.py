@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from prunus.errors import ModelError
+from prunus.formats.onnx_fold import static_shapes
 
 _STANDARD = ("", "ai.onnx")
 
@@ -100,3 +101,21 @@ def checked_shape(path: Path, text: str, value: ir.Value) -> list[int]:
                 f"input-shape={text}: axis {axis} of input '{value.name}' of {path} has size {size}"
             )
     return given
+
+
+def check_batch(path: Path, model: ir.Model) -> None:
+    """Refuse a graph that holds the batch size it was exported with where it cannot be freed.
+
+    Raises:
+        ModelError: a layer fits no other number of samples.
+    """
+    if all(value.meta.get("batch") is None for value in model.graph.inputs):
+        return
+    one, other = (static_shapes(model, batch) for batch in (1, 3))
+    for node in model.graph:
+        for value in node.outputs:
+            if value.name in one and value.name not in other:
+                raise ModelError(
+                    f"{path}: layer '{node.name}' fits the exported batch size only; "
+                    "export the model with a dynamic batch axis"
+                )

@@ -96,17 +96,27 @@ def _follow_batch(
     data = node.inputs[0].name or "" if node.inputs[0] is not None else ""
     first = [known_shapes.get(data, ())[:1] for known_shapes in shapes]
     kept = first == [(size[0],) for size in pair]
-    if node.op_type == "Expand":
-        # samples that are not there yet must be made: the shape stays computed
-        free = 1 if kept else None
-    elif kept:
-        free = 0
+    if kept:
+        free = 1 if node.op_type == "Expand" else 0
+    elif node.op_type == "Expand":
+        return _expand_by_input(model, node, pair, shapes)
+    elif (pair[0][1:] > 0).all():
+        free = -1  # the batch was folded into another axis, or comes out of one
     else:
-        # the batch was folded into another axis, or comes out of one
-        free = -1 if (pair[0][1:] > 0).all() else None
-    if free is None:
         return False
     set_operand(model, node, 1, np.r_[free, pair[0][1:]].astype(np.int64))
+    return True
+
+
+def _expand_by_input(
+    model: ir.Model, node: ir.Node, pair: tuple[Array, Array], shapes: Sequence[Shapes]
+) -> bool:
+    """Samples are made: their number is read off a graph input, where shapes stay known."""
+    if node.outputs[0].name in shapes[0] or (pair[0][0], pair[1][0]) != _BATCHES:
+        return False
+    rest = pair[0][1:].astype(np.int64)
+    name = f"{node.name}/target"
+    node.replace_input_with(1, measured_shape(model, node, model.graph.inputs[0], 1, rest, name))
     return True
 
 
@@ -127,6 +137,27 @@ def static_shapes(model: ir.Model, batch: int) -> dict[str, tuple[int, ...]]:
         if value.shape is not None and all(isinstance(size, int) for size in value.shape):
             shapes[value.name or ""] = tuple(int(str(size)) for size in value.shape)
     return shapes
+
+
+def measured_shape(
+    model: ir.Model,
+    node: ir.Node,
+    data: ir.Value,
+    count: int,
+    rest: Array,
+    name: str,
+) -> ir.Value:
+    """A shape computed in front of a node: the first ``count`` sizes of the data, then ``rest``."""
+    kind = ir.TensorType(ir.DataType.INT64)
+    head = ir.Value(name=f"{name}/head", type=kind)
+    total = ir.Value(name=f"{name}/shape", type=kind)
+    span = ir.convenience.convert_attributes({"start": 0, "end": count})
+    shape = ir.Node("", "Shape", [data], span, name=f"{name}/head", outputs=[head])
+    axis = ir.convenience.convert_attributes({"axis": 0})
+    joined = ir.Node("", "Concat", [head, head], axis, name=f"{name}/shape", outputs=[total])
+    set_operand(model, joined, 1, rest)
+    model.graph.insert_before(node, [shape, joined])
+    return total
 
 
 def state_split_sizes(model: ir.Model) -> None:

@@ -18,7 +18,13 @@ from onnx_ir.passes.common import (
 
 from prunus.errors import ModelError
 from prunus.formats.onnx_batch import FREE, free_batch
-from prunus.formats.onnx_check import check_numbers, check_operators, check_types, checked_shape
+from prunus.formats.onnx_check import (
+    check_batch,
+    check_numbers,
+    check_operators,
+    check_types,
+    checked_shape,
+)
 from prunus.formats.onnx_fold import fold_constants, state_split_sizes
 from prunus.network import Binding, Network
 
@@ -68,6 +74,7 @@ def read_onnx(path: Path, input_shape: str | None) -> Network:
     free_batch(model)  # targets that were computed are constant now
     state_split_sizes(model)
     model = RemoveUnusedNodesPass()(model).model
+    check_batch(path, model)
     check_numbers(path, model)
     check_types(path, model)
     return Network(model, "onnx", _bindings(model), _layers(model), _captured(model), origin=path)
