@@ -232,6 +232,17 @@ def test_nan_weights_name_the_layer() -> None:
     )
 
 
+def test_a_variance_below_zero() -> None:
+    inputs = keras.Input((4, 4, 1))
+    x = L.Normalization(mean=[0.0], variance=[-1.0], name="norm")(inputs)
+    with pytest.raises(ModelError) as caught:
+        lower_model(keras.Model(inputs, L.Conv2D(2, 1)(L.Conv2D(4, 1)(x))))
+    assert str(caught.value) == (
+        "layer 'norm': its mean and variance are no finite numbers, the variance not below 0: "
+        "adapt the layer again"
+    )
+
+
 def test_training_forced_on_is_a_barrier() -> None:
     inputs = keras.Input((8, 8, 3))
     x = L.Conv2D(8, 3, name="conv")(inputs)

@@ -60,14 +60,14 @@ def model_of(network: Network, compact: Compact | None = None, *, compiled: bool
 
 
 def native_arrays(origin: KerasOrigin, model: ir.Model) -> dict[tuple[str, str], NDArray[Any]]:
-    """Weights of a neutral graph in Keras' layout."""
+    """Weights of a neutral graph in Keras' layout; views, no copies, where axes only move."""
     groups = _groups(model)
     found = {}
     for name, place in origin.places.items():
         value = model.graph.initializers[name].const_value
         assert value is not None
         native = place.to_native(value.numpy(), groups.get(name))
-        found[place.holder.node, place.holder.key] = np.ascontiguousarray(native)
+        found[place.holder.node, place.holder.key] = native
     return found
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.tensors import Dynamic, Unlowerable
 from prunus_tensorflow.keras_.site import Rule, Site, channels, perm_of
 
@@ -101,11 +102,19 @@ def fixed(site: Site, x: Dynamic) -> Dynamic:
 
     Source: keras/src/layers/preprocessing/normalization.py. The statistics describe the data,
     so no channel of its input can go.
+
+    Raises:
+        ModelError: a variance is negative, or a number is not finite.
     """
     layer = site.layer
     if layer.mean is None or layer.variance is None:
         raise Unlowerable("its statistics are not known")
     mean, variance = (np.asarray(part, np.float32) for part in (layer.mean, layer.variance))
+    if not (np.isfinite(mean).all() and np.isfinite(variance).all() and (variance >= 0).all()):
+        raise ModelError(
+            f"layer '{site.name}': its mean and variance are no finite numbers, the variance not "
+            "below 0: adapt the layer again"
+        )
     spread = np.maximum(np.sqrt(variance), np.float32(1e-7))
     site.freeze(f"feeds '{site.name}' (Normalization)", x)
     rows = site.native(x)
