@@ -26,12 +26,13 @@ from prunus.host import Host, start
 from prunus.network import Destination, Network
 from prunus.settings import Settings
 from prunus.steps.analyze import analyze
-from prunus.steps.finetune import Tuning, finetune, with_weights
+from prunus.steps.finetune import finetune, with_weights
 from prunus.steps.loaded import evaluator_for, load, open_samples
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.report import Stage
 from prunus.steps.transform import transform
+from prunus.steps.tuning import Tuning
 from prunus.training import TrainingJob
 
 PUBLISHED = SHARED / "models/darknet/yolo-fastest-1.0"

@@ -17,8 +17,9 @@ from results import write_section
 from prunus.host import start
 from prunus.settings import Settings
 from prunus.steps.analyze import analyze
-from prunus.steps.finetune import Tuning, finetune
+from prunus.steps.finetune import finetune
 from prunus.steps.prune import prune
+from prunus.steps.tuning import Tuning
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples/darknet-digits"
 WORK = Path("build/darknet-demo")

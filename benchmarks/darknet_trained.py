@@ -25,9 +25,10 @@ from prunus.host import Host, start
 from prunus.network import Network, Source
 from prunus.settings import Settings
 from prunus.steps.analyze import analyze
-from prunus.steps.finetune import Tuning, finetune
+from prunus.steps.finetune import finetune
 from prunus.steps.loaded import evaluator_for, load, read_network
 from prunus.steps.prune import prune
+from prunus.steps.tuning import Tuning
 from prunus.task import Measurement
 from prunus_darknet.boxes.detections import Detector
 from prunus_darknet.datasets.images import load_image

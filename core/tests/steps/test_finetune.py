@@ -13,11 +13,11 @@ from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Network
 from prunus.selection import choose_units
-from prunus.steps.finetune import UNKNOWN, Tuning, finetune, recipe_notes, scatter
+from prunus.steps.finetune import UNKNOWN, finetune, scatter
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
+from prunus.steps.tuning import Tuning
 from prunus.steps.workspace import Workspace
-from prunus.task import LearningRate, Recipe
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
 
@@ -168,15 +168,6 @@ def test_outputs_that_are_no_numbers_end_the_training(host, settings, trainer, p
 def trained(job) -> dict[str, np.ndarray]:
     graph = job.compact.model.graph
     return {n: graph.initializers[n].const_value.numpy() for n in job.network.bindings}
-
-
-def test_a_warm_up_longer_than_the_training_is_told():
-    rate = LearningRate("constant", burn_in=100)
-    assert recipe_notes(Recipe(learning_rate=rate, iterations=100)) == ()
-    assert recipe_notes(Recipe(learning_rate=rate, iterations=99)) == (
-        "the learning rate was still rising when the training ended: burn_in=100, 99 updates; "
-        "lower burn_in in the recipe",
-    )
 
 
 def test_nothing_pruned(host, settings):

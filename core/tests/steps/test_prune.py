@@ -13,9 +13,10 @@ from prunus.hookspecs import hookimpl
 from prunus.host import Host
 from prunus.network import Written
 from prunus.steps.analyze import analyze
-from prunus.steps.finetune import Tuning, finetune
+from prunus.steps.finetune import finetune
 from prunus.steps.inspect import evaluate
 from prunus.steps.prune import prune
+from prunus.steps.tuning import Tuning
 from prunus.steps.workspace import Workspace
 
 

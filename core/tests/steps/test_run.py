@@ -5,8 +5,8 @@ from pathlib import Path
 import attrs
 import numpy as np
 
-from prunus.steps.finetune import Tuning
 from prunus.steps.run import run
+from prunus.steps.tuning import Tuning
 
 TUNING = Tuning(data="test.npz", iterations=2)
 

@@ -9,10 +9,11 @@ import pytest
 from prunus.errors import PlanError, ProofError, UsageError
 from prunus.hookspecs import hookimpl
 from prunus.host import Host
-from prunus.steps.finetune import Tuning, finetune
+from prunus.steps.finetune import finetune
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.transform import transform
+from prunus.steps.tuning import Tuning
 
 
 def pruned(host, settings, rate=0.4):

@@ -18,8 +18,9 @@ from PIL import Image
 from prunus.cli import run
 from prunus.host import start
 from prunus.settings import Settings
-from prunus.steps.finetune import Tuning, finetune
+from prunus.steps.finetune import finetune
 from prunus.steps.prune import prune
+from prunus.steps.tuning import Tuning
 from prunus.training import Progress
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.testing.random_weights import write_random_weights

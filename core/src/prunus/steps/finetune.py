@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -14,49 +14,27 @@ from numpy.typing import NDArray
 
 from prunus.compaction import compact
 from prunus.descriptors import Trainer
-from prunus.errors import DataError, PlanError, PluginError, UsageError
+from prunus.errors import PlanError, PluginError, UsageError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
 from prunus.masking import masked_units
 from prunus.network import Compact, Network, Written
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
-from prunus.steps.loaded import Loaded, evaluator_for, load, training_data
+from prunus.steps.loaded import Loaded, evaluator_for, load
 from prunus.steps.masked import pruned
 from prunus.steps.native import write_masked
 from prunus.steps.original import Original, original_of
 from prunus.steps.report import Report, Stage, new_files, parameters, size_on_disk
+from prunus.steps.tuning import Tuning, recipe_notes, recipe_of, training_samples
 from prunus.steps.workspace import Workspace, workspace_of
-from prunus.task import Dataset, Measurement, Recipe
+from prunus.task import Measurement, Recipe
 from prunus.training import Progress, TrainingJob, Weights
 
 DEFAULT_TRAINER = "torch"
 GIVEN = "given"
 """Directory in the workspace for what is made of a masked network of the user's own."""
 UNKNOWN = "the workspace knows no unpruned network of this structure: the original is not measured"
-
-
-@attrs.frozen
-class Tuning:
-    """Options of finetuning alone.
-
-    Attributes:
-        data: Training samples; the network's own without it.
-        distill: Imitate the original network; needs no labels.
-        resume: Continue from the newest snapshot.
-        epochs, iterations, batch_size, learning_rate, snapshot: In place of the recipe's.
-        options: Trainer options by name.
-    """
-
-    data: str | None = None
-    distill: bool = False
-    resume: bool = False
-    epochs: float | None = None
-    iterations: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    snapshot: int | None = None
-    options: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(eq=False)
@@ -104,8 +82,8 @@ def finetune(
     evaluator = evaluator_for(
         loaded, settings, loaded.network if original is None else original.network
     )
-    training = _training(loaded, settings, tuning)
-    recipe = _recipe(loaded.network, tuning, training)
+    training = training_samples(loaded, settings, tuning)
+    recipe = recipe_of(loaded.network, tuning, training)
     name = f"_iter_{recipe.iterations}"
     directory = _snapshots(workspace, loaded, name)
     job = TrainingJob(
@@ -208,49 +186,6 @@ def _check_apart(start: Path, directory: Path, name: str) -> None:
                 f"{start}: the finetuned network would replace it; change --iterations or copy it "
                 "elsewhere"
             )
-
-
-def _training(loaded: Loaded, settings: Settings, tuning: Tuning) -> Dataset:
-    dataset = training_data(loaded, tuning.data)
-    if dataset is None:
-        kept = "" if settings.data is None else f"--data {settings.data} is kept for measuring; "
-        raise DataError(f"no training samples: {kept}give --train-data")
-    if not len(dataset):
-        raise DataError("no training samples: the data set is empty")
-    if not tuning.distill and dataset.read(np.zeros(1, np.int64), None).labels is None:
-        raise DataError(
-            "the training samples have no labels; use --distill to imitate the original network"
-        )
-    return dataset
-
-
-def _recipe(network: Network, tuning: Tuning, training: Dataset) -> Recipe:
-    recipe = network.task.recipe or Recipe(weight_decay=1e-4)
-    if tuning.batch_size is not None:
-        recipe = attrs.evolve(recipe, batch_size=tuning.batch_size)
-    if tuning.learning_rate is not None:
-        policy = attrs.evolve(recipe.learning_rate, base=tuning.learning_rate)
-        recipe = attrs.evolve(recipe, learning_rate=policy)
-    if tuning.snapshot is not None:
-        recipe = attrs.evolve(recipe, snapshot=tuning.snapshot)
-    if tuning.iterations is not None:
-        recipe = attrs.evolve(recipe, iterations=tuning.iterations)
-    elif tuning.epochs is not None:
-        update = recipe.batch_size * recipe.accumulate
-        count = max(1, round(tuning.epochs * len(training) / update))
-        recipe = attrs.evolve(recipe, iterations=count)
-    return recipe
-
-
-def recipe_notes(recipe: Recipe) -> tuple[str, ...]:
-    """What makes a recipe useless for so short a training."""
-    burn_in = recipe.learning_rate.burn_in
-    if burn_in <= recipe.iterations:
-        return ()
-    return (
-        f"the learning rate was still rising when the training ended: burn_in={burn_in}, "
-        f"{recipe.iterations} updates; lower burn_in in the recipe",
-    )
 
 
 def _measure(

@@ -9,11 +9,12 @@ import attrs
 
 from prunus.host import Host
 from prunus.settings import Settings
-from prunus.steps.finetune import Tuning, finetune
+from prunus.steps.finetune import finetune
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.report import Report, Stage
 from prunus.steps.transform import transform
+from prunus.steps.tuning import Tuning
 from prunus.training import Progress
 
 

@@ -1,0 +1,86 @@
+"""How a finetune differs from the network's own recipe, and on what it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import numpy as np
+
+from prunus.errors import DataError
+from prunus.network import Network
+from prunus.settings import Settings
+from prunus.steps.loaded import Loaded, training_data
+from prunus.task import Dataset, Recipe
+
+
+@attrs.frozen
+class Tuning:
+    """Options of finetuning alone.
+
+    Attributes:
+        data: Training samples; the network's own without it.
+        distill: Imitate the original network; needs no labels.
+        resume: Continue from the newest snapshot.
+        epochs, iterations, batch_size, learning_rate, snapshot: In place of the recipe's.
+        options: Trainer options by name.
+    """
+
+    data: str | None = None
+    distill: bool = False
+    resume: bool = False
+    epochs: float | None = None
+    iterations: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    snapshot: int | None = None
+    options: Mapping[str, str] = attrs.field(factory=dict)
+
+
+def training_samples(loaded: Loaded, settings: Settings, tuning: Tuning) -> Dataset:
+    """Samples to train on, with what the training needs of them.
+
+    Raises:
+        DataError: there are none, or none with labels where they are needed.
+    """
+    dataset = training_data(loaded, tuning.data)
+    if dataset is None:
+        kept = "" if settings.data is None else f"--data {settings.data} is kept for measuring; "
+        raise DataError(f"no training samples: {kept}give --train-data")
+    if not len(dataset):
+        raise DataError("no training samples: the data set is empty")
+    if not tuning.distill and dataset.read(np.zeros(1, np.int64), None).labels is None:
+        raise DataError(
+            "the training samples have no labels; use --distill to imitate the original network"
+        )
+    return dataset
+
+
+def recipe_of(network: Network, tuning: Tuning, training: Dataset) -> Recipe:
+    """The network's own recipe with what the user wants otherwise."""
+    recipe = network.task.recipe or Recipe(weight_decay=1e-4)
+    if tuning.batch_size is not None:
+        recipe = attrs.evolve(recipe, batch_size=tuning.batch_size)
+    if tuning.learning_rate is not None:
+        policy = attrs.evolve(recipe.learning_rate, base=tuning.learning_rate)
+        recipe = attrs.evolve(recipe, learning_rate=policy)
+    if tuning.snapshot is not None:
+        recipe = attrs.evolve(recipe, snapshot=tuning.snapshot)
+    if tuning.iterations is not None:
+        recipe = attrs.evolve(recipe, iterations=tuning.iterations)
+    elif tuning.epochs is not None:
+        update = recipe.batch_size * recipe.accumulate
+        count = max(1, round(tuning.epochs * len(training) / update))
+        recipe = attrs.evolve(recipe, iterations=count)
+    return recipe
+
+
+def recipe_notes(recipe: Recipe) -> tuple[str, ...]:
+    """What makes a recipe useless for so short a training."""
+    burn_in = recipe.learning_rate.burn_in
+    if burn_in <= recipe.iterations:
+        return ()
+    return (
+        f"the learning rate was still rising when the training ended: burn_in={burn_in}, "
+        f"{recipe.iterations} updates; lower burn_in in the recipe",
+    )
