@@ -22,7 +22,7 @@ from prunus.masking import masked_units
 from prunus.sensitivity import Sensitivity, merged
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
-from prunus.steps.loaded import Loaded, evaluator_for, load
+from prunus.steps.loaded import BEHIND_OPAQUE, Loaded, evaluator_for, load
 from prunus.steps.workspace import Workspace, workspace_of
 
 DEFAULT_RATIOS = tuple(round(0.1 * step, 1) for step in range(1, 10))
@@ -117,10 +117,12 @@ def ask(
         )
     evaluator = evaluator_for(loaded, settings, loaded.network)
     if evaluator is None:
-        raise NoSamplesError(
-            "no samples to analyse with: give --data, or prune without 'ana' by "
-            "--allocation uniform"
+        why = (
+            "no samples to analyse with: give --data, or"
+            if settings.data is None
+            else f"{BEHIND_OPAQUE}:"
         )
+        raise NoSamplesError(f"{why} prune without 'ana' by --allocation uniform")
     policy = policy or ("sweep" if isinstance(evaluator.metric, UserMetric) else "exact")
     criterion, seed = settings.criterion or DEFAULT_CRITERION, settings.seed or 0
     own = evaluator.metric

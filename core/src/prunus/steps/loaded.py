@@ -25,6 +25,9 @@ NAMED = ("solver", "metric", "data")
 """Format options with a place of their own in the settings."""
 
 
+BEHIND_OPAQUE = "no samples hold what opaque layers make, so nothing behind them can be measured"
+
+
 @attrs.frozen(eq=False)
 class Loaded:
     """A network with everything derived from its structure."""

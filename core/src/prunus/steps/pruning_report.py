@@ -13,7 +13,7 @@ from prunus.planning.budget import Budget
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
 from prunus.steps.analyze import DEFAULT_CRITERION
-from prunus.steps.loaded import Loaded
+from prunus.steps.loaded import BEHIND_OPAQUE, Loaded
 from prunus.steps.report import Report, Stage, group_rows, new_files, parameters, size_on_disk
 from prunus.task import Measurement
 
@@ -40,8 +40,10 @@ def notes_of(
             f"'prunus ana' removed channels by criterion {measured}, this plan by {chosen}: the "
             "losses it weighs are of other channels"
         )
-    if evaluator is None:
+    if evaluator is None and settings.data is None:
         notes.append("no samples: accuracy is not measured; give --data to see it")
+    elif evaluator is None:
+        notes.append(BEHIND_OPAQUE)
     if not changed:
         notes.append("this round changes no structure: finetuning again would bring nothing new")
     return tuple(notes)

@@ -96,7 +96,14 @@ def test_an_opaque_part_is_computed_by_tensorflow(
         found: dict[str, Any] = json.loads(capsys.readouterr().out)
         return found
 
-    pruned = command("prune", *native, "--rate", 0.4, "--data", tmp_path / "x.npz")
+    behind = "no samples hold what opaque layers make, so nothing behind them can be measured"
+    data = ("--data", tmp_path / "x.npz")
+    assert run([str(one) for one in ("ana", *native, *data, *space)]) == 4
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {behind}: prune without 'ana' by --allocation uniform"
+    )
+    pruned = command("prune", *native, "--rate", 0.4, *data)
+    assert behind in pruned["notes"]
     assert pruned["stages"][0]["metric"] is None  # nobody knows what comes out of the opaque part
     command(
         "finetune", "--trainer", "tensorflow", "--train-data", tmp_path / "x.npz",
