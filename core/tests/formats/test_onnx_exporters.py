@@ -174,6 +174,28 @@ def test_parts_that_were_equal_may_lose_different_numbers(tmp_path, opset, attri
     assert compare(masked.model, compact(masked, grouping, keep).model).error <= 1e-5
 
 
+def test_constants_joined_with_data(tmp_path):
+    """CoordConv with a fixed batch: the coordinates are one for every sample."""
+    nodes = [
+        conv("x", "w", "a"),
+        helper.make_node("Concat", ["a", "k"], ["c"], axis=1),
+        conv("c", "w6", "y"),
+    ]
+    weights = [FIRST, weight("k", 1, 2, 4, 4), weight("w6", 2, 6, 1, 1)]
+    network = check(save(tmp_path / "m.onnx", nodes, weights, [1, 3, 4, 4], output=[1, 2, 4, 4]), 1)
+    assert [group.size for group in find_groups(network).groups] == [4]
+
+
+def test_a_batch_that_cannot_be_freed(tmp_path):
+    nodes = [conv("x", "w", "a"), helper.make_node("Add", ["a", "k"], ["y"])]
+    path = save(tmp_path / "m.onnx", nodes, [FIRST, weight("k", 2, 4, 4, 4)], [2, 3, 4, 4], output=[2, 4, 4, 4])  # fmt: skip
+    with pytest.raises(ModelError) as error:
+        read_onnx(path, None)
+    assert str(error.value) == (
+        f"{path}: layer 'y' fits the exported batch size only; export the model with a dynamic batch axis"
+    )
+
+
 def test_resize_to_fixed_sizes(tmp_path):
     """Sizes hold the batch too: the old way gave one sample for three without a word."""
     resize = helper.make_node("Resize", ["a", "", "", "sizes"], ["u"], mode="linear")

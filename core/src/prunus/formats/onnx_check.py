@@ -109,12 +109,13 @@ def check_batch(path: Path, model: ir.Model) -> None:
     Raises:
         ModelError: a layer fits no other number of samples.
     """
-    if all(value.meta.get("batch") is None for value in model.graph.inputs):
+    fixed = [value.meta["batch"] for value in model.graph.inputs if value.meta.get("batch")]
+    if not fixed:
         return
-    one, other = (static_shapes(model, batch) for batch in (1, 3))
+    known, other = (static_shapes(model, batch) for batch in (fixed[0], fixed[0] + 1))
     for node in model.graph:
         for value in node.outputs:
-            if value.name in one and value.name not in other:
+            if value.name in known and value.name not in other:
                 raise ModelError(
                     f"{path}: layer '{node.name}' fits the exported batch size only; "
                     "export the model with a dynamic batch axis"
