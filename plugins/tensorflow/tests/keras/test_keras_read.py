@@ -243,6 +243,18 @@ def test_a_variance_below_zero() -> None:
     )
 
 
+def test_functions_that_keras_does_not_read_from_hdf5(tmp_path: Path) -> None:
+    inputs = keras.Input((4, 4, 1))
+    path = tmp_path / "net.h5"
+    keras.Model(inputs, keras.ops.mean(L.Conv2D(2, 1)(inputs), axis=(1, 2))).save(path)
+    with pytest.raises(ModelError) as caught:
+        keras_.load(Source(path))
+    assert str(caught.value) == (
+        f"{path}: holds 'Mean', a function of keras.ops, which Keras does not read from HDF5: save "
+        "the model as .keras"
+    )
+
+
 def test_training_forced_on_is_a_barrier() -> None:
     inputs = keras.Input((8, 8, 3))
     x = L.Conv2D(8, 3, name="conv")(inputs)

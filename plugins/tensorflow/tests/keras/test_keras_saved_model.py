@@ -76,6 +76,55 @@ def test_keras_endpoint_is_kept(tmp_path: Path) -> None:
     assert difference([found], neutral(one.masked, feed_for(network))) < 1e-5
 
 
+def grouped() -> Any:
+    """Keras compiles grouped convolutions apart: a call that is not inlined by itself."""
+    layers = tf.keras.layers
+    inputs = tf.keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(8, 3, activation="relu")(inputs)
+    x = layers.Conv2D(16, 3, groups=2, activation="relu")(x)
+    return tf.keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+
+def half_precision() -> Any:
+    """Weights are cast to float16 inside the graph."""
+    layers = tf.keras.layers
+    inputs = tf.keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(8, 3, activation="relu", dtype="mixed_float16")(inputs)
+    x = layers.BatchNormalization(dtype="mixed_float16")(x)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(12, 3, dtype="mixed_float16")(x))
+    return tf.keras.Model(inputs, layers.Dense(3)(x))
+
+
+@pytest.mark.parametrize(("make", "tolerance"), [(grouped, 1e-5), (half_precision, 5e-3)])
+def test_parts_that_exports_wrap_up(make: Any, tolerance: float, tmp_path: Path) -> None:
+    randomise(make()).export(tmp_path / "saved", verbose=False)
+    network = keras_.load(Source(tmp_path / "saved"))
+    assert not network.notes
+    one = cut(network)
+    assert len(one.grouping.groups) == 2
+    out = tmp_path / "out"
+    out.mkdir()
+    written = keras_.write(one.masked, one.compact, Destination(out, "compact"))
+    feed = feed_for(network)
+    masked = neutral(one.masked, feed)
+    assert difference(list(serve(written.model, feed).values()), masked) < tolerance
+    assert difference(neutral(keras_.load(Source(written.model)), feed), masked) < 1e-5
+
+
+def test_random_layers_inside(tmp_path: Path) -> None:
+    layers = tf.keras.layers
+    inputs = tf.keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3)(layers.RandomFlip()(inputs))
+    path = tmp_path / "saved"
+    tf.keras.Model(inputs, x).export(path, verbose=False)
+    with pytest.raises(ModelError) as caught:
+        keras_.load(Source(path))
+    assert str(caught.value) == (
+        f"{path}: its function changes a variable, as random layers (RandomFlip, …) do: export "
+        "the model without them"
+    )
+
+
 def test_refusals(tmp_path: Path) -> None:
     path = exported(tmp_path, "nested")
     with pytest.raises(UsageError, match=r"no signature 'other', only serve, serving_default$"):

@@ -31,6 +31,7 @@ from prunus_tensorflow.graphdef.view import PASSING, PLACEHOLDERS, VARIABLES, co
 
 _RANDOM = ("RandomUniform", "RandomStandardNormal", "TruncatedNormal", "StatelessRandomUniformV2")
 _RENAMING = (*PASSING, "Cast", "Reshape", "ExpandDims", "Squeeze")
+_FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 _SHAPES = ("Shape", "ShapeN", "Rank", "Size")
 
 Value = Callable[[str], Any]
@@ -135,6 +136,8 @@ class Lowerer:
         first = known[0]
         if first.holder is None or len(results) != 1:
             return list(results)
+        if step.op == "Cast" and {first.array.dtype.name, results[0].array.dtype.name} <= _FLOATS:
+            return [first]  # mixed precision: the graph itself rounds what the variable holds
         if _same_numbers(step.op, first.array, results[0].array):
             return [attrs.evolve(first, array=results[0].array)]
         return list(results)

@@ -141,11 +141,18 @@ def _given(text: str) -> list[tuple[int, ...]]:
 
 def _explain(error: Exception) -> str:
     """The cause in one line; Keras buries it under its own advice."""
+    import keras
+
     chain: list[BaseException] = [error]
     while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(deeper)
     text = " ".join(str(one) for one in chain)
     missing = _MISSING.search(text)
+    if missing is not None and hasattr(keras.ops, _snake(missing["name"])):
+        return (
+            f"holds '{missing['name']}', a function of keras.ops, which Keras does not read from "
+            "HDF5: save the model as .keras"
+        )
     if missing is not None:
         return (
             f"needs '{missing['name']}', which is not Keras' own: give "
@@ -154,6 +161,10 @@ def _explain(error: Exception) -> str:
     if "safe_mode" in text or "unsafe" in text:
         return "holds a Lambda layer with stored code: --option unsafe=yes runs it"
     return first_line(error)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 _MISSING = re.compile(

@@ -22,6 +22,7 @@ from prunus.network import Compact, Destination, Network, Source, Written
 from prunus_tensorflow import graphdef
 from prunus_tensorflow.graphdef.names import tensor
 from prunus_tensorflow.graphdef.origin import GraphOrigin
+from prunus_tensorflow.keras_.inlining import frozen
 from prunus_tensorflow.message import first_line
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
@@ -72,9 +73,9 @@ def load_saved_model(source: Source) -> Network:
         raise ModelError(f"{path}: not a readable SavedModel: {first_line(error)}") from error
     name = _signature(path, loaded, source.options.get("signature"))
     function = loaded.signatures[name]
-    frozen = _frozen(path, function)
+    flat = frozen(path, function)
     specs = dict(function.structured_input_signature[1])
-    message = frozen.graph.as_graph_def()
+    message = flat.graph.as_graph_def()
     names = _shorten(message)
 
     def short(name: str) -> str:
@@ -82,7 +83,7 @@ def load_saved_model(source: Source) -> Network:
 
     inputs = {argument: short(f"{argument}:0") for argument in specs}
     keys = sorted(function.structured_outputs)
-    outputs = {key: short(value.name) for key, value in zip(keys, frozen.outputs, strict=True)}
+    outputs = {key: short(value.name) for key, value in zip(keys, flat.outputs, strict=True)}
     handles = {id(variable.handle): variable.name for variable in function.variables}
     variables = {
         short(inner.op.name): handles[id(outer)].split(":")[0]
@@ -141,20 +142,6 @@ def _signature(path: Path, loaded: Any, wanted: str | None) -> str:
             f"{path}: it has signatures {', '.join(names)}: say which with --option signature=NAME"
         )
     return str(names[0])
-
-
-def _frozen(path: Path, function: Any) -> Any:
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
-
-    try:
-        with quiet():
-            return convert_variables_to_constants_v2(function, lower_control_flow=False)
-    except Exception as error:
-        raise ModelError(
-            f"{path}: its function cannot be laid out as one graph: {first_line(error)}"
-        ) from error
 
 
 def _lower(
