@@ -13,6 +13,7 @@ from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Network
 from prunus.selection import choose_units
+from prunus.steps.analyze import analyze
 from prunus.steps.finetune import UNKNOWN, finetune, scatter
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
@@ -187,6 +188,19 @@ def test_a_mask_that_is_gone(host, settings, pruned):
     assert str(caught.value) == (
         f"{Path('net.onnx').absolute()}: the weights hold no mask; run 'prunus prune' first"
     )
+
+
+def test_a_first_round_of_rate_zero(host, settings, trainer):
+    """The ancestor's users begin so: it is finetuned, and the analysis holds for what comes of it."""
+    analyze(host, settings, (0.5,))
+    nothing = prune(host, attrs.evolve(settings, rate=0.0))
+    tuned = finetune(host, settings, TRAIN)
+    assert trainer.jobs[0].compact.kept == {}
+    before, after = nothing.masked.weights(), tuned.network.weights()
+    assert np.allclose(after["conv1/weight"], before["conv1/weight"] * np.float32(1.01))
+    second = prune(host, attrs.evolve(settings, rate=0.4, model=tuned.written.model))
+    assert second.report.stages[0].metric.value == nothing.report.stages[0].metric.value
+    assert Workspace(Path("ws")).recall("original").model == Path("net.onnx").absolute()
 
 
 def test_samples(host, settings, pruned):

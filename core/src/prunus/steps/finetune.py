@@ -18,7 +18,7 @@ from prunus.errors import PlanError, PluginError, UsageError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
 from prunus.masking import masked_units
-from prunus.network import Compact, Network, Written
+from prunus.network import Compact, Network, Source, Written
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
 from prunus.steps.loaded import Loaded, evaluator_for, load
@@ -70,7 +70,7 @@ def finetune(
     settings = pruned(settings)
     loaded = load(host, settings)
     keep = masked_units(loaded.network, loaded.grouping)
-    if not keep:
+    if not keep and not _is_unchanged(workspace, loaded.source):
         raise PlanError(f"{_place(loaded)}: the weights hold no mask; run 'prunus prune' first")
     original = original_of(host, settings, workspace, loaded)
     if tuning.distill and original is None:
@@ -152,6 +152,13 @@ def _put(
     outputs = axes.get(0, np.arange(target.shape[0]))
     columns = np.repeat(rows, len(outputs) // len(rows), axis=0)
     target[outputs[:, None], columns] = values
+
+
+def _is_unchanged(workspace: Workspace, source: Source) -> bool:
+    """A round of rate 0: the ancestor's users begin with one and train the whole network."""
+    last = workspace.recall("pruned")
+    same = last is not None and (last.model, last.weights) == (source.model, source.weights)
+    return same and workspace.state()["pruned"].get("changed") is False
 
 
 def _place(loaded: Loaded) -> Path:

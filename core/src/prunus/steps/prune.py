@@ -122,11 +122,20 @@ def _original(
 ) -> tuple[Network, Source]:
     """The unpruned network, which comparisons refer to, and where it is.
 
-    A network without a mask is the original itself, whatever the workspace held before.
+    A network without a mask is the original itself, whatever the workspace held before, unless it
+    was finetuned here (after a round of rate 0).
     """
-    masked = bool(present) or settings.baseline is not None
+    masked = bool(present) or settings.baseline is not None or _tuned_here(workspace, loaded)
     found = original_of(host, settings, workspace, loaded) if masked else None
     return (loaded.network, loaded.source) if found is None else (found.network, found.source)
+
+
+def _tuned_here(workspace: Workspace, loaded: Loaded) -> bool:
+    tuned, source = workspace.recall("finetuned"), loaded.source
+    if tuned is None:
+        return False
+    theirs, ours = tuned.weights or tuned.model, source.weights or source.model
+    return theirs.resolve() == ours.resolve()
 
 
 def _matching(workspace: Workspace, loaded: Loaded, original: Network) -> Sensitivity | None:
