@@ -12,6 +12,16 @@ from prunus_caffe.document import Block, Document
 
 Dims = tuple[int, ...]
 
+_BATCH_IN = {
+    "AnnotatedData": "data_param",
+    "Data": "data_param",
+    "HDF5Data": "hdf5_data_param",
+    "ImageData": "image_data_param",
+    "MemoryData": "memory_data_param",
+    "WindowData": "window_data_param",
+}
+"""Data layer -> message that holds its batch size."""
+
 
 @attrs.frozen(eq=False)
 class LayerRecord:
@@ -50,6 +60,12 @@ class LayerRecord:
         if self.v1:
             return tuple(self.params.param)
         return tuple(spec.name for spec in self.params.param)
+
+    @property
+    def batch_size(self) -> int:
+        """Samples of one forward pass a data layer asks for; 0 where it does not say."""
+        message = _BATCH_IN.get(self.type)
+        return 0 if message is None else int(getattr(self.params, message).batch_size)
 
 
 @attrs.frozen

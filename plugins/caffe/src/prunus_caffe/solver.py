@@ -12,7 +12,7 @@ from prunus.errors import UsageError
 from prunus.task import LearningRate, Loss, Recipe
 from prunus_caffe import prototxt
 from prunus_caffe.bind import bind
-from prunus_caffe.datasets.layer import READ, batch_size
+from prunus_caffe.datasets.layer import READ
 from prunus_caffe.document import Document, Edit
 from prunus_caffe.lower.table import is_loss
 from prunus_caffe.records import LayerRecord, NetRecord
@@ -74,7 +74,7 @@ def recipe_of(net: NetRecord, solver_path: Path | None) -> Recipe:
     )
     lr, decay = _multipliers(net)
     sizes = [
-        batch_size(layer) for layer in net.phase("TRAIN") if layer.type in READ | {"MemoryData"}
+        layer.batch_size for layer in net.phase("TRAIN") if layer.type in READ | {"MemoryData"}
     ]
     return attrs.evolve(
         recipe,

@@ -10,7 +10,7 @@ import numpy as np
 from prunus.errors import DataError
 from prunus.network import Network, Source
 from prunus.task import Dataset, Metric, Task
-from prunus_caffe.datasets.layer import READ, LayerData, batch_size, open_layer, transformation
+from prunus_caffe.datasets.layer import READ, LayerData, open_layer, transformation
 from prunus_caffe.datasets.readers import open_lmdb
 from prunus_caffe.datasets.transform import Transform, transform_of
 from prunus_caffe.origin import Origin
@@ -62,7 +62,7 @@ def metric_of(net: NetRecord, name: str | None) -> Metric | None:
 
 
 def _test_batch(net: NetRecord) -> int:
-    sizes = [batch_size(layer) for layer in net.phase("TEST") if layer.type in READ]
+    sizes = [layer.batch_size for layer in net.phase("TEST") if layer.type in READ]
     return next((size for size in sizes if size), 1)
 
 

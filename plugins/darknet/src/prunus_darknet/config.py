@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prunus.errors import UsageError
 from prunus.settings import Settings
-from prunus_darknet.cfg import Section, parse_sections
+from prunus_darknet.cfg import Section, parse_sections, shortened
 
 _FIRST_BYTES = 65536
 _NAMES = ("prunedcfg", "ana_out_file", "prune_out_weights")
@@ -139,5 +139,5 @@ def _notes(section: Section, path: Path) -> tuple[str, ...]:
 def _wrong(section: Section, key: str, expected: str) -> UsageError:
     entry = section.find(key)
     assert entry is not None
-    shown = entry.value if len(entry.value) <= 40 else entry.value[:37] + "..."
+    shown = shortened(entry.value)
     return UsageError(f"{section.path}:{entry.line}: {key}={shown}: expected {expected}")

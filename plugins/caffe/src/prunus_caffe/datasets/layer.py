@@ -131,15 +131,3 @@ def _reader(layer: LayerRecord, base: Path) -> Reader:
 def _source(layer: LayerRecord) -> str:
     fields = {"Data": "data_param", "ImageData": "image_data_param", "HDF5Data": "hdf5_data_param"}
     return str(getattr(layer.params, fields[layer.type]).source)
-
-
-def batch_size(layer: LayerRecord) -> int:
-    """Samples of one forward pass the layer asks for; 0 where it does not say."""
-    params = layer.params
-    if layer.type == "Data":
-        return int(params.data_param.batch_size)
-    if layer.type == "ImageData":
-        return int(params.image_data_param.batch_size)
-    if layer.type == "HDF5Data":
-        return int(params.hdf5_data_param.batch_size)
-    return int(params.memory_data_param.batch_size) if layer.type == "MemoryData" else 0

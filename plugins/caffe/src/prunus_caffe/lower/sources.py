@@ -76,7 +76,7 @@ def _dims(
         except DataError as error:
             unread = f" ({error})"
     if dims is None and (size := _image_size(layer)) is not None and not index:
-        dims = (_batch(layer), 3, *size)
+        dims = (layer.batch_size or 1, 3, *size)
     if dims is None:
         raise build.error(
             layer, f"the size of its samples is neither in the file nor in readable data{unread}; "
@@ -113,7 +113,7 @@ def _cropped(
         return None
     size = _image_size(layer)
     channels = _channels(layer, build, layers)
-    return None if size is None or channels is None else (_batch(layer), channels, *size)
+    return None if size is None or channels is None else (layer.batch_size or 1, channels, *size)
 
 
 def _image_size(layer: LayerRecord) -> Dims | None:
@@ -135,16 +135,6 @@ def _image_size(layer: LayerRecord) -> Dims | None:
     if layer.type == "ImageData" and image.new_height and image.new_width:
         return int(image.new_height), int(image.new_width)
     return None
-
-
-def _batch(layer: LayerRecord) -> int:
-    params = layer.params
-    found = {
-        "Data": params.data_param.batch_size,
-        "AnnotatedData": params.data_param.batch_size,
-        "ImageData": params.image_data_param.batch_size,
-    }
-    return int(found.get(layer.type, 1)) or 1
 
 
 def _channels(layer: LayerRecord, build: Builder, layers: Sequence[LayerRecord]) -> int | None:
