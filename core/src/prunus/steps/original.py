@@ -40,6 +40,27 @@ def original_of(
     return found if _alike(found, masked) else None
 
 
+def starting_point(
+    host: Host, settings: Settings, workspace: Workspace, loaded: Loaded, *, masked: bool
+) -> Original:
+    """The unpruned network that a prune of ``loaded`` is compared with.
+
+    A network without a mask is the original itself, whatever the workspace held before, unless it
+    was finetuned here (after a round of rate 0).
+    """
+    known = masked or settings.baseline is not None or _tuned_here(workspace, loaded)
+    found = original_of(host, settings, workspace, loaded) if known else None
+    return found or Original(loaded.network, loaded.source)
+
+
+def _tuned_here(workspace: Workspace, loaded: Loaded) -> bool:
+    tuned, source = workspace.recall("finetuned"), loaded.source
+    if tuned is None:
+        return False
+    theirs, ours = tuned.weights or tuned.model, source.weights or source.model
+    return theirs.resolve() == ours.resolve()
+
+
 def _baseline(host: Host, settings: Settings, masked: Loaded) -> Original:
     path = settings.baseline
     assert path is not None

@@ -27,7 +27,7 @@ from prunus.steps.calibrate import calibrate
 from prunus.steps.files import write_json
 from prunus.steps.loaded import Loaded, evaluator_for, load
 from prunus.steps.native import write_masked
-from prunus.steps.original import original_of
+from prunus.steps.original import starting_point
 from prunus.steps.pruning_report import notes_of, report_of
 from prunus.steps.report import Report
 from prunus.steps.workspace import Workspace, workspace_of
@@ -64,7 +64,8 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     workspace = workspace_of(settings)
     loaded = load(host, settings)
     present = masked_units(loaded.network, loaded.grouping)
-    original, source = _original(host, settings, workspace, loaded, present)
+    start = starting_point(host, settings, workspace, loaded, masked=bool(present))
+    original, source = start.network, start.source
     evaluator = evaluator_for(loaded, settings, original)
     sensitivity = _matching(workspace, loaded, original)
     _check_metric(settings, workspace, sensitivity, evaluator)
@@ -115,27 +116,6 @@ def _budget(settings: Settings) -> Budget:
     if multiple < 1:
         raise UsageError(f"--multiple {multiple}: a whole number from 1")
     return Budget(settings.rate, settings.threshold, multiple, settings.seed or 0)
-
-
-def _original(
-    host: Host, settings: Settings, workspace: Workspace, loaded: Loaded, present: Keep
-) -> tuple[Network, Source]:
-    """The unpruned network, which comparisons refer to, and where it is.
-
-    A network without a mask is the original itself, whatever the workspace held before, unless it
-    was finetuned here (after a round of rate 0).
-    """
-    masked = bool(present) or settings.baseline is not None or _tuned_here(workspace, loaded)
-    found = original_of(host, settings, workspace, loaded) if masked else None
-    return (loaded.network, loaded.source) if found is None else (found.network, found.source)
-
-
-def _tuned_here(workspace: Workspace, loaded: Loaded) -> bool:
-    tuned, source = workspace.recall("finetuned"), loaded.source
-    if tuned is None:
-        return False
-    theirs, ours = tuned.weights or tuned.model, source.weights or source.model
-    return theirs.resolve() == ours.resolve()
 
 
 def _matching(workspace: Workspace, loaded: Loaded, original: Network) -> Sensitivity | None:
