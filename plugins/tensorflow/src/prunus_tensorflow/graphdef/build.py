@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import attrs
@@ -145,6 +145,25 @@ class Builder:
     def native(self, tensor: Dynamic, layer: str) -> Dynamic:
         """The tensor with its axes in native order."""
         return self.arrange(tensor, tuple(range(len(tensor.shape))), layer)
+
+    def free(self, value: ir.Value, opaque: Collection[int]) -> bool:
+        """True if no weight lies in front of a value: it follows from the samples alone.
+
+        Args:
+            value: The value.
+            opaque: ids of graph inputs that count as weights.
+        """
+        pending, seen = [value], set[int]()
+        while pending:
+            one = pending.pop()
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
+            if id(one) in opaque or (one.name or "") in self.places:
+                return False
+            maker = self.makers.get(id(one))
+            pending += [] if maker is None else maker.inputs
+        return True
 
     def model(self, inputs: Sequence[ir.Value], outputs: Sequence[ir.Value]) -> ir.Model:
         """Finish the graph."""

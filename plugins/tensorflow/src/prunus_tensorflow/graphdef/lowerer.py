@@ -52,6 +52,7 @@ class Lowerer:
         inputs: Graph inputs so far.
         barriers: Native node -> why it stays out.
         feeds: Native tensor -> the barrier it feeds.
+        behind: ids of graph inputs that barriers behind weights make.
     """
 
     steps: Steps
@@ -63,6 +64,7 @@ class Lowerer:
     inputs: list[ir.Value] = attrs.field(factory=list)
     barriers: dict[str, str] = attrs.field(factory=dict)
     feeds: dict[str, str] = attrs.field(factory=dict)
+    behind: set[int] = attrs.field(factory=set)
 
     def run(self, names: Sequence[str]) -> None:
         """Lower nodes, each after what it reads; what cannot be lowered becomes a barrier."""
@@ -143,13 +145,17 @@ class Lowerer:
         return list(results)
 
     def _barrier(self, step: Step, reason: str) -> list[Lowered]:
-        """The op stays out: what feeds it becomes an output, what it makes an input."""
-        fed = False
-        for reference in step.inputs:
-            one = self.env.get(reference)
-            if isinstance(one, Dynamic):
+        """The op stays out: what it makes becomes an input, what feeds it an output.
+
+        Not so what feeds an op in front of all weights: TensorFlow computes that.
+        """
+        given = {one: self.env.get(one) for one in step.inputs}
+        fed = {name: one for name, one in given.items() if isinstance(one, Dynamic)}
+        builder = self.context.builder
+        in_front = all(builder.free(one.value, self.behind) for one in fed.values())
+        if not in_front:
+            for reference in fed:
                 self.feeds.setdefault(reference, f"feeds opaque node '{step.name}' ({step.op})")
-                fed = True
         if not fed:
             needs = [one for one in step.inputs if isinstance(self.env.get(one), Setting)]
             why = f"'{needs[0]}', which is no input of the network" if needs else reason
@@ -165,7 +171,10 @@ class Lowerer:
             if shape is None or len(shape) == 0 or -1 in shape[1:]:
                 results.append(Setting(name))
                 continue
-            results.append(self.input(name, shape))
+            made = self.input(name, shape)
+            results.append(made)
+            if not in_front:
+                self.behind.add(id(made.value))
         return results
 
     def _shape_behind(self, step: Step, name: str) -> tuple[int, ...] | None:

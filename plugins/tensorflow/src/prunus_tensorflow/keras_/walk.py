@@ -139,11 +139,15 @@ class Walk:
     def _barrier(
         self, site: Site, node: Any, fed: Sequence[Dynamic], scope: _Scope, reason: str
     ) -> list[Any]:
-        """The layer stays out: what feeds it becomes an output, what it makes an input."""
+        """The layer stays out: what it makes becomes an input, what feeds it an output.
+
+        Not so what feeds a layer in front of all weights: Keras computes that.
+        """
         kind = type(site.layer).__name__
         self.barriers.setdefault(site.name, f"layer '{site.name}' of type '{kind}': {reason}")
-        in_front = all(self._in_front(x.value) for x in fed)
-        self.fed.extend((x, f"feeds opaque layer '{site.name}' of type '{kind}'") for x in fed)
+        in_front = all(self.builder.free(x.value, self.behind) for x in fed)
+        if not in_front:
+            self.fed.extend((x, f"feeds opaque layer '{site.name}' of type '{kind}'") for x in fed)
         results: list[Any] = []
         for symbol in node.outputs:
             shape = _behind(symbol.shape, fed)
@@ -157,20 +161,6 @@ class Walk:
             else:
                 self.behind.add(id(made.value))
         return results
-
-    def _in_front(self, value: ir.Value) -> bool:
-        """True for a value that follows from the samples without any weight of the graph."""
-        pending, seen = [value], set[int]()
-        while pending:
-            one = pending.pop()
-            if id(one) in seen:
-                continue
-            seen.add(id(one))
-            if id(one) in self.behind or (one.name or "") in self.builder.places:
-                return False
-            maker = self.builder.makers.get(id(one))
-            pending += [] if maker is None else maker.inputs
-        return True
 
     def _name(self, layer: Any, path: str) -> str:
         return self.names.setdefault(id(layer), f"{path}{layer.name}")
