@@ -1,0 +1,69 @@
+"""Few samples where activations are large, more behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prunus.folding import readers_of
+from prunus.grouping import find_groups
+from prunus.masking import mask
+from prunus.recovery import recover, stages
+from prunus.recovery.design import design_of
+from prunus.testing.nets import as_network
+from prunus.testing.nets.builder import Builder
+
+
+@pytest.fixture
+def network():
+    """Pictures that are halved twice: values of 8·32², 8·16², 16·16² and 16·8² numbers."""
+    b = Builder(0)
+    x = b.act(b.conv(b.input(3, 32), 8))
+    x = b.act(b.conv(b.pool(x), 16))
+    return as_network(b.model(b.conv(b.act(b.conv(b.pool(x), 16)), 4)))
+
+
+@pytest.fixture
+def grouping(network):
+    return find_groups(network)
+
+
+@pytest.fixture
+def keep(grouping):
+    return {group.name: np.arange(group.size) >= group.size // 4 for group in grouping.groups}
+
+
+def found(network, grouping, keep, available):
+    designs = [
+        design_of(reader, network, grouping) for reader in readers_of(network, grouping, keep)
+    ]
+    made = stages.stages_of(network, grouping, designs, available)
+    assert [number for stage in made for number in stage.designs] == list(range(len(designs)))
+    return [stage.samples for stage in made]
+
+
+def test_small_values_need_one_stage(network, grouping, keep):
+    assert found(network, grouping, keep, 256) == [256]
+
+
+def test_memory_holds_more_samples_of_smaller_values(network, grouping, keep, monkeypatch):
+    monkeypatch.setattr(stages, "_BYTES", 4 * stages._HELD * 16 * 16 * 16 * 6)
+    assert found(network, grouping, keep, 256) == [6, 24]
+    assert found(network, grouping, keep, 20) == [6, 20]
+    assert found(network, grouping, keep, 5) == [5]
+
+
+def test_work_is_bounded_too(network, grouping, keep, monkeypatch):
+    monkeypatch.setattr(stages, "_MACS", 1)
+    assert found(network, grouping, keep, 256) == [stages._FEWEST]
+
+
+def test_stages_end_where_one_does(network, grouping, keep, draw, monkeypatch):
+    """On samples that are all alike, the number of them changes nothing."""
+    picture = draw.standard_normal((1, 3, 32, 32)).astype(np.float32)
+    samples = {network.model.graph.inputs[0].name: np.repeat(picture, 24, 0)}
+    once = mask(recover(network, grouping, keep, samples), grouping, keep).weights()
+    monkeypatch.setattr(stages, "_BYTES", 4 * stages._HELD * 16 * 16 * 16 * 6)
+    twice = mask(recover(network, grouping, keep, samples), grouping, keep).weights()
+    for name, array in once.items():
+        assert np.allclose(array, twice[name], atol=0.02), name
