@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prunus.task import LearningRate, Loss, Recipe, Task
+from prunus.task import LearningRate, Loss, Metric, Recipe, Task
+from prunus_tensorflow.keras_.metric import metric_of
 
 _SOLVERS = {"SGD": "SGD", "Adam": "Adam", "AdamW": "Adam", "Adagrad": "AdaGrad"}
 _LOSSES = {
@@ -31,9 +32,11 @@ def task_of(model: Any, dropout: Mapping[str, float], outputs: Sequence[str]) ->
     momentum = 0.9 if solver == "Adam" else float(getattr(optimizer, "momentum", 0.0) or 0.0)
     if solver == "SGD" and getattr(optimizer, "nesterov", False):
         solver = "Nesterov"
-    kind = _LOSSES.get(loss_name(model.loss))
+    name = loss_name(model.loss)
+    kind = _LOSSES.get(name)
     losses = (Loss(kind, (outputs[0],)),) if kind and len(outputs) == 1 else ()
     return Task(
+        metric=_metric(model, name, outputs),
         recipe=Recipe(
             solver=solver,
             learning_rate=LearningRate("fixed", rate if rate is not None else 1e-3),
@@ -42,8 +45,18 @@ def task_of(model: Any, dropout: Mapping[str, float], outputs: Sequence[str]) ->
             dropout=dropout,
             batch_size=32,
             bn_momentum=0.99,
-        )
+        ),
     )
+
+
+def _metric(model: Any, loss: str, outputs: Sequence[str]) -> Metric | None:
+    """The metric of a model whose one output is the network's."""
+    if len(model.outputs) != 1 or len(outputs) != 1:
+        return None
+    symbol = model.outputs[0]
+    layer = symbol._keras_history.operation
+    made = getattr(getattr(layer, "activation", None), "__name__", type(layer).__name__)
+    return metric_of(loss, outputs[0], symbol.shape, made.lower() == "sigmoid")
 
 
 def learning_rate(optimizer: Any) -> float | None:
@@ -57,6 +70,6 @@ def learning_rate(optimizer: Any) -> float | None:
 def loss_name(loss: Any) -> str:
     """Keras' snake-case name of a loss given as text, function or object."""
     if isinstance(loss, str):
-        return {"mse": "mean_squared_error"}.get(loss, loss)
+        return {"mse": "mean_squared_error", "mae": "mean_absolute_error"}.get(loss, loss)
     name = getattr(loss, "name", None) or getattr(loss, "__name__", "")
     return str(name)

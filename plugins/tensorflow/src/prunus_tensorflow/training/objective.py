@@ -9,6 +9,7 @@ import numpy as np
 
 from prunus.errors import UsageError
 from prunus.task import Batch
+from prunus_tensorflow.keras_.metric import BINARY
 from prunus_tensorflow.keras_.recipe import loss_name
 from prunus_tensorflow.training.imitation import distance, divergence
 from prunus_tensorflow.training.labels import check_classes, labels_of
@@ -18,7 +19,6 @@ _ONE_HOT = frozenset(
     "categorical_crossentropy categorical_focal_crossentropy categorical_hinge kl_divergence "
     "kullback_leibler_divergence mean_squared_error mean_absolute_error cosine_similarity".split()
 )
-_BINARY = frozenset("binary_crossentropy binary_focal_crossentropy hinge squared_hinge".split())
 
 
 def default_loss(model: Any) -> Any:
@@ -60,7 +60,7 @@ def label_targets(model: Any) -> Targets:
             check_classes(labels, classes)
             one_hot = np.eye(classes, dtype=np.float32)
             return one_hot[labels] if name in _ONE_HOT else labels
-        if name in _BINARY or classes == 1:
+        if name in BINARY or classes == 1:
             return labels.astype(np.float32)[:, None]
         return labels
 
