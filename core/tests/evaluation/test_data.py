@@ -140,6 +140,12 @@ def test_the_digest_tells_data_sets_apart():
     assert ArrayDataset("data", np.zeros((2, 3)), np.array([0, 1])).digest() == digests[0]
 
 
+def test_samples_under_the_name_of_the_input(tmp_path):
+    found = read(opened(tmp_path, network(1, 8), data=GOOD, y=[1, 3]), 0, 1)
+    assert found.labels.tolist() == [1, 3]
+    assert np.array_equal(found.inputs["data"], GOOD)
+
+
 def two_inputs(build):
     return build(
         [("Relu", ["a"], ["y1"], {}), ("Relu", ["b"], ["y2"], {})],

@@ -87,8 +87,8 @@ class JointDataset:
 def open_data(spec: str, network: Network, inputs: Sequence[ir.Value] = ()) -> Dataset:
     """Open a data specification: ``.npz``, image folder, or list file.
 
-    An ``.npz`` holds the samples as ``x``, or under the name of each input where the network
-    has several, and class numbers as ``y``.
+    An ``.npz`` holds the samples as ``x`` or under the input's name, of several inputs under the
+    name of each, and class numbers as ``y``.
 
     Args:
         spec: Path, and how samples become inputs.
@@ -108,7 +108,9 @@ def open_data(spec: str, network: Network, inputs: Sequence[ir.Value] = ()) -> D
         return open_images(path, transform, fed)
     stored = _stored(path)
     if len(fed) == 1:
-        return _part(path, stored, "x", fed[0], transform)
+        own = fed[0].name or ""
+        name = own if own in stored and "x" not in stored else "x"
+        return _part(path, stored, name, fed[0], transform)
     names = [value.name or "" for value in fed]
     if transform != Transform():
         raise DataError(
