@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from prunus.analysis.journal import Journal, plain, restored
+from prunus.errors import PrunusError
 
 KEY = {"weights": "a", "data": "b"}
 
@@ -107,3 +109,15 @@ def test_observations_there_and_back(value):
 
 def test_numpy_scalars_become_numbers_and_tuples_lists():
     assert restored(plain((np.float64(0.5), np.int64(3)))) == [0.5, 3]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_disk_is_named(tmp_path):
+    path = tmp_path / "partial.jsonl"
+    path.symlink_to("/dev/full")
+    with pytest.raises(PrunusError) as error:
+        Journal(path, {}).write("0", 1)
+    assert str(error.value) == (
+        f"{path}: cannot be written (No space left on device); what is measured so far is kept, "
+        "and the same command goes on"
+    )

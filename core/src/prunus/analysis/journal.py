@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
+
+from prunus.errors import PrunusError
 
 
 @attrs.frozen
@@ -35,21 +38,30 @@ class Journal:
         return {line["piece"]: line["value"] for line in parsed[1:] if "piece" in line}
 
     def start(self) -> dict[str, Any]:
-        """What is done already; the file is ready for `write` afterwards."""
+        """What is done already; the file is ready for `write` afterwards.
+
+        Raises:
+            PrunusError: it cannot be written.
+        """
         done = self.read()
         if self.path is not None:
             lines = [{"key": dict(self.key)}, *({"piece": p, "value": v} for p, v in done.items())]
             temporary = self.path.with_suffix(".tmp")
-            temporary.write_text(
-                "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"
-            )
-            os.replace(temporary, self.path)
+            with _named(self.path):
+                temporary.write_text(
+                    "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"
+                )
+                os.replace(temporary, self.path)
         return done
 
     def write(self, piece: str, value: Any) -> None:
-        """Add one finished piece."""
+        """Add one finished piece.
+
+        Raises:
+            PrunusError: it cannot be written.
+        """
         if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
+            with _named(self.path), self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"piece": piece, "value": value}) + "\n")
                 file.flush()
 
@@ -57,6 +69,17 @@ class Journal:
         """All pieces are part of the final result now."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PrunusError(
+            f"{path}: cannot be written ({error.strerror}); what is measured so far is kept, "
+            "and the same command goes on"
+        ) from error
 
 
 def plain(observation: Any) -> Any:

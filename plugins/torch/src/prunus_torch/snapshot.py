@@ -7,6 +7,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -80,7 +81,8 @@ class Snapshots:
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # the disk may have become read-only
+                temporary.unlink(missing_ok=True)
             raise PrunusError(
                 f"{path}: cannot write the snapshot ({error.strerror}); older ones are kept"
             ) from error
