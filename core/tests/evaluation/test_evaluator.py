@@ -31,6 +31,11 @@ def test_a_batch_that_does_not_divide_counts_every_sample_once(lenet, data):
         assert (again.value, again.error) == (found.value, found.error)
 
 
+def test_answers_that_are_kept_keep_nothing_of_the_engine(lenet, data):
+    for answers in evaluator(lenet, data).references:
+        assert all(array.flags.owndata for array in answers.values())
+
+
 @pytest.mark.parametrize(
     ("samples", "positions"),
     [(1, [0]), (2, [0, 22]), (3, [0, 11, 22]), (23, list(range(23))), (99, list(range(23)))],

@@ -62,7 +62,11 @@ class Evaluator:
     def references(self) -> list[dict[str, Array]]:
         """Outputs of the original network, batch by batch."""
         session = Session(self.reference.model)
-        return [session.run(batch.inputs) for batch in self.batches()]
+        # copies: an output lies in the engine's memory and would keep all of it
+        return [
+            {name: array.copy() for name, array in session.run(batch.inputs).items()}
+            for batch in self.batches()
+        ]
 
     @cached_property
     def baseline(self) -> Measurement:
