@@ -26,7 +26,7 @@ from prunus.steps.masked import pruned
 from prunus.steps.native import write_masked
 from prunus.steps.original import Original, original_of
 from prunus.steps.report import Report, Stage, new_files, parameters, size_on_disk
-from prunus.steps.tuning import Tuning, recipe_notes, recipe_of, training_samples
+from prunus.steps.tuning import Tuning, check_computable, recipe_notes, recipe_of, training_samples
 from prunus.steps.workspace import Workspace, workspace_of
 from prunus.task import Measurement, Recipe
 from prunus.training import Progress, TrainingJob, Weights
@@ -62,7 +62,8 @@ def finetune(
         report: Told how it goes.
 
     Raises:
-        UsageError: nothing was pruned in this workspace, or nobody knows whom to imitate.
+        UsageError: nothing was pruned in this workspace, nobody knows whom to imitate, or the
+            trainer cannot compute the network.
         PlanError: the weights hold no mask.
         DataError: no training samples, or no labels without ``distill``.
     """
@@ -83,6 +84,8 @@ def finetune(
         loaded, settings, loaded.network if original is None else original.network
     )
     training = training_samples(loaded, settings, tuning)
+    trainer = settings.trainer or DEFAULT_TRAINER
+    check_computable(host, trainer, loaded, training)
     recipe = recipe_of(loaded.network, tuning, training)
     name = f"_iter_{recipe.iterations}"
     directory = _snapshots(workspace, loaded, name)
@@ -99,7 +102,7 @@ def finetune(
         report,
         tuning.options,
     )
-    trained = host.call(Trainer, settings.trainer or DEFAULT_TRAINER, "prunus_finetune", job=job)
+    trained = host.call(Trainer, trainer, "prunus_finetune", job=job)
     network = loaded.network.with_weights(scatter(loaded.network, smaller, trained))
     rewritten = compact(network, loaded.grouping, masked_units(network, loaded.grouping))
     written = write_masked(host, loaded, network, rewritten, directory, name)

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import attrs
 import numpy as np
 
-from prunus.errors import DataError
+from prunus.descriptors import Trainer
+from prunus.errors import DataError, UsageError
+from prunus.host import Host
 from prunus.network import Network
 from prunus.settings import Settings
-from prunus.steps.loaded import Loaded, training_data
+from prunus.steps.loaded import Loaded, fed, training_data
 from prunus.task import Dataset, Recipe
 
 
@@ -54,6 +56,24 @@ def training_samples(loaded: Loaded, settings: Settings, tuning: Tuning) -> Data
             "the training samples have no labels; use --distill to imitate the original network"
         )
     return dataset
+
+
+def check_computable(host: Host, name: str, loaded: Loaded, training: Dataset) -> None:
+    """Refuse a trainer of the neutral graph where opaque layers lie behind weights.
+
+    Raises:
+        UsageError: the trainer has no way to compute them; names those that have.
+    """
+    trainer = host.find(Trainer, name).descriptor
+    assert isinstance(trainer, Trainer)
+    if trainer.formats or fed(loaded.network, training.read(np.zeros(1, np.int64), None)):
+        return
+    able = [one.name for one in host.all(Trainer) if loaded.format.name in one.formats]
+    mend = f"; use --trainer {' or '.join(able)}" if able else ""
+    raise UsageError(
+        f"trainer {name} cannot compute the opaque layers of this network, and no samples hold "
+        f"what they make{mend}"
+    )
 
 
 def recipe_of(network: Network, tuning: Tuning, training: Dataset) -> Recipe:

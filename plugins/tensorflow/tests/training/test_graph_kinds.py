@@ -105,6 +105,12 @@ def test_an_opaque_part_is_computed_by_tensorflow(
     pruned = command("prune", *native, "--rate", 0.4, *data)
     assert behind in pruned["notes"]
     assert pruned["stages"][0]["metric"] is None  # nobody knows what comes out of the opaque part
+    training = ("--train-data", tmp_path / "x.npz", "--iterations", 3)
+    assert run([str(one) for one in ("finetune", *training, *space)]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: trainer torch cannot compute the opaque layers of this network, and no samples "
+        "hold what they make; use --trainer tensorflow"
+    )
     command(
         "finetune", "--trainer", "tensorflow", "--train-data", tmp_path / "x.npz",
         "--iterations", 120, "--learning-rate", 0.2, *(["--distill"] if way == "distill" else []),
