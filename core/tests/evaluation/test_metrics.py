@@ -128,3 +128,14 @@ def test_fidelity_of_a_sample_without_any_output():
     reference = {"y": np.zeros((3, 2), np.float32)}
     outputs = {"y": np.array([[0, 0], [1e-3, 0], [5, 5]], np.float32)}
     assert Fidelity().observe(outputs, reference, None).tolist() == [1, 0, 0]
+
+
+def test_one_output_tells_no_classes_apart():
+    outputs = {"y": np.zeros((3, 1), np.float32)}
+    for metric in (Top(1), CrossEntropy()):
+        with pytest.raises(DataError) as caught:
+            metric.observe(outputs, outputs, np.array([0, 1, 0]))
+        assert str(caught.value) == (
+            "the network has one output, which tells no classes apart: give --metric fidelity, or a "
+            "function of your own"
+        )

@@ -148,6 +148,11 @@ def _classes(labels: Any, count: int) -> Any:
     if labels is None:
         raise DataError("the metric needs labels and the data set has none; use --metric fidelity")
     target = np.asarray(labels).reshape(-1).astype(np.int64)
+    if count == 1:
+        raise DataError(
+            "the network has one output, which tells no classes apart: give --metric fidelity, or "
+            "a function of your own"
+        )
     if len(target) and (target.min() < 0 or target.max() >= count):
         raise DataError(
             f"label {int(target.max() if target.max() >= count else target.min())} does not fit "
