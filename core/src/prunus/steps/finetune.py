@@ -89,6 +89,8 @@ def finetune(
     recipe = recipe_of(loaded.network, tuning, training)
     name = f"_iter_{recipe.iterations}"
     directory = _snapshots(workspace, loaded, name)
+    # before a trainer holds its own copies of all weights
+    baseline = None if evaluator is None or original is None else evaluator.baseline
     job = TrainingJob(
         loaded.network,
         smaller,
@@ -109,7 +111,7 @@ def finetune(
     del rewritten
     gc.collect()  # graphs are full of cycles: its weights would stay while networks are measured
     workspace.remember("finetuned", written, directory=str(directory.parent))
-    result = _report(loaded, original, smaller, trained, evaluator, written, recipe)
+    result = _report(loaded, original, baseline, smaller, trained, evaluator, written, recipe)
     return Finetuned(network, written, result)
 
 
@@ -231,6 +233,7 @@ def with_weights(compact: Compact, weights: Weights) -> Compact:
 def _report(
     loaded: Loaded,
     original: Original | None,
+    baseline: Measurement | None,
     smaller: Compact,
     trained: Weights,
     evaluator: Evaluator | None,
@@ -242,7 +245,6 @@ def _report(
     params = parameters(loaded.network, smaller.model)
     before = None if evaluator is None else evaluator.measure(smaller.model)
     after = None if evaluator is None else evaluator.measure(with_weights(smaller, trained).model)
-    baseline = None if evaluator is None or original is None else evaluator.baseline
     stages = (
         Stage(
             "original",
