@@ -77,10 +77,11 @@ class Evaluator:
         """Measure a graph with the same inputs and outputs."""
         if isinstance(self.metric, UserMetric):
             return self.metric.measure(model)
+        references = self.references  # before there is a second session
         session = Session(model)
         seen = [
             self.metric.observe(session.run(batch.inputs), reference, batch.labels)
-            for batch, reference in zip(self.batches(), self.references, strict=True)
+            for batch, reference in zip(self.batches(), references, strict=True)
         ]
         return self.metric.result(seen)
 
