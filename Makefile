@@ -43,8 +43,9 @@ demo-darknet: $(VENV)/installed
 demo-tensorflow: $(VENV)/tensorflow
 	PYTHONPATH=examples $(BIN)/python examples/tensorflow-mnist/demo.py
 
+# two processes, each a file at a time: what a module prepares is prepared once
 test: $(VENV)/testing
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 check: $(VENV)/testing
 	$(BIN)/ruff check .
