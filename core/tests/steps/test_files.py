@@ -11,16 +11,6 @@ from prunus.network import Written
 from prunus.steps.files import make_directory, moved, read_json, write_json
 
 
-@pytest.fixture
-def place(tmp_path):
-    """A directory that holds results already."""
-    (tmp_path / "out/model").mkdir(parents=True)
-    (tmp_path / "out/old.txt").write_text("old")
-    (tmp_path / "out/same.txt").write_text("before")
-    (tmp_path / "out/model/part").write_text("before")
-    return tmp_path / "out"
-
-
 def test_paths_follow_their_files():
     written = Written(Path("s/net.onnx"), None, (Path("s/a/b"), Path("/user/own.prototxt")))
     assert moved(written, Path("s"), Path("out")) == Written(

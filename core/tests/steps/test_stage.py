@@ -20,16 +20,6 @@ def contents(directory: Path) -> dict[str, str]:
     return {str(path.relative_to(directory)): path.read_text() for path in files}
 
 
-@pytest.fixture
-def place(tmp_path):
-    """A directory that holds results already."""
-    (tmp_path / "out/model").mkdir(parents=True)
-    (tmp_path / "out/old.txt").write_text("old")
-    (tmp_path / "out/same.txt").write_text("before")
-    (tmp_path / "out/model/part").write_text("before")
-    return tmp_path / "out"
-
-
 def writing(place: Path) -> None:
     with staged(place) as stage:
         raise ModelError(f"{stage}/net.cfg: cannot be written")

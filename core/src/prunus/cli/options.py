@@ -45,7 +45,7 @@ def together(*options: Callable[[Any], Any]) -> Callable[[F], F]:
 network_options = together(
     click.option("--config", type=_FILE, help="prunus.toml or a vendor file, read unchanged"),
     click.option(
-        "--model", type=_FILE, help="prototxt, cfg, pbtxt, .keras, .h5, SavedModel, .onnx"
+        "--model", type=_FILE, help="the network's file or directory, in its framework's format"
     ),
     click.option("--weights", type=_FILE, help="weights file, where the format has one"),
     click.option("--workspace", type=_FILE, help="directory for everything a step writes"),

@@ -51,7 +51,7 @@ class Subject:
         )
         for path in (written.model, written.weights, *written.others):
             if path is not None:
-                # a TensorFlow checkpoint is a prefix of files
+                # weights may be named by what their files begin with
                 found = path.exists() or list(path.parent.glob(f"{path.name}*"))
                 assert found, f"{self.name} says it wrote {path.name}, which is not there"
         return written
