@@ -13,6 +13,8 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
+from prunus.formats.hdf5 import check_hdf5
+from prunus.room import check_room
 from prunus_caffe.datasets.images import decode, load
 from prunus_caffe.schema import message
 
@@ -182,11 +184,13 @@ def open_hdf5(source: Path, data: str, label: str | None) -> ArrayReader:
     try:
         names = source.read_text(encoding="utf-8").split()
         for name in names:
+            check_hdf5(Path(name))
             with h5py.File(name, "r") as file:
+                check_room(file[data].nbytes, f"{name}: '{data}'", DataError)
                 samples.append(np.asarray(file[data]))
                 if label is not None:
                     labels.append(np.asarray(file[label]).reshape(-1).astype(np.int64))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError, ValueError, AttributeError) as error:
         raise DataError(f"{source}: HDF5 data cannot be read ({error})") from error
     except KeyError as error:
         raise DataError(f"{source}: no data set named like the layer's tops ({error})") from error
