@@ -3,6 +3,7 @@
 # make demo-tensorflow   the same on a TensorFlow graph and a Keras network
 # make test   the whole test suite; tests of frameworks that are missing skip with a reason
 # make check  ruff and mypy --strict
+# make build  wheels and source distributions in dist/, checked
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 python))
 VENV := .venv
@@ -12,7 +13,7 @@ DISTRIBUTIONS := core plugins/caffe plugins/darknet plugins/torch plugins/tensor
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 
-.PHONY: demo demo-darknet demo-tensorflow test check fix clean
+.PHONY: demo demo-darknet demo-tensorflow test check fix build clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -49,10 +50,18 @@ test: $(VENV)/testing
 
 check: $(VENV)/testing
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(SOURCES)
 
 fix: $(VENV)/testing
 	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build: $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check build twine
+	rm -rf dist
+	for distribution in $(DISTRIBUTIONS); do $(BIN)/python -m build --quiet --outdir dist $$distribution || exit 1; done
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV)

@@ -1,1 +1,5 @@
 """Darknet networks for prunus: read, lower, write."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -1,0 +1,73 @@
+"""The five distributions: one version, a licence, declared dependencies."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {
+    "core": "prunus",
+    "plugins/caffe": "prunus_caffe",
+    "plugins/darknet": "prunus_darknet",
+    "plugins/tensorflow": "prunus_tensorflow",
+    "plugins/torch": "prunus_torch",
+}
+IMPORTED_AS = {"google": "protobuf", "onnx_ir": "onnx-ir", "PIL": "pillow"}
+LEFT_TO_THE_USER = {
+    # the user chooses one of several distributions, or runs it in another interpreter
+    "plugins/tensorflow": {"tensorflow", "keras"},
+    "plugins/caffe": {"caffe"},
+    # comes with prunus-torch, without which nothing here is called
+    "plugins/darknet": {"torch"},
+}
+
+
+def project(folder: str) -> dict:
+    return tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_version_licence_and_types(folder):
+    declared = project(folder)
+    assert declared["license"] == "Apache-2.0"
+    assert (ROOT / folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    assert (ROOT / folder / "src" / PACKAGES[folder] / "py.typed").exists()
+    assert declared["dynamic"] == ["version"]
+    pytest.importorskip(PACKAGES[folder])
+    version = import_module(PACKAGES[folder]).__version__
+    assert version == import_module("prunus").__version__
+    if folder != "core":
+        major, minor, *_ = version.split(".")
+        assert f"prunus>={major}.{minor},<{major}.{int(minor) + 1}" in declared["dependencies"]
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_imports_are_declared(folder):
+    declared = project(folder)
+    extras = declared.get("optional-dependencies", {})
+    wanted = [*declared["dependencies"], *(name for extra in extras.values() for name in extra)]
+    known = {requirement.split(">")[0].split("=")[0] for requirement in wanted}
+    source = ROOT / folder / "src" / PACKAGES[folder]
+    allowed = {PACKAGES[folder], *LEFT_TO_THE_USER.get(folder, ())}
+    for path in source.rglob("*.py"):
+        if "testing" in path.relative_to(source).parts:
+            continue  # the kit's own needs are those of the tests
+        for name in imported(path) - allowed:
+            assert IMPORTED_AS.get(name, name) in known, f"{path} imports {name}, undeclared"
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names a module imports, without Python's own."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names - sys.stdlib_module_names
