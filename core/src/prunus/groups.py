@@ -20,7 +20,7 @@ class Member:
         role: ``filter`` (output axis of the weight that makes the channels),
             ``input`` (input axis of a weight that reads them), or the binding
             role of a per-channel vector (``bias``, ``scale``, ``shift``, ``mean``,
-            ``variance``, ``slope``).
+            ``variance``, ``slope``; ``operand`` for a divisor, an exponent and their like).
         axes: Axes of the initializer that run over channels, in order; one axis
             but for the input of a grouped convolution, which has two.
         positions: ``(C, k)`` flat positions in the product of ``axes``: unit c of

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.grouping.find import Grouping
 from prunus.groups import Group, Member
 from prunus.network import Network
 from prunus.selection import choose_units
+
+if TYPE_CHECKING:
+    from prunus.grouping.find import Grouping
 
 _ZEROED = frozenset({"filter", "input", "bias", "scale", "shift", "constant"})
 """Roles set to zero; statistics and slopes are left, they act on nothing."""
@@ -38,6 +41,16 @@ def mask(network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.boo
                 changed[name] = stored if name in changed else stored.copy()
                 fill(changed[name], member, removed, 0.0)
     return network.with_weights(changed)
+
+
+def vectors_at_rest(network: Network, groups: Iterable[Group]) -> dict[str, NDArray[np.generic]]:
+    """Per-channel vectors as the mask of all units leaves them: initializer -> array."""
+    changed: dict[str, NDArray[np.generic]] = {}
+    for member in (member for group in groups for member in group.members):
+        if member.role not in ("filter", "input") and _zeroed(network, member):
+            array = changed.setdefault(member.initializer, member.array(network).copy())
+            fill(array, member, np.ones(len(member.positions), bool), 0.0)
+    return changed
 
 
 def _zeroed(network: Network, member: Member) -> bool:

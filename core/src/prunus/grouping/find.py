@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.graph.shapes import infer_shapes
+from prunus.grouping.resting import not_finite
 from prunus.groups import Group, Member, Protected
 from prunus.labels.domain import Labels
 from prunus.labels.labelling import FROZEN, Labelling, Record, label_graph
@@ -57,6 +58,7 @@ def find_groups(network: Network, exclude: tuple[str, ...] = ()) -> Grouping:
     Rows of grouped convolutions and shuffles are first held loosely (equal
     counts); where a trial plan shows that channels would no longer line up, or
     where rows span several groups, they are held by position, and at last frozen.
+    Channels whose masked value has no finite answer at some operator stay.
 
     Args:
         network: The loaded network.
@@ -67,7 +69,10 @@ def find_groups(network: Network, exclude: tuple[str, ...] = ()) -> Grouping:
     levels: dict[str, int] = {}
     while True:
         labelling = label_graph(network.model, shapes, network.frozen, levels, layers)
-        grouping = _collect(network, labelling, layers, exclude)
+        grouping = _collect(network, labelling, layers, exclude, {})
+        unsafe = not_finite(network, labelling, grouping.groups, grouping.units, layers)
+        if unsafe:
+            grouping = _collect(network, labelling, layers, exclude, unsafe)
         stricter = _spanning(grouping) or _misaligned(network, grouping)
         if not stricter:
             return grouping
@@ -76,9 +81,13 @@ def find_groups(network: Network, exclude: tuple[str, ...] = ()) -> Grouping:
 
 
 def _collect(
-    network: Network, labelling: Labelling, layers: Mapping[str, str], exclude: tuple[str, ...]
+    network: Network,
+    labelling: Labelling,
+    layers: Mapping[str, str],
+    exclude: tuple[str, ...],
+    unsafe: Mapping[int, str],
 ) -> Grouping:
-    frozen = dict(labelling.frozen)
+    frozen = {**unsafe, **labelling.frozen}
     _freeze_excluded(network, labelling, layers, exclude, frozen)
     kinds = _kinds(labelling, frozen)
     members, producers = _members(labelling, layers, kinds)

@@ -7,6 +7,9 @@ import onnx_ir as ir
 
 from prunus.labels.domain import Domain, Labels
 
+_ROLES = {"Mul": "scale", "Add": "shift", "Sub": "shift"}
+"""What a mask makes zero too. Other operands act on nothing; a divisor must not be zero."""
+
 
 def elementwise(node: ir.Node, domain: Domain) -> None:
     """Broadcasting operators of any number of operands; constants follow."""
@@ -16,7 +19,7 @@ def elementwise(node: ir.Node, domain: Domain) -> None:
         domain.mark(output, f"constant '{domain.name(node)}'")
         return
     domain.set(output, result)
-    role = "scale" if node.op_type == "Mul" else "shift"
+    role = _ROLES.get(node.op_type, "operand")
     for value in node.inputs:
         if value is not None and value.is_initializer():
             _follow(node, domain, value, output, role)
