@@ -176,6 +176,32 @@ class Recipe:
 
 
 @attrs.frozen(eq=False)
+class Preprocessing:
+    """How an image becomes the network's input, as the network's own framework does it.
+
+    The image is fitted, its channels are ordered, and then ``(x - mean) * scale``.
+
+    Attributes:
+        fit: Resizes and crops: ``(C, H, W)`` uint8, red first or grey, to ``(C, h, w)`` of the
+            network's size, still on the scale 0 to 255.
+        mean, scale: Broadcast to ``(C, h, w)`` in the network's order of channels.
+        channels: ``rgb`` or ``bgr``: the network's order of three channels.
+        wording: Says all of it, for digests.
+    """
+
+    fit: Callable[[NDArray[np.uint8]], NDArray[np.generic]]
+    mean: Array
+    scale: Array
+    channels: str
+    wording: str
+
+    def values(self, fitted: NDArray[np.generic]) -> Array:
+        """Network input ``(C, h, w)`` of a fitted image ``(C, h, w)``, red first or grey."""
+        turned = fitted[::-1] if self.channels == "bgr" and len(fitted) == 3 else fitted
+        return ((turned.astype(np.float32) - self.mean) * self.scale).astype(np.float32)
+
+
+@attrs.frozen(eq=False)
 class Task:
     """What the network's own files say; every part may be missing.
 
@@ -185,6 +211,8 @@ class Task:
         metric: The metric the files ask for.
         recipe: The training recipe the files hold.
         batch_size: Samples of one evaluation batch, where the files count in batches.
+        preprocessing: Opens what the framework does to images; folders, lists and arrays of
+            bytes of the user's go through it. ``None`` where the files do not tell.
     """
 
     evaluation: Callable[[], Dataset] | None = None
@@ -192,3 +220,4 @@ class Task:
     metric: Metric | None = None
     recipe: Recipe | None = None
     batch_size: int = 1
+    preprocessing: Callable[[], Preprocessing] | None = None

@@ -39,7 +39,7 @@ def folder(tmp_path):
 
 def test_one_folder_a_class(folder):
     data = open_data(str(folder), network())
-    assert [path.name for path in data.paths] == ["a.PNG", "b.png", "c.bmp"]
+    assert [path.name for path in data.images.paths] == ["a.PNG", "b.png", "c.bmp"]
     batch = read(data, 2, 0)
     assert batch.labels.tolist() == [1, 0]
     assert batch.inputs["data"].shape == (2, 3, 4, 4)
@@ -80,14 +80,38 @@ def test_lists_with_and_without_labels(folder):
     ("text", "message"),
     [
         ("cat/a.PNG 1\ncat/x.png 2\n", ":2: no image 'cat/x.png' beside the list"),
+        ("cat/a.PNG \u00b2\n", ":1: no image 'cat/a.PNG ²' beside the list"),
+        ("cat/a.PNG 1\n\0\n", ":2: no image '\\x00' beside the list"),
+        (f"{'a' * 5000}\n", f":1: no image '{'a' * 100}…' beside the list"),
+        ("cat/a.PNG 99999999999999999999\n", ":1: no image 'cat/a.PNG 99999999999999999999' beside the list"),
         ("", ": no images; give a folder with one sub-folder a class, or a list file"),
     ],
-)
+)  # fmt: skip
 def test_bad_lists(folder, text, message):
     (folder / "list.txt").write_text(text)
     with pytest.raises(DataError) as caught:
         open_data(str(folder / "list.txt"), network())
     assert str(caught.value) == f"{folder / 'list.txt'}{message}"
+
+
+def test_a_list_that_is_no_text(folder):
+    (folder / "list.txt").write_bytes(b"cat/a.PNG\ncat/\xff.png\n")
+    with pytest.raises(DataError) as caught:
+        open_data(str(folder / "list.txt"), network())
+    assert str(caught.value) == (
+        f"{folder / 'list.txt'}:2: not UTF-8 text; a list holds one image path a line"
+    )
+    (folder / "folder.txt").mkdir()
+    with pytest.raises(DataError, match="no images"):
+        open_data(str(folder / "folder.txt"), network())
+
+
+def test_pixels_replaced_at_equal_size_are_seen(folder):
+    path = folder / "dog/c.bmp"
+    first, size = open_data(str(folder), network()).digest(), path.stat().st_size
+    paint(path, (70, 80, 91))
+    assert path.stat().st_size == size
+    assert open_data(str(folder), network()).digest() != first
 
 
 def test_files_that_are_no_images(folder):

@@ -14,6 +14,20 @@ def test_a_path_alone_changes_nothing():
     assert parse_spec("some/test.npz") == (Path("some/test.npz"), Transform())
 
 
+def test_paths_hold_colons_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("c:d.npz", "a:scale=2"):
+        Path(name).write_bytes(b"")
+        assert parse_spec(name) == (Path(name), Transform())
+        assert parse_spec(f"{name}:scale=3") == (Path(name), Transform(scale=(3.0,)))
+    assert parse_spec(r"C:\x\d.npz") == (Path(r"C:\x\d.npz"), Transform())
+    assert parse_spec(r"C:\x\d.npz:mean=1") == (Path(r"C:\x\d.npz"), Transform((1.0,)))
+    assert parse_spec("gone:e.npz")[0] == Path("gone:e.npz")
+    assert parse_spec("d.npz:rgb")[0] == Path("d.npz:rgb")
+    assert not Transform(layout="nhwc").says_values
+    assert Transform(channels="rgb").says_values
+
+
 def test_all_settings():
     assert parse_spec("t.npz:mean=1/2/3,scale=0.5,channels=bgr,layout=nhwc") == (
         Path("t.npz"),
@@ -26,6 +40,8 @@ def test_all_settings():
     [
         ("t.npz:size=3", "t.npz:size=3: unknown data setting 'size'; use mean, scale, channels or layout"),
         ("t.npz:mean=a", "t.npz:mean=a: mean and scale are numbers, one or one a channel, split by '/'"),
+        ("t.npz:scale=nan", "t.npz:scale=nan: mean and scale are numbers, one or one a channel, split by '/'"),
+        ("t.npz:scale=1e99", "t.npz:scale=1e99: mean and scale are numbers, one or one a channel, split by '/'"),
         ("t.npz:channels=BGR", "t.npz:channels=BGR: channels is rgb or bgr, not 'BGR'"),
         ("t.npz:layout=hwc", "t.npz:layout=hwc: layout is nchw or nhwc, not 'hwc'"),
     ],

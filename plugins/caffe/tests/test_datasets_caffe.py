@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from prunus_caffe.datasets.layer import open_layer
 from prunus_caffe.datasets.transform import Transform
 from prunus_caffe.schema import message
 from prunus_caffe.structure import read_structure
+from prunus_caffe.testing.batches import first_batch
 from prunus_caffe.testing.database import datum, encoded_datum, write_lmdb
 
 
@@ -168,20 +168,6 @@ def test_resize_equals_opencv(images, size):
         assert np.abs(found - wanted).max() <= 1
 
 
-def in_caffe(folder, caffe, text, phase="TEST"):
-    """First batch of a data layer in real Caffe."""
-    (folder / "net.prototxt").write_text(text)
-    code = (
-        "import caffe, numpy as np\n"
-        "caffe.set_random_seed(1)\n"
-        f"net = caffe.Net(r'{folder}/net.prototxt', caffe.{phase})\n"
-        "net.forward()\n"
-        f"np.savez(r'{folder}/out.npz', data=net.blobs['data'].data, label=net.blobs['label'].data)\n"
-    )
-    subprocess.run([caffe, "-c", code], check=True, capture_output=True)
-    return np.load(folder / "out.npz")
-
-
 def written_mean(folder):
     mean = np.random.default_rng(3).random((3, 10, 12)).astype(np.float32) * 100
     blob = message("BlobProto")(num=1, channels=3, height=10, width=12, data=mean.ravel().tolist())
@@ -195,7 +181,7 @@ def test_batches_equal_real_caffe(tmp_path, images, caffe):
     write_images(tmp_path / "real", images)
     text = DATA.format(f'crop_size: 7 scale: 0.25 mean_file: "{written_mean(tmp_path)}"')
     text = text.replace('"db"', f'"{tmp_path}/real"').replace("batch_size: 2", "batch_size: 7")
-    found = in_caffe(tmp_path, caffe, text)
+    found = first_batch(tmp_path, caffe, text)
     batch = open_layer(layer(tmp_path, text), tmp_path).read(np.arange(7), None)
     assert np.allclose(batch.inputs["data"], found["data"], atol=1e-4)
     assert batch.labels.tolist() == found["label"].tolist()
@@ -210,7 +196,7 @@ def test_training_batches_of_real_caffe_are_among_ours(tmp_path, images, caffe):
         f'crop_size: 9 mirror: true scale: 0.5 mean_file: "{written_mean(tmp_path)}"'
     )
     text = text.replace('"db"', f'"{tmp_path}/train"').replace("batch_size: 2", "batch_size: 56")
-    found = in_caffe(tmp_path, caffe, text, "TRAIN")
+    found = first_batch(tmp_path, caffe, text, "TRAIN")
     data = open_layer(layer(tmp_path, text), tmp_path)
     ours = [
         data.read(np.arange(56), np.random.default_rng(seed)).inputs["data"] for seed in range(200)
@@ -235,7 +221,7 @@ def test_image_lists_equal_real_caffe(tmp_path, images, caffe):
         f' image_data_param {{ source: "{tmp_path}/list.txt" root_folder: "{tmp_path}/" batch_size: 7'
         " new_height: 8 new_width: 15 } }"
     )
-    found = in_caffe(tmp_path, caffe, text)
+    found = first_batch(tmp_path, caffe, text)
     batch = open_layer(layer(tmp_path, text), tmp_path).read(np.arange(7), None)
     assert np.abs(batch.inputs["data"] - found["data"]).max() <= 1  # of 255, from the resizing
     assert batch.labels.tolist() == found["label"].tolist()
@@ -249,7 +235,7 @@ def test_hdf5_equals_real_caffe(tmp_path, caffe):
         file["data"], file["label"] = rows, np.arange(5, dtype=np.float32)
     (tmp_path / "files.txt").write_text(f"{tmp_path}/a.h5\n")
     text = f'layer {{ name: "d" type: "HDF5Data" top: "data" top: "label" hdf5_data_param {{ source: "{tmp_path}/files.txt" batch_size: 5 }} }}'
-    found = in_caffe(tmp_path, caffe, text)
+    found = first_batch(tmp_path, caffe, text)
     batch = open_layer(layer(tmp_path, text), tmp_path).read(np.arange(5), None)
     assert np.array_equal(batch.inputs["data"], found["data"])
     assert batch.labels.tolist() == found["label"].tolist()

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from prunus.errors import DataError
+from prunus.evaluation.data import open_data as core_data
 from prunus.evaluation.session import Session
 from prunus.network import Network, Source
 from prunus.task import Batch
-from prunus_darknet import data as module
 from prunus_darknet.data import ClassifierDataset, DetectorDataset, open_data
 from prunus_darknet.datasets.data_file import read_data_file
 from prunus_darknet.datasets.images import (
@@ -30,6 +30,7 @@ from prunus_darknet.datasets.truth import (
     read_boxes,
     training_boxes,
 )
+from prunus_darknet.datasets.view import WHOLE
 from prunus_darknet.read import load
 from prunus_darknet.testing.real_images import RealImages
 
@@ -263,7 +264,52 @@ def test_digests_tell_samples_apart(folder: Path, make_files) -> None:
     assert opened(folder, net).digest() == first
     assert opened(folder, network(make_files, CONV + YOLO, "mosaic=0\n")).digest() != first
     (folder / "labels/b_dog.txt").write_text("0 .5 .5 .1 .1\n")
-    assert opened(folder, net).digest() != first
+    labelled = opened(folder, net).digest()
+    assert labelled != first
+    replaced = Image.open(folder / "images/a_cat.png").transpose(Image.Transpose.ROTATE_180)
+    replaced.save(folder / "images/a_cat.png")
+    assert opened(folder, net).digest() != labelled
+
+
+HEAD = (
+    "[connected]\noutput=28\nactivation=linear\n[detection]\nclasses=2\nside=2\nnum=1\ncoords=4\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("layers", "net"),
+    [
+        (CONV + YOLO, ""),
+        (CONV + YOLO, "mosaic=0\n"),
+        (CONV + YOLO, "letter_box=1\n"),
+        (CONV + HEAD, ""),
+        (PLAIN, ""),
+        (PLAIN, "mosaic=0\n"),
+    ],
+)
+def test_a_folder_equals_the_data_file(folder: Path, make_files, layers, net) -> None:
+    """A folder, a list and an array of bytes reach the network as the ``.data`` file's images."""
+    loaded = network(make_files, layers, net)
+    wanted = read(opened(folder, loaded), 0, 1).inputs["data"]
+    (folder / "both.txt").write_text("images/a_cat.png\nimages/b_dog.png\n")
+    for spec in (folder / "images", folder / "both.txt"):
+        found = read(core_data(str(spec), loaded), 0, 1).inputs["data"]
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-7)
+    pixels = np.asarray(Image.open(folder / "images/b_dog.png"))
+    np.savez(folder / "b.npz", x=pixels[None])
+    found = read(core_data(str(folder / "b.npz"), loaded), 0).inputs["data"]
+    np.testing.assert_allclose(found[0], wanted[1], rtol=0, atol=2e-7)
+
+
+@pytest.mark.darknet
+def test_a_folder_equals_the_darknet_library(folder: Path, make_files, darknet: Path) -> None:
+    real = RealImages(darknet)
+    for layers, function in ((CONV + YOLO, "letterbox_image"), (PLAIN, "center_crop_image")):
+        data = core_data(str(folder / "images"), network(make_files, layers))
+        for position, name in enumerate(("a_cat", "b_dog")):
+            shown = real.give(function, real.load(folder / f"images/{name}.png"), 24, 16)
+            found = read(data, position).inputs["data"][0]
+            np.testing.assert_allclose(found, shown, rtol=0, atol=1e-5)
 
 
 def test_where_labels_lie() -> None:
@@ -277,7 +323,7 @@ def test_corrected_boxes_are_cut_and_mirrored() -> None:
     boxes = np.array([[0, 0.9, 0.5, 0.4, 0.2], [1, 1.5, 0.5, 0.2, 0.2]], np.float32)
     np.testing.assert_allclose(corrected(boxes, False), [[0, 0.85, 0.5, 0.3, 0.2]], atol=1e-6)
     np.testing.assert_allclose(corrected(boxes, True), [[0, 0.15, 0.5, 0.3, 0.2]], atol=1e-6)
-    assert placed(boxes, module.WHOLE).tolist() == boxes.tolist()
+    assert placed(boxes, WHOLE).tolist() == boxes.tolist()
 
 
 def test_networks_without_images(tmp_path: Path, make_files, folder: Path) -> None:

@@ -12,6 +12,7 @@ import click
 
 from prunus.descriptors import Format
 from prunus.errors import UsageError
+from prunus.evaluation.transform import split_spec
 from prunus.host import Host
 from prunus.settings import Settings
 
@@ -135,7 +136,7 @@ def _read_toml(path: Path) -> Settings:
     for key in _PATHS:
         if key in stored:
             stored[key] = path.parent / stored[key]
-    if "data" in stored and (path.parent / stored["data"].partition(":")[0]).exists():
+    if "data" in stored and (path.parent / split_spec(stored["data"])[0]).exists():
         stored["data"] = str(path.parent / stored["data"])
     if "exclude" in stored:
         stored["exclude"] = tuple(_word(path, "exclude", value) for value in stored["exclude"])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import attrs
 import numpy as np
@@ -13,7 +12,15 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
-from prunus.evaluation.images import open_images
+from prunus.evaluation.images import (
+    ImageDataset,
+    StoredImages,
+    image_size,
+    open_images,
+    preprocessing_of,
+    takes_images,
+)
+from prunus.evaluation.npz import Npz, open_npz
 from prunus.evaluation.transform import (
     Transform,
     parse_spec,
@@ -22,7 +29,11 @@ from prunus.evaluation.transform import (
     sample_shape,
 )
 from prunus.network import Network
-from prunus.task import Batch, Dataset
+from prunus.task import Batch, Dataset, Preprocessing
+
+_AS_STORED = Transform()
+_CLASSES = 2**31
+"""More classes than any network has; larger numbers are none."""
 
 
 @attrs.frozen(eq=False)
@@ -101,63 +112,100 @@ def open_data(spec: str, network: Network, inputs: Sequence[ir.Value] = ()) -> D
     path, transform = parse_spec(spec)
     if not path.exists():
         raise DataError(
-            f"{path}: no such file or directory; --data takes .npz, an image folder or a list file"
+            f"{path}: no such file or directory; --data takes .npz, an image folder or a list "
+            "file, and settings behind it as FILE:scale=0.004,mean=1/2/3"
         )
     fed = inputs or sample_inputs(network)
+    own = network.task.preprocessing
     if path.is_dir() or path.suffix == ".txt":
-        return open_images(path, transform, fed)
-    stored = _stored(path)
+        return open_images(path, transform, fed, own)
+    stored = open_npz(path)
     if len(fed) == 1:
-        own = fed[0].name or ""
-        name = own if own in stored and "x" not in stored else "x"
-        return _part(path, stored, name, fed[0], transform)
+        input_name = fed[0].name or ""
+        name = input_name if input_name in stored.names and "x" not in stored.names else "x"
+        return _part(stored, name, fed[0], transform, own)
     names = [value.name or "" for value in fed]
     if transform != Transform():
         raise DataError(
             f"{path}: mean, scale, channels and layout are for networks of one input; this one "
             f"has {', '.join(names)}"
         )
-    parts = [_part(path, stored, value.name or "", value, transform) for value in fed]
+    parts = [_arrays(stored, name, value) for name, value in zip(names, fed, strict=True)]
     if len({len(part) for part in parts}) > 1:
         raise DataError(f"{path}: arrays {', '.join(names)} differ in number of samples")
     return JointDataset(tuple(parts))
 
 
-def _stored(path: Path) -> dict[str, NDArray[np.generic]]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise DataError(f"{path}: not a readable .npz file ({error})") from error
-    except TypeError as error:  # numpy gives a bare array, which is no context
-        raise DataError(
-            f"{path}: one array without a name; save it as 'x' with numpy.savez"
-        ) from error
-
-
 def _part(
-    path: Path,
-    stored: Mapping[str, NDArray[np.generic]],
+    stored: Npz,
     name: str,
     value: ir.Value,
     transform: Transform,
+    own: Callable[[], Preprocessing] | None,
+) -> Dataset:
+    """Samples of a network's one input: images where the framework preprocesses images."""
+    if own is None or not takes_images(sample_shape(value)):
+        return _arrays(stored, name, value, transform)
+    samples = _samples(stored, name)
+    pixels = None if samples.dtype != np.uint8 else _pixels(samples, value, transform)
+    if pixels is None:
+        return _arrays(stored, name, value, transform, samples)
+    shape = sample_shape(value)
+    images = StoredImages(pixels, image_size(shape)[1])
+    labels = _labels(stored, name, len(samples))
+    preprocessing = preprocessing_of(transform, own, value)
+    return ImageDataset(value.name or "", images, labels, shape, preprocessing)
+
+
+def _arrays(
+    stored: Npz,
+    name: str,
+    value: ir.Value,
+    transform: Transform = _AS_STORED,
+    samples: NDArray[np.generic] | None = None,
 ) -> ArrayDataset:
-    """Array ``name`` of a file as samples of one input."""
-    if name not in stored:
-        raise DataError(f"{path}: no array '{name}' (samples), found {sorted(stored) or 'nothing'}")
-    samples = _numbers(path, name, stored[name])
-    labels = _classes(path, stored["y"]) if "y" in stored and name != "y" else None
-    if not len(samples):
-        raise DataError(f"{path}: no samples")
-    if labels is not None and len(labels) != len(samples):
-        raise DataError(f"{path}: {len(samples)} samples but {len(labels)} labels")
+    """Array ``name`` of a file as samples of one input, its numbers as the user says."""
+    found = _samples(stored, name) if samples is None else samples
     return ArrayDataset(
         value.name or "",
-        _arrange(path, samples, value, transform),
-        labels,
-        per_channel(transform.mean, value),
-        per_channel(transform.scale, value),
+        _arrange(stored.path, found, value, transform),
+        _labels(stored, name, len(found)),
+        per_channel(transform.mean or (0.0,), value),
+        per_channel(transform.scale or (1.0,), value),
     )
+
+
+def _samples(stored: Npz, name: str) -> NDArray[np.generic]:
+    if name not in stored.names:
+        known = sorted(stored.names)[:5] or "nothing"
+        raise DataError(f"{stored.path}: no array '{name}' (samples), found {known}")
+    samples = _numbers(stored.path, name, stored.read(name))
+    if not len(samples):
+        raise DataError(f"{stored.path}: no samples")
+    return samples
+
+
+def _labels(stored: Npz, name: str, count: int) -> NDArray[np.int64] | None:
+    if "y" not in stored.names or name == "y":
+        return None
+    labels = _classes(stored.path, stored.read("y"))
+    if len(labels) != count:
+        raise DataError(f"{stored.path}: {count} samples but {len(labels)} labels")
+    return labels
+
+
+def _pixels(
+    samples: NDArray[np.generic], value: ir.Value, transform: Transform
+) -> NDArray[np.uint8] | None:
+    """``(N, C, H, W)`` of bytes that are images of the network's channels; else ``None``."""
+    channels, _ = image_size(sample_shape(value))
+    pixels = samples.astype(np.uint8, copy=False)
+    if pixels.ndim == 3 and channels == 1:
+        return pixels[:, None]
+    if pixels.ndim != 4 or channels not in (pixels.shape[1], pixels.shape[3]):
+        return None
+    last = transform.layout == "nhwc" or pixels.shape[1] != channels
+    return pixels.transpose(0, 3, 1, 2) if last else pixels
 
 
 def _numbers(path: Path, name: str, array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -170,7 +218,7 @@ def _numbers(path: Path, name: str, array: NDArray[np.generic]) -> NDArray[np.ge
 
 def _classes(path: Path, array: NDArray[np.generic]) -> NDArray[np.int64]:
     flat = _numbers(path, "y", np.atleast_1d(array)).reshape(-1)
-    classes = flat.astype(np.int64)
+    classes: NDArray[np.int64] = np.clip(flat, -_CLASSES, _CLASSES).astype(np.int64)
     if not np.array_equal(classes, flat):
         raise DataError(f"{path}: labels 'y' must be whole numbers, one class a sample")
     return classes

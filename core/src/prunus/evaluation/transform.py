@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +16,16 @@ from prunus.errors import DataError
 from prunus.network import Network
 from prunus.task import Array
 
+_SETTINGS = re.compile(r"(?P<path>.+):(?P<settings>[a-z_]+=[^:]*)")
+"""A path and what follows its last colon, where that is ``key=value``: paths hold colons too."""
+
+
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 @attrs.frozen
 class Transform:
-    """How stored samples become network inputs, as given in a data specification.
+    """How stored samples become network inputs, as far as a data specification says it.
 
     Attributes:
         mean, scale: ``(x - mean) * scale``, one number or one a channel.
@@ -24,10 +33,26 @@ class Transform:
         layout: ``nchw`` or ``nhwc`` of stored arrays; ``None`` to tell by shape.
     """
 
-    mean: tuple[float, ...] = (0.0,)
-    scale: tuple[float, ...] = (1.0,)
-    channels: str = "rgb"
+    mean: tuple[float, ...] | None = None
+    scale: tuple[float, ...] | None = None
+    channels: str | None = None
     layout: str | None = None
+
+    @property
+    def says_values(self) -> bool:
+        """Whether the user said how pixels become numbers."""
+        return any(part is not None for part in (self.mean, self.scale, self.channels))
+
+
+def split_spec(spec: str) -> tuple[Path, str]:
+    """The path of a data specification, and its settings as written.
+
+    What exists as a whole is a path: ``c:d.npz``. So is what no ``:key=value`` follows.
+    """
+    found = _SETTINGS.fullmatch(spec)
+    if found is None or os.path.exists(spec):
+        return Path(spec), ""
+    return Path(found["path"]), found["settings"]
 
 
 def parse_spec(spec: str) -> tuple[Path, Transform]:
@@ -36,26 +61,32 @@ def parse_spec(spec: str) -> tuple[Path, Transform]:
     Raises:
         DataError: an unknown key, a value that is no number, or an order nobody knows.
     """
-    path, found, rest = spec.partition(":")
+    path, settings = split_spec(spec)
     values: dict[str, str] = {}
-    for item in rest.split(",") if found else ():
+    for item in settings.split(",") if settings else ():
         key, _, value = item.partition("=")
         if key not in ("mean", "scale", "channels", "layout"):
             raise DataError(
                 f"{spec}: unknown data setting '{key}'; use mean, scale, channels or layout"
             )
         values[key] = value
-    try:
-        mean = tuple(float(v) for v in values.get("mean", "0").split("/"))
-        scale = tuple(float(v) for v in values.get("scale", "1").split("/"))
-    except ValueError:
-        raise DataError(
-            f"{spec}: mean and scale are numbers, one or one a channel, split by '/'"
-        ) from None
     for key, known in (("channels", ("rgb", "bgr")), ("layout", ("nchw", "nhwc"))):
         if values.get(key, known[0]) not in known:
             raise DataError(f"{spec}: {key} is {' or '.join(known)}, not '{values[key]}'")
-    return Path(path), Transform(mean, scale, values.get("channels", "rgb"), values.get("layout"))
+    mean, scale = (_numbers(spec, values.get(key)) for key in ("mean", "scale"))
+    return path, Transform(mean, scale, values.get("channels"), values.get("layout"))
+
+
+def _numbers(spec: str, text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        numbers = tuple(float(word) for word in text.split("/"))
+    except ValueError:
+        numbers = (math.nan,)
+    if not all(abs(number) < _LARGEST for number in numbers):
+        raise DataError(f"{spec}: mean and scale are numbers, one or one a channel, split by '/'")
+    return numbers
 
 
 def per_channel(values: tuple[float, ...], value: ir.Value) -> Array:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from prunus.errors import DataError
 from prunus.network import Network, Source
 from prunus.task import Dataset, Metric, Task
 from prunus_caffe.datasets.layer import READ, LayerData, open_layer, transformation
+from prunus_caffe.datasets.preprocessing import PLAIN, preprocessing_of, reads_images
 from prunus_caffe.datasets.readers import open_lmdb
-from prunus_caffe.datasets.transform import Transform, transform_of
+from prunus_caffe.datasets.transform import transform_of
 from prunus_caffe.origin import Origin
 from prunus_caffe.records import LayerRecord, NetRecord
 from prunus_caffe.solver import recipe_of
@@ -32,6 +31,7 @@ def task_of(net: NetRecord, source: Source) -> Task:
         metric=metric_of(net, source.options.get("metric")),
         recipe=recipe_of(net, None if solver is None else Path(solver)),
         batch_size=_test_batch(net),
+        preprocessing=(lambda: preprocessing_of(net)) if reads_images(net) else None,
     )
 
 
@@ -83,8 +83,7 @@ def open_spec(spec: str, network: Network, training: bool) -> Dataset | None:
     channels = reader.sample(0)[0].shape[0]
     name = next(iter(origin.net.sample_shapes))
     if not layers:
-        plain = Transform(1.0, (0, 0), False, np.zeros((1, 1, 1), np.float32))
-        return LayerData(name, reader, plain, True, spec)
+        return LayerData(name, reader, PLAIN, True, spec)
     own = transformation(layers[-1])
     chosen = transform_of(layers[-1].name, own, channels, Path())
     return LayerData(name, reader, chosen, True, f"{spec}|{own}")

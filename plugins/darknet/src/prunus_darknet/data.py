@@ -17,24 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
+from prunus.evaluation.contents import contents_digest
 from prunus.network import Network
 from prunus.task import Batch, Dataset
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.datasets.augment import classifier_sample, detector_sample
 from prunus_darknet.datasets.data_file import DataFile, Entry, read_data_file, read_list, read_names
-from prunus_darknet.datasets.images import (
-    Array,
-    center_crop_image,
-    letterbox_image,
-    load_image,
-    min_crop_image,
-    resize_image,
-)
+from prunus_darknet.datasets.images import Array, load_image
 from prunus_darknet.datasets.truth import class_of, label_paths, placed, read_boxes, training_boxes
 from prunus_darknet.datasets.view import View, view_of
-
-WHOLE = (0.0, 0.0, 1.0, 1.0)
-"""Where a picture lies that fills the canvas: left, top, width, height."""
 
 
 @attrs.frozen(eq=False)
@@ -63,11 +54,9 @@ class ListedImages:
 
     def _digest(self, more: Sequence[str]) -> str:
         digest = hashlib.sha256(f"{self.view}{self.description.classes}".encode())
-        for entry in self.entries:
-            path = self.description.resolve(entry.text)
-            size = path.stat().st_size if os.path.isfile(path) else None
-            digest.update(f"{entry.text}:{size}\n".encode("utf-8", "surrogateescape"))
-        for text in more:
+        paths = [self.description.resolve(entry.text) for entry in self.entries]
+        digest.update(contents_digest(path for path in paths if os.path.isfile(path)).encode())
+        for text in (*(entry.text for entry in self.entries), *more):
             digest.update(text.encode("utf-8", "surrogateescape") + b"\n")
         return digest.hexdigest()[:16]
 
@@ -122,18 +111,16 @@ class DetectorDataset(ListedImages):
         return next((path for path in paths if os.path.isfile(path)), None)
 
     def digest(self) -> str:
-        """Digest of names, sizes of pictures, boxes and transformation."""
+        """Digest of names and contents of pictures, boxes and transformation."""
         return self._digest([self.boxes(entry).tobytes().hex() for entry in self.entries])
 
     def _sample(self, entry: Entry, rng: np.random.Generator | None) -> tuple[Array, Array]:
         view, image, boxes = self.view, self.image(entry), self.boxes(entry)
-        size = view.width, view.height
         if rng is not None:
+            size = view.width, view.height
             result, place, flip = detector_sample(image, size, view.augmentation, rng)
             return result, training_boxes(boxes, place, flip)
-        if not view.letterbox:
-            return resize_image(image, *size), placed(boxes, WHOLE)
-        result, place = letterbox_image(image, *size)
+        result, place = view.fit(image)
         return result, placed(boxes, place)
 
 
@@ -158,7 +145,7 @@ class ClassifierDataset(ListedImages):
         )
 
     def digest(self) -> str:
-        """Digest of names, sizes of pictures, labels and transformation."""
+        """Digest of names and contents of pictures, labels and transformation."""
         return self._digest(self.names)
 
     def _class(self, entry: Entry) -> int:
@@ -166,10 +153,10 @@ class ClassifierDataset(ListedImages):
         return class_of(entry.text, self.names, where, self.training)
 
     def _view(self, image: Array, rng: np.random.Generator | None) -> Array:
-        size = self.view.width, self.view.height
         if rng is not None:
+            size = self.view.width, self.view.height
             return classifier_sample(image, size, self.view.augmentation, rng)
-        return (min_crop_image if self.view.alexeyab else center_crop_image)(image, *size)
+        return self.view.fit(image)[0]
 
 
 def is_data_file(spec: str) -> bool:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from prunus.errors import DataError, ModelError
 from prunus.evaluation.metrics import Fidelity, Top
 from prunus.network import Network, Source
-from prunus.task import Dataset, Metric, Task
+from prunus.task import Dataset, Metric, Preprocessing, Task
 from prunus_darknet.boxes.average_precision import VOC, MeanAveragePrecision, Rules
 from prunus_darknet.boxes.decode import decoded_heads
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.data import is_data_file, open_data
-from prunus_darknet.datasets.view import letterboxed
+from prunus_darknet.datasets.images import Array, unit
+from prunus_darknet.datasets.view import letterboxed, view_of
 from prunus_darknet.read import Origin
 from prunus_darknet.recipe import notes_of, recipe_of
 
@@ -33,12 +37,35 @@ def task_of(network: Network, source: Source) -> Task:
     data = source.options.get("data", "")
     spec = data if is_data_file(data) else source.options.get(DATACFG)
     usable = broken_head(network) is None
+
+    def opened() -> Preprocessing:
+        return preprocessing_of(network)
+
     return Task(
         evaluation=None if spec is None else _opener(spec, network, training=False),
         training=None if spec is None else _opener(spec, network, training=True),
         metric=metric_of(network) if usable else None,
         recipe=recipe_of(network) if usable else None,
+        preprocessing=opened if usable and reads_images(network) else None,
     )
+
+
+def preprocessing_of(network: Network) -> Preprocessing:
+    """What the network's line of Darknet does to images: red first, 0 to 1, its own resize."""
+    view = view_of(network)
+
+    def fit(image: NDArray[np.uint8]) -> Array:
+        return view.fit(unit(image))[0] * np.float32(255)
+
+    zero = np.zeros((1, 1, 1), np.float32)
+    return Preprocessing(fit, zero, zero + np.float32(1 / 255), "rgb", f"Darknet {view}")
+
+
+def reads_images(network: Network) -> bool:
+    """Whether the network takes images of one or three channels."""
+    origin = network.origin
+    assert isinstance(origin, Origin)
+    return origin.structure.input.image and origin.structure.input.c in (1, 3)
 
 
 def broken_head(network: Network) -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from prunus.errors import DataError
+from prunus.evaluation import decoding as core
 
 
 def decode(
@@ -26,14 +25,8 @@ def decode(
     Raises:
         DataError: the bytes are no image.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            grey = opened.mode in ("1", "L") if color is None else not color
-            image = opened.convert("L" if grey else "RGB")
-    except (UnidentifiedImageError, OSError) as error:
-        raise DataError(f"{name}: not a readable image ({error})") from error
-    pixels = np.asarray(image, np.uint8)
-    pixels = pixels[None] if grey else pixels[..., ::-1].transpose(2, 0, 1)
+    channels = None if color is None else 3 if color else 1
+    pixels = core.decode(data, channels, name)[::-1]
     if size is not None and pixels.shape[1:] != size:
         pixels = resize(pixels, size)
     return pixels

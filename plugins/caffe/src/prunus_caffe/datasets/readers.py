@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +15,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
+from prunus.evaluation.contents import contents_digest
 from prunus.formats.hdf5 import check_hdf5
 from prunus.room import check_room
 from prunus_caffe.datasets.images import decode, load
@@ -29,6 +32,9 @@ class Reader(Protocol):
 
     def sample(self, position: int) -> Sample:
         """``(C, H, W)`` and its label."""
+
+    def digest(self) -> str:
+        """Digest of all samples as they are stored."""
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -56,6 +62,16 @@ class LmdbReader:
         except DecodeError as error:
             raise DataError(f"{self.path}: entry {position} is not a Caffe Datum") from error
         return _image(datum, self.color, f"{self.path} entry {position}"), int(datum.label)
+
+    def digest(self) -> str:
+        """Digest of all keys and values; free pages of the file do not count."""
+        digest = hashlib.sha256()
+        with self._database.begin(buffers=True) as transaction:
+            for key, value in transaction.cursor():
+                digest.update(f"{len(key)}|{len(value)}|".encode())
+                digest.update(key)
+                digest.update(value)
+        return digest.hexdigest()
 
     @cached_property
     def _keys(self) -> list[bytes]:
@@ -85,7 +101,7 @@ def _image(datum: Any, color: bool | None, name: str) -> NDArray[np.generic]:
         if datum.data
         else np.array(datum.float_data, np.float32)
     )
-    if stored.size != np.prod(shape):
+    if stored.size != math.prod(shape):
         raise DataError(f"{name}: {stored.size} numbers for {'×'.join(map(str, shape))}")
     return stored.reshape(shape)
 
@@ -130,6 +146,11 @@ class ListReader:
         """Read and decode one image."""
         return load(self.paths[position], self.color, self.size), self.labels[position]
 
+    def digest(self) -> str:
+        """Digest of the files' contents, the labels and how images are decoded."""
+        wording = f"{contents_digest(self.paths)}{self.labels}{self.color}{self.size}"
+        return hashlib.sha256(wording.encode()).hexdigest()
+
 
 def open_list(source: Path, root: str, color: bool, size: tuple[int, int] | None) -> ListReader:
     """Read the list (``image_data_layer.cpp``: the label follows the last space).
@@ -166,6 +187,13 @@ class ArrayReader:
     def sample(self, position: int) -> Sample:
         """One row."""
         return self.samples[position], int(self.labels[position])
+
+    def digest(self) -> str:
+        """Digest of all numbers."""
+        digest = hashlib.sha256(f"{self.samples.shape}{self.samples.dtype}".encode())
+        for array in (self.samples, self.labels):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
 
 def open_hdf5(source: Path, data: str, label: str | None) -> ArrayReader:

@@ -7,12 +7,14 @@ AlexeyAB's ``validate_classifier_single`` does. All images are ``(C, H, W)`` flo
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
+from prunus.evaluation.decoding import decode
 
 Array = NDArray[np.float32]
 GREY = 0.5
@@ -30,19 +32,16 @@ def load_image(path: Path, channels: int, where: str) -> Array:
     Raises:
         DataError: missing, no readable image, or another number of channels is asked for.
     """
-    from PIL import Image
-
     if channels not in (1, 3):
         raise DataError(f"the network reads {channels} channels; images have 3, or 1 if grey")
-    try:
-        with Image.open(path) as opened:
-            converted = opened.convert("RGB" if channels == 3 else "L")
-            planes = np.stack([np.asarray(plane) for plane in converted.split()])
-    except FileNotFoundError as error:
-        raise DataError(f"{where}: image {path} not found") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{where}: {path} is not a readable image") from error
-    return planes.astype(np.float32) / np.float32(255)
+    if not os.path.exists(path):  # unlike Path.exists it never raises
+        raise DataError(f"{where}: image {path} not found")
+    return unit(decode(path, channels, f"{where}: {path}"))
+
+
+def unit(pixels: NDArray[np.uint8]) -> Array:
+    """Bytes as numbers from 0 to 1."""
+    return pixels.astype(np.float32) / np.float32(255)
 
 
 def resize_image(image: Array, width: int, height: int) -> Array:

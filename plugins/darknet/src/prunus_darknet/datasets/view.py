@@ -14,7 +14,17 @@ from prunus.network import Network
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.cfg import Section
 from prunus_darknet.datasets.augment import Augmentation
+from prunus_darknet.datasets.images import (
+    Array,
+    center_crop_image,
+    letterbox_image,
+    min_crop_image,
+    resize_image,
+)
 from prunus_darknet.read import Origin
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+"""Where a picture lies that fills the canvas: left, top, width, height."""
 
 
 @attrs.frozen
@@ -27,6 +37,7 @@ class View:
         alexeyab: AlexeyAB's rules hold where the two lines differ.
         letterbox: Evaluate a detector on letterboxed pictures.
         augmentation: What training does to them.
+        detector: The network has box-decoding layers.
     """
 
     input: str
@@ -36,6 +47,24 @@ class View:
     alexeyab: bool
     letterbox: bool
     augmentation: Augmentation
+    detector: bool = True
+
+    def fit(self, image: Array) -> tuple[Array, tuple[float, ...]]:
+        """An image as the network is evaluated on it.
+
+        Args:
+            image: ``(C, H, W)`` in [0, 1].
+
+        Returns:
+            ``(C, height, width)``, and where the image lies in it: left, top, width, height,
+            relative; a classifier sees a part of it, as if that were the whole.
+        """
+        size = self.width, self.height
+        if not self.detector:
+            return (min_crop_image if self.alexeyab else center_crop_image)(image, *size), WHOLE
+        return (
+            letterbox_image(image, *size) if self.letterbox else (resize_image(image, *size), WHOLE)
+        )
 
 
 def view_of(network: Network) -> View:
@@ -61,6 +90,7 @@ def view_of(network: Network) -> View:
         alexeyab,
         letterboxed(net, alexeyab) and not stretched,
         augmentation_of(origin.recipe.net, shape.w, jitter, alexeyab),
+        bool(heads),
     )
 
 
