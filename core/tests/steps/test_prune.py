@@ -12,6 +12,8 @@ from prunus.errors import PlanError, PluginError, StaleError, UsageError
 from prunus.hookspecs import hookimpl
 from prunus.host import Host
 from prunus.network import Written
+from prunus.plan import Plan
+from prunus.planning.budget import Budget
 from prunus.steps.analyze import analyze
 from prunus.steps.finetune import finetune
 from prunus.steps.inspect import evaluate
@@ -51,13 +53,15 @@ def test_targets_that_are_none(host, settings, changes, message):
 
 def test_the_plan_is_what_was_masked(host, settings):
     found = prune(host, at(settings, 0.5))
-    plan = json.loads(Path("ws/rate_0.5/plan.json").read_text())
-    assert plan["allocation"] == "uniform"
-    assert plan["budget"] == {"rate": 0.5, "threshold": None, "multiple": 2, "seed": 0}
-    assert plan["groups"] == {n: np.flatnonzero(k).tolist() for n, k in found.keep.items()}
-    for name, kept in plan["groups"].items():
+    plan = Plan.from_json(json.loads(Path("ws/rate_0.5/plan.json").read_text()))
+    assert plan.allocation == "uniform"
+    assert plan.budget == Budget(rate=0.5, multiple=2, seed=0)
+    kept = {n: tuple(np.flatnonzero(k)) for n, k in found.keep.items() if not k.all()}
+    assert {name: group.kept for name, group in plan.groups.items()} == kept
+    for name, group in plan.groups.items():
         filters = found.masked.weights()[f"{name}/weight"]
-        assert np.flatnonzero(filters.any(tuple(range(1, filters.ndim)))).tolist() == kept
+        used = np.flatnonzero(filters.any(tuple(range(1, filters.ndim))))
+        assert tuple(used) == group.kept
 
 
 def test_rows_of_the_report_add_up(host, settings):

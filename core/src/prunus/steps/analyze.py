@@ -6,19 +6,18 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 import attrs
-import numpy as np
-from numpy.typing import NDArray
 
 from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal
-from prunus.descriptors import Criterion, Policy
-from prunus.errors import DataError, NoSamplesError, PlanError, PluginError, StaleError
+from prunus.descriptors import Policy
+from prunus.errors import NoSamplesError, PlanError, StaleError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.user_metric import UserMetric
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.grouping import Grouping
 from prunus.host import Host
 from prunus.masking import masked_units
+from prunus.planning.scores import DEFAULT_CRITERION, scores_of
 from prunus.sensitivity import Sensitivity, merged
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
@@ -26,7 +25,6 @@ from prunus.steps.loaded import BEHIND_OPAQUE, Loaded, evaluator_for, load
 from prunus.steps.workspace import Workspace, workspace_of
 
 DEFAULT_RATIOS = tuple(round(0.1 * step, 1) for step in range(1, 10))
-DEFAULT_CRITERION = "l1"
 
 Report = Callable[[int, int], None]
 
@@ -153,7 +151,7 @@ def answer(
     loaded, evaluator = question.loaded, question.evaluator
     make_directory(question.workspace.path)
     journal = Journal(question.workspace.path / journal_name, question.key)
-    scores = score(host, question.criterion, loaded, evaluator.calibration(), question.seed)
+    scores = scores_of(host, question.criterion, loaded, evaluator.calibration(), question.seed)
     analysis = Analysis(grouping, evaluator, scores, question.ratios, journal, question.key, report)
     try:
         sensitivity = host.call(
@@ -164,44 +162,3 @@ def answer(
     assert isinstance(sensitivity, Sensitivity)
     journal.remove()
     return sensitivity
-
-
-def score(
-    host: Host,
-    criterion: str,
-    loaded: Loaded,
-    samples: Mapping[str, NDArray[np.float32]] | None,
-    seed: int,
-) -> dict[str, NDArray[np.float64]]:
-    """Scores of every group: group name -> ``(C,)``.
-
-    Raises:
-        DataError: the criterion needs samples and there are none.
-        PluginError: it gave something else than one finite number a unit.
-    """
-    descriptor = host.find(Criterion, criterion).descriptor
-    assert isinstance(descriptor, Criterion)
-    if descriptor.needs_samples and samples is None:
-        raise DataError(f"criterion '{criterion}' needs samples; give --data")
-    scores = {
-        group.name: host.call(
-            Criterion,
-            criterion,
-            "prunus_rank",
-            network=loaded.network,
-            group=group,
-            samples=samples,
-            seed=seed,
-        )
-        for group in loaded.grouping.groups
-    }
-    for group in loaded.grouping.groups:
-        if (
-            np.shape(scores[group.name]) != (group.size,)
-            or not np.isfinite(scores[group.name]).all()
-        ):
-            raise PluginError(
-                f"criterion '{criterion}' gave no finite score for each of the {group.size} "
-                f"channels of group '{group.name}'"
-            )
-    return scores

@@ -14,10 +14,9 @@ from prunus.evaluation.data import open_data
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.metrics import Fidelity, Top, metric_named
 from prunus.evaluation.user_metric import fed_samples, user_metric
-from prunus.graph.macs import CostModel, cost_model
-from prunus.grouping import Grouping, find_groups
 from prunus.host import Host
 from prunus.network import Network, Source
+from prunus.prunable import Prunable, prunable
 from prunus.settings import Settings
 from prunus.task import Batch, Dataset, Metric
 
@@ -29,13 +28,15 @@ BEHIND_OPAQUE = "no samples hold what opaque layers make, so nothing behind them
 
 
 @attrs.frozen(eq=False)
-class Loaded:
-    """A network with everything derived from its structure."""
+class Loaded(Prunable):
+    """A network read from files.
 
-    network: Network
+    Attributes:
+        source: The files.
+        format: The format that reads and writes them.
+    """
+
     source: Source
-    grouping: Grouping
-    cost: CostModel
     format: Format
 
 
@@ -88,8 +89,8 @@ def load(host: Host, settings: Settings) -> Loaded:
     network, descriptor = read_network(host, source)
     network = attrs.evolve(network, notes=(*settings.notes, *network.notes))
     _check_excluded(network, settings.exclude)
-    grouping = find_groups(network, settings.exclude)
-    return Loaded(network, source, grouping, cost_model(network.model, grouping), descriptor)
+    found = prunable(network, settings.exclude)
+    return Loaded(network, found.grouping, found.cost, source, descriptor, exclude=settings.exclude)
 
 
 def source_options(settings: Settings) -> dict[str, str]:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
-from prunus.compaction import compact
-from prunus.descriptors import Format, Policy
-from prunus.errors import PlanError, PluginError, StaleError, UsageError
+from prunus.descriptors import Format
+from prunus.errors import PlanError, StaleError, UsageError
 from prunus.evaluation.evaluator import Evaluator
-from prunus.folding import fold
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
-from prunus.masking import mask, masked_units
+from prunus.masking import masked_units
 from prunus.network import Compact, Network, Source, Written
-from prunus.planning.budget import Budget, Planning
+from prunus.plan import Plan, plan_of
+from prunus.planning.budget import Budget
+from prunus.planning.choose import Keep, choose, default_allocation
+from prunus.planning.scores import DEFAULT_CRITERION
 from prunus.planning.target import TOLERANCE
-from prunus.recovery import recover
+from prunus.pruning import carry_out
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
-from prunus.steps.analyze import DEFAULT_CRITERION, score
 from prunus.steps.calibrate import calibrate
 from prunus.steps.files import write_json
 from prunus.steps.loaded import Loaded, evaluator_for, load
@@ -31,8 +28,6 @@ from prunus.steps.original import starting_point
 from prunus.steps.pruning_report import notes_of, report_of
 from prunus.steps.report import Report
 from prunus.steps.workspace import Workspace, workspace_of
-
-Keep = dict[str, NDArray[np.bool_]]
 
 
 @attrs.frozen(eq=False)
@@ -71,18 +66,23 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     _check_metric(settings, workspace, sensitivity, evaluator)
     calibration = calibrate(loaded, train_data, evaluator)
     samples = calibration.inputs
-    planning = _planning(host, settings, loaded, samples, present, sensitivity)
-    allocation = _allocation(settings, sensitivity)
-    keep = dict(host.call(Policy, allocation, "prunus_mask", planning=planning, budget=budget))
-    _check_plan(allocation, loaded, keep)
-    for name, units in present.items():
-        keep[name] = keep.get(name, units) & units
+    criterion = settings.criterion or DEFAULT_CRITERION
+    allocation = settings.allocation or default_allocation(budget, sensitivity)
+    keep = choose(
+        host,
+        loaded,
+        budget,
+        criterion=criterion,
+        allocation=allocation,
+        samples=samples,
+        sensitivity=sensitivity,
+        present=present,
+    )
     changed = any(not np.array_equal(keep[n], present.get(n, np.ones_like(keep[n]))) for n in keep)
     remark = _check(budget, loaded, keep)
     # the original while its weights are the only copy; the pruned one before anything is written
     before = None if evaluator is None else evaluator.baseline
-    masked = mask(_prepared(loaded, _newly(keep, present), samples, budget), loaded.grouping, keep)
-    smaller = compact(masked, loaded.grouping, keep)
+    masked, smaller = carry_out(loaded, keep, present, samples, budget.seed)
     after = None if evaluator is None else evaluator.measure(smaller.model)
     directory = workspace.path / round_name(loaded.format, budget)
     written = write_masked(host, loaded, masked, smaller, directory)
@@ -91,7 +91,8 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     report = report_of(
         loaded, original, masked, smaller, keep, evaluator, (before, after), written, budget, notes
     )
-    _remember(workspace, loaded, source, written, keep, budget, allocation, changed)
+    plan = plan_of(loaded, keep, budget, criterion, allocation)
+    _remember(workspace, loaded, source, written, plan, changed)
     return Pruned(loaded, masked, smaller, keep, written, report, changed)
 
 
@@ -156,61 +157,13 @@ def _check_metric(
             )
 
 
-def _planning(
-    host: Host,
-    settings: Settings,
-    loaded: Loaded,
-    samples: Mapping[str, NDArray[np.float32]] | None,
-    present: Keep,
-    sensitivity: Sensitivity | None,
-) -> Planning:
-    criterion = settings.criterion or DEFAULT_CRITERION
-    scores = score(host, criterion, loaded, samples, settings.seed or 0)
-    groups = loaded.grouping.groups
-    whole = {group.name: present.get(group.name, np.ones(group.size, bool)) for group in groups}
-    return Planning(groups, scores, whole, loaded.cost, sensitivity)
-
-
-def _allocation(settings: Settings, sensitivity: Sensitivity | None) -> str:
-    if settings.allocation is not None:
-        return settings.allocation
-    return "uniform" if sensitivity is None and settings.rate is not None else "sensitivity"
-
-
-def _check_plan(allocation: str, loaded: Loaded, keep: Keep) -> None:
-    """A policy may be anybody's: every entry is of a group, and leaves it something."""
-    sizes = {group.name: group.size for group in loaded.grouping.groups}
-    for name, units in keep.items():
-        if np.shape(units) != (sizes.get(name),) or units.dtype != bool or not units.any():
-            raise PluginError(
-                f"allocation '{allocation}' gave no usable plan for group '{name}': one bool a "
-                "channel, at least one of them kept"
-            )
-
-
-def _prepared(
-    loaded: Loaded, keep: Keep, samples: Mapping[str, NDArray[np.float32]] | None, budget: Budget
-) -> Network:
-    """The network with what the plan removes made good, as far as samples allow."""
-    if samples is None:
-        return fold(loaded.network, loaded.grouping, keep, None)
-    return recover(loaded.network, loaded.grouping, keep, samples, budget.seed)
-
-
-def _newly(keep: Keep, present: Keep) -> Keep:
-    """What this round removes: constants of earlier rounds are folded already."""
-    return {
-        name: units | ~present[name] if name in present else units for name, units in keep.items()
-    }
-
-
 def _check(budget: Budget, loaded: Loaded, keep: Keep) -> str | None:
     """A sentence where the rate is hit only as nearly as whole channels allow.
 
     Raises:
         PlanError: the plan removes nothing.
     """
-    removed = 1 - loaded.cost.macs(loaded.cost.kept(keep)) / loaded.cost.total
+    removed = loaded.rate(keep)
     if not keep and budget.rate != 0:
         raise PlanError("the plan removes nothing: no group allows it; raise --rate or --threshold")
     if budget.rate and abs(removed - budget.rate) > TOLERANCE * budget.rate:
@@ -226,19 +179,11 @@ def _remember(
     loaded: Loaded,
     original: Source,
     written: Written,
-    keep: Keep,
-    budget: Budget,
-    allocation: str,
+    plan: Plan,
     changed: bool,
 ) -> None:
-    directory = workspace.path / round_name(loaded.format, budget)
-    plan = {
-        "budget": attrs.asdict(budget),
-        "allocation": allocation,
-        "groups": {name: np.flatnonzero(units).tolist() for name, units in keep.items()},
-        "structure": structure_digest(loaded.network),
-    }
-    write_json(directory / "plan.json", plan)
+    directory = workspace.path / round_name(loaded.format, plan.budget)
+    write_json(directory / "plan.json", plan.to_json())
     # what was finetuned before belongs to an earlier plan, even where the directory is the same
     workspace.keep_options(loaded.source.options)
     workspace.update(finetuned=None)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from prunus.evaluation.evaluator import Evaluator
 from prunus.network import Compact, Network, Written
 from prunus.planning.budget import Budget
+from prunus.planning.scores import DEFAULT_CRITERION
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
-from prunus.steps.analyze import DEFAULT_CRITERION
 from prunus.steps.loaded import BEHIND_OPAQUE, Loaded
 from prunus.steps.report import Report, Stage, group_rows, new_files, parameters, size_on_disk
 from prunus.task import Measurement
@@ -83,7 +83,7 @@ def report_of(
     facts = {
         "rate_asked": budget.rate,
         "threshold": budget.threshold,
-        "rate": 1 - macs / loaded.cost.total,
+        "rate": loaded.rate(keep),
         "exact": all(g.exact for g in loaded.grouping.groups if g.name in keep),
     }
     files = new_files(written, loaded.source)

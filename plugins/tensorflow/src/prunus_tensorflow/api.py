@@ -15,18 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.compaction import compact
-from prunus.descriptors import Criterion, Policy
 from prunus.errors import DataError, PlanError
-from prunus.folding import fold
-from prunus.graph.macs import cost_model
-from prunus.grouping import find_groups
 from prunus.host import start
-from prunus.masking import mask
 from prunus.network import Network
-from prunus.planning.budget import Budget, Planning
+from prunus.planning.budget import Budget
+from prunus.planning.choose import choose
 from prunus.proof import prove
-from prunus.recovery import recover
+from prunus.prunable import prunable
+from prunus.pruning import carry_out
 from prunus_tensorflow.keras_.lower import lower_model
 from prunus_tensorflow.keras_.rebuild import model_of
 
@@ -85,36 +81,12 @@ def prune(
     host = start()
     network = network_of(model, custom_objects=custom_objects)
     feed = None if samples is None else _feed(network, samples)
-    grouping = find_groups(network, tuple(exclude))
-    descriptor = host.find(Criterion, criterion).descriptor
-    assert isinstance(descriptor, Criterion)
-    if descriptor.needs_samples and feed is None:
-        raise DataError(f"criterion '{criterion}' needs samples: give samples=")
-    scores = {
-        group.name: host.call(
-            Criterion,
-            criterion,
-            "prunus_rank",
-            network=network,
-            group=group,
-            samples=feed,
-            seed=seed,
-        )
-        for group in grouping.groups
-    }
-    whole = {group.name: np.ones(group.size, bool) for group in grouping.groups}
-    cost = cost_model(network.model, grouping)
-    planning = Planning(grouping.groups, scores, whole, cost, None)
+    subject = prunable(network, tuple(exclude))
     budget = Budget(rate, None, multiple, seed)
-    keep = dict(host.call(Policy, allocation, "prunus_mask", planning=planning, budget=budget))
+    keep = choose(host, subject, budget, criterion=criterion, allocation=allocation, samples=feed)
     if not keep:
         raise PlanError("the plan removes nothing: no group allows it; raise the rate")
-    if feed is None:
-        ready = fold(network, grouping, keep, None)
-    else:
-        ready = recover(network, grouping, keep, feed, seed)
-    masked = mask(ready, grouping, keep)
-    smaller = compact(masked, grouping, keep)
+    masked, smaller = carry_out(subject, keep, {}, feed, seed)
     prove(masked.model, smaller.model, feed)
     return model_of(masked, smaller)
 

@@ -22,10 +22,11 @@ from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
 from prunus.masking import mask
 from prunus.network import Compact, Destination, Network
+from prunus.planning.scores import DEFAULT_CRITERION, scores_of
 from prunus.selection import choose_units
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.settings import Settings
-from prunus.steps.analyze import DEFAULT_CRITERION, DEFAULT_RATIOS, score
+from prunus.steps.analyze import DEFAULT_RATIOS
 from prunus.steps.files import make_directory
 from prunus.steps.loaded import Loaded, evaluator_for, load
 from prunus.steps.workspace import workspace_of
@@ -104,7 +105,7 @@ def analyze_with_script(
     criterion = settings.criterion or DEFAULT_CRITERION
     evaluator = evaluator_for(loaded, settings, loaded.network)
     samples = None if evaluator is None else evaluator.calibration()
-    scores = score(host, criterion, loaded, samples, settings.seed or 0)
+    scores = scores_of(host, criterion, loaded, samples, settings.seed or 0)
     trials = [
         _Trial(group.name, group.size, ratio, keep)
         for group in groups

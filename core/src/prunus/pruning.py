@@ -1,0 +1,46 @@
+"""Carry out a plan: compensate the consumers of removed channels, mask, compact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.compaction import compact
+from prunus.folding import fold
+from prunus.masking import mask
+from prunus.network import Compact, Network
+from prunus.prunable import Prunable
+from prunus.recovery import recover
+
+Keep = Mapping[str, NDArray[np.bool_]]
+"""Group name -> ``(C,)`` bool, True for kept channels."""
+
+
+def carry_out(
+    subject: Prunable,
+    keep: Keep,
+    present: Keep,
+    samples: Mapping[str, NDArray[np.float32]] | None,
+    seed: int,
+) -> tuple[Network, Compact]:
+    """The masked network and its compact form.
+
+    Args:
+        subject: The network and its groups.
+        keep: Channels that stay.
+        present: Channels that earlier rounds left; their removal is compensated already.
+        samples: Graph input name -> ``(N, ...)`` inputs to compensate with. Without samples the
+            constant contribution of removed channels is folded into biases.
+        seed: Of everything drawn.
+    """
+    newly = {
+        name: units | ~present[name] if name in present else units for name, units in keep.items()
+    }
+    if samples is None:
+        ready = fold(subject.network, subject.grouping, newly, None)
+    else:
+        ready = recover(subject.network, subject.grouping, newly, samples, seed)
+    masked = mask(ready, subject.grouping, keep)
+    return masked, compact(masked, subject.grouping, keep)
