@@ -36,6 +36,8 @@ class Format:
             the format's users expect one.
         options: Name of a format option (``--option name=value``) -> its help; others are
             refused. ``None`` takes any.
+        names_code: Whether an option, or ``data``, makes this format run Python, by its name and
+            value. Where a file says it, the user's word is asked for (`prunus.trust`).
     """
 
     name: str = attrs.field(validator=_lower_case)
@@ -46,6 +48,7 @@ class Format:
     metrics: Mapping[str, Callable[[Network], Metric]] = attrs.field(factory=dict)
     round_prefix: str = ""
     options: Mapping[str, str] | None = None
+    names_code: Callable[[str, str], bool] = lambda name, value: False
 
 
 @attrs.frozen

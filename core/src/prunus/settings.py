@@ -28,6 +28,9 @@ class Settings:
         options: Format options handed to ``Source`` and ``Destination``.
         notes: Sentences to show (a key that has no meaning here, say).
         vendor: A vendor file was read: its own count of operations is shown too.
+        origins: Name of a setting, or ``options.NAME`` -> the file that says it. A name that is
+            missing was said on the command line (`prunus.trust`).
+        allow_code: The user's word that Python named by a file may run.
     """
 
     model: Path | None = None
@@ -50,3 +53,11 @@ class Settings:
     options: Mapping[str, str] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
     vendor: bool = False
+    origins: Mapping[str, Path] = attrs.field(factory=dict, eq=False)
+    allow_code: bool = False
+
+    def all_from(self, path: Path) -> Settings:
+        """The same settings, all said by one file."""
+        names = [field.name for field in attrs.fields(Settings)]
+        names += [f"options.{name}" for name in self.options]
+        return attrs.evolve(self, origins=dict.fromkeys(names, path))

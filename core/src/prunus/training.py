@@ -49,6 +49,7 @@ class TrainingJob:
         seed: Seed of everything random.
         report: Called with progress.
         options: Given values of the options the trainer's descriptor declares.
+        allow_code: The user's word that Python named by the network's files may run.
     """
 
     network: Network
@@ -62,3 +63,4 @@ class TrainingJob:
     seed: int
     report: Callable[[Progress], None]
     options: Mapping[str, str] = attrs.field(factory=dict)
+    allow_code: bool = False

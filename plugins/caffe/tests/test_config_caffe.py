@@ -8,7 +8,7 @@ import pytest
 
 from prunus.errors import ModelError, UsageError
 from prunus_caffe.config import read_config
-from prunus_caffe.decent_p import translated
+from prunus_caffe.decent_p import translate_and_run, translated
 
 CONFIG = """workspace: "examples/decent_p/"
 gpu: "0,1,2,3"
@@ -109,6 +109,36 @@ def test_snapshot_is_found_in_its_directory(tmp_path, monkeypatch):
 def test_unknown_key_is_noted(tmp_path):
     settings = read_config(config(tmp_path, CONFIG + "speed: 3\n"))
     assert settings.notes[0].endswith(":16: key 'speed' is not known and has no effect")
+
+
+LENET = Path(__file__).parents[3] / "examples/lenet"
+
+
+def test_python_in_acc_name_does_not_run_without_the_users_word(tmp_path, monkeypatch, capsys):
+    """An exploit: the metric layer of a received configuration is a function."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (LENET / "train_val.prototxt").read_text()
+    start, end = text.index('layer {\n  name: "conv1"'), text.index('layer {\n  name: "accuracy"')
+    (tmp_path / "net.prototxt").write_text(
+        'input: "data" input_shape { dim: 1 dim: 1 dim: 28 dim: 28 }' + text[start:end]
+    )
+    (tmp_path / "exploit.py").write_text("open('ran', 'w')\ndef f(predict): return 1.0\n")
+    config(
+        tmp_path,
+        'workspace: "ws" rate: 0.3 acc_name: "exploit:f" model: "net.prototxt"\n'
+        f'weights: "{LENET / "lenet.caffemodel"}"\n'
+        "pruner { method: REGULAR }",
+    )
+    for verb in ("ana", "prune", "finetune"):
+        assert translate_and_run([verb, "-config", "config.prototxt"]) == 2
+        assert capsys.readouterr().err.splitlines()[-1] == (
+            "error: config.prototxt: metric = 'exploit:f' runs Python, and only a file says so; "
+            "if you trust it, give --allow-code or --metric exploit:f"
+        )
+        assert not (tmp_path / "ran").exists()
+    translate_and_run(["ana", "-config", "config.prototxt", "-allow-code"])
+    assert (tmp_path / "ran").exists()
 
 
 def test_spelling_of_decent_p():

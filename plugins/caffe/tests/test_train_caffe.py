@@ -288,6 +288,21 @@ def test_messages_before_caffe_is_asked(tmp_path, monkeypatch):
         )
 
 
+def test_a_python_layer_does_not_run_without_the_users_word(tmp_path, fake):
+    """An exploit: Caffe imports the module that the prototxt names."""
+    layer = (
+        'layer { name: "evil" type: "Python" bottom: "conv" top: "evil" include { phase: TRAIN } '
+        'python_param { module: "exploit" layer: "Exploit" } }'
+    )
+    one = job(tmp_path, text(middle=layer), options=fake)
+    assert refused(one) == (
+        f"{tmp_path}/files/net.prototxt: layer 'evil' makes Caffe run a Python module that this file "
+        "names; if you trust it, give --allow-code, or use --trainer torch"
+    )
+    with pytest.raises(PluginError, match="Caffe stopped"):
+        finetune(attrs.evolve(one, allow_code=True))
+
+
 def refused(one: TrainingJob) -> str:
     with pytest.raises(UsageError) as caught:
         finetune(one)

@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _FILE = click.Path(path_type=Path)
 _PATHS = ("model", "weights", "baseline", "workspace", "solver")
-_INTERNAL = frozenset({"notes", "vendor"})
+_INTERNAL = frozenset({"notes", "vendor", "origins", "allow_code"})
 _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "Path": ("a path in quotes", str),
     "str": ("text in quotes", str),
@@ -59,6 +59,7 @@ network_options = together(
         metavar="NAME=VALUE",
         help="format option (see 'prunus methods'); repeatable",
     ),
+    click.option("--allow-code", is_flag=True, help="run Python that a file read here names"),
     click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout"),
     click.option("--verbose", is_flag=True, help="show tracebacks"),
 )
@@ -97,9 +98,11 @@ def settings_from(host: Host, **given: Any) -> Settings:
     pairs = dict(_pair(text) for text in given.pop("option", ()))
     exclude = tuple(given.pop("exclude", ()))
     changes = {name: value for name, value in given.items() if value is not None}
+    said = {*changes, *(f"options.{name}" for name in pairs)}
     return attrs.evolve(
         settings,
         **changes,
+        origins={name: file for name, file in settings.origins.items() if name not in said},
         options={**settings.options, **pairs},
         exclude=(*settings.exclude, *exclude),
     )
@@ -110,11 +113,11 @@ def read_config(host: Host, path: Path) -> Settings:
     if not path.is_file():
         raise UsageError(f"{path}: no such file; check --config")
     if path.suffix == ".toml":
-        return _read_toml(path)
+        return _read_toml(path).all_from(path)
     for descriptor in host.all(Format):
         settings = None if descriptor.settings is None else descriptor.settings(path)
         if settings is not None:
-            return attrs.evolve(settings, vendor=True)
+            return attrs.evolve(settings, vendor=True).all_from(path)
     names = ", ".join(d.name for d in host.all(Format) if d.settings is not None) or "none"
     raise UsageError(
         f"{path}: not a configuration of an installed format (asked: {names}){host.failures()}"

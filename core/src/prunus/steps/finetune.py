@@ -103,6 +103,7 @@ def finetune(
         settings.seed or 0,
         report,
         tuning.options,
+        settings.allow_code,
     )
     trained = host.call(Trainer, trainer, "prunus_finetune", job=job)
     network = loaded.network.with_weights(scatter(loaded.network, smaller, trained))

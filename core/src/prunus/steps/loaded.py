@@ -19,6 +19,7 @@ from prunus.network import Network, Source
 from prunus.prunable import Prunable, prunable
 from prunus.settings import Settings
 from prunus.task import Batch, Dataset, Metric
+from prunus.trust import check_code, names_function
 
 NAMED = ("solver", "metric", "data")
 """Format options with a place of their own in the settings."""
@@ -85,7 +86,9 @@ def load(host: Host, settings: Settings) -> Loaded:
     if settings.model is None:
         raise UsageError("no model given; use --model FILE or --config FILE")
     source = Source(settings.model, settings.weights, source_options(settings))
-    _check_options(format_of(host, source.model), settings)
+    descriptor = format_of(host, source.model)
+    _check_options(descriptor, settings)
+    check_code(settings, descriptor)
     network, descriptor = read_network(host, source)
     network = attrs.evolve(network, notes=(*settings.notes, *network.notes))
     _check_excluded(network, settings.exclude)
@@ -161,7 +164,7 @@ def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Eva
     can be computed.
     """
     data = evaluation_data(loaded, settings)
-    if data is None and settings.metric is not None and ":" in settings.metric:
+    if data is None and settings.metric is not None and names_function(settings.metric):
         own = user_metric(settings.metric)
         return Evaluator(reference, fed_samples(own, reference.model), own)
     if data is None:
@@ -207,7 +210,7 @@ def _metric_by_name(loaded: Loaded, name: str) -> Metric:
         return own
     if name in loaded.format.metrics:
         return loaded.format.metrics[name](loaded.network)
-    found = user_metric(name) if ":" in name else metric_named(name, loaded.network.model)
+    found = user_metric(name) if names_function(name) else metric_named(name, loaded.network.model)
     if found is None:
         known = ["top-K", "accuracy", "loss", "fidelity", *loaded.format.metrics]
         if own is not None:

@@ -94,7 +94,12 @@ class Workspace:
     def with_options(self, settings: Settings) -> Settings:
         """Settings with the format options earlier steps were given, unless said anew."""
         stored = self.state().get("options", {})
-        return attrs.evolve(settings, options={**stored, **settings.options})
+        known = {f"options.{name}": self.state_file for name in stored.keys() - settings.options}
+        return attrs.evolve(
+            settings,
+            options={**stored, **settings.options},
+            origins={**settings.origins, **known},
+        )
 
     def clear(self) -> None:
         """Make good what killed steps left here and in the rounds; living ones go on."""

@@ -1,6 +1,6 @@
 """Console script ``decent_p``: the ancestor's spelling of prunus' commands.
 
-decent_p ana -config config.prototxt
+decent_p ana -config config.prototxt [-allow-code]
 decent_p transform -model baseline.prototxt -weights finetuned.caffemodel [-output X]
 decent_p stat -model net.prototxt
 """
@@ -13,7 +13,7 @@ from prunus.cli import run
 
 _VERBS = ("ana", "prune", "finetune", "transform", "stat")
 _USAGE = (
-    "usage: decent_p ana|prune|finetune -config FILE\n"
+    "usage: decent_p ana|prune|finetune -config FILE [-allow-code]\n"
     "       decent_p transform -model FILE -weights FILE [-output NAME]\n"
     "       decent_p stat -model FILE"
 )

@@ -34,7 +34,7 @@ def finetune(job: TrainingJob) -> Weights:
 
     Raises:
         UsageError: no interpreter with Caffe, no solver, no data layer, distillation, samples
-            from elsewhere, or training diverged.
+            from elsewhere, Python layers without the user's word, or training diverged.
         PluginError: Caffe ended by itself.
         StaleError: the snapshot to resume belongs to another job.
         KeyboardInterrupt: Ctrl-C, after a snapshot was taken.
@@ -78,6 +78,12 @@ def _check(job: TrainingJob, origin: object) -> None:
     if not isinstance(origin, Origin):
         raise UsageError(
             "trainer caffe trains networks read from Caffe files; use --trainer torch for others"
+        )
+    python = [layer.name for layer in origin.net.phase("TRAIN") if layer.type == "Python"]
+    if python and not job.allow_code:
+        raise UsageError(
+            f"{origin.net.path}: layer '{python[0]}' makes Caffe run a Python module that this "
+            "file names; if you trust it, give --allow-code, or use --trainer torch"
         )
     if job.teacher is not None:
         raise UsageError(

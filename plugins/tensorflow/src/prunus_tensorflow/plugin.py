@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from prunus.descriptors import Descriptor, Format, Trainer
 from prunus.hookspecs import hookimpl
 from prunus_tensorflow.detect import is_tensorflow, kind
+from prunus_tensorflow.user_code import reference
 
 if TYPE_CHECKING:
     from prunus.network import Compact, Destination, Network, Source, Written
@@ -43,6 +44,7 @@ def prunus_register() -> Iterable[Descriptor]:
                 "custom_objects": "FILE.py with a Keras model's own classes",
                 "unsafe": "yes: load a Keras model that holds Python code",
             },
+            names_code=_names_code,
         ),
         Trainer(
             name=TRAINER,
@@ -99,6 +101,13 @@ def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
     from prunus_tensorflow.train import finetune
 
     return finetune(job)
+
+
+def _names_code(name: str, value: str) -> bool:
+    """Custom classes, stored code that is allowed, and a function that gives samples."""
+    if name == "data":
+        return reference(value) is not None
+    return name == "custom_objects" or (name == "unsafe" and value.lower() != "no")
 
 
 def _data(specification: str, network: Network, training: bool) -> Dataset | None:

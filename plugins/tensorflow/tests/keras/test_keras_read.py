@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from prunus.cli import run
 from prunus.errors import ModelError, PrunusError, UsageError
 from prunus.evaluation.session import Session
 from prunus.network import Destination, Source
 from prunus.testing import cut
+from prunus.testing.command_line import refused
 from prunus_tensorflow import keras_
 from prunus_tensorflow.keras_.lower import lower_model
 from prunus_tensorflow.testing.compare import difference, feed_for, keras_outputs, neutral
@@ -57,6 +59,37 @@ def custom_model(directory: Path) -> Path:
     path = directory / "custom.keras"
     model.save(path)
     return path
+
+
+def test_custom_code_of_a_received_workspace_or_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exploit: the files name code, and their consumer never did."""
+    custom_model(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    start = ["--model", "custom.keras", "--option", "custom_objects=own.py"]
+    assert run(["prune", *start, "--workspace", "ws", "--rate", "0.2"]) == 0
+    Path("own.py").write_text(CUSTOM + "\nopen('ran', 'w')\n")
+    end = (
+        "options.custom_objects = 'own.py' runs Python, and only a file says so; "
+        "if you trust it, give --allow-code or --option custom_objects=own.py"
+    )
+    assert refused("transform", "--workspace", "ws") == (2, f"error: ws/state.json: {end}")
+    Path("prunus.toml").write_text(
+        'model = "custom.keras"\ndata = "own.py:samples"\n[options]\ncustom_objects = "own.py"\n'
+    )
+    assert refused("eval", "--config", "prunus.toml", "--data", "d.npz") == (
+        2,
+        f"error: prunus.toml: {end}",
+    )
+    code, message = refused("eval", "--config", "prunus.toml", *start)
+    assert (code, message.partition(" runs")[0]) == (
+        2,
+        "error: prunus.toml: data = 'own.py:samples'",
+    )
+    assert not Path("ran").exists()
+    assert run(["transform", "--workspace", "ws", "--allow-code"]) == 0
+    assert Path("ran").exists()
 
 
 def test_opaque_layers_are_barriers(tmp_path: Path) -> None:
