@@ -47,12 +47,14 @@ class Checkpoint:
             ModelError: the data files are damaged.
         """
         try:
-            return np.asarray(self.reader.get_tensor(key))
+            found = self.reader.get_tensor(key)
         except Exception as error:
             raise ModelError(
                 f"{self.prefix}: tensor '{key}' cannot be read ({first_line(error)}): "
                 "the checkpoint is damaged or incomplete"
             ) from error
+        # numpy's own byte strings end before a zero byte
+        return np.asarray(found, object if isinstance(found, bytes) else None)
 
 
 def prefix_of(path: Path) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,10 @@ from prunus.network import Compact, Destination, Network, Source, Written
 from prunus_tensorflow import graphdef
 from prunus_tensorflow.graphdef.names import tensor
 from prunus_tensorflow.graphdef.origin import GraphOrigin
+from prunus_tensorflow.graphdef.view import VARIABLES
 from prunus_tensorflow.keras_.inlining import frozen
+from prunus_tensorflow.keras_.signature import SCOPE, signature_of, specs_of
+from prunus_tensorflow.keras_.stored import StoredModel, open_stored
 from prunus_tensorflow.message import first_line
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
@@ -62,38 +65,35 @@ def load_saved_model(source: Source) -> Network:
         ModelError: the directory is no readable SavedModel, or has no signature.
         UsageError: there is no signature of that name.
     """
-    tf = tensorflow()
+    tensorflow()
     path = source.model.parent if source.model.is_file() else source.model
     if source.weights is not None:
         raise ModelError(f"{path}: a SavedModel holds its weights: leave out --weights")
-    try:
-        with quiet():
-            loaded = tf.saved_model.load(str(path))
-    except Exception as error:
-        raise ModelError(f"{path}: not a readable SavedModel: {first_line(error)}") from error
-    name = _signature(path, loaded, source.options.get("signature"))
-    function = loaded.signatures[name]
-    flat = frozen(path, function)
-    specs = dict(function.structured_input_signature[1])
+    stored = open_stored(path)
+    name = _chosen(path, list(stored.signatures), source.options.get("signature"))
+    signature = signature_of(stored, name)
+    flat = frozen(path, signature.function)
     message = flat.graph.as_graph_def()
     names = _shorten(message)
 
     def short(name: str) -> str:
         return tensor(_renamed(name, names))
 
-    inputs = {argument: short(f"{argument}:0") for argument in specs}
-    keys = sorted(function.structured_outputs)
-    outputs = {key: short(value.name) for key, value in zip(keys, flat.outputs, strict=True)}
-    handles = {id(variable.handle): variable.name for variable in function.variables}
+    inputs = {argument: short(f"{argument}:0") for argument in signature.specs}
+    outputs = {
+        key: short(value.name) for key, value in zip(signature.outputs, flat.outputs, strict=True)
+    }
+    handles = {id(variable.handle): variable.name for variable in signature.variables}
     variables = {
         short(inner.op.name): handles[id(outer)].split(":")[0]
-        for outer, inner in function.graph.captures
+        for outer, inner in signature.function.graph.captures
         if id(outer) in handles
     }
     network = _lower(path, message, inputs, outputs, source)
     assert isinstance(network.origin, GraphOrigin)
-    aliases, others = _aliases(loaded, name)
-    endpoint = callable(getattr(loaded, "serve", None)) and len(outputs) == 1
+    aliases, others = _aliases(stored, name)
+    endpoint = stored.has_endpoint("serve") and len(outputs) == 1
+    specs = signature.specs
     origin = SavedModelOrigin(
         path, name, aliases, endpoint, network.origin, inputs, specs, outputs, variables
     )
@@ -127,8 +127,7 @@ def write_saved_model(network: Network, compact: Compact, destination: Destinati
     return Written(target, None)
 
 
-def _signature(path: Path, loaded: Any, wanted: str | None) -> str:
-    names = list(loaded.signatures)
+def _chosen(path: Path, names: Sequence[str], wanted: str | None) -> str:
     if not names:
         raise ModelError(f"{path}: the SavedModel has no signature: export it with one")
     if wanted is not None:
@@ -141,7 +140,7 @@ def _signature(path: Path, loaded: Any, wanted: str | None) -> str:
         raise UsageError(
             f"{path}: it has signatures {', '.join(names)}: say which with --option signature=NAME"
         )
-    return str(names[0])
+    return names[0]
 
 
 def _lower(
@@ -164,22 +163,42 @@ def _lower(
     return attrs.evolve(network, origin=attrs.evolve(network.origin, content=content))
 
 
-def _aliases(loaded: Any, chosen: str) -> tuple[tuple[str, ...], list[str]]:
+def _aliases(stored: StoredModel, chosen: str) -> tuple[tuple[str, ...], list[str]]:
     """Signatures like the chosen one, and signatures unlike it."""
-    function = loaded.signatures[chosen]
-    same: list[str] = []
-    others: list[str] = []
-    for name, other in loaded.signatures.items():
-        if name == chosen:
-            continue
-        alike = (
-            other.structured_input_signature == function.structured_input_signature
-            and other.structured_outputs == function.structured_outputs
-            and [id(v) for v in other.variables] == [id(v) for v in function.variables]
-            and len(other.graph.as_graph_def().node) == len(function.graph.as_graph_def().node)
-        )
-        (same if alike else others).append(name)
-    return tuple(same), others
+    function = _wording(stored, chosen)
+    others = [name for name in stored.signatures if name != chosen]
+    same = tuple(name for name in others if _wording(stored, name) == function)
+    return same, [name for name in others if name not in same]
+
+
+def _wording(stored: StoredModel, name: str) -> tuple[object, ...]:
+    """A signature's arguments, results, and operations with the variables they read."""
+    definition = stored.signatures[name]
+    results = {key: info.name for key, info in definition.outputs.items()}
+    fed = frozenset(tensor(info.name) for info in definition.inputs.values())
+    view = stored.view
+    nodes = [view.nodes[one] for one in view.sorted_from([*results.values()], fed)]
+    library = {one.signature.name: one for one in view.graph.library.function}
+    return (
+        specs_of(definition),
+        {key: definition.outputs[key].dtype for key in results},
+        sorted(node.name for node in nodes if node.op in VARIABLES),
+        _operations(nodes, library),
+    )
+
+
+def _operations(nodes: Iterable[Any], library: Mapping[str, Any]) -> Counter[str]:
+    """How often each operation stands in a graph, in the functions it calls too."""
+    found: Counter[str] = Counter()
+    pending, seen = [*nodes], set[str]()
+    while pending:
+        node = pending.pop()
+        found[node.op] += 1
+        for name in {value.func.name for value in node.attr.values() if value.HasField("func")}:
+            if name in library and name not in seen:
+                seen.add(name)
+                pending += library[name].node_def
+    return found
 
 
 def _module(tf: Any, message: Any, origin: SavedModelOrigin) -> Any:
@@ -198,7 +217,7 @@ def _module(tf: Any, message: Any, origin: SavedModelOrigin) -> Any:
 
     def build() -> None:
         values = {f"{node}:0": variable.read_value() for node, variable in module.kept.items()}
-        tf.graph_util.import_graph_def(message, input_map=values, name=_SCOPE)
+        tf.graph_util.import_graph_def(message, input_map=values, name=SCOPE)
 
     wrapped = tf.compat.v1.wrap_function(build, [])
     graph = wrapped.graph
@@ -228,10 +247,6 @@ def _module(tf: Any, message: Any, origin: SavedModelOrigin) -> Any:
     return module
 
 
-_SCOPE = "prunus"
-"""A written graph lies in a scope of its own, apart from the reading of variables."""
-
-
 def _shorten(message: Any) -> dict[str, str]:
     """Drop the names of calls and of prunus' own scope, so that a written model reads as before.
 
@@ -247,7 +262,7 @@ def _shorten(message: Any) -> dict[str, str]:
     return names
 
 
-_WRAPPING = re.compile(rf"^((Stateful)?PartitionedCall(_\d+)?/|{_SCOPE}/)*")
+_WRAPPING = re.compile(rf"^((Stateful)?PartitionedCall(_\d+)?/|{SCOPE}/)*")
 
 
 def _renamed(reference: str, names: Mapping[str, str]) -> str:
@@ -257,4 +272,4 @@ def _renamed(reference: str, names: Mapping[str, str]) -> str:
 
 
 def _imported(name: str) -> str:
-    return f"{_SCOPE}/{name}" if ":" in name else f"{_SCOPE}/{name}:0"
+    return f"{SCOPE}/{name}" if ":" in name else f"{SCOPE}/{name}:0"
