@@ -13,6 +13,12 @@ def first_line(error: BaseException) -> str:
     return line if len(line) <= 300 else f"{line[:300]}…"
 
 
+def shortened(text: str, limit: int = 80) -> str:
+    """Text of a file for a message: one line of visible characters, not longer than ``limit``."""
+    plain = "".join(one if one.isprintable() else "?" for one in text)
+    return plain if len(plain) <= limit else f"{plain[: limit - 1]}…"
+
+
 def failure(error: BaseException, where: str, path: Path | None) -> str:
     """The user's code, the line of it where an error arose, and what it says.
 

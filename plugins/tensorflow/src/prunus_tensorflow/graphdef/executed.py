@@ -9,11 +9,12 @@ touch files, memory or the process too; they may not.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from typing import Any
 
 from prunus.errors import ModelError
+from prunus_tensorflow.graphdef.names import tensor
 from prunus_tensorflow.graphdef.view import GraphView
 
 # State that lives and dies with the session: variables, random numbers, arrays, control flow.
@@ -53,7 +54,7 @@ def refuse_effects(view: GraphView, results: Collection[str], fed: Collection[st
     Raises:
         ModelError: an operation among it does more than compute; names its node.
     """
-    for node in _running(view, results, frozenset(fed)):
+    for node in _running(view, results, fed):
         if not computes(node.op):
             raise ModelError(
                 f"node '{node.name}' of type '{node.op}' does more than compute (files, network, "
@@ -72,19 +73,30 @@ def computes(op: str) -> bool:
     return not known.is_stateful or _STATE.fullmatch(op) is not None
 
 
-def _running(view: GraphView, results: Collection[str], fed: frozenset[str]) -> Iterator[Any]:
+def _running(view: GraphView, results: Collection[str], fed: Collection[str]) -> Iterator[Any]:
     """Nodes that run for the results: with control inputs, and those of functions they call."""
-    library = {one.signature.name: one for one in view.graph.library.function}
-    names = view.sorted_from(results, fed, control=True)
-    pending, seen = [view.nodes[name] for name in names], set[str]()
+    cut = frozenset(tensor(one) for one in fed)
+    names = view.sorted_from([one for one in results if tensor(one) not in cut], cut, control=True)
+    return called([view.nodes[name] for name in names], view.graph.library)
+
+
+def called(nodes: Iterable[Any], library: Any) -> Iterator[Any]:
+    """Nodes with those of all functions they call, at any depth.
+
+    Args:
+        nodes: NodeDefs; one that is a call of a function counts by the function's nodes.
+        library: FunctionDefLibrary.
+    """
+    functions = {one.signature.name: one for one in library.function}
+    pending, seen = [*nodes], set[str]()
     while pending:
         node = pending.pop()
-        called = {node.op} & library.keys()
-        if not called:
-            yield node
+        names = {node.op}
         for value in node.attr.values():
-            functions = [value.func] if value.HasField("func") else value.list.func
-            called |= {one.name for one in functions} & library.keys()
-        for name in called - seen:
+            given = [value.func] if value.HasField("func") else value.list.func
+            names |= {one.name for one in given}
+        if node.op not in functions:
+            yield node
+        for name in (names & functions.keys()) - seen:
             seen.add(name)
-            pending += library[name].node_def
+            pending += functions[name].node_def

@@ -15,7 +15,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.checkpoint import open_checkpoint
+from prunus_tensorflow.graphdef.executed import refuse_effects
+from prunus_tensorflow.graphdef.folding import refuse_folded_effects
 from prunus_tensorflow.graphdef.freeze import freeze
 from prunus_tensorflow.graphdef.names import full, split
 from prunus_tensorflow.graphdef.origin import GraphOrigin
@@ -43,6 +46,11 @@ def computed(origin: GraphOrigin, opaque: Collection[str]) -> Callable[[Arrays],
     names = [name for name in opaque if _in_front(view, origin, name)]
     if not names:
         return None
+    try:
+        refuse_effects(view, names, origin.inputs)
+        refuse_folded_effects(whole)
+    except ModelError as error:
+        raise ModelError(f"{origin.model}: {error}") from error
     tf = tensorflow()
     message = freeze(whole, _values(view, origin), attrs.evolve(origin, ends=tuple(names)))
     graph = tf.Graph()

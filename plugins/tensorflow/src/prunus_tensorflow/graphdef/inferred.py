@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import attrs
 
 from prunus_tensorflow.graphdef.attributes import attr
+from prunus_tensorflow.graphdef.folding import without_folding
 from prunus_tensorflow.runtime import tensorflow
 
 _SHAPES = "_output_shapes"
@@ -64,7 +66,7 @@ def _light(graph: Any) -> Any:
     copy.library.CopyFrom(graph.library)
     for node in graph.node:
         tensor = attr(node, "value").tensor if node.op == "Const" else None
-        if tensor is not None and tensor.ByteSize() > _LARGE and tensor.tensor_shape.dim:
+        if tensor is not None and _is_large(tensor):
             light = copy.node.add(name=node.name, op="Placeholder", input=node.input)
             light.attr["dtype"].type = tensor.dtype
             light.attr["shape"].shape.CopyFrom(tensor.tensor_shape)
@@ -73,4 +75,10 @@ def _light(graph: Any) -> Any:
         whole.CopyFrom(node)
         if _SHAPES in whole.attr:
             del whole.attr[_SHAPES]
+    without_folding(copy)
     return copy
+
+
+def _is_large(tensor: Any) -> bool:
+    count = prod(one.size for one in tensor.tensor_shape.dim)
+    return bool(tensor.tensor_shape.dim) and max(tensor.ByteSize(), count) > _LARGE

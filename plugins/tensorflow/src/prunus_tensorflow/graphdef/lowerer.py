@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.constants import EVALUATORS
+from prunus_tensorflow.graphdef.extent import check_extent
 from prunus_tensorflow.graphdef.names import split, tensor
 from prunus_tensorflow.graphdef.place import Holder
 from prunus_tensorflow.graphdef.rules import RULES
@@ -28,6 +29,7 @@ from prunus_tensorflow.graphdef.tensors import (
     as_static,
 )
 from prunus_tensorflow.graphdef.view import PASSING, PLACEHOLDERS, VARIABLES, const_value
+from prunus_tensorflow.message import first_line
 
 _RANDOM = ("RandomUniform", "RandomStandardNormal", "TruncatedNormal", "StatelessRandomUniformV2")
 _RENAMING = (*PASSING, "Cast", "Reshape", "ExpandDims", "Squeeze")
@@ -130,10 +132,12 @@ class Lowerer:
 
     def _evaluate(self, step: Step, inputs: Sequence[Lowered | None]) -> list[Lowered]:
         known = [one for one in inputs if isinstance(one, Static)]
+        arrays = [one.array for one in known]
         try:
-            result = EVALUATORS[step.op](step.node, [one.array for one in known])
-        except (ValueError, IndexError, TypeError, OverflowError) as error:
-            raise Unlowerable(f"it cannot be computed ({error})") from error
+            check_extent(step.node, arrays)
+            result = EVALUATORS[step.op](step.node, arrays)
+        except (ArithmeticError, IndexError, MemoryError, TypeError, ValueError) as error:
+            raise Unlowerable(f"it cannot be computed ({first_line(error)})") from error
         results = [as_static(one) for one in (result if isinstance(result, list) else [result])]
         first = known[0]
         if first.holder is None or len(results) != 1:
@@ -158,10 +162,10 @@ class Lowerer:
                 self.feeds.setdefault(reference, f"feeds opaque node '{step.name}' ({step.op})")
         if not fed:
             needs = [one for one in step.inputs if isinstance(self.env.get(one), Setting)]
-            why = f"'{needs[0]}', which is no input of the network" if needs else reason
+            why = f"needs '{needs[0]}', which is no input of the network" if needs else reason
             raise ModelError(
-                f"node '{step.name}' ({step.op}) needs {why}: give --input_nodes, or "
-                "--output_nodes in front of it"
+                f"node '{step.name}' ({step.op}): {why}: give --input_nodes, or --output_nodes in "
+                "front of it"
             )
         self.barriers[step.name] = reason
         results: list[Lowered] = []

@@ -14,6 +14,7 @@ import attrs
 
 from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.origin import GraphOrigin
+from prunus_tensorflow.graphdef.signatures import check_nodes
 from prunus_tensorflow.runtime import tensorflow
 
 _META_TEXT = re.compile(rb"\A(\s|#[^\n]*\n)*(meta_info_def|graph_def)\s*:?\s*\{")
@@ -59,7 +60,7 @@ def read_structure(path: Path) -> Structure:
     structure = Structure(path, kind, content, message)
     if not structure.graph.node:
         raise ModelError(f"{path}: no node in it, so it is not a TensorFlow graph")
-    _check_nodes(path, structure.graph)
+    check_nodes(path, structure.graph)
     return structure
 
 
@@ -148,18 +149,3 @@ def _kind(path: Path, content: bytes) -> str:
     if _META_TEXT.match(head):
         return "metatext"
     return "text" if not control else "binary"
-
-
-def _check_nodes(path: Path, graph: Any) -> None:
-    names: set[str] = set()
-    for node in graph.node:
-        if node.name in names:
-            raise ModelError(f"{path}: two nodes are called '{node.name}'")
-        names.add(node.name)
-    for node in graph.node:
-        for reference in node.input:
-            source = reference.removeprefix("^").split(":")[0]
-            if source not in names:
-                raise ModelError(
-                    f"{path}: node '{node.name}' reads '{source}', which is not in the graph"
-                )

@@ -88,6 +88,14 @@ def _list_variables(meta: Any, learned: Collection[str]) -> None:
         meta.collection_def[name].bytes_list.value.extend(definitions)
 
 
+def listed_variables(meta: Any) -> list[Any]:
+    """The VariableDefs of a MetaGraphDef made by `trainable`."""
+    from tensorflow.core.framework import variable_pb2
+
+    content = meta.collection_def["variables"].bytes_list.value
+    return [variable_pb2.VariableDef.FromString(one) for one in content]
+
+
 @attrs.frozen
 class _Parts:
     """The ops around one variable; those a stripped graph lacks are added."""

@@ -9,6 +9,7 @@ from prunus.errors import ModelError
 from prunus_tensorflow.message import first_line
 from prunus_tensorflow.quiet import quiet
 
+
 def frozen(path: Path, function: Any) -> Any:
     """Lay a signature's function out as one graph.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ import attrs
 from prunus.errors import ModelError, UsageError
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus_tensorflow import graphdef
+from prunus_tensorflow.graphdef.executed import called
+from prunus_tensorflow.graphdef.folding import refuse_folded_effects, with_folding
 from prunus_tensorflow.graphdef.names import tensor
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.view import VARIABLES
@@ -74,6 +76,11 @@ def load_saved_model(source: Source) -> Network:
     signature = signature_of(stored, name)
     flat = frozen(path, signature.function)
     message = flat.graph.as_graph_def()
+    with_folding(message)
+    try:
+        refuse_folded_effects(message)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
     names = _shorten(message)
 
     def short(name: str) -> str:
@@ -160,7 +167,7 @@ def _lower(
         except ModelError as error:
             raise ModelError(str(error).replace(str(place), str(path))) from error
     assert isinstance(network.origin, GraphOrigin)
-    return attrs.evolve(network, origin=attrs.evolve(network.origin, content=content))
+    return attrs.evolve(network, origin=attrs.evolve(network.origin, model=path, content=content))
 
 
 def _aliases(stored: StoredModel, chosen: str) -> tuple[tuple[str, ...], list[str]]:
@@ -178,27 +185,12 @@ def _wording(stored: StoredModel, name: str) -> tuple[object, ...]:
     fed = frozenset(tensor(info.name) for info in definition.inputs.values())
     view = stored.view
     nodes = [view.nodes[one] for one in view.sorted_from([*results.values()], fed)]
-    library = {one.signature.name: one for one in view.graph.library.function}
     return (
         specs_of(definition),
         {key: definition.outputs[key].dtype for key in results},
         sorted(node.name for node in nodes if node.op in VARIABLES),
-        _operations(nodes, library),
+        Counter(node.op for node in called(nodes, view.graph.library)),
     )
-
-
-def _operations(nodes: Iterable[Any], library: Mapping[str, Any]) -> Counter[str]:
-    """How often each operation stands in a graph, in the functions it calls too."""
-    found: Counter[str] = Counter()
-    pending, seen = [*nodes], set[str]()
-    while pending:
-        node = pending.pop()
-        found[node.op] += 1
-        for name in {value.func.name for value in node.attr.values() if value.HasField("func")}:
-            if name in library and name not in seen:
-                seen.add(name)
-                pending += library[name].node_def
-    return found
 
 
 def _module(tf: Any, message: Any, origin: SavedModelOrigin) -> Any:

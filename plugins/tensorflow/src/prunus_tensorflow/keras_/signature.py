@@ -9,6 +9,7 @@ import attrs
 
 from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
+from prunus_tensorflow.graphdef.folding import without_folding
 from prunus_tensorflow.graphdef.names import full, is_control, split, tensor
 from prunus_tensorflow.graphdef.view import VARIABLES
 from prunus_tensorflow.keras_.library import open_functions
@@ -96,7 +97,10 @@ def _bound(
             handle = tf.compat.v1.get_default_graph().capture(variable.handle)
             values[full(node)] = handle if is_handle else value
         found = tf.graph_util.import_graph_def(
-            part, input_map=values, name=SCOPE, return_elements=[full(one) for one in results.values()]
+            part,
+            input_map=values,
+            name=SCOPE,
+            return_elements=[full(one) for one in results.values()],
         )
         kept.update(dict(zip(results, found, strict=True)))
 
@@ -131,6 +135,7 @@ def _part(
         copy.input[:] = [one for one in node.input if not is_control(one)]
         copy.attr.pop("_class", None)
     open_functions(part)
+    without_folding(part)
     return part, variables
 
 

@@ -87,8 +87,9 @@ class StoredModel:
         stored = _stored_objects(self._checkpoint)
         places = dict(_pairs(objects.nodes, stored.nodes))
         for node, number in self._bound():
-            values = stored.nodes[places[number]].attributes if number in places else ()
-            keys.update({node: one.checkpoint_key for one in values if one.name == _VALUE})
+            for one in stored.nodes[places[number]].attributes if number in places else ():
+                if one.name == _VALUE:
+                    keys[node] = one.checkpoint_key
         return keys
 
     def _bound(self) -> Iterator[tuple[str, int]]:
@@ -133,7 +134,9 @@ def open_stored(path: Path) -> StoredModel:
             message.ParseFromString(binary.read_bytes())
         else:
             text_format.Parse(text.read_text(encoding="utf-8"), message, allow_unknown_field=True)
-    except Exception as error:  # DecodeError, ParseError, UnicodeDecodeError, OSError, RecursionError
+    except (
+        Exception
+    ) as error:  # DecodeError, ParseError, UnicodeDecodeError, OSError, RecursionError
         raise ModelError(f"{path}: not a readable SavedModel: {first_line(error)}") from error
     graphs = list(message.meta_graphs)
     serving = [one for one in graphs if _SERVING in one.meta_info_def.tags] or graphs

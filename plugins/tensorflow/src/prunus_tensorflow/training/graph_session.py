@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,18 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.errors import ModelError
 from prunus.network import Destination
 from prunus.training import TrainingJob, Weights
 from prunus_tensorflow import graphdef
 from prunus_tensorflow.graphdef.checkpoint import open_checkpoint
 from prunus_tensorflow.graphdef.cuts import native_shapes
+from prunus_tensorflow.graphdef.executed import refuse_effects
+from prunus_tensorflow.graphdef.folding import refuse_folded_effects
+from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.read import read_structure
-from prunus_tensorflow.graphdef.trainable import handle_of, trainable
+from prunus_tensorflow.graphdef.trainable import handle_of, listed_variables, trainable
 from prunus_tensorflow.graphdef.view import GraphView, const_value
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
@@ -117,6 +121,7 @@ def opened(job: TrainingJob, origin: GraphOrigin) -> Iterator[CompactGraph]:
     with graph.as_default(), quiet():
         v1.set_random_seed(job.seed)
         meta = trainable(structure.message, constants, learned)
+        _refuse_effects(meta, origin, stored)
         v1.train.import_meta_graph(meta, clear_devices=True)
     settings = v1.ConfigProto(allow_soft_placement=True)
     # not the default session: a second graph may be opened beside it
@@ -133,6 +138,24 @@ def opened(job: TrainingJob, origin: GraphOrigin) -> Iterator[CompactGraph]:
         )
         opened_graph.start()
         yield opened_graph
+
+
+def _refuse_effects(meta: Any, origin: GraphOrigin, stored: Collection[str]) -> None:
+    """Let nothing of the file run but computations: its outputs, and its variables' values.
+
+    Raises:
+        ModelError: names the file and the node.
+    """
+    results, fed = [*origin.ends], [*origin.inputs]
+    for variable in listed_variables(meta):
+        results += [variable.initializer_name, variable.snapshot_name]
+        if split(variable.variable_name)[0] in stored:
+            fed.append(variable.initial_value_name)
+    try:
+        refuse_folded_effects(meta.graph_def)
+        refuse_effects(GraphView(meta.graph_def), results, fed)
+    except ModelError as error:
+        raise ModelError(f"{origin.model}: {error}") from error
 
 
 def _learned(job: TrainingJob, origin: GraphOrigin) -> set[str]:
