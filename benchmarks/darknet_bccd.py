@@ -22,12 +22,13 @@ from results import write_section
 
 from prunus.compaction.compact import identity
 from prunus.descriptors import Format, Trainer
+from prunus.evaluation.choice import open_samples
 from prunus.host import Host, start
 from prunus.network import Destination, Network
 from prunus.settings import Settings
 from prunus.steps.analyze import analyze
 from prunus.steps.finetune import finetune, with_weights
-from prunus.steps.loaded import evaluator_for, load, open_samples
+from prunus.steps.loaded import evaluator_for, load
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.report import Stage
@@ -104,7 +105,7 @@ def fit(host: Host, target: Path) -> None:
         network=network,
         compact=whole,
         recipe=attrs.evolve(network.task.recipe, test_interval=146, snapshot=73),
-        training=open_samples(loaded, data, training=True),
+        training=open_samples(loaded.format, loaded.network, data, training=True),
         evaluate=lambda found: evaluator.measure(with_weights(whole, found).model),
         teacher=None,
         workspace=snapshots,
@@ -189,7 +190,7 @@ def main() -> None:
         return
     states, transformed, error = pruned_and_tuned(host)
     loaded = load(host, Settings(model=BUILD / "bccd.cfg", weights=BUILD / "fitted.weights"))
-    data = open_samples(loaded, str(DATA / "bccd.data"), training=False)
+    data = open_samples(loaded.format, loaded.network, str(DATA / "bccd.data"), training=False)
     found = [(name, stage, precision(network, data)) for name, network, stage in states]
     before, after = found[0][2], found[-1][2]
     first, last = transformed[0], transformed[-1]

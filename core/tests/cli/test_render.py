@@ -13,7 +13,7 @@ from prunus.cli import render
 from prunus.cli.render import counting, group_label, notes, show, training_progress
 from prunus.groups import Protected
 from prunus.sensitivity import Curve, Point, Sensitivity
-from prunus.steps.inspect import GroupLine, LayerRow, Statistics
+from prunus.statistics import GroupLine, LayerRow, Statistics
 from prunus.steps.report import GroupRow, Report, Stage
 from prunus.task import Measurement
 from prunus.training import Progress

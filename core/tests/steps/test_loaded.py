@@ -9,10 +9,9 @@ import pytest
 from prunus.descriptors import Format
 from prunus.errors import DataError, ModelError, UsageError
 from prunus.evaluation.data import ArrayDataset
-from prunus.evaluation.metrics import Fidelity, Top
 from prunus.host import Broken, Host
 from prunus.settings import Settings
-from prunus.steps.loaded import evaluator_for, format_of, load, metric_for, source_options
+from prunus.steps.loaded import evaluator_for, format_of, load, source_options
 from prunus.task import Task
 
 
@@ -102,31 +101,6 @@ def samples(labels=True):
 
 def with_task(loaded, **task):
     return attrs.evolve(loaded, network=attrs.evolve(loaded.network, task=Task(**task)))
-
-
-def test_the_metric_that_is_not_asked_for(host, settings):
-    loaded = load(host, settings)
-    assert metric_for(loaded, Settings(), samples()) == Top(1)
-    assert metric_for(loaded, Settings(), samples(labels=False)) == Fidelity()
-    own = with_task(loaded, metric=Top(5, name="accuracy@5"))
-    assert metric_for(own, Settings(), samples()).name == "accuracy@5"
-    assert metric_for(own, Settings(), samples(labels=False)) == Fidelity()
-
-
-def test_the_metric_that_is_asked_for(host, settings):
-    own = with_task(load(host, settings), metric=Top(5, name="mine"))
-    assert metric_for(own, Settings(metric="mine"), samples()).k == 5
-    assert metric_for(own, Settings(metric="top-2"), samples()) == Top(2)
-    with pytest.raises(UsageError) as caught:
-        metric_for(own, Settings(metric="top"), samples())
-    assert str(caught.value) == (
-        "unknown metric 'top'; there are: top-K, accuracy, loss, fidelity, mine"
-    )
-    with pytest.raises(DataError) as caught:
-        metric_for(own, Settings(metric="top-1"), samples(labels=False))
-    assert str(caught.value) == (
-        "metric 'top-1' needs labels and the data has none; use --metric fidelity"
-    )
 
 
 def test_how_many_samples_are_measured(host, settings):

@@ -23,7 +23,7 @@ from rich.text import Text
 
 from prunus import training
 from prunus.sensitivity import Sensitivity
-from prunus.steps.inspect import Statistics
+from prunus.statistics import Statistics
 from prunus.steps.report import Report
 from prunus.task import Measurement
 

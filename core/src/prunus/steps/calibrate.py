@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
+from prunus.evaluation.choice import feeds
 from prunus.evaluation.evaluator import Evaluator
-from prunus.steps.loaded import Loaded, fed, training_data
+from prunus.steps.loaded import Loaded, training_data
 
 COUNT = 256
 """Inputs at most, spread over the data set."""
@@ -45,7 +46,7 @@ def calibrate(loaded: Loaded, spec: str | None, evaluator: Evaluator | None) -> 
         if training is not None and len(training):
             chosen = np.linspace(0, len(training) - 1, min(COUNT, len(training)))
             batch = training.read(chosen.round().astype(np.int64), None)
-            if fed(loaded.network, batch):
+            if feeds(batch, loaded.network):
                 return Calibration(batch.inputs)
     except DataError as error:
         if spec is not None:

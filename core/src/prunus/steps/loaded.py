@@ -6,20 +6,17 @@ import glob
 from pathlib import Path
 
 import attrs
-import numpy as np
 
 from prunus.descriptors import Format
-from prunus.errors import DataError, ModelError, UsageError
-from prunus.evaluation.data import open_data
+from prunus.errors import ModelError, UsageError
+from prunus.evaluation.choice import evaluator_on, open_samples
 from prunus.evaluation.evaluator import Evaluator
-from prunus.evaluation.metrics import Fidelity, Top, metric_named
-from prunus.evaluation.user_metric import fed_samples, user_metric
 from prunus.host import Host
 from prunus.network import Network, Source
 from prunus.prunable import Prunable, prunable
 from prunus.settings import Settings
-from prunus.task import Batch, Dataset, Metric
-from prunus.trust import check_code, names_function
+from prunus.task import Dataset
+from prunus.trust import check_code
 
 NAMED = ("solver", "metric", "data")
 """Format options with a place of their own in the settings."""
@@ -119,7 +116,7 @@ def _check_options(descriptor: Format, settings: Settings) -> None:
 def evaluation_data(loaded: Loaded, settings: Settings) -> Dataset | None:
     """Held-out samples: ``--data``, else the network's own; ``None`` without either."""
     if settings.data is not None:
-        return open_samples(loaded, settings.data, training=False)
+        return open_samples(loaded.format, loaded.network, settings.data, training=False)
     task = loaded.network.task
     return None if task.evaluation is None else task.evaluation()
 
@@ -127,96 +124,18 @@ def evaluation_data(loaded: Loaded, settings: Settings) -> Dataset | None:
 def training_data(loaded: Loaded, spec: str | None) -> Dataset | None:
     """Training samples: ``--train-data``, else the network's own; ``None`` without either."""
     if spec is not None:
-        return open_samples(loaded, spec, training=True)
+        return open_samples(loaded.format, loaded.network, spec, training=True)
     task = loaded.network.task
     return None if task.training is None else task.training()
 
 
-def open_samples(loaded: Loaded, spec: str, *, training: bool) -> Dataset:
-    """A data specification in the format's own terms, else in everybody's."""
-    if loaded.format.data is not None:
-        dataset = loaded.format.data(spec, loaded.network, training)
-        if dataset is not None:
-            return dataset
-    return open_data(spec, loaded.network)
-
-
-def metric_for(loaded: Loaded, settings: Settings, data: Dataset) -> Metric:
-    """The metric asked for, else the network's own, top-1 with labels, fidelity without."""
-    own = loaded.network.task.metric
-    labelled = data.read(np.zeros(1, np.int64), None).labels is not None
-    if settings.metric is None:
-        if own is not None and (labelled or not own.needs_labels):
-            return own
-        return Top(1) if labelled else Fidelity()
-    metric = _metric_by_name(loaded, settings.metric)
-    if metric.needs_labels and not labelled:
-        raise DataError(
-            f"metric '{metric.name}' needs labels and the data has none; use --metric fidelity"
-        )
-    return metric
-
-
 def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Evaluator | None:
-    """Samples and metric, or ``None`` without data for every input.
-
-    What comes out of an opaque layer is an input that no data set has: behind it nothing
-    can be computed.
-    """
-    data = evaluation_data(loaded, settings)
-    if data is None and settings.metric is not None and names_function(settings.metric):
-        own = user_metric(settings.metric)
-        return Evaluator(reference, fed_samples(own, reference.model), own)
-    if data is None:
-        return None
-    if not len(data):
-        raise DataError("no samples: the data set is empty")
-    if not fed(loaded.network, data.read(np.zeros(1, np.int64), None)):
-        return None
+    """Samples and metric of the settings, or ``None`` where no data feeds every input."""
     samples = settings.samples
     if samples is None and settings.batches is not None:
         samples = settings.batches * loaded.network.task.batch_size
-    return Evaluator(reference, data, metric_for(loaded, settings, data), samples)
-
-
-def fed(network: Network, batch: Batch) -> bool:
-    """Whether every input has samples.
-
-    Raises:
-        DataError: they are of another shape.
-    """
-    for value in network.model.graph.inputs:
-        name = value.name or ""
-        if name not in batch.inputs:
-            if name in network.model.graph.initializers:
-                continue
-            return False
-        found = batch.inputs[name].shape[1:]
-        wanted = tuple(value.shape or ())[1:]
-        if len(found) != len(wanted) or any(
-            isinstance(size, int) and size != given
-            for size, given in zip(wanted, found, strict=True)
-        ):
-            raise DataError(
-                f"samples of shape {found} do not fit input '{name}' of shape "
-                f"({', '.join(map(str, wanted))})"
-            )
-    return True
-
-
-def _metric_by_name(loaded: Loaded, name: str) -> Metric:
-    own = loaded.network.task.metric
-    if own is not None and own.name == name:
-        return own
-    if name in loaded.format.metrics:
-        return loaded.format.metrics[name](loaded.network)
-    found = user_metric(name) if names_function(name) else metric_named(name, loaded.network.model)
-    if found is None:
-        known = ["top-K", "accuracy", "loss", "fidelity", *loaded.format.metrics]
-        if own is not None:
-            known.append(own.name)
-        raise UsageError(f"unknown metric '{name}'; there are: {', '.join(dict.fromkeys(known))}")
-    return found
+    data = evaluation_data(loaded, settings)
+    return evaluator_on(data, loaded.format, loaded.network, reference, settings.metric, samples)
 
 
 def _check_excluded(network: Network, exclude: tuple[str, ...]) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 
 from prunus.descriptors import Trainer
 from prunus.errors import DataError, UsageError
+from prunus.evaluation.choice import feeds
 from prunus.host import Host
 from prunus.network import Network
 from prunus.settings import Settings
-from prunus.steps.loaded import Loaded, fed, training_data
+from prunus.steps.loaded import Loaded, training_data
 from prunus.task import Dataset, Recipe
 
 
@@ -66,7 +67,7 @@ def check_computable(host: Host, name: str, loaded: Loaded, training: Dataset) -
     """
     trainer = host.find(Trainer, name).descriptor
     assert isinstance(trainer, Trainer)
-    if trainer.formats or fed(loaded.network, training.read(np.zeros(1, np.int64), None)):
+    if trainer.formats or feeds(training.read(np.zeros(1, np.int64), None), loaded.network):
         return
     able = [one.name for one in host.all(Trainer) if loaded.format.name in one.formats]
     mend = f"; use --trainer {' or '.join(able)}" if able else ""

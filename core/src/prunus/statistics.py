@@ -1,0 +1,97 @@
+"""Counts of a network, its groups, and the channels that must stay."""
+
+from __future__ import annotations
+
+import attrs
+import onnx_ir as ir
+
+from prunus.graph.macs import layer_macs, vendor_operations
+from prunus.groups import Protected
+from prunus.prunable import Prunable
+from prunus.steps.report import LEARNED, parameters
+
+
+@attrs.frozen
+class LayerRow:
+    """One counted layer."""
+
+    layer: str
+    operator: str
+    output: tuple[int, ...]
+    params: int
+    macs: int
+
+
+@attrs.frozen
+class GroupLine:
+    """One prunable group."""
+
+    group: str
+    layers: tuple[str, ...]
+    channels: int
+    exact: bool
+
+
+@attrs.frozen(eq=False)
+class Statistics:
+    """What ``stat`` tells.
+
+    Attributes:
+        layers: Layers with learned parameters.
+        groups: Prunable groups.
+        protected: Channels that stay, with reasons.
+        macs, params: Totals.
+        notes: Sentences for the user.
+        operations: The vendor's own count, where its configuration file was read.
+    """
+
+    layers: tuple[LayerRow, ...]
+    groups: tuple[GroupLine, ...]
+    protected: tuple[Protected, ...]
+    macs: int
+    params: int
+    notes: tuple[str, ...]
+    operations: int | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON values."""
+        return attrs.asdict(self)
+
+
+def statistics_of(subject: Prunable, *, vendor_count: bool = False) -> Statistics:
+    """Count a network, list its groups and the protected channels.
+
+    Args:
+        subject: The network and its groups.
+        vendor_count: Count operations as the legacy tools did, too.
+    """
+    network, grouping = subject.network, subject.grouping
+    dims = grouping.labelling.dims
+    macs = layer_macs(network.model, dims)
+    rows = []
+    for node in network.model.graph:
+        params = _learned(node, network.bindings)
+        if params:
+            shape = dims.get(node.outputs[0].name or "", ())[1:]
+            layer = grouping.layers.get(node.name or "", node.name or "")
+            rows.append(LayerRow(layer, node.op_type, shape, params, macs.get(node.name or "", 0)))
+    return Statistics(
+        tuple(rows),
+        tuple(GroupLine(g.name, g.layers, g.size, g.exact) for g in grouping.groups),
+        grouping.protected,
+        sum(macs.values()),
+        parameters(network, network.model),
+        network.notes,
+        vendor_operations(network.model, dims) if vendor_count else None,
+    )
+
+
+def _learned(node: ir.Node, bindings: object) -> int:
+    total = 0
+    for value in node.inputs:
+        if value is None or value.const_value is None:
+            continue
+        binding = bindings.get(value.name) if hasattr(bindings, "get") else None
+        if binding is not None and binding.role in LEARNED:
+            total += value.const_value.size
+    return total
