@@ -23,6 +23,7 @@ from results import write_section
 from prunus.analysis import exact
 from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal
+from prunus.analysis.measure import DEFAULT_RATIOS
 from prunus.compaction import compact
 from prunus.descriptors import Trainer
 from prunus.evaluation.data import ArrayDataset
@@ -38,7 +39,6 @@ from prunus.planning.budget import Budget, Planning
 from prunus.proof import compare
 from prunus.recovery import recover
 from prunus.sensitivity import Sensitivity
-from prunus.steps.analyze import DEFAULT_RATIOS
 from prunus.steps.finetune import with_weights
 from prunus.task import Batch, LearningRate, Loss, Recipe
 from prunus.training import TrainingJob

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from prunus.analysis.measure import DEFAULT_RATIOS
 from prunus.cli.options import choice_options, data_options, network_options, settings_from
 from prunus.cli.render import counting, notes, show
 from prunus.errors import UsageError
 from prunus.host import start
-from prunus.steps.analyze import DEFAULT_RATIOS, analyze
+from prunus.steps.analyze import analyze
 from prunus.steps.analyze_parts import analyze_part
 
 

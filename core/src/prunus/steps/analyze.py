@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import attrs
 
-from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal
-from prunus.descriptors import Policy
+from prunus.analysis.measure import (
+    DEFAULT_RATIOS,
+    Method,
+    Report,
+    default_analysis,
+    measure_sensitivity,
+    sensitivity_key,
+)
 from prunus.errors import NoSamplesError, PlanError, StaleError
 from prunus.evaluation.evaluator import Evaluator
-from prunus.evaluation.user_metric import UserMetric
-from prunus.graph.digest import structure_digest, weights_digest
-from prunus.grouping import Grouping
 from prunus.host import Host
 from prunus.masking import masked_units
-from prunus.planning.scores import DEFAULT_CRITERION, scores_of
+from prunus.planning.scores import DEFAULT_CRITERION
+from prunus.prunable import Prunable
 from prunus.sensitivity import Sensitivity, merged
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
 from prunus.steps.loaded import BEHIND_OPAQUE, Loaded, evaluator_for, load
 from prunus.steps.workspace import Workspace, workspace_of
-
-DEFAULT_RATIOS = tuple(round(0.1 * step, 1) for step in range(1, 10))
-
-Report = Callable[[int, int], None]
 
 
 @attrs.frozen(eq=False)
@@ -41,26 +40,20 @@ class Analyzed:
 
 @attrs.frozen(eq=False)
 class Question:
-    """What is to be measured, on what.
+    """The measurement that the settings ask for.
 
     Attributes:
         loaded: The network.
-        workspace: Where results go.
+        workspace: Directory of the results.
         evaluator: Samples and metric.
-        policy: Name of the analysis.
-        criterion: Which channels go first.
-        ratios: Shares to remove.
-        seed: Of everything drawn.
+        method: How to measure.
         key: Digests of all of it, as `Sensitivity.key`.
     """
 
     loaded: Loaded
     workspace: Workspace
     evaluator: Evaluator
-    policy: str
-    criterion: str
-    ratios: tuple[float, ...]
-    seed: int
+    method: Method
     key: Mapping[str, str]
 
 
@@ -91,7 +84,7 @@ def analyze(
     if parts:
         sensitivity = merged(parts, [group.name for group in loaded.grouping.groups])
     else:
-        sensitivity = answer(host, question, loaded.grouping, "ana.partial.jsonl", report)
+        sensitivity = answer(host, question, loaded, "ana.partial.jsonl", report)
     workspace.save_sensitivity(sensitivity)
     if not masked_units(loaded.network, loaded.grouping):
         workspace.remember("original", loaded.source)
@@ -121,44 +114,35 @@ def ask(
             else f"{BEHIND_OPAQUE}:"
         )
         raise NoSamplesError(f"{why} prune without 'ana' by --allocation uniform")
-    policy = policy or ("sweep" if isinstance(evaluator.metric, UserMetric) else "exact")
-    criterion, seed = settings.criterion or DEFAULT_CRITERION, settings.seed or 0
-    own = evaluator.metric
-    metric = f"{own.name}|{own.digest()}" if isinstance(own, UserMetric) else own.name
-    wording = f"{ratios}|{metric}|{evaluator.count}|{policy}|{seed}|{settings.exclude}"
-    key = {
-        "structure": structure_digest(loaded.network),
-        "weights": weights_digest(loaded.network),
-        "data": evaluator.data.digest(),
-        "criterion": criterion,
-        "settings": hashlib.sha256(wording.encode()).hexdigest()[:16],
-    }
-    return Question(loaded, workspace, evaluator, policy, criterion, ratios, seed, key)
+    method = Method(
+        policy or default_analysis(evaluator),
+        settings.criterion or DEFAULT_CRITERION,
+        ratios,
+        settings.seed or 0,
+    )
+    key = sensitivity_key(loaded, evaluator, method)
+    return Question(loaded, workspace, evaluator, method, key)
 
 
 def answer(
-    host: Host, question: Question, grouping: Grouping, journal_name: str, report: Report
+    host: Host, question: Question, subject: Prunable, journal_name: str, report: Report
 ) -> Sensitivity:
     """Measure some groups; a killed run goes on where its journal ends.
 
     Args:
         host: Plugins.
-        question: What to measure.
-        grouping: The network's, or some groups of it.
+        question: The measurement.
+        subject: The network with all its groups, or with some of them.
         journal_name: File of partial results in the workspace.
-        report: Told what is done, of how much.
+        report: Called with done and total work units.
     """
-    loaded, evaluator = question.loaded, question.evaluator
     make_directory(question.workspace.path)
     journal = Journal(question.workspace.path / journal_name, question.key)
-    scores = scores_of(host, question.criterion, loaded, evaluator.calibration(), question.seed)
-    analysis = Analysis(grouping, evaluator, scores, question.ratios, journal, question.key, report)
     try:
-        sensitivity = host.call(
-            Policy, question.policy, "prunus_analyze", network=loaded.network, analysis=analysis
+        found = measure_sensitivity(
+            host, subject, question.evaluator, question.method, journal, report
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on from what is measured") from None
-    assert isinstance(sensitivity, Sensitivity)
     journal.remove()
-    return sensitivity
+    return found

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import attrs
 
+from prunus.analysis.measure import DEFAULT_RATIOS, Report
 from prunus.errors import UsageError
 from prunus.host import Host, start
 from prunus.settings import Settings
-from prunus.steps.analyze import DEFAULT_RATIOS, Report, answer, ask
+from prunus.steps.analyze import answer, ask
 from prunus.steps.files import write_json
 
 
@@ -40,7 +41,8 @@ def analyze_part(
         raise UsageError(f"part {number} of {count}: parts are counted from 1 to {count}")
     question = ask(host, settings, ratios, policy)
     grouping = question.loaded.grouping
-    some = attrs.evolve(grouping, groups=grouping.groups[number - 1 :: count])
+    share = attrs.evolve(grouping, groups=grouping.groups[number - 1 :: count])
+    some = attrs.evolve(question.loaded, grouping=share)
     journal = f"ana.partial-{number}-of-{count}.jsonl"
     found = answer(host, question, some, journal, report)
     file = question.workspace.part_file(number, count)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.analysis.journal import Journal
+from prunus.analysis.measure import DEFAULT_RATIOS
 from prunus.errors import PlanError, UsageError
 from prunus.folding import fold
 from prunus.graph.digest import structure_digest, weights_digest
@@ -26,7 +27,6 @@ from prunus.planning.scores import DEFAULT_CRITERION, scores_of
 from prunus.selection import choose_units
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.settings import Settings
-from prunus.steps.analyze import DEFAULT_RATIOS
 from prunus.steps.files import make_directory
 from prunus.steps.loaded import Loaded, evaluator_for, load
 from prunus.steps.workspace import workspace_of

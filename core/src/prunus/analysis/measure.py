@@ -1,0 +1,91 @@
+"""Measure the sensitivity of every group with an analysis of any plugin."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from prunus.analysis.analysis import Analysis
+from prunus.analysis.journal import Journal
+from prunus.descriptors import Policy
+from prunus.evaluation.evaluator import Evaluator
+from prunus.evaluation.user_metric import UserMetric
+from prunus.graph.digest import structure_digest, weights_digest
+from prunus.host import Host
+from prunus.planning.scores import DEFAULT_CRITERION, scores_of
+from prunus.prunable import Prunable
+from prunus.sensitivity import Sensitivity
+
+DEFAULT_RATIOS = tuple(round(0.1 * step, 1) for step in range(1, 10))
+
+Report = Callable[[int, int], None]
+"""Called with done and total work units."""
+
+
+@attrs.frozen
+class Method:
+    """How sensitivity is measured.
+
+    Attributes:
+        analysis: Name of the policy that measures.
+        criterion: Name of the criterion by which channels go.
+        ratios: Shares of a group's channels to remove, ascending, in (0, 1).
+        seed: Of everything drawn.
+    """
+
+    analysis: str
+    criterion: str = DEFAULT_CRITERION
+    ratios: tuple[float, ...] = DEFAULT_RATIOS
+    seed: int = 0
+
+
+def measure_sensitivity(
+    host: Host,
+    subject: Prunable,
+    evaluator: Evaluator,
+    method: Method,
+    journal: Journal,
+    report: Report = lambda done, total: None,
+) -> Sensitivity:
+    """One curve for every group of ``subject``.
+
+    Args:
+        host: Plugins.
+        subject: The network, and the groups to measure.
+        evaluator: Samples and metric.
+        method: How to measure.
+        journal: Partial results; a killed run goes on where they end.
+        report: Called with done and total work units.
+    """
+    samples = evaluator.calibration()
+    scores = scores_of(host, method.criterion, subject, samples, method.seed)
+    job = Analysis(subject.grouping, evaluator, scores, method.ratios, journal, journal.key, report)
+    found = host.call(
+        Policy, method.analysis, "prunus_analyze", network=subject.network, analysis=job
+    )
+    assert isinstance(found, Sensitivity)
+    return found
+
+
+def default_analysis(evaluator: Evaluator) -> str:
+    """``sweep`` for a metric function of the user's, which sees whole networks; else ``exact``."""
+    return "sweep" if isinstance(evaluator.metric, UserMetric) else "exact"
+
+
+def sensitivity_key(subject: Prunable, evaluator: Evaluator, method: Method) -> Mapping[str, str]:
+    """Digests of everything a measurement depends on, as `Sensitivity.key`."""
+    own = evaluator.metric
+    metric = f"{own.name}|{own.digest()}" if isinstance(own, UserMetric) else own.name
+    wording = (
+        f"{method.ratios}|{metric}|{evaluator.count}|{method.analysis}|{method.seed}|"
+        f"{subject.exclude}"
+    )
+    return {
+        "structure": structure_digest(subject.network),
+        "weights": weights_digest(subject.network),
+        "data": evaluator.data.digest(),
+        "criterion": method.criterion,
+        "settings": hashlib.sha256(wording.encode()).hexdigest()[:16],
+    }
