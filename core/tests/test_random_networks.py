@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 from hypothesis import HealthCheck, given, settings
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from prunus.compaction import compact
 from prunus.grouping import find_groups
-from prunus.masking import mask
+from prunus.masking import mask, masked_units
 from prunus.proof import compare
+from prunus.selection import choose_units, feasible_counts
 from prunus.testing.strategies import networks, plans
 
 quick = settings(
@@ -31,6 +33,28 @@ def test_masked_equals_compact(data):
     smaller = compact(masked, grouping, keep)
     onnx.checker.check_model(ir.to_proto(smaller.model), full_check=True)
     proof = compare(masked.model, smaller.model)
+    assert proof.error <= 1e-5, proof
+
+
+@quick
+@given(st.data())
+def test_whatever_the_planner_may_choose_can_be_removed(data):
+    """Planner and selector agree on numbers, and every number compacts."""
+    network = data.draw(networks())
+    groups = find_groups(network)
+    keep = {}
+    for group in groups.groups:
+        counts = feasible_counts(group)
+        assert len(counts) > 1, f"{group.name} is no group: it can lose nothing"
+        count = data.draw(st.sampled_from(counts.tolist()))
+        scores = np.random.default_rng(count).random(group.size)
+        keep[group.name] = choose_units(group, scores, count)
+        assert keep[group.name].sum() == count
+    masked = mask(network, groups, keep)
+    assert {n: k.tolist() for n, k in masked_units(masked, groups).items()} == {
+        name: units.tolist() for name, units in keep.items() if not units.all()
+    }
+    proof = compare(masked.model, compact(masked, groups, keep).model)
     assert proof.error <= 1e-5, proof
 
 

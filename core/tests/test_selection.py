@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prunus.groups import Group, Member
-from prunus.selection import choose_units, step_of
+from prunus.selection import choose_units
 
 
 def group(size, *rows):
@@ -45,8 +45,3 @@ def test_two_families_of_rows_are_balanced_together(draw):
         assert len(set((rows * keep).sum(1).tolist())) == 1
     assert keep.sum() >= 12
     assert second.shape == (3, 24)
-
-
-def test_step_respects_rows_and_multiple():
-    assert step_of(group(6, membership([0, 0, 1, 1, 2, 2])), 2) == 6
-    assert step_of(group(6), 2) == 2

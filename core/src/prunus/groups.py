@@ -47,6 +47,19 @@ class Member:
 
 
 @attrs.frozen(eq=False)
+class Multiple:
+    """Channels can only go in whole multiples of a number.
+
+    Attributes:
+        counts: ``(C,)`` channels of every unit that count.
+        of: The number; what is removed of them is a multiple of it.
+    """
+
+    counts: Indices
+    of: int
+
+
+@attrs.frozen(eq=False)
 class Group:
     """Units (sets of tied channels) of the same kind; each unit is kept or removed whole.
 
@@ -57,6 +70,7 @@ class Group:
         rows: For each grouped convolution or shuffle the units pass: ``(R, C)`` channels
             of every unit in every row; equal numbers must remain in all rows.
         exact: False where removal changes neighbours (cross-channel LRN).
+        multiples: Places where channels can only go in whole multiples of a number.
     """
 
     name: str
@@ -64,6 +78,7 @@ class Group:
     members: tuple[Member, ...]
     rows: tuple[Indices, ...] = ()
     exact: bool = True
+    multiples: tuple[Multiple, ...] = ()
 
     @property
     def size(self) -> int:

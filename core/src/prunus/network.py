@@ -64,6 +64,8 @@ class Network:
         origin: What the format needs for faithful write-back; opaque to the core.
         task: How the network's own files say it is evaluated and trained.
         notes: Sentences the user should see about how the files were read.
+        multiples: Value name -> number of which only whole multiples of its channels can be
+            removed, where the native file can say nothing else.
     """
 
     model: ir.Model
@@ -74,6 +76,7 @@ class Network:
     origin: object = None
     task: Task = attrs.field(factory=Task)
     notes: tuple[str, ...] = ()
+    multiples: Mapping[str, int] = attrs.field(factory=dict)
 
     def weights(self) -> dict[str, NDArray[np.generic]]:
         """Initializer name -> array, as views where the graph allows it."""

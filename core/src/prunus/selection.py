@@ -1,68 +1,61 @@
-"""Which units to keep when their number is given."""
+"""Which units a group can keep: the one definition, for the planner and the selector alike."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
 
-from prunus.groups import Group
+from prunus.balance import Balance
+from prunus.groups import Group, Indices
 
-
-def step_of(group: Group, multiple: int = 1) -> int:
-    """Smallest number of units that can go at once: rows and ``multiple`` respected."""
-    rows = [len(counts) for counts in group.rows if (counts.sum(0) == 1).all()]
-    return math.lcm(multiple, *rows) if rows else multiple
+_SEARCHES = 64
+"""Numbers of units looked for at most where only the solver can tell."""
 
 
-def choose_units(group: Group, scores: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
-    """Keep the best ``count`` units, equal numbers in every row.
+def feasible_counts(group: Group, present: NDArray[np.bool_] | None = None) -> Indices:
+    """Numbers of units that can stay, ``(n,)`` descending, the present number first.
 
-    Ties are broken by position. With rows the best feasible choice is an integer
+    For each of them `choose_units` finds units that satisfy every balance constraint.
+    Where only the solver can tell, these are some of them, at most 64 evenly spread.
+
+    Args:
+        group: The group.
+        present: ``(C,)`` bool, False for units that are gone; all are there without it.
+    """
+    balance = Balance.of(group, present)
+    whole = len(balance.units)
+    if balance.regular:
+        return np.arange(whole, 0, -balance.step)
+    counts = [whole]
+    stride = -(-whole // _SEARCHES)
+    while (number := balance.below(counts[-1] - stride)) is not None:
+        counts.append(number)
+    return np.array(counts, np.int64)
+
+
+def choose_units(
+    group: Group,
+    scores: NDArray[np.float64],
+    count: int,
+    present: NDArray[np.bool_] | None = None,
+) -> NDArray[np.bool_]:
+    """Keep the best ``count`` units that satisfy every balance constraint.
+
+    Ties are broken by position. With several constraints the best choice is an integer
     program (for two families of rows a transportation problem, whose relaxation
     is integral).
 
     Args:
-        group: The group; rows come with it.
+        group: The group; its constraints come with it.
         scores: ``(C,)``, higher is kept.
-        count: Units to keep, in [1, C]; with rows the next feasible number above.
+        count: Units to keep, in [1, C]; where it is not feasible the next number above that is.
+        present: ``(C,)`` bool, False for units that are gone; all are there without it.
 
     Returns:
         ``(C,)`` bool.
     """
-    size = group.size
-    count = min(max(count, 1), size)
-    if group.rows:
-        for number in range(count, size):
-            found = _balanced(group, scores, number)
-            if found is not None:
-                return found
-        return np.ones(size, bool)
-    keep = np.zeros(size, bool)
-    keep[np.argsort(-scores, kind="stable")[:count]] = True
+    balance = Balance.of(group, present)
+    number = balance.above(min(max(count, 1), len(balance.units)))
+    keep = np.zeros(group.size, bool)
+    keep[balance.units[balance.best(scores[balance.units], number)]] = True
     return keep
-
-
-def _balanced(group: Group, scores: NDArray[np.float64], count: int) -> NDArray[np.bool_] | None:
-    rank = np.empty(group.size)
-    rank[np.argsort(scores, kind="stable")] = np.arange(1, group.size + 1)
-    balance = np.concatenate([counts[1:] - counts[:1] for counts in group.rows])
-    if not _can_balance(group, count):
-        return None
-    matrix = np.vstack([np.ones((1, group.size)), balance])
-    target = np.r_[float(count), np.zeros(len(balance))]
-    # ranks, not raw scores: the solver's tolerances then do not depend on the scale of weights
-    found = milp(
-        -(group.size + rank),
-        constraints=LinearConstraint(matrix, target, target),
-        integrality=np.ones(group.size),
-        bounds=Bounds(0, 1),
-    )
-    return None if found.x is None else np.asarray(found.x > 0.5)
-
-
-def _can_balance(group: Group, count: int) -> bool:
-    """Cheap test: one channel a unit means the number must divide into rows."""
-    return all(count % len(counts) == 0 for counts in group.rows if (counts.sum(0) == 1).all())

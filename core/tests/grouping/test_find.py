@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 
 from prunus.grouping import find_groups
+from prunus.selection import feasible_counts
+from prunus.testing.nets import as_network
+from prunus.testing.nets.builder import Builder
 
 
 def names(grouping):
@@ -137,6 +141,46 @@ def test_grouped_convolution_loses_equally(build, draw, groups, rows):
     assert first.rows[0].shape == (rows, 8)
     assert (first.rows[0].sum(1) == 8 // groups).all()
     assert second.rows[0].shape == (rows, 8)
+
+
+def normalised(groups, convolution_groups):
+    """Two convolutions, group normalisation between them."""
+    b = Builder(0)
+    x = b.group_norm(b.conv(b.input(3, 8), 16, name="a"), groups)
+    x = b.group_norm(b.conv(x, 16, group=convolution_groups, name="b"), groups)
+    return find_groups(as_network(b.model(b.conv(x, 4, 1, name="c"))))
+
+
+def test_normalisation_groups_go_whole():
+    grouping = normalised(8, 1)
+    assert names(grouping) == ["a", "b"]
+    for group in grouping.groups:
+        assert group.members[0].positions.tolist() == np.arange(16).reshape(8, 2).tolist()
+        assert feasible_counts(group).tolist() == list(range(8, 0, -1))
+
+
+def test_normalisation_groups_lie_in_the_rows_of_a_grouped_convolution():
+    for group in normalised(8, 4).groups:
+        assert feasible_counts(group).tolist() == [8, 4]
+
+
+def test_a_convolution_that_needs_every_normalisation_group_protects_them():
+    grouping = normalised(4, 4)
+    assert names(grouping) == []
+    held = "'b' takes no smaller number of channels"
+    assert reasons(grouping) == {("a", 16, held), ("b", 16, held), ("c", 4, "graph output")}
+
+
+@pytest.mark.parametrize(("of", "counts"), [(4, [12, 8, 4]), (6, [12, 6]), (5, [12, 7, 2])])
+def test_a_format_may_ask_for_whole_multiples(lenet, of, counts):
+    grouping = find_groups(attrs.evolve(lenet, multiples={"conv2": of}))
+    assert feasible_counts(grouping.group("conv2")).tolist() == counts
+    assert feasible_counts(grouping.group("conv1")).tolist() == list(range(8, 0, -1))
+
+
+def test_a_multiple_as_large_as_the_layer_protects_it(lenet):
+    grouping = find_groups(attrs.evolve(lenet, multiples={"conv2": 12}))
+    assert ("conv2", 12, "only multiples of 12 of its channels could go") in reasons(grouping)
 
 
 def test_lrn_makes_its_group_inexact(build, draw):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from prunus.grouping import find_groups
 from prunus.network import Source
+from prunus.selection import feasible_counts
+from prunus.testing.cut import cut
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.dialect import _ALEXEYAB_ACTIVATIONS
 from prunus_darknet.lower.activations import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS
@@ -16,6 +19,7 @@ from prunus_darknet.testing.compare import (
     random_input,
     real_layers,
 )
+from prunus_darknet.testing.pruning import written
 from prunus_darknet.testing.random_weights import structure_of
 
 pytestmark = pytest.mark.darknet
@@ -121,6 +125,41 @@ def test_odd_reorg_of_yolov2(make_files, darknet):
     layers = CONV.format(n=8, s=1) + "[reorg]\nstride=2\n" + CONV.format(n=4, s=1)
     model, weights = make_files(layers, h=26, w=26)
     assert compare_with_darknet(load(Source(model, weights)), model, weights).error <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("channels", "side", "stride"), [(8, 16, 2), (16, 16, 2), (8, 26, 2), (32, 16, 4), (32, 12, 4)]
+)
+def test_reorg_takes_whole_multiples_of_its_square(
+    channels, side, stride, make_files, darknet, tmp_path
+):
+    """Every number of channels the plan may choose can be said in a cfg, and is the same there."""
+    reorg = f"[reorg]\nstride={stride}\n"
+    layers = BN.format(n=channels, s=1) + reorg + BN.format(n=6, s=1) + CONV.format(n=4, s=1)
+    network = load(Source(*make_files(layers, h=side, w=side)))
+    group, behind = find_groups(network).groups
+    size = channels // group.size  # of a unit
+    counts = feasible_counts(group)
+    assert (counts * size).tolist() == list(range(channels, 0, -stride * stride))
+    assert behind.size == 6
+    for seed, count in enumerate(counts[1:].tolist()):
+        pruned = cut(network, 1 - count / group.size, seed)
+        files = written(pruned, tmp_path / str(count))
+        assert f"filters={count * size}\n" in files.model.read_text()
+        data = random_input(network.origin.structure.input, seed)
+        real = real_layers(network.origin.structure, files.model, files.weights, data)
+        if size > 1:  # maps of a reorg hold several channels each: seen behind it
+            del real[1]
+        assert compare_layers(pruned.masked, real, data, pruned.compact.kept).error <= 1e-5
+
+
+def test_a_reorg_of_no_more_than_its_square_protects_its_channels(make_files, darknet):
+    layers = CONV.format(n=4, s=1) + "[reorg]\nstride=2\n" + CONV.format(n=4, s=1)
+    found = find_groups(load(Source(*make_files(layers))))
+    assert [(p.layer, p.channels, p.reason) for p in found.protected] == [
+        ("0:convolutional", 4, "only multiples of 4 of its channels could go"),
+        ("2:convolutional", 4, "graph output"),
+    ]
 
 
 def test_transposed_connected_weights_of_old_files(make_files, darknet):

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.graph.shapes import infer_shapes
+from prunus.grouping.constraints import Constraints, owners_of, spanning
 from prunus.grouping.resting import not_finite
 from prunus.groups import Group, Member, Protected
 from prunus.labels.domain import Labels
 from prunus.labels.labelling import FROZEN, Labelling, Record, label_graph
 from prunus.labels.shrinking import MisalignedError, shrink
 from prunus.network import Network
-from prunus.selection import choose_units
+from prunus.selection import choose_units, feasible_counts
 
 
 @attrs.frozen(eq=False)
@@ -68,12 +69,14 @@ def find_groups(network: Network, exclude: tuple[str, ...] = ()) -> Grouping:
     shapes = infer_shapes(network.model)
     levels: dict[str, int] = {}
     while True:
-        labelling = label_graph(network.model, shapes, network.frozen, levels, layers)
-        grouping = _collect(network, labelling, layers, exclude, {})
+        labelling = label_graph(
+            network.model, shapes, network.frozen, levels, layers, network.multiples
+        )
+        grouping, stricter = _collect(network, labelling, layers, exclude, {})
         unsafe = not_finite(network, labelling, grouping.groups, grouping.units, layers)
         if unsafe:
-            grouping = _collect(network, labelling, layers, exclude, unsafe)
-        stricter = _spanning(grouping) or _misaligned(network, grouping)
+            grouping, stricter = _collect(network, labelling, layers, exclude, unsafe)
+        stricter = stricter or _misaligned(network, grouping)
         if not stricter:
             return grouping
         for node in stricter:
@@ -86,24 +89,30 @@ def _collect(
     layers: Mapping[str, str],
     exclude: tuple[str, ...],
     unsafe: Mapping[int, str],
-) -> Grouping:
+) -> tuple[Grouping, set[str]]:
+    """The grouping, and nodes whose rows are not a matter of one group alone."""
     frozen = {**unsafe, **labelling.frozen}
     _freeze_excluded(network, labelling, layers, exclude, frozen)
     kinds = _kinds(labelling, frozen)
     members, producers = _members(labelling, layers, kinds)
     groups: list[Group] = []
     units: dict[str, Labels] = {}
+    constraints = Constraints(labelling, kinds)
     for number, chosen in enumerate(kinds):
         name = _unique("+".join(producers[number]), units)
-        rows = tuple(
-            counts
-            for counts in (_row_counts(labelling, r.labels, chosen) for r in labelling.rows)
-            if counts is not None
-        )
+        made = tuple(producers[number])
+        rows, multiples = constraints.rows[number], constraints.multiples[number]
         exact = not (labelling.inexact & set(chosen.tolist()))
-        groups.append(Group(name, tuple(producers[number]), tuple(members[number]), rows, exact))
-        units[name] = chosen
-    return Grouping(tuple(groups), _protected(labelling, layers, frozen), labelling, units, layers)
+        group = Group(name, made, tuple(members[number]), tuple(rows), exact, tuple(multiples))
+        if len(feasible_counts(group)) > 1:
+            groups.append(group)
+            units[name] = chosen
+        else:
+            reason = _held(constraints, number, layers)
+            frozen.update(dict.fromkeys(chosen.tolist(), reason))
+    protected = _protected(labelling, layers, frozen)
+    grouping = Grouping(tuple(groups), protected, labelling, units, layers)
+    return grouping, spanning(labelling, kinds)
 
 
 def _unique(base: str, taken: Mapping[str, Labels]) -> str:
@@ -161,9 +170,7 @@ def _members(
     labelling: Labelling, layers: Mapping[str, str], kinds: list[Labels]
 ) -> tuple[list[list[Member]], list[list[str]]]:
     """Members and producing layers of every group, in one walk over the records."""
-    owner = np.full(len(labelling.roots), -1)
-    for number, chosen in enumerate(kinds):
-        owner[chosen] = number
+    owner = owners_of(labelling, kinds)
     members: list[list[Member]] = [[] for _ in kinds]
     producers: list[list[str]] = [[] for _ in kinds]
     seen: set[tuple[str, int]] = set()
@@ -201,16 +208,12 @@ def _member(labelling: Labelling, record: Record, positions: Labels) -> Member:
     return Member(record.initializer, record.role, (0, 1), flat.reshape(len(positions), -1))
 
 
-def _row_counts(labelling: Labelling, labels: Labels, chosen: Labels) -> Labels | None:
-    """``(R, C)`` channels of every unit in every row; ``None`` if always balanced."""
-    owners = labelling.roots[labels]
-    if not np.isin(owners, chosen).any():
-        return None
-    counts = np.zeros((len(labels), len(chosen)), np.int64)
-    for row, owner in enumerate(owners):
-        mine = owner[np.isin(owner, chosen)]
-        np.add.at(counts[row], np.searchsorted(chosen, mine), 1)
-    return None if (counts == counts[:1]).all() else counts
+def _held(constraints: Constraints, number: int, layers: Mapping[str, str]) -> str:
+    """Why a group can lose nothing."""
+    nodes, multiples = constraints.nodes[number], constraints.multiples[number]
+    if nodes:
+        return f"'{layers.get(nodes[0], nodes[0])}' takes no smaller number of channels"
+    return f"only multiples of {multiples[0].of} of its channels could go"
 
 
 def _protected(
@@ -229,34 +232,6 @@ def _protected(
         layer = layers.get(record.node, record.node)
         found += [Protected(layer, count, reason) for reason, count in reasons.items()]
     return tuple(found)
-
-
-def _spanning(grouping: Grouping) -> set[str]:
-    """Nodes whose rows are not a matter of one group alone."""
-    labelling = grouping.labelling
-    owner = np.full(len(labelling.roots), -1)
-    for number, units in enumerate(grouping.units.values()):
-        owner[units] = number
-    nodes = set()
-    for rows in labelling.rows:
-        owners = owner[labelling.roots[rows.labels]]
-        if (owners == -1).all():
-            continue
-        balanced = all(
-            len({int((row == number).sum()) for row in owners}) == 1
-            and _same_columns(labelling, rows.labels, units)
-            for number, units in enumerate(grouping.units.values())
-            if (owners == number).any()
-        )
-        if not balanced and len(np.unique(owners)) > 1:
-            nodes.add(rows.node)
-    return nodes
-
-
-def _same_columns(labelling: Labelling, labels: Labels, units: Labels) -> bool:
-    """True if choosing within this group can keep rows equal by itself."""
-    counts = _row_counts(labelling, labels, units)
-    return counts is None or len(set(counts.sum(1).tolist())) == 1
 
 
 def _misaligned(network: Network, grouping: Grouping) -> set[str]:

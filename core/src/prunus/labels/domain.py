@@ -47,8 +47,11 @@ class Domain(Protocol):
     def freeze(self, labels: Labels, reason: str) -> None:
         """These labels must stay."""
 
-    def equal_rows(self, node: ir.Node, rows: Labels) -> None:
-        """Equal numbers must remain in every row of ``rows`` (R, C)."""
+    def equal_rows(self, node: ir.Node, rows: Labels, *, fixed: bool) -> None:
+        """Equal numbers must remain in every row of ``rows`` (R, C).
+
+        ``fixed``: the node has R rows whatever is removed; else a row of one unit may go whole.
+        """
 
     def inexact(self, labels: Labels) -> None:
         """Removing these labels changes what their neighbours compute."""

@@ -46,10 +46,31 @@ class Record:
 
 @attrs.frozen(eq=False)
 class Rows:
-    """Equal numbers must remain in every row of ``labels`` (R, C)."""
+    """Equal numbers must remain in every row of ``labels`` (R, C).
+
+    Attributes:
+        node: Name of the node.
+        labels: The rows.
+        fixed: Whether all R rows stay; else a row of one unit may go whole.
+    """
 
     node: str
     labels: Labels
+    fixed: bool
+
+    def free(self, roots: Labels) -> bool:
+        """Whether any units may go: each row is one of its own, and none has to stay."""
+        owners = roots[self.labels]
+        return not self.fixed and bool((owners == owners[:, :1]).all())
+
+
+@attrs.frozen(eq=False)
+class Count:
+    """Of ``labels`` (C,), the channels of a value, only multiples of ``of`` can go."""
+
+    value: str
+    labels: Labels
+    of: int
 
 
 @attrs.frozen(eq=False)
@@ -63,6 +84,7 @@ class Labelling:
         made: (node, slot) -> fresh labels.
         records: Initializer axes and their labels.
         rows: Equal-count constraints.
+        counts: Constraints of whole multiples.
         frozen: Representative -> reason.
         inexact: Representatives whose removal changes neighbours.
         ties: Representative -> layer that ties several channels of one producer together.
@@ -74,6 +96,7 @@ class Labelling:
     made: Mapping[tuple[str, int], Labels]
     records: tuple[Record, ...]
     rows: tuple[Rows, ...]
+    counts: tuple[Count, ...]
     frozen: Mapping[int, str]
     inexact: frozenset[int]
     ties: Mapping[int, str]
@@ -153,11 +176,11 @@ class Labeller:
         """Record the reason; the first one of a unit is reported."""
         self._frozen.append((labels.ravel(), reason))
 
-    def equal_rows(self, node: ir.Node, rows: Labels) -> None:
+    def equal_rows(self, node: ir.Node, rows: Labels, *, fixed: bool) -> None:
         """Record, or hold more strictly where an earlier attempt failed."""
         level = self._levels.get(node.name or "", LOOSE)
         if level == LOOSE:
-            self._rows.append(Rows(node.name or "", rows))
+            self._rows.append(Rows(node.name or "", rows, fixed))
         elif level == TIED:
             self.unite(node, rows[:1], rows)
         else:
@@ -182,8 +205,8 @@ class Labeller:
         """Native layer name."""
         return self._layers.get(node.name or "", node.name or node.op_type)
 
-    def result(self) -> Labelling:
-        """Find units and collect what was said about them."""
+    def result(self, multiples: Mapping[str, int]) -> Labelling:
+        """Find units, and collect what was said about them and in `Network.multiples`."""
         edges = np.concatenate([np.empty((2, 0), np.int64), *self._edges], axis=1)
         links = coo_array(
             (np.ones(edges.shape[1], np.int8), (edges[0], edges[1])), (self._count,) * 2
@@ -199,9 +222,23 @@ class Labeller:
         inexact = frozenset(int(r) for labels in self._inexact for r in np.unique(roots[labels]))
         records = tuple(record for users in self._records.values() for record in users)
         rows = tuple(self._rows)
+        counts = tuple(
+            Count(value, _channels(self._values[value]), of)
+            for value, of in multiples.items()
+            if value in self._values
+        )
         ties = self._ties(roots)
         return Labelling(
-            self._values, self._shapes, roots, self._made, records, rows, frozen, inexact, ties
+            self._values,
+            self._shapes,
+            roots,
+            self._made,
+            records,
+            rows,
+            counts,
+            frozen,
+            inexact,
+            ties,
         )
 
     def _ties(self, roots: Labels) -> dict[int, str]:
@@ -221,6 +258,11 @@ class Labeller:
         return np.arange(self._count - count, self._count, dtype=np.int64)
 
 
+def _channels(labels: Labels) -> Labels:
+    """``(C,)`` labels of the channel axis, at the first position of every other."""
+    return labels[tuple(slice(None) if axis == 1 else 0 for axis in range(labels.ndim))]
+
+
 def constant_operand(node: ir.Node, index: int) -> NDArray[Any] | None:
     """The array of an initializer operand, ``None`` otherwise."""
     if index >= len(node.inputs):
@@ -237,6 +279,7 @@ def label_graph(
     frozen: Mapping[str, str],
     levels: Mapping[str, int],
     layers: Mapping[str, str],
+    multiples: Mapping[str, int] | None = None,
 ) -> Labelling:
     """Run every rule once, in order.
 
@@ -246,6 +289,7 @@ def label_graph(
         frozen: Value name -> reason (outputs not named are "graph output").
         levels: Node name -> how strictly to hold its rows.
         layers: Node name -> native layer name.
+        multiples: As in `Network`.
     """
     labeller = Labeller(shapes, levels, layers)
     for value in model.graph.inputs:
@@ -260,4 +304,4 @@ def label_graph(
     for name, reason in reasons.items():
         if name in labeller._values:
             labeller.freeze(labeller._values[name], reason)
-    return labeller.result()
+    return labeller.result(multiples or {})

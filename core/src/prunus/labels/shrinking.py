@@ -111,7 +111,7 @@ class Shrinker:
     def freeze(self, labels: Labels, reason: str) -> None:
         """Decided in the first pass."""
 
-    def equal_rows(self, node: ir.Node, rows: Labels) -> None:
+    def equal_rows(self, node: ir.Node, rows: Labels, *, fixed: bool) -> None:
         """Decided in the first pass."""
 
     def inexact(self, labels: Labels) -> None:

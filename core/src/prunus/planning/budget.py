@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prunus.graph.macs import CostModel
 from prunus.groups import Group
-from prunus.selection import choose_units, step_of
+from prunus.selection import choose_units, feasible_counts
 from prunus.sensitivity import Sensitivity
 
 
@@ -51,20 +51,15 @@ class Planning:
 
     def levels(self, group: Group, multiple: int) -> NDArray[np.int64]:
         """Numbers of units the group may keep, descending, the present number first."""
-        present = int(self.present[group.name].sum())
-        step = step_of(group, multiple)
-        lower = np.arange((present - 1) // step * step, 0, -step)
-        return np.concatenate([[present], lower]).astype(np.int64)
+        present, *lower = feasible_counts(group, self.present[group.name])
+        return np.array([present, *(n for n in lower if n % multiple == 0)], np.int64)
 
     def keep(self, counts: Mapping[str, int]) -> dict[str, NDArray[np.bool_]]:
         """Choose units by score: group name -> ``(C,)`` bool."""
         return {
-            group.name: choose_units(group, self._effective(group), counts[group.name])
+            group.name: choose_units(
+                group, self.scores[group.name], counts[group.name], self.present[group.name]
+            )
             for group in self.groups
             if counts[group.name] < group.size
         }
-
-    def _effective(self, group: Group) -> NDArray[np.float64]:
-        scores = self.scores[group.name].astype(np.float64)
-        gone = ~self.present[group.name]
-        return np.where(gone, scores.min() - 1 - gone, scores)

@@ -83,6 +83,11 @@ def _normal(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
     return b.bn(x)
 
 
+def _group_normal(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
+    groups = draw(st.sampled_from((2, 4)))
+    return x if shape_of(x)[0] % groups else b.group_norm(x, groups)
+
+
 def _activation(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
     kind = draw(st.sampled_from((*ACTIVATIONS, "PRelu", "Clip")))
     if kind == "PRelu":
@@ -168,6 +173,7 @@ STEPS: tuple[Step, ...] = (
     _strided,
     _grouped,
     _normal,
+    _group_normal,
     _activation,
     _pool,
     _residual,

@@ -104,3 +104,21 @@ def test_what_is_computed_from_constants_stays_in_a_concat(label, after_conv):
 )  # fmt: skip
 def test_movements_that_block(label, after_conv, nodes, shape, weights, reason):
     assert reason in label(after_conv(nodes, {"y": shape}, weights)).frozen("c")
+
+
+def test_a_channel_taken_by_its_number_stays(label, after_conv):
+    found = label(
+        after_conv([("Gather", ["c", "i"], ["y"], {"axis": 1})], {"y": (4, 4)}, {"i": np.array(3)})
+    )
+    assert [root in found.found.frozen for root in found.channels("c")] == [False] * 3 + [True] + [
+        False
+    ] * 2
+
+
+def test_a_row_taken_by_its_number_is_one_of_as_many_as_before(label, after_conv):
+    nodes = [("Reshape", ["c", "s"], ["r"], {}), ("Gather", ["r", "i"], ["y"], {"axis": 1})]
+    found = label(after_conv(nodes, {"y": (3, 4, 4)}, {"s": ints(0, 2, 3, 4, 4), "i": np.array(1)}))
+    assert [rows.fixed for rows in found.found.rows] == [False, True]
+    assert (
+        found.found.rows[1].labels.tolist() == np.reshape(found.found.values["c"], (2, 3)).tolist()
+    )

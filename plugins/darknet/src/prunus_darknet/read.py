@@ -83,6 +83,7 @@ def load(source: Source) -> Network:
         layers=lowered.layers,
         frozen=lowered.frozen,
         origin=Origin(cfg, structure, dialect, header, transposed, slots, recipe_cfg(source, cfg)),
+        multiples=lowered.multiples,
     )
     return _with_task(
         network, source, (*notes, *_file_notes(cfg, structure, dialect)), lowered.notes

@@ -44,8 +44,8 @@ def convolution(node: ir.Node, domain: Domain) -> None:
             domain.weight(node, weight, "input", 1, read)
         else:
             rows = read.reshape(groups, -1)
-            domain.equal_rows(node, rows)
-            domain.equal_rows(node, made.reshape(groups, -1))
+            domain.equal_rows(node, rows, fixed=True)
+            domain.equal_rows(node, made.reshape(groups, -1), fixed=True)
             domain.weight(node, weight, "input", 1, rows)
     _publish(node, domain, made, bias)
 

@@ -111,10 +111,19 @@ def gather(node: ir.Node, domain: Domain) -> None:
     axis = node.attributes.get_int("axis", 0) % labels.ndim
     if labels.shape[axis] > 1:
         taken = np.take(labels, indices % domain.dims(data)[axis], axis)
+        if indices.ndim == 0:  # a row taken by its number is there whatever is removed
+            _hold(node, domain, np.moveaxis(labels, axis, 0), taken)
     else:
         shape = (*labels.shape[:axis], *(1,) * indices.ndim, *labels.shape[axis + 1 :])
         taken = labels.reshape(shape)
     domain.set(node.outputs[0], taken)
+
+
+def _hold(node: ir.Node, domain: Domain, rows: Labels, taken: Labels) -> None:
+    if taken.size == 1:
+        domain.freeze(taken, f"taken by its number at '{domain.name(node)}'")
+    else:
+        domain.equal_rows(node, rows.reshape(len(rows), -1), fixed=True)
 
 
 def pad(node: ir.Node, domain: Domain) -> None:

@@ -19,7 +19,8 @@ def reshape(node: ir.Node, domain: Domain) -> None:
     assert labels is not None
     varying = [size for size in labels.shape if size > 1]
     for leading in range(1, len(varying)):
-        domain.equal_rows(node, labels.reshape(int(np.prod(varying[:leading])), -1))
+        rows = labels.reshape(int(np.prod(varying[:leading])), -1)
+        domain.equal_rows(node, rows, fixed=False)
 
 
 def depth_to_space(node: ir.Node, domain: Domain) -> None:

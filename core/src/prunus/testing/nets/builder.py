@@ -103,6 +103,16 @@ class Builder:
         ]
         return self.node("BatchNormalization", name, inputs, shape_of(x), {"epsilon": 1e-5})
 
+    def group_norm(self, x: ir.Value, groups: int) -> ir.Value:
+        """Group normalisation (Wu and He, ECCV 2018) as exporters write it: between reshapes."""
+        name = self._named(None, "gn")
+        channels, height, width = shape_of(x)
+        parts = self.reshape(x, groups, channels // groups * height * width)
+        same = [self.weight(f"{name}/one", np.ones(groups, np.float32))]
+        same.append(self.weight(f"{name}/zero", np.zeros(groups, np.float32)))
+        normal = self.node("InstanceNormalization", name, [parts, *same], shape_of(parts))
+        return self.reshape(normal, channels, height, width)
+
     def act(self, x: ir.Value, kind: str = "Relu", **attributes: Any) -> ir.Value:
         """An operator that acts on each number alone."""
         return self.node(kind, self._named(None, kind.lower()), [x], shape_of(x), attributes)

@@ -24,6 +24,7 @@ class GraphBuilder:
         initializers: Weights and constants by name.
         bindings: Native place of each weight.
         layers: Native layer name -> its node names.
+        multiples: As in ``Network``.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class GraphBuilder:
         self.initializers: dict[str, ir.Value] = {}
         self.bindings: dict[str, Binding] = {}
         self.layers: dict[str, list[str]] = {}
+        self.multiples: dict[str, int] = {}
 
     def input(self, name: str, shape: Shape) -> ir.Value:
         """A graph input of symbolic batch."""

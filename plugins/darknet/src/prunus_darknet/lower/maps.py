@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -65,9 +66,10 @@ def _reorg(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """Space to depth in Darknet's own order.
 
     ``[reorg]`` reads its (c, h, w) input as if it were (c / s², h s, w s)
-    (``reorg_cpu`` is called with the input's sizes for the output's), so blocks of
-    s² neighbouring channels become one map. ``reverse`` and AlexeyAB's ``[reorg3d]``
-    are plain depth to space and space to depth.
+    (``reorg_cpu`` is called with the input's sizes for the output's), which needs a multiple
+    of s² channels. Their numbers lie one after the other: p neighbouring channels whose rows
+    s² divides are moved by themselves, whatever lies beside them. ``reverse`` and AlexeyAB's
+    ``[reorg3d]`` are plain depth to space and space to depth.
     """
     given, s = layer.input, layer.numbers["stride"]
     value = build.as_image(layer, value, given, "image")
@@ -78,9 +80,11 @@ def _reorg(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     if layer.numbers["reverse"] or layer.type == "reorg3d":
         op = "DepthToSpace" if layer.numbers["reverse"] else "SpaceToDepth"
         return build.emit(layer, "depth", op, (value,), layer.output.dims, {"blocksize": s})
-    split = (given.c // (s * s), given.h, s, given.w, s)
+    build.multiples[str(value.name)] = s * s
+    p = s * s // math.gcd(given.h, s * s)
+    split = (given.c // p, p * given.h // (s * s), s, given.w, s)
     value = build.reshape(layer, "blocks", value, split, split)
-    moved = (s, s, given.c // (s * s), given.h, given.w)
+    moved = (s, s, *split[:2], given.w)
     value = build.emit(layer, "swap", "Transpose", (value,), moved, {"perm": [0, 3, 5, 1, 2, 4]})
     return build.reshape(layer, "maps", value, layer.output.dims, layer.output.dims)
 

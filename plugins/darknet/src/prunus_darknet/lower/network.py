@@ -31,7 +31,7 @@ class Lowered:
     Attributes:
         model: The neutral graph. The output of layer i is the value named like the
             layer (``81:convolutional``); the network input is ``data``.
-        bindings, layers, frozen: As in ``Network``.
+        bindings, layers, frozen, multiples: As in ``Network``.
         notes: One sentence for each layer that is not lowered.
     """
 
@@ -39,6 +39,7 @@ class Lowered:
     bindings: Mapping[str, Binding]
     layers: Mapping[str, tuple[str, ...]]
     frozen: Mapping[str, str]
+    multiples: Mapping[str, int]
     notes: tuple[str, ...]
 
 
@@ -71,6 +72,7 @@ def lower(structure: Structure, arrays: Mapping[Slot, Array], normalization: str
         build.bindings,
         {name: tuple(nodes) for name, nodes in build.layers.items()},
         run.frozen,
+        build.multiples,
         tuple(run.notes),
     )
 
