@@ -47,6 +47,8 @@ def format_of(host: Host, path: Path) -> Format:
     """
     if not path.exists():
         raise ModelError(f"{path}: no such file or directory; check --model")
+    if not path.is_file() and not path.is_dir():
+        raise ModelError(f"{path}: it is a pipe or a device, not a file; check --model")
     claims = [descriptor for descriptor in host.all(Format) if descriptor.detect(path)]
     if len(claims) == 1:
         return claims[0]

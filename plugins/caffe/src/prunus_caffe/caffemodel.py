@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import ModelError
+from prunus.regular import check_regular
 from prunus_caffe.wire import BYTES, FIXED32, FIXED64, WireError, WireField, fields, varint
 
 # Field numbers of NetParameter, LayerParameter, V1LayerParameter, BlobProto (caffe.proto).
@@ -96,6 +97,7 @@ def read_weights(path: Path) -> WeightFile:
         ModelError: missing, empty, truncated, corrupt, or another kind of file.
     """
     try:
+        check_regular(path)
         with path.open("rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError as error:

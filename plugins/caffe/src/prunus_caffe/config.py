@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from prunus.errors import UsageError
+from prunus.regular import read_regular
 from prunus.settings import Settings
 from prunus_caffe import prototxt
 from prunus_caffe.document import Block, Document
@@ -31,7 +32,7 @@ def read_config(path: Path) -> Settings | None:
         UsageError: a value does not fit its key.
     """
     try:
-        head = path.read_bytes()[:65536]
+        head = read_regular(path)[:65536]
     except OSError:
         return None
     if b"\0" in head or not _KEY.search(head):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from prunus.regular import check_regular
+
 _FIRST = re.compile(
     rb"^\s*(?:#[^\n]*\n\s*)*(?:name\s*:|input\s*:|input_shape\s*[:{]|layers?\s*:?\s*\{|force_backward\s*:|state\s*\{)"
 )
@@ -16,6 +18,7 @@ def is_caffe(path: Path) -> bool:
     if path.suffix.lower() not in (".prototxt", ".prototext", ".pbtxt", ".pt", ".txt", ""):
         return False
     try:
+        check_regular(path)
         with path.open("rb") as file:
             head = file.read(65536)
     except OSError:

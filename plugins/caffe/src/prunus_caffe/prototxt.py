@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 
 from prunus.errors import ModelError
+from prunus.regular import read_regular
 from prunus_caffe.document import Block, Document, Field, Scalar
 
 _TOKEN = re.compile(
@@ -35,7 +36,7 @@ def read(path: Path) -> Document:
         ModelError: it is missing or not a text-format message.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     if b"\0" in data[:4096]:

@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 
 from prunus.errors import UsageError
+from prunus.regular import read_regular
 from prunus.settings import Settings
 from prunus_darknet.cfg import Section, parse_sections, shortened
 
@@ -34,7 +35,7 @@ def read_config(path: Path) -> Settings | None:
         ModelError: a line is no ``key=value``.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError:
         return None
     if not _is_pruning(data[:_FIRST_BYTES]):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from prunus.regular import check_regular
+
 _FIRST_BYTES = 65536
 
 
@@ -12,6 +14,7 @@ def is_darknet(path: Path) -> bool:
     if path.suffix.lower() not in (".cfg", ".txt", ".conf", ""):
         return False
     try:
+        check_regular(path)
         with path.open("rb") as stream:
             head = stream.read(_FIRST_BYTES)
     except (OSError, ValueError):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from prunus.errors import DataError
 from prunus.evaluation import decoding as core
+from prunus.regular import read_regular
 
 
 def decode(
@@ -64,7 +65,7 @@ def load(path: Path, color: bool, size: tuple[int, int] | None) -> NDArray[np.ui
         DataError: missing or no image.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     return decode(data, color, size, str(path))

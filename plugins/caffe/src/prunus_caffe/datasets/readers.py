@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from prunus.errors import DataError
 from prunus.evaluation.contents import contents_digest
 from prunus.formats.hdf5 import check_hdf5
+from prunus.regular import read_regular
 from prunus.room import check_room
 from prunus_caffe.datasets.images import decode, load
 from prunus_caffe.schema import message
@@ -159,7 +160,7 @@ def open_list(source: Path, root: str, color: bool, size: tuple[int, int] | None
         DataError: missing, or a line without a label.
     """
     try:
-        lines = source.read_text(encoding="utf-8").splitlines()
+        lines = _text(source).splitlines()
     except OSError as error:
         raise DataError(f"{source}: image list cannot be read ({error.strerror})") from error
     paths, labels = [], []
@@ -196,6 +197,11 @@ class ArrayReader:
         return digest.hexdigest()
 
 
+def _text(source: Path) -> str:
+    """A list file; names may be any bytes."""
+    return read_regular(source).decode("utf-8", "surrogateescape")
+
+
 def open_hdf5(source: Path, data: str, label: str | None) -> ArrayReader:
     """Read every file of the list.
 
@@ -210,7 +216,7 @@ def open_hdf5(source: Path, data: str, label: str | None) -> ArrayReader:
         ) from error
     samples, labels = [], []
     try:
-        names = source.read_text(encoding="utf-8").split()
+        names = _text(source).split()
         for name in names:
             check_hdf5(Path(name))
             with h5py.File(name, "r") as file:

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
+from prunus.regular import read_regular
 from prunus_caffe.schema import message
 
 Array = NDArray[np.float32]
@@ -100,7 +101,7 @@ def read_mean(path: Path) -> Array:
     """
     blob = message("BlobProto")()
     try:
-        blob.ParseFromString(path.read_bytes())
+        blob.ParseFromString(read_regular(path))
         shape = tuple(blob.shape.dim)[-3:] or (blob.channels, blob.height, blob.width)
         return np.array(blob.data, np.float32).reshape(shape)
     except OSError as error:

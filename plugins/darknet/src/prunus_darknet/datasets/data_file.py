@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 
 from prunus.errors import DataError
+from prunus.regular import read_regular
 from prunus_darknet.cfg import shortened
 
 
@@ -155,7 +156,7 @@ def read_names(path: Path) -> tuple[str, ...]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        text = path.read_bytes().decode("utf-8", "surrogateescape")  # paths may be any bytes
+        text = read_regular(path).decode("utf-8", "surrogateescape")  # paths may be any bytes
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if "\0" in text:

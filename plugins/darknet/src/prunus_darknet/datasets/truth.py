@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from prunus.errors import DataError
+from prunus.regular import read_regular
 from prunus_darknet.cfg import shortened
 from prunus_darknet.datasets.images import Array
 
@@ -52,7 +53,7 @@ def read_boxes(path: Path, classes: int | None, source: str) -> Array:
         DataError: a line is broken or its class is not there.
     """
     try:
-        lines = path.read_text("utf-8", "replace").split("\n")
+        lines = read_regular(path).decode("utf-8", "replace").split("\n")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     rows = [
