@@ -157,3 +157,14 @@ def test_excluded_by_plain_index(make_files):
     names = [group.name for group in find_groups(network).groups]
     assert names == ["0:convolutional", "1:convolutional"]
     assert [group.name for group in find_groups(network, ("1",)).groups] == ["0:convolutional"]
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("variance", [-7e-44, -5e-7])
+def test_variances_just_below_zero_have_a_root_in_opencv(variance, make_files):
+    model, weights = make_files(conv(4).replace("size", "batch_normalize=1\nsize"))
+    stored = np.fromfile(weights, np.float32)
+    stored[5 + 12 + 2] = variance
+    stored.tofile(weights)
+    network = load(Source(model, weights, {"normalization": "opencv"}))
+    assert compare_with_opencv(network, model, weights).error < 1e-4

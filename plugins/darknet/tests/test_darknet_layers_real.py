@@ -206,3 +206,17 @@ def test_deconvolutional(settings, tmp_path, darknet):
     difference = compare_layers(load(Source(model, weights)), real, data)
     assert difference.compared == 2
     assert difference.error <= 1e-5, difference
+
+
+@pytest.mark.parametrize(("variance", "finite"), [(-7e-44, True), (-1e-30, False)])
+def test_variances_just_below_zero(variance, finite, make_files, darknet):
+    """The real library takes numbers below float32's normal ones as 0, and no root of others."""
+    model, weights = make_files(BN.format(n=4, s=1))
+    values = np.fromfile(weights, np.float32)
+    values[5 + 12 + 2] = variance
+    values.tofile(weights)
+    data = random_input(structure_of(read_cfg(model)).input, 0)
+    real = real_layers(structure_of(read_cfg(model)), model, weights, data)
+    assert np.isfinite(real[0]).all() == finite
+    if finite:
+        assert compare_with_darknet(load(Source(model, weights)), model, weights).error < 1e-5

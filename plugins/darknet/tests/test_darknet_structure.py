@@ -87,8 +87,42 @@ MESSAGES = {
     "dontload": (
         CONV + "dontload=1\n",
         None,
-        "a.cfg:11: dontload=1 keeps the layer out of the weights file",
+        "a.cfg:11: dontload=1 in [convolutional] keeps the layer out of the weights file; "
+        "such files are not read: save the weights without it",
     ),
+    "dontsave": (
+        CONV + "dontsave=1\n",
+        None,
+        "a.cfg:11: dontsave=1 in [convolutional] keeps the layer out of the weights file; "
+        "such files are not read: save the weights without it",
+    ),
+    "dontloadscales": (
+        CONV + "dontloadscales=1\n",
+        None,
+        "a.cfg:11: dontloadscales=1 in [convolutional] keeps scales and statistics out of the "
+        "weights file; such files are not read: save the weights without it",
+    ),
+    "numload": (
+        CONV + "numload=2\n",
+        None,
+        "a.cfg:11: numload=2 in [convolutional] says that the weights file holds fewer filters; "
+        "such files are not read: save the weights without it",
+    ),
+    "inputs": (
+        CONV,
+        "width=8\nheight=8\nchannels=3\ninputs=100\n",
+        "a.cfg:5: inputs=100 in [net] is another number than width, height and channels give "
+        "(192); leave one of them out",
+    ),
+    "huge": (
+        CONV,
+        "width=30000\nheight=30000\nchannels=3\n",
+        "a.cfg:5: layer 0:convolutional would give 3600000000 values, Darknet counts to "
+        "2147483647; check width, height and filters",
+    ),
+    "spatial": ("[softmax]\nspatial=1\n", None, None),
+    "antialiasing": ("[maxpool]\nsize=2\nantialiasing=1\n", None, None),
+    "maxpool_zero_nonmax": ("[maxpool]\nsize=2\nmaxpool_zero_nonmax=1\n", None, None),
     "shortcut": (
         CONV + "[maxpool]\nsize=3\nstride=3\n[shortcut]\nfrom=0\n",
         None,
@@ -135,3 +169,26 @@ OPAQUE = {
 def test_what_is_not_lowered_says_why(name):
     layers, reason = OPAQUE[name]
     assert structure(CONV + layers, ALEXEYAB).layers[1].opaque == reason
+
+
+def test_maxpool_over_depth_gives_the_channels_it_says():
+    pool = "[maxpool]\nmaxpool_depth=1\nout_channels=2\n"
+    found = structure(CONV + pool + CONV, ALEXEYAB).layers
+    assert found[1].opaque == "opaque layer 1 of type 'maxpool' with maxpool_depth=1"
+    assert [str(layer.output) for layer in found] == ["4x8x8", "2x8x8", "4x8x8"]
+    assert found[2].blobs[-1].shape == (4, 2, 3, 3)
+
+
+def test_implicit_layers_give_their_weights():
+    found = structure(CONV + "[implicit]\nfilters=6\natoms=2\n", ALEXEYAB).layers[1]
+    assert (str(found.output), found.blobs[0].shape) == ("6x2x1", (12,))
+
+
+def test_a_layer_larger_than_this_machine(monkeypatch):
+    monkeypatch.setattr("prunus.room.memory", lambda: 2000)
+    with pytest.raises(ModelError) as caught:
+        structure(CONV)
+    assert str(caught.value) == (
+        "a.cfg:5: layer 0:convolutional: declares 1.79 kB, more than half of this machine's "
+        "2 kB of memory; the file is damaged, or too large to be read here"
+    )

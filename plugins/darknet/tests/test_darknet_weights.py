@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from prunus.errors import ModelError, UsageError
-from prunus.network import Source
+from prunus.network import Compact, Destination, Source
 from prunus_darknet.read import load
+from prunus_darknet.write import write
 
 CONV = "[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\npad=1\nactivation=leaky\n"
 
@@ -122,3 +123,34 @@ def test_negative_variance(two):
         f"{weights}: layer 0:convolutional: variance is negative at position 2; "
         "the weights do not belong to this cfg or are damaged"
     )
+
+
+@pytest.mark.parametrize(
+    ("normalization", "value", "fits"),
+    [
+        ("pjreddie", -7e-44, True),
+        ("pjreddie", -1e-30, False),
+        ("alexeyab", -7e-44, True),
+        ("alexeyab", -5e-6, True),
+        ("alexeyab", -2e-5, False),
+        ("opencv", -5e-7, True),
+        ("opencv", -5e-6, False),
+    ],
+)
+def test_variances_just_below_zero_are_judged_as_the_engine_does(two, normalization, value, fits):
+    """What each engine makes of them: test_darknet_layers_real and test_darknet_alexeyab."""
+    model, weights = two
+    values = np.fromfile(weights, np.float32)
+    values[5 + 12 + 2] = value
+    values.tofile(weights)
+    source = Source(model, weights, {"normalization": normalization})
+    if not fits:
+        assert "variance is negative at position 2" in message(source)
+        return
+    network = load(source)
+    assert network.notes[0] == (
+        f"{weights}: 1 variances are just below 0, first in layer 0:convolutional; such channels "
+        "are dead, and Darknet computes with them all the same"
+    )
+    compact = write(network, Compact(network.model, {}), Destination(model.parent, "compact"))
+    assert compact.weights.read_bytes() == weights.read_bytes()

@@ -196,3 +196,49 @@ def test_diff_is_readable(network, tmp_path):
         )
     )
     assert sum(line.startswith("+") for line in diff) == 5
+
+
+def test_numbers_with_blanks_inside_are_replaced_whole(make_files, tmp_path):
+    """Darknet drops blanks everywhere: ``1 6`` is 16."""
+    spaced = NET.replace("filters = 16", "filters = 1 6  # 1 6 of them").replace("= 10 ", "=1\t0")
+    network = load(Source(*make_files(spaced)))
+    files = written(cut(network, 0.5), tmp_path / "out")
+    changed = changed_lines(network.origin.cfg.text, files.model.read_bytes().decode("latin-1"))
+    assert changed == [
+        ("filters = 8", "filters = 4"),
+        ("filters = 1 6  # 1 6 of them", "filters = 8  # 1 6 of them"),
+        ("groups=8", "groups=4"),
+        ("output =1\t0  ", "output =5  "),
+    ]
+
+
+@pytest.mark.darknet
+def test_numbers_with_blanks_inside_in_darknet(make_files, tmp_path, darknet):
+    spaced = NET.replace("filters = 16", "filters = 1 6")
+    network = load(Source(*make_files(spaced)))
+    pruned = cut(network, 0.5)
+    data = random_input(network.origin.structure.input, 0)
+    files = written(pruned, tmp_path / "out")
+    assert compare_compact_with_darknet(pruned, files, data).error < 1e-5
+
+
+TWO_HEADS = (
+    BN.format(n=8)
+    + "[convolutional]\nfilters=10\nsize=1\nactivation=linear\n"
+    + "[route]\nlayers=-2\n"
+    + BN.format(n=8)
+    + "[convolutional]\nfilters=6\nsize=1\nactivation=linear\n"
+)
+
+
+def test_every_output_that_no_layer_reads_stays_whole(make_files):
+    network = load(Source(*make_files(TWO_HEADS)))
+    assert [value.name for value in network.model.graph.outputs] == [
+        "1:convolutional", "4:convolutional",
+    ]  # fmt: skip
+    pruned = cut(network, 0.5)
+    found = pruned.compact.model.graph.initializers
+    shapes = {name: value.shape[0] for name, value in found.items()}
+    assert shapes["1:convolutional/weight"] == 10
+    assert shapes["4:convolutional/weight"] == 6
+    assert shapes["0:convolutional/weight"] == shapes["3:convolutional/weight"] == 4

@@ -16,11 +16,13 @@ from pathlib import Path
 import attrs
 
 from prunus.errors import ModelError
+from prunus.regular import read_regular
 
 NETWORK_SECTIONS = ("net", "network")
 _WHOLE = re.compile(r"[+-]?\d+")
 _REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _LARGEST = 2**31 - 1
+_BLANKS = " \t\r"
 
 
 @attrs.frozen
@@ -188,8 +190,7 @@ class Cfg:
         """The text with the first number of some entries (their whole value if it has none) new."""
         text = self.text
         for entry, new in sorted(values, key=lambda pair: pair[0].start, reverse=True):
-            match = number.search(text, entry.start, entry.end)
-            start, end = (entry.start, entry.end) if match is None else match.span()
+            start, end = _number_span(number, text, entry)
             text = text[:start] + new + text[end:]
         return text
 
@@ -206,7 +207,7 @@ def read_cfg(path: Path) -> Cfg:
         ModelError: the file cannot be read, or its text is no cfg.
     """
     try:
-        text = path.read_bytes().decode("latin-1")
+        text = read_regular(path).decode("latin-1")
     except OSError as error:
         raise ModelError(f"{path}: cannot read the cfg file ({error.strerror})") from error
     return parse_cfg(text, path)
@@ -250,8 +251,17 @@ def shortened(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
+def _number_span(number: re.Pattern[str], text: str, entry: Entry) -> tuple[int, int]:
+    """Where the first number of a value stands, blanks inside it included (``1 6`` is 16)."""
+    match = number.search(entry.value)
+    if match is None:
+        return entry.start, entry.end
+    solid = [at for at in range(entry.start, entry.end) if text[at] not in _BLANKS]
+    return solid[match.start()], solid[match.end() - 1] + 1
+
+
 def _without_blanks(raw: str) -> str:
-    return raw.translate({32: None, 9: None, 13: None})
+    return raw.translate(dict.fromkeys(map(ord, _BLANKS)))
 
 
 def _entry(raw: str, line: str, number: int, offset: int, path: Path) -> Entry:
@@ -262,6 +272,6 @@ def _entry(raw: str, line: str, number: int, offset: int, path: Path) -> Entry:
         )
     start = raw.index("=") + 1
     body = raw[start:]
-    lead = len(body) - len(body.lstrip(" \t\r"))
-    end = start + len(body.rstrip(" \t\r"))
+    lead = len(body) - len(body.lstrip(_BLANKS))
+    end = start + len(body.rstrip(_BLANKS))
     return Entry(key, value, number, offset + min(start + lead, end), offset + end)

@@ -12,6 +12,7 @@ from prunus.network import Network, Source
 from prunus_darknet.cfg import Cfg, read_cfg
 from prunus_darknet.dialect import Dialect, dialect_of
 from prunus_darknet.lower.network import lower
+from prunus_darknet.lower.normalization import LOWEST
 from prunus_darknet.records.layers import Structure
 from prunus_darknet.records.structure import read_structure
 from prunus_darknet.weights import (
@@ -20,6 +21,7 @@ from prunus_darknet.weights import (
     Slot,
     WeightsFile,
     empty_weights,
+    negative_variances,
     open_weights,
     split_weights,
 )
@@ -72,8 +74,8 @@ def load(source: Source) -> Network:
         slots = empty_weights(structure)
         notes: tuple[str, ...] = ("no weights were read: all weights are zero",)
     else:
-        slots = split_weights(file, structure, cfg.path)
-        notes = ()
+        slots = split_weights(file, structure, cfg.path, LOWEST[dialect.normalization])
+        notes = _variance_note(file, structure, slots)
     lowered = lower(structure, slots, dialect.normalization)
     header = NEW_HEADER if file is None else file.header
     network = Network(
@@ -136,6 +138,19 @@ def _with_task(
 
 def _file_notes(cfg: Cfg, structure: Structure, dialect: Dialect) -> tuple[str, ...]:
     return (*_normalization_note(structure, dialect), *_line_ends(cfg))
+
+
+def _variance_note(
+    file: WeightsFile, structure: Structure, slots: Mapping[Slot, Array]
+) -> tuple[str, ...]:
+    """Rounding on a GPU leaves dead channels with variances such as -7e-44."""
+    first, count = negative_variances(structure, slots)
+    if not count:
+        return ()
+    return (
+        f"{file.path}: {count} variances are just below 0, first in layer {first}; such channels "
+        "are dead, and Darknet computes with them all the same",
+    )
 
 
 def _normalization_note(structure: Structure, dialect: Dialect) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ version numbers above 1000 mark (in, out) order of fully connected weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import ModelError
+from prunus.regular import check_regular
+from prunus.room import check_room
 from prunus_darknet.records.layers import Blob, Layer, Structure
 
 Array = NDArray[np.float32]
@@ -64,6 +66,7 @@ def open_weights(path: Path) -> WeightsFile:
         ModelError: it cannot be read or is shorter than its header.
     """
     try:
+        check_regular(path)
         size = path.stat().st_size
         with path.open("rb") as stream:
             start = stream.read(12)
@@ -85,8 +88,16 @@ def open_weights(path: Path) -> WeightsFile:
     return WeightsFile(path, header, (major, minor, revision), values, size)
 
 
-def split_weights(file: WeightsFile, structure: Structure, cfg: Path) -> dict[Slot, Array]:
+def split_weights(
+    file: WeightsFile, structure: Structure, cfg: Path, lowest: float = 0.0
+) -> dict[Slot, Array]:
     """Views of the file's values, one for each blob, in the graph's shapes.
+
+    Args:
+        file: The weights.
+        structure: Layer records.
+        cfg: Their file.
+        lowest: Variances must be above it, or 0.
 
     Raises:
         ModelError: the file is too short or too long for the cfg, holds NaN, infinite
@@ -104,8 +115,18 @@ def split_weights(file: WeightsFile, structure: Structure, cfg: Path) -> dict[Sl
     _check_end(file, structure, cfg, offset)
     for layer in structure.layers:
         for position, blob in enumerate(layer.blobs):
-            _check_values(file.path, layer, blob, slots[layer.index, position])
+            _check_values(file.path, layer, blob, slots[layer.index, position], lowest)
     return slots
+
+
+def negative_variances(structure: Structure, slots: Mapping[Slot, Array]) -> tuple[str, int]:
+    """First layer with variances below 0, and their number in all layers."""
+    first, count = "", 0
+    for (index, position), array in slots.items():
+        layer = structure.layers[index]
+        if layer.blobs[position].role == "variance" and (found := int((array < 0).sum())):
+            first, count = first or layer.name, count + found
+    return first, count
 
 
 def empty_weights(structure: Structure) -> dict[Slot, Array]:
@@ -114,17 +135,15 @@ def empty_weights(structure: Structure) -> dict[Slot, Array]:
     Raises:
         ModelError: the cfg asks for more than memory can hold.
     """
-    slots: dict[Slot, Array] = {}
-    for layer in structure.layers:
-        for position, blob in enumerate(layer.blobs):
-            try:
-                make = np.ones if blob.role == "variance" else np.zeros
-                slots[layer.index, position] = make(blob.shape, np.float32)
-            except (MemoryError, ValueError) as error:
-                raise layer.section.error(
-                    f"layer {layer.name} asks for {blob.size} weights, too many for this machine"
-                ) from error
-    return slots
+    section = structure.layers[0].section
+    check_room(_wanted(structure), f"{section.path}: its weights", ModelError)
+    return {
+        (layer.index, position): (np.ones if blob.role == "variance" else np.zeros)(
+            blob.shape, np.float32
+        )
+        for layer in structure.layers
+        for position, blob in enumerate(layer.blobs)
+    }
 
 
 def _shaped(flat: Array, blob: Blob) -> Array:
@@ -185,7 +204,7 @@ def _suspect(file: WeightsFile, structure: Structure) -> str:
     return ""
 
 
-def _check_values(path: Path, layer: Layer, blob: Blob, values: Array) -> None:
+def _check_values(path: Path, layer: Layer, blob: Blob, values: Array, lowest: float) -> None:
     flat = values.reshape(-1)
     for start in range(0, flat.size, _CHECKED_AT_ONCE):
         part = flat[start : start + _CHECKED_AT_ONCE]
@@ -199,7 +218,7 @@ def _check_values(path: Path, layer: Layer, blob: Blob, values: Array) -> None:
                 f"{path}: layer {layer.name}: {blob.role} holds NaN or infinite values, first at "
                 f"position {start + int(wrong[0])}; take an earlier snapshot"
             )
-    if blob.role == "variance" and flat.size and float(flat.min()) < 0:
+    if blob.role == "variance" and flat.size and float(flat.min()) < min(lowest, 0.0):
         raise ModelError(
             f"{path}: layer {layer.name}: variance is negative at position {int(flat.argmin())}; "
             "the weights do not belong to this cfg or are damaged"

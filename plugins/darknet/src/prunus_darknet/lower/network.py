@@ -137,11 +137,16 @@ class _Run:
             self.frozen[name] = f"{self.frozen[name]}; {reason}" if name in self.frozen else reason
 
     def close(self) -> None:
-        """The last layer but costs gives the network's answer (``get_network_output_layer``)."""
+        """Outputs that no layer reads are the network's answers.
+
+        The last one is Darknet's own (``get_network_output_layer``, which passes over costs);
+        a program may take any other (``get_network_image_layer``, OpenCV's layer names).
+        """
         layers = self.structure.layers
-        last = next((layer for layer in reversed(layers) if layer.type != "cost"), None)
-        if last is not None and last.type not in HEADS and last.opaque is None:
-            value = self.values[last.index]
-            self.outputs.setdefault(str(value.name), value)
+        read = {source for layer in layers if layer.type != "cost" for source in layer.sources}
+        for layer in layers:
+            value = self.values.get(layer.index)
+            if value is not None and layer.index not in read and value not in self.build.inputs:
+                self.outputs.setdefault(str(value.name), value)
         if not self.outputs:
             raise ModelError(f"{layers[0].section.path}: no layer of this network can be lowered")

@@ -16,6 +16,10 @@ from prunus_darknet.dialect import ALEXEYAB, OPENCV, PJREDDIE
 Array = NDArray[np.float32]
 
 EPSILON = {PJREDDIE: 1e-12, ALEXEYAB: 1e-5, OPENCV: 1e-6}
+LOWEST = {PJREDDIE: -float(np.finfo(np.float32).tiny), ALEXEYAB: -1e-5, OPENCV: -1e-6}
+"""Above it a variance still has a root: pjreddie's Darknet is built to take numbers that are
+closer to 0 than float32's smallest normal one as 0 (``-Ofast``), the others add first."""
+
 _OFFSET = 1e-6
 
 

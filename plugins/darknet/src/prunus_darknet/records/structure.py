@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import attrs
 
+from prunus.errors import ModelError
+from prunus.room import check_room
 from prunus_darknet.cfg import Cfg, Section
 from prunus_darknet.dialect import Dialect
 from prunus_darknet.lower.activations import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS
@@ -32,7 +34,16 @@ ALIASES = {
     "logxent": "logistic",
 }
 _RECURRENT = frozenset({"rnn", "gru", "lstm", "crnn", "conv_lstm", "history"})
-_LARGEST_MAP = 2**40
+_OTHER_WEIGHTS = {
+    "dontload": "keeps the layer out of the weights file",
+    "dontsave": "keeps the layer out of the weights file",
+    "dontloadscales": "keeps scales and statistics out of the weights file",
+    "numload": "says that the weights file holds fewer filters",
+}
+"""Keys of any layer that change the order of weights (``load_weights_upto``)."""
+
+_LARGEST_MAP = 2**31 - 1
+"""Darknet counts the values of a layer in an ``int``."""
 
 
 def read_structure(cfg: Cfg, dialect: Dialect, transposed: bool = False) -> Structure:
@@ -55,13 +66,24 @@ def read_structure(cfg: Cfg, dialect: Dialect, transposed: bool = False) -> Stru
         kind = ALIASES.get(section.type, section.type)
         draft = Layer(index, kind, section, (source,), shape, shape)
         layer = _activated(_built(draft, layers, dialect, transposed), notes)
-        if layer.output.size > _LARGEST_MAP:
-            raise section.error(f"layer {layer.name} would hold {layer.output.size} values")
+        _check_size(layer)
         layers.append(layer)
         shape = layer.output
     if not layers:
         raise cfg.net.error("the cfg has no layers")
     return Structure(given, tuple(layers), tuple(notes))
+
+
+def _check_size(layer: Layer) -> None:
+    """Refuse, before anything is allocated, a layer that no machine or not this one can compute."""
+    size, section = layer.output.size, layer.section
+    if size > _LARGEST_MAP:
+        raise section.error(
+            f"layer {layer.name} would give {size} values, Darknet counts to {_LARGEST_MAP}; "
+            "check width, height and filters"
+        )
+    held = (layer.input.size + size) * 4
+    check_room(held, f"{section.path}:{section.line}: layer {layer.name}", ModelError)
 
 
 def _activated(layer: Layer, notes: list[str]) -> Layer:
@@ -78,9 +100,15 @@ def _activated(layer: Layer, notes: list[str]) -> Layer:
 
 def _network_input(net: Section) -> Shape:
     h, w, c = (net.integer(key, 0) for key in ("height", "width", "channels"))
-    if h > 0 and w > 0 and c > 0:
-        return Shape(c, h, w)
     inputs = net.integer("inputs", 0)
+    if h > 0 and w > 0 and c > 0:
+        if inputs not in (0, h * w * c):
+            raise net.error(
+                f"inputs={inputs} in [net] is another number than width, height and channels "
+                f"give ({h * w * c}); leave one of them out",
+                "inputs",
+            )
+        return Shape(c, h, w)
     if inputs > 0:
         return Shape(inputs, image=False)
     raise net.error("[net] needs width, height and channels above 0, or inputs")
@@ -92,8 +120,13 @@ def _built(draft: Layer, before: list[Layer], dialect: Dialect, transposed: bool
         raise section.error(
             f"[{section.type}] is recurrent; prunus reads feed-forward Darknet networks only"
         )
-    if section.integer("dontload", 0):
-        raise section.error("dontload=1 keeps the layer out of the weights file", "dontload")
+    for key, effect in _OTHER_WEIGHTS.items():
+        if section.integer(key, 0):
+            raise section.error(
+                f"{key}={section.text(key, '')} in [{section.type}] {effect}; such files are not "
+                "read: save the weights without it",
+                key,
+            )
     if kind in HEADS:
         return check_head(draft)
     if kind == "connected":
@@ -107,16 +140,13 @@ def _built(draft: Layer, before: list[Layer], dialect: Dialect, transposed: bool
     if kind in _PLAIN:
         return _PLAIN[kind](draft)
     reason = f"opaque layer {draft.index} of type '{kind}'"
-    return attrs.evolve(draft, opaque=reason, blobs=_unlowered_blobs(draft))
+    return attrs.evolve(_implicit(draft) if kind == "implicit" else draft, opaque=reason)
 
 
-def _unlowered_blobs(draft: Layer) -> tuple[Blob, ...]:
-    """Weights of known layers that are not lowered (``save_implicit_weights``)."""
-    if draft.type != "implicit":
-        return ()
-    section = draft.section
-    count = section.integer("filters", 128) * section.integer("atoms", 1)
-    return (Blob("raw", (max(count, 0),)),)
+def _implicit(draft: Layer) -> Layer:
+    """Its weights are its output (``make_implicit_layer``)."""
+    out = Shape(positive(draft.section, "filters", 128), positive(draft.section, "atoms", 1), 1)
+    return attrs.evolve(draft, output=out, blobs=(Blob("raw", (out.size,)),))
 
 
 def _maxpool(draft: Layer) -> Layer:
@@ -131,9 +161,14 @@ def _maxpool(draft: Layer) -> Layer:
     padding = section.integer("padding", size - 1)
     numbers["padding"] = padding
     opaque = None
-    for key in ("maxpool_depth", "antialiasing"):
+    for key in ("antialiasing", "maxpool_zero_nonmax"):
         if section.integer(key, 0):
             opaque = f"opaque layer {draft.index} of type 'maxpool' with {key}=1"
+    if section.integer("maxpool_depth", 0) and draft.type == "maxpool":
+        # the largest of every out_channels-th channel (forward_maxpool_layer)
+        out = Shape(positive(section, "out_channels", 1), given.h, given.w)
+        opaque = f"opaque layer {draft.index} of type 'maxpool' with maxpool_depth=1"
+        return attrs.evolve(draft, output=out, opaque=opaque)
     if not 0 <= padding < size:
         opaque = f"opaque layer {draft.index} of type 'maxpool' with padding={padding}, size={size}"
     h, w = given.h + padding - size, given.w + padding - size
@@ -210,6 +245,8 @@ def _softmax(draft: Layer) -> Layer:
     opaque = None
     if section.has("tree"):
         opaque = f"softmax layer {draft.index} with a class tree"
+    elif section.real("spatial", 0):
+        opaque = f"softmax layer {draft.index} with spatial=1, which Darknet's CPU code ignores"
     return attrs.evolve(draft, output=out, numbers={"groups": groups}, opaque=opaque)
 
 
