@@ -17,7 +17,7 @@ def test_pipes_directories_devices_and_impossible_names(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     found = {}
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/null"), tmp_path / "none", Path("a\0b")):
-        with pytest.raises(OSError) as error:
+        with pytest.raises(OSError, match=r"\w") as error:
             check_regular(path)
         found[path.name] = error.value.strerror
     assert list(found.values()) == [

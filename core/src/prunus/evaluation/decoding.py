@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
+from prunus.regular import check_regular
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -33,6 +34,8 @@ def decode(source: Path | bytes, channels: int | None, where: str) -> NDArray[np
     images = pillow()
     opened = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
+        if isinstance(source, Path):
+            check_regular(source)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Pillow leaves out of a damaged file
             warnings.simplefilter("error", images.DecompressionBombWarning)
