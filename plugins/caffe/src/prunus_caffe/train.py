@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from prunus.course import Course
 from prunus.errors import UsageError
 from prunus.interrupt import deferred
 from prunus.network import Source
 from prunus.training import TrainingJob, Weights
+from prunus.training.loop import TrainingLoop
 from prunus_caffe.origin import Origin
 from prunus_caffe.read import load
 from prunus_caffe.training.files import TrainingFiles, write_files
@@ -58,20 +58,20 @@ def finetune(job: TrainingJob) -> Weights:
             caffe.ask("snapshot")
             snapshots.record(iteration, loss)
 
-        course = Course(job, lambda: _weights(job, files, caffe), save, interrupted)
+        loop = TrainingLoop(job, lambda: _weights(job, files, caffe), save, interrupted)
         if found is not None:
-            course.iteration, course.loss = found.iteration, found.loss
+            loop.iteration, loop.loss = found.iteration, found.loss
         if not caffe.begin()["losses"]:
             raise UsageError(
                 f"{files.net}: no loss layer in the TRAIN phase, so nothing would be trained"
             )
         if found is None:
             snapshots.forget()
-        while not course.done:
+        while not loop.done:
             # Caffe does not store the state of its random numbers, so each update has its own
-            answer = caffe.ask("step", seed=files.seed + course.iteration)
-            course.advance(answer["loss"], answer["rate"])
-        return course.weights()
+            answer = caffe.ask("step", seed=files.seed + loop.iteration)
+            loop.advance(answer["loss"], answer["rate"])
+        return loop.weights()
 
 
 def _check(job: TrainingJob, origin: object) -> None:

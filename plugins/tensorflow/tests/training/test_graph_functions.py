@@ -98,7 +98,7 @@ def test_own_function_trains_and_resumes_exactly(own: Path, tmp_path: Path) -> N
     resumed = train.finetune(job(tmp_path, options=options, resume=True))
     for name, array in whole.items():
         assert np.allclose(array, resumed[name], rtol=1e-5, atol=1e-7)
-    with pytest.raises(StaleError, match="belongs to another network, recipe, data set or seed"):
+    with pytest.raises(StaleError, match="belongs to another set of options; train without"):
         train.finetune(job(tmp_path, resume=True))
 
 

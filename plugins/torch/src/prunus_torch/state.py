@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prunus.task import Recipe
+from prunus.training.snapshots import Snapshot
 from prunus_torch import solvers
 from prunus_torch.parameters import Variables
-from prunus_torch.snapshot import Snapshot
 
 
 @attrs.define(eq=False)
@@ -38,17 +38,23 @@ class State:
 
     def snapshot(self, iteration: int, loss: float) -> Snapshot:
         """Everything, as it is stored after so many updates."""
-        history = {name: [_array(t) for t in memory] for name, memory in self.history.items()}
-        return Snapshot(iteration, loss, self.arrays(), history)
+        return Snapshot(iteration, loss, {name: _array(t) for name, t in self._stored().items()})
 
     @torch.no_grad()
     def restore(self, snapshot: Snapshot) -> None:
         """Take over what was stored, in place."""
-        for name, tensor in self.weights.items():
-            tensor.copy_(torch.from_numpy(snapshot.weights[name]))
-        for name, memory in self.history.items():
-            for tensor, array in zip(memory, snapshot.history[name], strict=True):
-                tensor.copy_(torch.from_numpy(array))
+        for name, tensor in self._stored().items():
+            tensor.copy_(torch.from_numpy(snapshot.arrays[name]))
+
+    def _stored(self) -> dict[str, Tensor]:
+        """Name in a snapshot -> tensor."""
+        weights = {f"weight/{name}": tensor for name, tensor in self.weights.items()}
+        memory = {
+            f"history/{index}/{name}": tensor
+            for name, tensors in self.history.items()
+            for index, tensor in enumerate(tensors)
+        }
+        return weights | memory
 
 
 def first_state(

@@ -8,19 +8,20 @@ import attrs
 import numpy as np
 import torch
 
-from prunus.course import Course
 from prunus.errors import DataError, UsageError
 from prunus.interrupt import deferred
 from prunus.task import Batch
 from prunus.training import TrainingJob, Weights
+from prunus.training.loop import TrainingLoop
+from prunus.training.snapshots import Snapshots
 from prunus_torch import solvers
 from prunus_torch.digests import digests_of
 from prunus_torch.objective import Objective, build_objective
 from prunus_torch.parameters import Variables, variables_of
+from prunus_torch.plugin import TRAINER
 from prunus_torch.samples import pass_seed, positions
 from prunus_torch.schedule import learning_rate
 from prunus_torch.settings import Settings, device_of, settings_from, torch_set
-from prunus_torch.snapshot import Snapshots
 from prunus_torch.state import State, first_state
 
 
@@ -48,20 +49,20 @@ def _train(job: TrainingJob, settings: Settings, interrupted: Callable[[], bool]
     device = device_of(settings)
     variables = variables_of(job.compact.model, job.network.bindings)
     _check(job, variables)
-    snapshots = Snapshots(job.workspace, digests_of(job, settings))
+    snapshots = Snapshots(job.workspace, TRAINER, digests_of(job, settings))
     state = first_state(job.compact.model, variables, job.recipe, device)
 
     def save(iteration: int, loss: float) -> None:
         snapshots.save(state.snapshot(iteration, loss))
 
-    course = Course(job, state.arrays, save, interrupted)
+    loop = TrainingLoop(job, state.arrays, save, interrupted)
     found = snapshots.newest(job.recipe.iterations) if job.resume else None
     if found is not None:
         state.restore(found)
-        course.iteration, course.loss = found.iteration, found.loss
+        loop.iteration, loop.loss = found.iteration, found.loss
     objective = build_objective(job, variables, settings, device)
-    while not course.done:
-        course.advance(*_update(job, state, course.iteration, objective))
+    while not loop.done:
+        loop.advance(*_update(job, state, loop.iteration, objective))
     return state.arrays()
 
 

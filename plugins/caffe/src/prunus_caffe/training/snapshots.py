@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from pathlib import Path
 
 import attrs
 
 from prunus.errors import StaleError
-from prunus.graph.digest import structure_digest, weights_digest
 from prunus.steps.files import read_json, write_json
 from prunus.training import TrainingJob
+from prunus.training.digests import job_digests, joined
 
 PREFIX = "compact"
 """Start of their names. Caffe adds the solver's name to a prefix that is a directory."""
@@ -82,6 +81,5 @@ class Snapshots:
 
 def job_digest(job: TrainingJob, net: str, solver: str) -> str:
     """Digest of all that decides the numbers: compact network, texts, samples."""
-    compact = attrs.evolve(job.network, model=job.compact.model)
-    parts = [structure_digest(compact), weights_digest(compact), net, solver, job.training.digest()]
-    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()[:16]
+    digests = job_digests(job)
+    return joined(digests["network"], net, solver, digests["data set"])

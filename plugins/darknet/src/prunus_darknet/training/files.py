@@ -7,7 +7,6 @@ the names of backups from the cfg's.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -15,10 +14,10 @@ from pathlib import Path
 import attrs
 
 from prunus.errors import DataError, PrunusError, StaleError, UsageError
-from prunus.graph.digest import structure_digest, weights_digest
 from prunus.network import Destination
 from prunus.steps.files import make_directory
 from prunus.training import TrainingJob
+from prunus.training.digests import job_digests, joined
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.data import ClassifierDataset, ListedImages
@@ -176,15 +175,8 @@ def _write_data(files: TrainFiles, samples: ListedImages) -> None:
 
 def _digest(job: TrainingJob) -> str:
     """What backups must agree with to be continued; the number of iterations may change."""
-    compact = attrs.evolve(job.network, model=job.compact.model)
-    recipe = attrs.evolve(job.recipe, iterations=0, snapshot=0, test_interval=0)
-    parts = (
-        structure_digest(compact),
-        weights_digest(compact),
-        repr(recipe),
-        job.training.digest(),
-    )
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    digests = job_digests(job)
+    return joined(*(digests[part] for part in ("network", "recipe", "data set")))
 
 
 def _write_text(path: Path, text: str) -> None:

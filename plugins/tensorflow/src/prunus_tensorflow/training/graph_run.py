@@ -12,11 +12,12 @@ from typing import Any
 import attrs
 import numpy as np
 
-from prunus.course import Course
 from prunus.errors import PluginError, PrunusError, StaleError, UsageError
 from prunus.interrupt import deferred
 from prunus.network import Compact
 from prunus.training import TrainingJob, Weights
+from prunus.training.loop import TrainingLoop
+from prunus.training.snapshots import Snapshot
 from prunus_tensorflow.graphdef.names import full
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.message import failure, first_line
@@ -29,7 +30,7 @@ from prunus_tensorflow.training.graph_update import Update
 from prunus_tensorflow.training.labels import labels_of
 from prunus_tensorflow.training.options import falls, train_function
 from prunus_tensorflow.training.samples import Batches, Targets
-from prunus_tensorflow.training.snapshot import Snapshot, job_digest, newest, save
+from prunus_tensorflow.training.stored import snapshot_of, snapshots_of, values_of
 from prunus_tensorflow.user_code import Reference
 
 
@@ -52,20 +53,22 @@ def run(job: TrainingJob, origin: GraphOrigin) -> Weights:
         teacher = None if job.teacher is None else held.enter_context(_teacher(job, settings))
         function, targets = _function(job, compact, own, teacher)
         batches = Batches(job, tuple(origin.inputs), targets)
-        digest = job_digest(job)
+        snapshots = snapshots_of(job)
 
-        def keep(iteration: int, _: float) -> None:
-            save(job.workspace, digest, Snapshot(iteration, list(compact.values().values())))
+        def save(iteration: int, loss: float) -> None:
+            snapshots.save(snapshot_of(iteration, loss, list(compact.values().values())))
 
-        course = Course(job, compact.weights, keep, interrupted)
-        found = newest(job.workspace, digest, job.recipe.iterations) if job.resume else None
-        start = course.iteration = 0 if found is None else found.iteration
+        loop = TrainingLoop(job, compact.weights, save, interrupted)
+        found = snapshots.newest(job.recipe.iterations) if job.resume else None
+        if found is not None:
+            loop.iteration, loop.loss = found.iteration, found.loss
+        start = loop.iteration
         before = compact.weights()
         stream = GraphBatches(compact, batches, settings)
-        _call(function, _Training(job, compact, course, stream, found), own)
+        _call(function, _Training(job, compact, loop, stream, found), own)
         weights = compact.weights()
         if start < job.recipe.iterations:
-            _check(own, course.iteration > start, before, weights)
+            _check(own, loop.iteration > start, before, weights)
         return weights
 
 
@@ -87,7 +90,7 @@ class _Training:
     Attributes:
         job: What to do.
         compact: The graph.
-        course: Counts updates.
+        loop: Counts updates.
         stream: Samples.
         found: Snapshot to continue from.
         error: What a report or an evaluation raised inside the function.
@@ -95,7 +98,7 @@ class _Training:
 
     job: TrainingJob
     compact: CompactGraph
-    course: Course
+    loop: TrainingLoop
     stream: GraphBatches
     found: Snapshot | None
     error: Exception | None = None
@@ -107,7 +110,7 @@ class _Training:
         network's, whatever initializers the function ran.
         """
         self.restore()
-        yield from self.stream.stream(self.course.iteration, self.job.recipe.iterations)
+        yield from self.stream.stream(self.loop.iteration, self.job.recipe.iterations)
 
     def restore(self) -> None:
         """Start, or continue from the snapshot.
@@ -118,20 +121,20 @@ class _Training:
         self.compact.start()
         if self.found is None:
             return
-        names = list(self.compact.variables())
-        if len(names) != len(self.found.arrays):
+        names, values = list(self.compact.variables()), values_of(self.found)
+        if len(names) != len(values):
             raise StaleError(
-                f"{self.job.workspace}: the snapshot holds {len(self.found.arrays)} variables, the "
+                f"{self.job.workspace}: the snapshot holds {len(values)} variables, the "
                 f"graph has {len(names)}; train without --resume"
             )
-        self.compact.assign(dict(zip(names, self.found.arrays, strict=True)))
+        self.compact.assign(dict(zip(names, values, strict=True)))
 
     def step(self, loss: Any, learning_rate: float | None = None) -> None:
         """Count one update."""
         value = float(loss)
         rate = self.job.recipe.learning_rate.base if learning_rate is None else learning_rate
         try:
-            self.course.advance(value, float(rate))
+            self.loop.advance(value, float(rate))
         except Exception as error:
             self.error = error
             raise

@@ -10,11 +10,12 @@ from typing import Any
 import attrs
 import numpy as np
 
-from prunus.course import Course
 from prunus.errors import ModelError, PluginError, UsageError
 from prunus.interrupt import deferred
 from prunus.network import Network
 from prunus.training import TrainingJob, Weights
+from prunus.training.loop import TrainingLoop
+from prunus.training.snapshots import Snapshot
 from prunus_tensorflow.keras_.origin import KerasOrigin
 from prunus_tensorflow.keras_.rebuild import leaves, model_of
 from prunus_tensorflow.keras_.recipe import learning_rate
@@ -31,7 +32,7 @@ from prunus_tensorflow.training.objective import (
 from prunus_tensorflow.training.optimizer import optimizer_for
 from prunus_tensorflow.training.options import falls, holds_statistics, train_function
 from prunus_tensorflow.training.samples import Batches, Targets
-from prunus_tensorflow.training.snapshot import Snapshot, job_digest, newest, save
+from prunus_tensorflow.training.stored import snapshot_of, snapshots_of, values_of
 
 
 def fit(job: TrainingJob, origin: KerasOrigin) -> Weights:
@@ -48,20 +49,19 @@ def fit(job: TrainingJob, origin: KerasOrigin) -> Weights:
 
     keras.utils.set_random_seed(job.seed)
     run = _prepare(job, origin)
-    digest = job_digest(job)
+    snapshots = snapshots_of(job)
+
+    def save(iteration: int, loss: float) -> None:
+        snapshots.save(run.snapshot(iteration, loss))
+
     with deferred() as interrupted:
-        course = Course(
-            job,
-            run.weights,
-            lambda iteration, _: save(job.workspace, digest, run.snapshot(iteration)),
-            interrupted,
-        )
-        found = newest(job.workspace, digest, job.recipe.iterations) if job.resume else None
+        loop = TrainingLoop(job, run.weights, save, interrupted)
+        found = snapshots.newest(job.recipe.iterations) if job.resume else None
         if found is not None:
             run.restore(found)
-            course.iteration = found.iteration
-        if course.iteration < job.recipe.iterations:
-            _fit(run, course)
+            loop.iteration, loop.loss = found.iteration, found.loss
+        if loop.iteration < job.recipe.iterations:
+            _fit(run, loop)
     return run.weights()
 
 
@@ -107,12 +107,12 @@ class _Run:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Continue from a snapshot."""
-        for variable, array in zip(self.variables(), snapshot.arrays, strict=True):
+        for variable, array in zip(self.variables(), values_of(snapshot), strict=True):
             variable.assign(array)
 
-    def snapshot(self, iteration: int) -> Snapshot:
+    def snapshot(self, iteration: int, loss: float) -> Snapshot:
         """The state after so many updates."""
-        return Snapshot(iteration, [np.asarray(variable.numpy()) for variable in self.variables()])
+        return snapshot_of(iteration, loss, [variable.numpy() for variable in self.variables()])
 
 
 def _prepare(job: TrainingJob, origin: KerasOrigin) -> _Run:
@@ -150,7 +150,7 @@ def _stated_rate(network: Network) -> float | None:
     return None if recipe is None else recipe.learning_rate.base
 
 
-def _fit(run: _Run, course: Course) -> None:
+def _fit(run: _Run, loop: TrainingLoop) -> None:
     import keras
 
     recipe = run.job.recipe
@@ -167,12 +167,12 @@ def _fit(run: _Run, course: Course) -> None:
             rate = learning_rate(run.model.optimizer)
             loss = float((logs or {}).get("loss", math.nan))
             try:
-                course.advance(loss, recipe.learning_rate.base if rate is None else rate)
+                loop.advance(loss, recipe.learning_rate.base if rate is None else rate)
             except BaseException as error:
                 run.error = error
                 raise
 
-    start = course.iteration * recipe.accumulate
+    start = loop.iteration * recipe.accumulate
 
     def guarded() -> Any:
         try:
@@ -185,7 +185,7 @@ def _fit(run: _Run, course: Course) -> None:
         with quiet():
             run.model.fit(
                 guarded(),
-                steps_per_epoch=(recipe.iterations - course.iteration) * recipe.accumulate,
+                steps_per_epoch=(recipe.iterations - loop.iteration) * recipe.accumulate,
                 epochs=1,
                 shuffle=False,
                 verbose=0,

@@ -29,6 +29,9 @@ UNREADABLE = (
 )
 """What numpy and zipfile raise for damaged files."""
 
+_ARRAY = "array/"
+"""In front of the trainer's own names."""
+
 KEPT = 2
 """Files kept: the newest and one before it."""
 
@@ -42,27 +45,27 @@ class Snapshot:
     Attributes:
         iteration: Updates done.
         loss: Smoothed loss, for the report.
-        weights: Parameters and running statistics.
-        history: Parameter name -> memory of the solver.
+        arrays: Name -> array of everything an update changes; the names are the trainer's own.
     """
 
     iteration: int
     loss: float
-    weights: Arrays
-    history: Mapping[str, list[NDArray[np.generic]]]
+    arrays: Arrays
 
 
 class Snapshots:
-    """The snapshots of one job in one directory."""
+    """The snapshots of one job in one directory, ``<trainer>_<updates>.npz``."""
 
-    def __init__(self, directory: Path, digests: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, trainer: str, digests: Mapping[str, str]) -> None:
         """Open the directory.
 
         Args:
             directory: Existing directory.
-            digests: What the job is made of: word for the user -> hex digest.
+            trainer: Name of the trainer: others do not read its arrays.
+            digests: Word for the user -> hex digest (`prunus.training.digests.job_digests`).
         """
         self._directory = directory
+        self._trainer = trainer
         self._digests = dict(digests)
         self._own: list[Path] = []
 
@@ -72,7 +75,7 @@ class Snapshots:
         Raises:
             PrunusError: the file cannot be written; older ones are kept.
         """
-        path = self._directory / f"iteration_{snapshot.iteration:08d}.npz"
+        path = self._directory / f"{self._trainer}_{snapshot.iteration:08d}.npz"
         temporary = path.with_name(f".{path.name}.tmp")
         try:
             with temporary.open("wb") as stream:
@@ -88,8 +91,8 @@ class Snapshots:
             ) from error
         self._own = [own for own in self._own if own != path] + [path]
         for old in [
-            *self._directory.glob("iteration_*.npz"),
-            *self._directory.glob(".iteration_*.tmp"),
+            *self._directory.glob(f"{self._trainer}_*.npz"),
+            *self._directory.glob(f".{self._trainer}_*.tmp"),
         ]:
             if old not in self._own[-KEPT:]:
                 old.unlink(missing_ok=True)
@@ -101,7 +104,7 @@ class Snapshots:
         Raises:
             StaleError: it belongs to another job, or no file is readable.
         """
-        found = sorted(self._directory.glob("iteration_*.npz"), reverse=True)
+        found = sorted(self._directory.glob(f"{self._trainer}_*.npz"), reverse=True)
         damaged = None
         for path in found:
             try:
@@ -122,10 +125,7 @@ class Snapshots:
             "iteration": np.array(snapshot.iteration, np.int64),
             "loss": np.array(snapshot.loss, np.float64),
         }
-        arrays |= {f"weight/{name}": array for name, array in snapshot.weights.items()}
-        for name, tensors in snapshot.history.items():
-            arrays |= {f"history/{index}/{name}": array for index, array in enumerate(tensors)}
-        return arrays
+        return arrays | {f"{_ARRAY}{name}": array for name, array in snapshot.arrays.items()}
 
     def _read(self, path: Path) -> Snapshot:
         with np.load(path, allow_pickle=False) as stored:
@@ -135,10 +135,9 @@ class Snapshots:
                 raise StaleError(
                     f"{path}: the snapshot belongs to another {what}; train without --resume"
                 )
-        weights = {
-            n.removeprefix("weight/"): a for n, a in arrays.items() if n.startswith("weight/")
+        own = {
+            name.removeprefix(_ARRAY): array
+            for name, array in arrays.items()
+            if name.startswith(_ARRAY)
         }
-        history: dict[str, list[NDArray[np.generic]]] = {}
-        for key in sorted(name for name in arrays if name.startswith("history/")):
-            history.setdefault(key.split("/", 2)[2], []).append(arrays[key])
-        return Snapshot(int(arrays["iteration"]), float(arrays["loss"]), weights, history)
+        return Snapshot(int(arrays["iteration"]), float(arrays["loss"]), own)

@@ -1,4 +1,4 @@
-"""What happens between two updates of a training, whoever makes them."""
+"""What every trainer does between two updates: checks, reports, snapshots, evaluation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import attrs
 
 from prunus.errors import UsageError
 from prunus.task import Measurement
-from prunus.training import Progress, TrainingJob, Weights
+from prunus.training.job import Progress, TrainingJob, Weights
 
 SMOOTHING = 0.95
 """Share of the past in the reported loss."""
 
 
 @attrs.define(eq=False)
-class Course:
+class TrainingLoop:
     """A training under way; a trainer makes updates and calls `advance` after each.
 
     Attributes:
