@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from prunus.balance import Balance
 from prunus.groups import Group, Member, Multiple
-from prunus.selection import choose_units, feasible_counts
+from prunus.selection import choose_units, feasible_counts, is_feasible
 
 quick = settings(max_examples=25, deadline=None, derandomize=True)
 
@@ -33,6 +33,7 @@ def every_choice(found, present):
     for number in range(1, len(units) + 1):
         for chosen in combinations(units, number):
             keep = np.isin(np.arange(found.size), chosen)
+            assert satisfied(found, keep) == is_feasible(found, keep)
             if satisfied(found, keep):
                 choices.setdefault(number, []).append(keep)
     return choices
@@ -70,6 +71,7 @@ def test_counts_and_choices_are_those_of_an_enumeration(found, seed):
             keep = choose_units(found, scores, count, present)
             assert keep.sum() == min(number for number in choices if number >= count)
             assert satisfied(found, keep)
+            assert is_feasible(found, keep)
             assert (keep <= present).all()
         present = choose_units(found, scores, int(counts[len(counts) // 2]), present)
 

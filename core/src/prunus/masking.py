@@ -82,12 +82,13 @@ def masked_units(network: Network, grouping: Grouping) -> dict[str, NDArray[np.b
     """Read the mask back from the weights: group name -> ``(C,)`` bool, True for kept.
 
     A unit is masked if every filter that makes it and every weight that reads it
-    is zero. Groups that keep everything are left out. Where rows must stay equal,
-    as many masked units are kept as that takes.
+    is zero. Groups that keep everything are left out. As many masked units are kept as
+    the balance constraints of a group take.
     """
     keep: dict[str, NDArray[np.bool_]] = {}
+    weights = network.weights()
     for group in grouping.groups:
-        used = _used_units(network, group)
+        used = _used_units(weights, group)
         if used.all():
             continue
         count = max(int(used.sum()), 1)
@@ -100,9 +101,8 @@ def masked_units(network: Network, grouping: Grouping) -> dict[str, NDArray[np.b
     return keep
 
 
-def _used_units(network: Network, group: Group) -> NDArray[np.bool_]:
+def _used_units(weights: Mapping[str, NDArray[np.generic]], group: Group) -> NDArray[np.bool_]:
     """``(C,)`` whether any weight that makes or reads a unit is not zero."""
-    weights = network.weights()
     found = [
         _used(weights[member.initializer], member)
         for member in group.members

@@ -33,6 +33,13 @@ def feasible_counts(group: Group, present: NDArray[np.bool_] | None = None) -> I
     return np.array(counts, np.int64)
 
 
+def is_feasible(group: Group, keep: NDArray[np.bool_]) -> bool:
+    """Whether these units ``(C,)`` satisfy every balance constraint of a group."""
+    kept = [rows @ keep for rows in group.rows]
+    gone = [int(multiple.counts @ ~keep) % multiple.of for multiple in group.multiples]
+    return bool(keep.any()) and all((n == max(n[0], 1)).all() for n in kept) and not any(gone)
+
+
 def choose_units(
     group: Group,
     scores: NDArray[np.float64],

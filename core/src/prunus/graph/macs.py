@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import attrs
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
 
 from prunus.graph.shapes import Shapes
 from prunus.grouping.find import Grouping
@@ -64,7 +66,7 @@ def _positions(node: ir.Node, shapes: Shapes) -> int:
     return int(np.prod(shapes[output.name or ""][:-1]))
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class CostModel:
     """MACs as a function of the number of units kept in each group.
 
@@ -75,7 +77,7 @@ class CostModel:
         sizes: ``(G,)`` units of each group.
         layers: Names of the counted nodes.
         scale: ``(L,)`` MACs of one output-input channel pair.
-        outputs, inputs: ``(L, G)`` channels a unit adds to a layer.
+        outputs, inputs: ``(L, G)`` channels a unit adds to a layer; a layer has few groups.
         outputs0, inputs0: ``(L,)`` channels that always stay.
     """
 
@@ -83,8 +85,8 @@ class CostModel:
     sizes: NDArray[np.int64]
     layers: tuple[str, ...]
     scale: NDArray[np.float64]
-    outputs: NDArray[np.float64]
-    inputs: NDArray[np.float64]
+    outputs: csr_array
+    inputs: csr_array
     outputs0: NDArray[np.float64]
     inputs0: NDArray[np.float64]
 
@@ -99,10 +101,10 @@ class CostModel:
         return np.asarray(self.scale * made * read)
 
     def macs_of(self, plans: NDArray[np.int64]) -> NDArray[np.float64]:
-        """MACs of many plans ``(P, G)`` at once, ``(P,)``."""
-        made = plans @ self.outputs.T + self.outputs0
-        read = plans @ self.inputs.T + self.inputs0
-        return np.asarray((made * read) @ self.scale)
+        """MACs of many plans ``(P, G)`` at once, ``(P,)``: they are a quadratic function."""
+        change = plans - self.sizes
+        linear = change @ self.gradient(self.sizes)
+        return np.asarray(self.total + linear + ((change @ self.curvature) * change).sum(1) / 2)
 
     def gradient(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
         """``(G,)`` MACs one more unit of each group costs, to first order."""
@@ -110,7 +112,13 @@ class CostModel:
         read = self.inputs @ kept + self.inputs0
         return np.asarray((self.scale * read) @ self.outputs + (self.scale * made) @ self.inputs)
 
-    @property
+    @cached_property
+    def curvature(self) -> csr_array:
+        """``(G, G)`` second derivatives: how much less a unit costs without one of the others."""
+        pairs = self.outputs.T @ (self.inputs * self.scale[:, None])
+        return csr_array(pairs + pairs.T)
+
+    @cached_property
     def total(self) -> float:
         """MACs of the whole network."""
         return self.macs(self.sizes)
@@ -128,38 +136,42 @@ def cost_model(model: ir.Model, grouping: Grouping) -> CostModel:
     """Build the cost model of a grouped network."""
     labelling = grouping.labelling
     macs = layer_macs(model, labelling.dims)
-    layers = tuple(macs)
-    column = {name: index for index, name in enumerate(layers)}
+    row = {name: index for index, name in enumerate(macs)}
     owner = np.full(len(labelling.roots), len(grouping.groups))
     for index, units in enumerate(grouping.units.values()):
         owner[units] = index
-    made = np.zeros((len(layers), len(grouping.groups) + 1))
-    read = np.zeros_like(made)
+    found: dict[str, list[tuple[int, int, int]]] = {"filter": [], "input": []}
     for record in labelling.records:
-        if record.node in column and record.role in ("filter", "input"):
-            side = made if record.role == "filter" else read
+        if record.node in row and record.role in found:
             owners = owner[labelling.roots[record.labels.ravel()]]
-            side[column[record.node]] += np.bincount(owners, minlength=side.shape[1])
+            for group, channels in zip(*np.unique(owners, return_counts=True), strict=True):
+                found[record.role].append((row[record.node], int(group), int(channels)))
     sizes = np.array([group.size for group in grouping.groups], np.int64)
-    made, read = _whole(made), _whole(read)
-    scale = np.array(list(macs.values()), float) / np.maximum(made.sum(1) * read.sum(1), 1)
-    per_unit = np.maximum(sizes, 1)
+    made, made0 = _side(found["filter"], len(row), len(sizes))
+    read, read0 = _side(found["input"], len(row), len(sizes))
+    whole = (made.sum(1) + made0) * (read.sum(1) + read0)
+    scale = np.array(list(macs.values()), float) / np.maximum(whole, 1)
+    per_unit = 1 / np.maximum(sizes, 1)
+    names = tuple(group.name for group in grouping.groups)
     return CostModel(
-        tuple(group.name for group in grouping.groups),
-        sizes,
-        layers,
-        scale,
-        made[:, :-1] / per_unit,
-        read[:, :-1] / per_unit,
-        made[:, -1],
-        read[:, -1],
-    )
+        names, sizes, tuple(row), scale, csr_array(made * per_unit), csr_array(read * per_unit),
+        made0, read0,
+    )  # fmt: skip
 
 
-def _whole(side: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A side without labels (the single input channel of a depthwise filter) counts once."""
-    side[side.sum(1) == 0, -1] = 1
-    return side
+def _side(
+    found: list[tuple[int, int, int]], layers: int, groups: int
+) -> tuple[csr_array, NDArray[np.float64]]:
+    """Channels of each group ``(L, G)`` and of none ``(L,)`` on one side of every layer.
+
+    A side without labels (the single input channel of a depthwise filter) counts once.
+    """
+    row, column, channels = np.array(found, np.int64).reshape(-1, 3).T
+    shape = (layers, groups + 1)
+    side = csr_array(coo_array((channels.astype(float), (row, column)), shape=shape))
+    rest = np.asarray(side[:, [groups]].toarray()).ravel()
+    rest[side.sum(1) == 0] = 1
+    return csr_array(side[:, :groups]), rest
 
 
 def kept_counts(groups: Sequence[Group], keep: Mapping[str, NDArray[np.bool_]]) -> dict[str, int]:

@@ -91,19 +91,20 @@ def _greedy(
     total: list[NDArray[np.float64]],
     rate: float,
 ) -> NDArray[np.int64]:
-    places = np.zeros(len(levels), np.int64)
+    cost, places = planning.cost, np.zeros(len(levels), np.int64)
     counts = np.array([level[0] for level in levels], np.int64)
-    goal = planning.cost.total * (1 - rate)
+    macs, gradient, curvature = cost.macs(counts), cost.gradient(counts), cost.curvature
+    goal = cost.total * (1 - rate)
 
     def price(index: int) -> float:
         place = int(places[index])
         step = levels[index][place] - levels[index][place + 1]
-        saved = float(planning.cost.gradient(counts)[index]) * float(step)
+        saved = float(gradient[index]) * float(step)
         return float(total[index][place + 1] - total[index][place]) / max(saved, 1e-9)
 
     queue = [(price(index), index) for index in range(len(levels)) if len(levels[index]) > 1]
     heapq.heapify(queue)
-    while planning.cost.macs(counts) > goal and queue:
+    while macs > goal and queue:
         _, index = heapq.heappop(queue)
         # what a step saves has shrunk if neighbouring groups were pruned since it was queued
         now = price(index)
@@ -111,7 +112,13 @@ def _greedy(
             heapq.heappush(queue, (now, index))
             continue
         places[index] += 1
+        change = float(levels[index][places[index]] - counts[index])
         counts[index] = levels[index][places[index]]
+        # MACs are quadratic: what other groups save changes by one row of the second derivatives
+        near = slice(curvature.indptr[index], curvature.indptr[index + 1])
+        before = gradient[index]
+        gradient[curvature.indices[near]] += curvature.data[near] * change
+        macs += change * float(before + gradient[index]) / 2
         if places[index] + 1 < len(levels[index]):
             heapq.heappush(queue, (price(index), index))
     return counts

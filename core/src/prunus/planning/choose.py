@@ -13,6 +13,7 @@ from prunus.host import Host
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.scores import scores_of
 from prunus.prunable import Prunable
+from prunus.selection import is_feasible
 from prunus.sensitivity import Sensitivity
 
 Keep = dict[str, NDArray[np.bool_]]
@@ -44,7 +45,7 @@ def choose(
             are whole.
 
     Returns:
-        Group name -> ``(C,)`` bool; groups left out stay as they are.
+        Group name -> ``(C,)`` bool; groups left out stay whole.
 
     Raises:
         PlanError: the target is out of reach.
@@ -59,6 +60,7 @@ def choose(
     _check(allocation, subject, keep)
     for name, units in present.items():
         keep[name] = keep.get(name, units) & units
+    _check_balance(allocation, subject, keep)
     return keep
 
 
@@ -75,4 +77,14 @@ def _check(allocation: str, subject: Prunable, keep: Keep) -> None:
             raise PluginError(
                 f"allocation '{allocation}' gave no usable plan for group '{name}': one bool a "
                 "channel, at least one of them kept"
+            )
+
+
+def _check_balance(allocation: str, subject: Prunable, keep: Keep) -> None:
+    """What is chosen can be removed: it satisfies the balance constraints of its group."""
+    for group in subject.grouping.groups:
+        if group.name in keep and not is_feasible(group, keep[group.name]):
+            raise PluginError(
+                f"allocation '{allocation}' chose channels of group '{group.name}' that cannot go "
+                "together: equal numbers must stay in all its rows (Planning.keep sees to that)"
             )

@@ -89,8 +89,9 @@ def group_rows(loaded: Loaded, keep: Mapping[str, NDArray[np.bool_]]) -> tuple[G
     before = loaded.cost.layer_macs(loaded.cost.sizes)
     after = loaded.cost.layer_macs(kept)
     rows = []
+    made = loaded.cost.outputs.tocsc()
     for index, group in enumerate(loaded.grouping.groups):
-        own = loaded.cost.outputs[:, index] > 0
+        own = made.indices[made.indptr[index] : made.indptr[index + 1]]
         rows.append(
             GroupRow(
                 group.name,

@@ -1,0 +1,151 @@
+"""How do the steps grow with the number of layers?
+
+Chains (convolution and rectifier), residual blocks and grouped convolutions of 500 to 10,000
+convolutions, 8 channels wide on 8x8 pixels, in Caffe, Darknet and ONNX files with random
+weights. Measured: CPU seconds of each command, user and system time of its process, imports
+included. Goal: linear, and at most 2 ms a layer for `stat`.
+
+Usage: python benchmarks/growth.py [--layers 500,1000,2000] [--nets caffe-chain,onnx-chain]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from results import write_section
+
+LAYERS = "500,1000,2000,5000,10000"
+WIDTH, SIDE, GROUPS = 8, 8, 2
+
+
+def main() -> None:
+    """Write, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--layers", default=LAYERS, help="numbers of convolutions")
+    parser.add_argument("--nets", default=",".join(NETS), help="networks to measure")
+    parser.add_argument("--limit", type=int, default=10000, help="layers to prune at most")
+    given = parser.parse_args()
+    sizes = [int(part) for part in given.layers.split(",")]
+    rows = []
+    for net in given.nets.split(","):
+        for size in sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                seconds = measured(net, size, Path(folder), size <= given.limit)
+            rows.append([net, f"{size:,}", *seconds])
+            print(rows[-1], flush=True)
+    header = ["network", "convolutions", "stat", "ms a convolution", "prune", "transform"]
+    write_section("Growth with the number of layers: CPU seconds", header, rows, TEXT)
+
+
+TEXT = (
+    "Each convolution has a rectifier behind it: twice as many layers as convolutions in Caffe and "
+    "ONNX files, and an addition for every second one in residual networks. `prune` at rate 0.3 "
+    "without samples, `transform` with its proof. Imports alone take about 1 s."
+)
+
+
+def measured(net: str, size: int, folder: Path, prunes: bool) -> list[str]:
+    """Seconds of ``stat``, milliseconds a convolution, seconds of ``prune`` and ``transform``."""
+    files = NETS[net](net.split("-")[1], size, folder)
+    workspace = ["--workspace", str(folder / "ws")]
+    stat = cpu("stat", *files)
+    found = [f"{stat:.1f}", f"{1000 * stat / size:.2f}"]
+    if not prunes:
+        return [*found, "-", "-"]
+    prune = cpu("prune", *files, "--rate", "0.3", *workspace)
+    return [*found, f"{prune:.1f}", f"{cpu('transform', *workspace):.1f}"]
+
+
+def cpu(*arguments: str) -> float:
+    """CPU seconds of a command in a process of its own."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "prunus", *arguments, "--json"]
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, stdout=subprocess.DEVNULL, env=alone, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def onnx(kind: str, size: int, folder: Path) -> list[str]:
+    """A file of ONNX operators."""
+    import onnx_ir as ir
+
+    from prunus.testing.nets.builder import Builder
+
+    b = Builder(0)
+    x = b.conv(b.input(3, SIDE), WIDTH)
+    for index in range(size - 2):
+        group = GROUPS if kind == "grouped" and index % 2 else 1
+        y = b.act(b.conv(x, WIDTH, group=group))
+        x = b.add(x, y) if kind == "residual" and index % 2 else y
+    ir.save(b.model(b.conv(x, WIDTH)), folder / "net.onnx")
+    return ["--model", str(folder / "net.onnx")]
+
+
+def caffe(kind: str, size: int, folder: Path) -> list[str]:
+    """A prototxt and a caffemodel."""
+    import numpy as np
+
+    from prunus_caffe.schema.messages import message
+
+    text = f'input: "data"\ninput_dim: 1\ninput_dim: 3\ninput_dim: {SIDE}\ninput_dim: {SIDE}\n'
+    stored = message("NetParameter")()
+    draw, bottom = np.random.default_rng(0), "data"
+    for index in range(size):
+        name, group = f"conv{index}", GROUPS if kind == "grouped" and index % 2 else 1
+        numbers = f"num_output: {WIDTH} kernel_size: 3 pad: 1 group: {group}"
+        text += _caffe(name, "Convolution", f'bottom: "{bottom}"', name, numbers, "convolution")
+        text += _caffe(f"relu{index}", "ReLU", f'bottom: "{name}"', name)
+        layer = stored.layer.add(name=name, type="Convolution")
+        inputs = WIDTH // group if index else 3
+        for shape in ((WIDTH, inputs, 3, 3), (WIDTH,)):
+            blob = layer.blobs.add()
+            blob.shape.dim.extend(shape)
+            blob.data.extend((draw.standard_normal(np.prod(shape)) * 0.1).tolist())
+        if kind == "residual" and index % 2:
+            ends = f'bottom: "{bottom}" bottom: "{name}"'
+            name = f"sum{index}"
+            text += _caffe(name, "Eltwise", ends, name)
+        bottom = name
+    (folder / "net.prototxt").write_text(text)
+    (folder / "net.caffemodel").write_bytes(stored.SerializeToString())
+    return ["--model", f"{folder}/net.prototxt", "--weights", f"{folder}/net.caffemodel"]
+
+
+def _caffe(name: str, kind: str, bottoms: str, top: str, numbers: str = "", of: str = "") -> str:
+    inside = f" {of}_param {{ {numbers} }}" if of else ""
+    return f'layer {{ name: "{name}" type: "{kind}" {bottoms} top: "{top}"{inside} }}\n'
+
+
+def darknet(kind: str, size: int, folder: Path) -> list[str]:
+    """A cfg and its weights."""
+    from prunus_darknet.cfg import parse_cfg
+    from prunus_darknet.testing.random_weights import write_random_weights
+
+    text = f"[net]\nwidth={SIDE}\nheight={SIDE}\nchannels=3\nbatch=1\nsubdivisions=1\n"
+    for index in range(size):
+        group = GROUPS if kind == "grouped" and index % 2 else 1
+        text += f"[convolutional]\nfilters={WIDTH}\nsize=3\npad=1\nactivation=leaky\n"
+        text += f"groups={group}\n" * (group > 1)
+        text += "[shortcut]\nfrom=-3\n" * (kind == "residual" and index % 2 and index > 2)
+    path = folder / "net.cfg"
+    path.write_text(text)
+    write_random_weights(parse_cfg(text, path), folder / "net.weights", 0)
+    return ["--model", str(path), "--weights", str(folder / "net.weights")]
+
+
+NETS: dict[str, Callable[[str, int, Path], list[str]]] = {
+    f"{format_.__name__}-{kind}": format_
+    for format_ in (caffe, darknet, onnx)
+    for kind in ("chain", "residual", "grouped")
+}
+
+if __name__ == "__main__":
+    main()
