@@ -1,80 +1,22 @@
-"""What exporters write: every model gives its original numbers, for any batch size."""
+"""Operators, names, metadata and sizes as exporters write them."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from prunus.compaction import compact
 from prunus.compaction.compact import identity
 from prunus.errors import ModelError
-from prunus.evaluation.session import Session
 from prunus.formats import onnx_file
 from prunus.formats.onnx_read import read_onnx
 from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Destination, Source
 from prunus.proof import compare
-
-DRAW = np.random.default_rng(0)
-
-
-def weight(name, *shape):
-    return numpy_helper.from_array(DRAW.standard_normal(shape).astype(np.float32), name)
-
-
-def whole(name, numbers):
-    return numpy_helper.from_array(np.array(numbers, np.int64), name)
-
-
-def conv(data, weights, out, **attributes):
-    return helper.make_node("Conv", [data, weights], [out], **attributes)
-
-
-FIRST, LAST = weight("w", 4, 3, 1, 1), weight("w2", 2, 4, 1, 1)
-
-
-def save(path, nodes, weights, shape, opset=17, domains=(), output=None, **how):
-    def info(name, dims):
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
-
-    graph = helper.make_graph(
-        nodes, "exported", [info("x", shape)], [info("y", output)], weights, doc_string="a graph"
-    )
-    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(d, 1) for d in domains)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="exporter")
-    model.doc_string = "a model"
-    helper.set_model_props(model, {"author": "somebody"})
-    onnx.save(model, path, **how)
-    return path
-
-
-def original(path, inputs, batch):
-    """Numbers of the file itself, sample by sample where it takes one only."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    parts = np.split(inputs, len(inputs)) if batch == 1 else [inputs]
-    return np.concatenate([session.run(None, {"x": part})[0] for part in parts])
-
-
-def check(path, batch, option=None):
-    network = read_onnx(path, option)
-    sizes = [int(size) for size in network.model.graph.inputs[0].shape[1:]]
-    for count in (1, 3):
-        inputs = DRAW.standard_normal((count, *sizes)).astype(np.float32)
-        found = Session(network.model).run({"x": inputs})["y"]
-        wanted = original(path, inputs, batch)
-        assert found.shape == wanted.shape
-        assert np.abs(found - wanted).max() <= 1e-5 * max(1, np.abs(wanted).max())
-    return network
-
-
-def kinds(network):
-    return [node.op_type for node in network.model.graph]
+from prunus.testing.exported import FIRST, LAST, check, conv, kinds, save, weight, whole
 
 
 def classifier(*middle):
@@ -87,71 +29,6 @@ def classifier(*middle):
 
 
 FC = weight("f", 5, 64)
-
-
-def test_reshape_to_a_fixed_batch(tmp_path):
-    nodes = classifier(helper.make_node("Reshape", ["a", "shape"], ["flat"]))
-    path = save(
-        tmp_path / "m.onnx",
-        nodes,
-        [FIRST, FC, whole("shape", [1, 64])],
-        [1, 3, 4, 4],
-        output=[1, 5],
-    )
-    network = check(path, 1)
-    assert str(network.model.graph.outputs[0].shape) == "[N,5]"
-
-
-def test_reshape_that_folds_the_batch_and_takes_it_out_again(tmp_path):
-    """The heads of SSD-like nets: (1, C, H, W) -> (places, classes) -> (1, places, classes)."""
-    nodes = [
-        conv("x", "w", "a"),
-        helper.make_node("Transpose", ["a"], ["t"], perm=[0, 2, 3, 1]),
-        helper.make_node("Reshape", ["t", "flat"], ["r"]),
-        helper.make_node("Softmax", ["r"], ["s"], axis=1),
-        helper.make_node("Reshape", ["s", "back"], ["y"]),
-    ]
-    shapes = [whole("flat", [-1, 2]), whole("back", [1, -1, 2])]
-    network = check(save(tmp_path / "m.onnx", nodes, [FIRST, *shapes], [1, 3, 4, 4]), 1)
-    assert Session(network.model).run({"x": np.ones((3, 3, 4, 4), np.float32)})["y"].shape == (
-        3,
-        32,
-        2,
-    )
-
-
-def test_windows_folded_into_the_batch_by_computed_shapes(tmp_path):
-    """Swin: (N, C, H, W) -> (N·windows, places, C) -> (N, windows, places, C), N read off the data."""
-    nodes = [
-        conv("x", "w", "a"),
-        helper.make_node("Shape", ["a"], ["s"]),
-        helper.make_node("Gather", ["s", "first"], ["n"]),
-        helper.make_node("Reshape", ["a", "windows"], ["r"]),
-        helper.make_node("MatMul", ["r", "m"], ["o"]),
-        helper.make_node("Concat", ["n", "rest"], ["target"], axis=0),
-        helper.make_node("Reshape", ["o", "target"], ["y"]),
-    ]
-    weights = [FIRST, weight("m", 4, 5), whole("first", [0]), whole("windows", [-1, 4, 4]), whole("rest", [4, 4, 5])]  # fmt: skip
-    path = save(tmp_path / "m.onnx", nodes, weights, ["n", 3, 4, 4], output=["n", 4, 4, 5])
-    check(path, 3)
-
-
-def test_tokens_made_once_a_sample(tmp_path):
-    """ViT: a class token is expanded to the batch size and joined; the size stays computed."""
-    nodes = [
-        conv("x", "w", "a"),
-        helper.make_node("Reshape", ["a", "rows"], ["r"]),
-        helper.make_node("Shape", ["x"], ["n"], end=1),
-        helper.make_node("Concat", ["n", "one", "one"], ["target"], axis=0),
-        helper.make_node("Expand", ["token", "target"], ["tokens"]),
-        helper.make_node("Concat", ["tokens", "r"], ["c"], axis=1),
-        helper.make_node("MatMul", ["c", "m"], ["y"]),
-    ]
-    weights = [FIRST, weight("m", 16, 5), weight("token", 1, 1, 16), whole("rows", [0, 4, 16]), whole("one", [1])]  # fmt: skip
-    path = save(tmp_path / "m.onnx", nodes, weights, ["n", 3, 4, 4], output=["n", 5, 5])
-    network = check(path, 3)
-    (reason,) = {found.reason for found in find_groups(network).protected if found.layer == "a"}
-    assert reason == "joined with constants at 'c'"
 
 
 @pytest.mark.parametrize(("opset", "attributes"), [(17, {}), (18, {"num_outputs": 2})])
@@ -170,56 +47,6 @@ def test_parts_that_were_equal_may_lose_different_numbers(tmp_path, opset, attri
     keep = {group.name: np.ones(group.size, bool) for group in grouping.groups}
     first = next(group for group in grouping.groups if "a" in group.layers)
     keep[first.name] = np.arange(first.size) != 0
-    masked = mask(network, grouping, keep)
-    assert compare(masked.model, compact(masked, grouping, keep).model).error <= 1e-5
-
-
-def test_constants_joined_with_data(tmp_path):
-    """CoordConv with a fixed batch: the coordinates are one for every sample."""
-    nodes = [
-        conv("x", "w", "a"),
-        helper.make_node("Concat", ["a", "k"], ["c"], axis=1),
-        conv("c", "w6", "y"),
-    ]
-    weights = [FIRST, weight("k", 1, 2, 4, 4), weight("w6", 2, 6, 1, 1)]
-    network = check(save(tmp_path / "m.onnx", nodes, weights, [1, 3, 4, 4], output=[1, 2, 4, 4]), 1)
-    assert [group.size for group in find_groups(network).groups] == [4]
-
-
-def test_a_batch_that_cannot_be_freed(tmp_path):
-    nodes = [conv("x", "w", "a"), helper.make_node("Add", ["a", "k"], ["y"])]
-    path = save(tmp_path / "m.onnx", nodes, [FIRST, weight("k", 2, 4, 4, 4)], [2, 3, 4, 4], output=[2, 4, 4, 4])  # fmt: skip
-    with pytest.raises(ModelError) as error:
-        read_onnx(path, None)
-    assert str(error.value) == (
-        f"{path}: layer 'y' fits the exported batch size only; export the model with a dynamic batch axis"
-    )
-
-
-def test_resize_to_fixed_sizes(tmp_path):
-    """Sizes hold the batch too: the old way gave one sample for three without a word."""
-    resize = helper.make_node("Resize", ["a", "", "", "sizes"], ["u"], mode="linear")
-    nodes = [conv("x", "w", "a"), resize, conv("u", "w2", "y")]
-    for number, size in enumerate((8, 7, 13)):
-        weights = [FIRST, LAST, whole("sizes", [1, 4, size, size])]
-        check(save(tmp_path / f"{number}.onnx", nodes, weights, [1, 3, 4, 4]), 1)
-
-
-def test_resize_to_sizes_no_float_gives(tmp_path):
-    """Where in * (out / in) rounds below out, sizes stay sizes, read off the data."""
-    height, width = next(
-        (a, b)
-        for a in range(3, 200)
-        for b in range(a + 1, 400)
-        if int(np.float32(a) * np.float32(b / a)) != b
-    )
-    resize = helper.make_node("Resize", ["a", "", "", "sizes"], ["u"], mode="nearest")
-    nodes = [conv("x", "w", "a"), resize, conv("u", "w2", "y")]
-    weights = [FIRST, LAST, whole("sizes", [1, 4, width, 4])]
-    network = check(save(tmp_path / "m.onnx", nodes, weights, [1, 3, height, 4]), 1)
-    assert kinds(network) == ["Conv", "Shape", "Concat", "Resize", "Conv"]
-    grouping = find_groups(network)
-    keep = {"a": np.array([True, False, True, False])}
     masked = mask(network, grouping, keep)
     assert compare(masked.model, compact(masked, grouping, keep).model).error <= 1e-5
 

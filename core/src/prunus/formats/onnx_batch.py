@@ -24,6 +24,32 @@ from prunus.formats.onnx_fold import (
 FREE = "N"
 """Name of the symbolic batch axis."""
 
+_BROADCASTING = frozenset("Add Sub Mul Div Pow Max Min Sum Mean Where And Or Equal MatMul".split())
+
+
+def forget_shapes(model: ir.Model) -> None:
+    """Drop the stored shapes of everything that is computed, in place.
+
+    They hold the exported batch and the sizes of whole layers; what is known is inferred anew.
+    """
+    for node in model.graph.all_nodes():
+        for value in node.outputs:
+            value.shape = None
+    for graph in model.graph.subgraphs():
+        for value in graph.inputs:
+            value.shape = None
+
+
+def state_output_shapes(model: ir.Model) -> None:
+    """Give the outputs the shapes that follow from the inputs, the batch free, in place."""
+    one, other = (static_shapes(model, batch) for batch in (2, 3))
+    for value in model.graph.outputs:
+        first, second = (shapes.get(value.name or "") for shapes in (one, other))
+        if first is not None and second is not None and not value.is_graph_input():
+            sizes = [a if a == b else None for a, b in zip(first, second, strict=True)]
+            leads = bool(sizes) and (first[0], second[0]) == (2, 3)
+            value.shape = ir.Shape([FREE, *sizes[1:]] if leads else sizes)
+
 
 def free_batch(model: ir.Model) -> None:
     """Rewrite what holds the fixed batch of the inputs (``meta["batch"]``), in place."""
@@ -40,9 +66,12 @@ def free_batch(model: ir.Model) -> None:
             _free_resize(model, node, before, batch)
         elif node.op_type == "Concat":
             _free_concat(model, node, before)
-    for value in model.graph.outputs:
-        if value.shape is not None and len(value.shape) and value.shape[0] == batch:
-            value.shape = ir.Shape([FREE, *value.shape[1:]])
+        elif node.op_type == "Expand":
+            _free_expand(model, node, before, batch)
+        elif node.op_type == "MaxUnpool":
+            _free_unpool(model, node, before, batch)
+        elif node.op_type in _BROADCASTING and batch > 1:
+            _free_constant(model, node, before, batch)
 
 
 def _free_reshape(model: ir.Model, node: ir.Node, shapes: Shapes, batch: int) -> None:
@@ -73,7 +102,43 @@ def _free_resize(model: ir.Model, node: ir.Node, shapes: Shapes, batch: int) -> 
         set_operand(model, node, 2, scales)
         node.replace_input_with(3, None)
         return
-    _measured_sizes(model, node, data, sizes)
+    # no float gives these sizes exactly
+    _measured_sizes(model, node, 3, data, sizes)
+
+
+def _free_expand(model: ir.Model, node: ir.Node, shapes: Shapes, batch: int) -> None:
+    target = operand_of(node, 1)
+    data = shapes.get(node.inputs[0].name or "") if node.inputs[0] is not None else None
+    if target is None or data is None or len(target) != len(data):
+        return
+    if target[0] == data[0] == batch:
+        set_operand(model, node, 1, np.r_[1, target[1:]].astype(np.int64))
+
+
+def _free_unpool(model: ir.Model, node: ir.Node, shapes: Shapes, batch: int) -> None:
+    """Sizes that follow from the window are dropped, others read the batch off the data."""
+    sizes, data = operand_of(node, 2), node.inputs[0]
+    known = None if data is None else shapes.get(data.name or "")
+    if sizes is None or data is None or known is None or sizes[0] != batch:
+        return
+    kernel = np.array(node.attributes.get_ints("kernel_shape"))
+    strides = np.array(node.attributes.get_ints("strides", [1] * len(kernel)))
+    pads = np.array(node.attributes.get_ints("pads", [0] * 2 * len(kernel))).reshape(2, -1).sum(0)
+    if np.array_equal((np.array(known[2:]) - 1) * strides + kernel - pads, sizes[2:]):
+        node.replace_input_with(2, None)
+    else:
+        _measured_sizes(model, node, 2, data, sizes)
+
+
+def _free_constant(model: ir.Model, node: ir.Node, shapes: Shapes, batch: int) -> None:
+    """A constant that repeats one sample for each of the batch is stored once and broadcast."""
+    output = shapes.get(node.outputs[0].name or "", ())
+    for index in range(len(node.inputs)):
+        array = operand_of(node, index)
+        if array is None or array.ndim != len(output) or output[:1] != (batch,):
+            continue
+        if len(array) == batch and (array == array[:1]).all():
+            set_operand(model, node, index, array[:1])
 
 
 def _free_concat(model: ir.Model, node: ir.Node, shapes: Shapes) -> None:
@@ -95,7 +160,10 @@ def _free_concat(model: ir.Model, node: ir.Node, shapes: Shapes) -> None:
         node.replace_input_with(index, whole)
 
 
-def _measured_sizes(model: ir.Model, node: ir.Node, data: ir.Value, sizes: NDArray[Any]) -> None:
-    """No float gives these sizes exactly: batch and channels are read off the data instead."""
+def _measured_sizes(
+    model: ir.Model, node: ir.Node, index: int, data: ir.Value, sizes: NDArray[Any]
+) -> None:
+    """Batch and channels of a size operand are read off the data instead."""
     rest = sizes[2:].astype(np.int64)
-    node.replace_input_with(3, measured_shape(model, node, data, 2, rest, f"{node.name}/sizes"))
+    name = f"{node.name}/sizes"
+    node.replace_input_with(index, measured_shape(model, node, data, 2, rest, name))

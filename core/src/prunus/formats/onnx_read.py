@@ -17,7 +17,7 @@ from onnx_ir.passes.common import (
 )
 
 from prunus.errors import ModelError
-from prunus.formats.onnx_batch import FREE, free_batch
+from prunus.formats.onnx_batch import FREE, forget_shapes, free_batch, state_output_shapes
 from prunus.formats.onnx_check import (
     check_batch,
     check_numbers,
@@ -26,6 +26,8 @@ from prunus.formats.onnx_check import (
     checked_shape,
 )
 from prunus.formats.onnx_fold import fold_constants, state_split_sizes
+from prunus.formats.onnx_states import free_states
+from prunus.graph.reading import reads
 from prunus.network import Binding, Network
 
 OPSET = 17
@@ -68,11 +70,14 @@ def read_onnx(path: Path, input_shape: str | None) -> Network:
         NameFixPass(),
     ):
         model = step(model).model
+    forget_shapes(model)
     _fix_inputs(path, model, input_shape)
     free_batch(model)
     fold_constants(model)
     free_batch(model)  # targets that were computed are constant now
+    free_states(path, model)
     state_split_sizes(model)
+    state_output_shapes(model)
     model = RemoveUnusedNodesPass()(model).model
     check_batch(path, model)
     check_numbers(path, model)
@@ -182,23 +187,10 @@ def _layers(model: ir.Model) -> dict[str, tuple[str, ...]]:
 
 
 def _captured(model: ir.Model) -> dict[str, str]:
-    """Values that sub-graphs (If, Loop, Scan) read from outside: they must stay as they are."""
-    frozen: dict[str, str] = {}
-    for node in model.graph:
-        for attribute in node.attributes.values():
-            graphs: tuple[ir.Graph, ...] = ()
-            if attribute.type == ir.AttributeType.GRAPH:
-                graphs = (attribute.as_graph(),)
-            elif attribute.type == ir.AttributeType.GRAPHS:
-                graphs = tuple(attribute.as_graphs())
-            for graph in graphs:
-                for inner in graph.all_nodes():
-                    for value in inner.inputs:
-                        if value is not None and value.graph is model.graph:
-                            reason = f"feeds a sub-graph of '{node.name}' of type '{node.op_type}'"
-                            frozen[value.name or ""] = reason
-    return {name: reason for name, reason in frozen.items() if not _is_weight(model, name)}
-
-
-def _is_weight(model: ir.Model, name: str) -> bool:
-    return name in model.graph.initializers
+    """Values and weights that sub-graphs (If, Loop, Scan) use from outside stay as they are."""
+    return {
+        value.name or "": f"feeds a sub-graph of '{node.name}' of type '{node.op_type}'"
+        for node in model.graph
+        for user, _, value in reads(node)
+        if user is not node
+    }

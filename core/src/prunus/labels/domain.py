@@ -29,6 +29,9 @@ class Domain(Protocol):
     def original(self, value: ir.Value) -> tuple[int, ...]:
         """Full shape of a value in the original graph: tells what kind of node uses it."""
 
+    def known(self, value: ir.Value | None) -> bool:
+        """Whether a value has a static shape in the original graph."""
+
     def varying(self, value: ir.Value) -> tuple[bool, ...]:
         """Axes on which the labels of a value differ in the original graph."""
 

@@ -99,4 +99,5 @@ _RULES: dict[tuple[str, int], Callable[[ir.Node, Operand, Shrinker], Operand]] =
     ("Reshape", 1): _target,
     ("Expand", 1): _target,
     ("Resize", 3): _target,
+    ("MaxUnpool", 2): _target,
 }

@@ -50,6 +50,10 @@ class Shrinker:
         """Shape before."""
         return self._origin.dims[value.name or ""]
 
+    def known(self, value: ir.Value | None) -> bool:
+        """Whether it had one before."""
+        return value is None or not value.name or value.name in self._origin.dims
+
     def varying(self, value: ir.Value) -> tuple[bool, ...]:
         """Varying axes before."""
         return tuple(size > 1 for size in self._origin.values[value.name or ""].shape)

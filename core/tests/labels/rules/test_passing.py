@@ -63,8 +63,7 @@ def test_a_second_output_is_nothing_to_build_on(label, after_conv):
         ("Cast", ["places"], ["z"], {"to": 1}),
     ]
     found = label(after_conv(nodes, {"y": (6, 3, 3), "z": (6, 3, 3)}))
-    assert found.frozen("places") == {"side output of 'y'"}
-    assert found.frozen("c") == {"graph output"}
+    assert found.frozen("c") == {"'y' gives indices 'places' of all channels"}
 
 
 def test_constants_have_no_channels(label, after_conv):

@@ -16,6 +16,7 @@ from prunus.labels.rules import (
     passing,
     reduction,
     reshaping,
+    unpooling,
 )
 
 Rule = Callable[[ir.Node, Domain], None]
@@ -29,7 +30,11 @@ RULES: dict[str, Rule] = {
     **passing.RULES,
     **reduction.RULES,
     **reshaping.RULES,
+    **unpooling.RULES,
 }
+
+EVERY_OUTPUT = frozenset({"Split", "MaxPool"})
+"""Operators whose rule says what all their outputs hold; the other rules know the first."""
 
 
 def refuse(node: ir.Node, domain: Domain) -> None:
@@ -37,6 +42,24 @@ def refuse(node: ir.Node, domain: Domain) -> None:
     passing.block(node, domain, f"feeds '{domain.name(node)}' of unknown type '{node.op_type}'")
 
 
+def refuse_side_output(node: ir.Node, domain: Domain) -> None:
+    """The consumers of a second output may depend on every channel of the data."""
+    (value, *_) = side_outputs(node)
+    passing.block(node, domain, f"'{domain.name(node)}' gives a second output '{value.name}' too")
+
+
+def side_outputs(node: ir.Node) -> list[ir.Value]:
+    """Outputs behind the first one that something consumes."""
+    return [value for value in node.outputs[1:] if value.uses() or value.is_graph_output()]
+
+
 def rule_for(node: ir.Node) -> Rule:
-    """The rule of a node's operator; `refuse` where there is none."""
-    return RULES.get(node.op_type, refuse) if node.domain in ("", "ai.onnx") else refuse
+    """The rule of a node's operator.
+
+    `refuse` where there is none, `refuse_side_output` where outputs are consumed that the rule
+    says nothing about.
+    """
+    rule = RULES.get(node.op_type, refuse) if node.domain in ("", "ai.onnx") else refuse
+    if rule is not refuse and node.op_type not in EVERY_OUTPUT and side_outputs(node):
+        return refuse_side_output
+    return rule

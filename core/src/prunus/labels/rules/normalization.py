@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from prunus.labels.domain import Domain
-from prunus.labels.rules.passing import block, block_output, channels_only
+from prunus.labels.rules.passing import block, channels_only
 from prunus.labels.rules.reduction import tied_along
 
 _BATCH_ROLES = ("scale", "shift", "mean", "variance")
@@ -22,8 +22,6 @@ def per_channel(node: ir.Node, domain: Domain) -> None:
             domain.weight(node, value, role, 0, made)
     rank = len(domain.dims(node.outputs[0]))
     domain.set(node.outputs[0], made.reshape((1, -1) + (1,) * (rank - 2)))
-    for extra in node.outputs[1:]:
-        block_output(extra, domain, node)
 
 
 def local_response(node: ir.Node, domain: Domain) -> None:
@@ -41,8 +39,6 @@ def over_axes(node: ir.Node, domain: Domain) -> None:
         return
     tied_along(node, domain, labels, _axes(node, labels.ndim), "mixes its channels")
     domain.set(node.outputs[0], labels)
-    for extra in node.outputs[1:]:
-        block_output(extra, domain, node)
 
 
 def _axes(node: ir.Node, rank: int) -> tuple[int, ...]:

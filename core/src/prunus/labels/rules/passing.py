@@ -43,14 +43,6 @@ def spatial(node: ir.Node, domain: Domain) -> None:
         return
     rank = len(domain.dims(node.outputs[0]))
     domain.set(node.outputs[0], vector.reshape((1, -1) + (1,) * (rank - 2)))
-    for extra in node.outputs[1:]:
-        block_output(extra, domain, node)
-
-
-def block_output(value: ir.Value, domain: Domain, node: ir.Node) -> None:
-    """A second output nobody should build on."""
-    if value.name:
-        domain.mark(value, f"side output of '{domain.name(node)}'")
 
 
 def identity(node: ir.Node, domain: Domain) -> None:
@@ -58,8 +50,6 @@ def identity(node: ir.Node, domain: Domain) -> None:
     labels = domain.spread(node.inputs[0])
     if labels is not None:
         domain.set(node.outputs[0], labels)
-        for extra in node.outputs[1:]:
-            block_output(extra, domain, node)
 
 
 def constant(node: ir.Node, domain: Domain) -> None:
@@ -73,7 +63,7 @@ _UNARY = (
     "Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Tan Tanh ThresholdedRelu"
 ).split()
 _SPATIAL = (
-    "AveragePool GlobalAveragePool GlobalLpPool GlobalMaxPool LpPool MaxPool Resize Upsample"
+    "AveragePool GlobalAveragePool GlobalLpPool GlobalMaxPool LpPool Resize Upsample"
 ).split()
 
 RULES = {
