@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from prunus.sensitivity import Curve, Point, Sensitivity
@@ -27,8 +28,7 @@ def test_curves_by_name():
 
 def test_json_there_and_back_exactly():
     measured = Sensitivity("m", True, Measurement(0.1 + 0.2, 1 / 3), CURVES, {"data": "x"})
-    stored = json.loads(json.dumps(measured.to_json()))
-    again = Sensitivity.from_json(stored)
+    again = msgspec.json.decode(json.dumps(measured.to_json()), type=Sensitivity)
     assert again.curves == CURVES
     assert again.to_json() == measured.to_json()
     assert (again.baseline.value, again.baseline.error) == (0.1 + 0.2, 1 / 3)

@@ -75,16 +75,6 @@ class Sensitivity:
             "curves": [attrs.asdict(curve) for curve in self.curves],
         }
 
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Sensitivity:
-        """Inverse of `to_json`."""
-        curves = tuple(
-            Curve(c["group"], c["size"], tuple(Point(**point) for point in c["points"]))
-            for c in stored["curves"]
-        )
-        baseline = Measurement(stored["baseline"]["value"], stored["baseline"]["error"])
-        return cls(stored["metric"], stored["higher_is_better"], baseline, curves, stored["key"])
-
 
 def merged(parts: Sequence[Sensitivity], groups: Sequence[str]) -> Sensitivity:
     """One result of parts that measured different groups of one network.

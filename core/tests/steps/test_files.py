@@ -4,6 +4,7 @@ import errno
 import json
 from pathlib import Path
 
+import attrs
 import pytest
 
 from prunus.errors import PrunusError, StaleError
@@ -28,7 +29,7 @@ def test_a_file_where_a_directory_should_be(place):
 
 def test_json_is_replaced_whole(place, monkeypatch):
     write_json(place / "x.json", {"rate": 0.1, "name": "größer"})
-    assert read_json(place / "x.json") == {"rate": 0.1, "name": "größer"}
+    assert read_json(place / "x.json", dict) == {"rate": 0.1, "name": "größer"}
 
     def full(self, text, encoding):
         Path(self).write_bytes(text.encode()[:5])
@@ -61,6 +62,33 @@ def test_json_on_a_read_only_file_system(place, monkeypatch):
 def test_damaged_json(tmp_path, data):
     (tmp_path / "x.json").write_bytes(data)
     with pytest.raises(StaleError) as caught:
-        read_json(tmp_path / "x.json")
+        read_json(tmp_path / "x.json", dict)
     assert str(caught.value).startswith(f"{tmp_path}/x.json: damaged (")
     assert str(caught.value).endswith("); remove it and run the step again")
+
+
+@attrs.frozen
+class Round:
+    name: str
+    rates: tuple[float, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ('{"name": null}', "Expected str, got null at name"),
+        ("{}", "Object missing required field name"),
+        ("[]", "Expected object, got array"),
+        ('{"name": "a", "rates": [1, "x"]}', "Expected float, got str at rates[1]"),
+        ('{"name": "a", "rates": [1e999]}', "Number out of range at rates[0]"),
+        ('{"name": "a", "rates": [%s]}' % ("9" * 5000), "Number out of range at rates[0]"),
+        ('{"name": "a", "rates": [Infinity]}', "JSON is malformed: invalid character (byte 24)"),
+        ('{"x": ' + "[" * 10_000, "maximum recursion depth exceeded while deserializing an object"),
+    ],
+)  # fmt: skip
+def test_other_values_than_expected_name_their_key(tmp_path, monkeypatch, data, why):
+    monkeypatch.chdir(tmp_path)
+    Path("x.json").write_text(data)
+    with pytest.raises(StaleError) as caught:
+        read_json(Path("x.json"), Round)
+    assert str(caught.value) == f"x.json: damaged ({why}); remove it and run the step again"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import weakref
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from prunus.steps.analyze import analyze
 from prunus.steps.finetune import UNKNOWN, finetune, scatter
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
+from prunus.steps.transform import transform
 from prunus.steps.tuning import Tuning
 from prunus.steps.workspace import Workspace
+from prunus.testing.command_line import contents
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
 
@@ -182,7 +185,7 @@ def test_nothing_pruned(host, settings):
 
 
 def test_a_mask_that_is_gone(host, settings, pruned):
-    Workspace(Path("ws")).remember("pruned", pruned.loaded.source, directory="ws/rate_0.4")
+    Workspace(Path("ws")).remember("pruned", pruned.loaded.source, directory=Path("ws/rate_0.4"))
     with pytest.raises(PlanError) as caught:
         finetune(host, settings, TRAIN)
     assert str(caught.value) == (
@@ -289,3 +292,18 @@ def test_the_result_does_not_replace_what_it_is_made_from(host, foreign, trainer
     more = finetune(host, attrs.evolve(foreign, model=tuned), attrs.evolve(TRAIN, iterations=4))
     assert more.written.model != tuned
     assert tuned.exists()
+
+
+@pytest.mark.parametrize("how", [shutil.copytree, shutil.move])
+def test_a_workspace_that_was_copied_or_moved_is_whole(host, settings, pruned, how):
+    finetune(host, settings, TRAIN)
+    how("ws", "elsewhere")
+    before = contents(Path("ws"))
+    there = attrs.evolve(settings, workspace=Path("elsewhere"), model=None)
+    tuned = finetune(host, there, attrs.evolve(TRAIN, iterations=4))
+    transform(host, newest(there), None)
+    assert contents(Path("ws")) == before
+    written = Path("elsewhere/rate_0.4/snapshots").absolute()
+    assert tuned.written.model.is_relative_to(written)
+    assert Path("elsewhere/transformed/net.onnx").exists()
+    assert str(Path("ws").absolute()) not in Path("elsewhere/state.json").read_text()

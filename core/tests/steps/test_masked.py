@@ -31,7 +31,7 @@ def workspace(tmp_path, monkeypatch):
     found = Workspace(Path("ws"))
     found.remember("original", BASE)
     found.remember("source", TUNED)
-    found.remember("pruned", LAST, directory="ws/rate_0.6")
+    found.remember("pruned", LAST, directory=Path("ws/rate_0.6"))
     found.update(options={"norm": "new"}, finetuned=None)
     return found
 
@@ -68,10 +68,10 @@ def test_its_weights_alone_name_the_last_pruned_network(workspace):
 
 def test_the_last_finetuned_is_newest_while_it_is_of_the_last_round(workspace):
     tuned = Source(BASE.model, MINE.weights)
-    workspace.remember("finetuned", tuned, directory="ws/rate_0.6")
+    workspace.remember("finetuned", tuned, directory=Path("ws/rate_0.6"))
     assert names(newest(at(BASE))) == whole(tuned)
     assert names(pruned(at(BASE))) == whole(LAST)
-    workspace.remember("finetuned", tuned, directory="ws/rate_0.3")
+    workspace.remember("finetuned", tuned, directory=Path("ws/rate_0.3"))
     assert names(newest(at(BASE))) == whole(LAST)
 
 

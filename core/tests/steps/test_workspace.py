@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from prunus.errors import StaleError, UsageError
 from prunus.network import Source, Written
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.settings import Settings
+from prunus.steps.state import Place, State
 from prunus.steps.workspace import Workspace, workspace_of
 from prunus.task import Measurement
 
@@ -19,7 +21,7 @@ def workspace(tmp_path, monkeypatch):
 
 
 def test_an_empty_one_holds_nothing_and_makes_nothing(workspace):
-    assert workspace.state() == {}
+    assert workspace.state() == State()
     assert workspace.recall("original") is None
     assert workspace.sensitivity() is None
     assert not workspace.path.exists()
@@ -27,20 +29,21 @@ def test_an_empty_one_holds_nothing_and_makes_nothing(workspace):
 
 def test_models_are_remembered_from_any_directory(workspace, tmp_path, monkeypatch):
     workspace.remember("original", Source(Path("net.cfg"), Path("net.weights"), {"a": "b"}))
-    workspace.remember("pruned", Written(Path("ws/net.onnx"), None), directory="d", changed=True)
+    workspace.remember("pruned", Written(Path("ws/net.onnx"), None), Path("ws/d"))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     again = Workspace(tmp_path / "ws")
     assert again.recall("original") == Source(tmp_path / "net.cfg", tmp_path / "net.weights")
     assert again.recall("pruned") == Source(tmp_path / "ws/net.onnx", None)
-    assert again.state()["pruned"]["changed"] is True
+    assert again.round_of("pruned") == tmp_path / "ws/d"
+    assert again.state().pruned == Place("net.onnx", None, "d", changed=True)
 
 
 def test_updates_keep_the_rest_and_can_forget(workspace):
-    workspace.update(a=1, b=2)
-    workspace.update(b=None)
-    assert workspace.state() == {"a": 1, "b": None}
-    assert workspace.recall("b") is None
+    workspace.update(options={"a": "b"}, pruned=Place("x", None))
+    workspace.update(pruned=None)
+    assert workspace.state() == State(options={"a": "b"})
+    assert workspace.recall("pruned") is None
 
 
 def test_options_of_earlier_steps_hold_unless_said_anew(workspace):
@@ -50,14 +53,74 @@ def test_options_of_earlier_steps_hold_unless_said_anew(workspace):
 
 
 def test_the_recipe_and_the_data_are_found_from_any_directory(workspace, tmp_path):
-    for name in ("s.prototxt", "x.data", "new"):
+    workspace.path.mkdir()
+    for name in ("ws/s.prototxt", "x.data", "new"):
         (tmp_path / name).touch()
-    workspace.keep_options({"solver": "s.prototxt", "data": "x.data", "norm": "new"})
-    assert workspace.state()["options"] == {
-        "solver": str(tmp_path / "s.prototxt"), "data": str(tmp_path / "x.data"), "norm": "new"
+    workspace.keep_options({"solver": "ws/s.prototxt", "data": "x.data", "norm": "new"})
+    assert workspace.state().options == {
+        "solver": "s.prototxt", "data": str(tmp_path / "x.data"), "norm": "new"
     }  # fmt: skip
+    workspace.path.rename(tmp_path / "moved")
+    assert Workspace(tmp_path / "moved").with_options(Settings()).options == {
+        "solver": str(tmp_path / "moved/s.prototxt"),
+        "data": str(tmp_path / "x.data"),
+        "norm": "new",
+    }
+
+
+def test_data_that_is_no_file_stays_as_it_is(workspace):
     workspace.keep_options({"data": "package:samples"})
-    assert workspace.state()["options"] == {"data": "package:samples"}
+    assert workspace.state() == State(options={"data": "package:samples"})
+
+
+def test_a_state_of_an_older_version_holds_absolute_paths(workspace, tmp_path):
+    workspace.path.mkdir()
+    round_ = tmp_path / "ws/rate_0.5"
+    place = {"model": f"{round_}/net.onnx", "weights": None, "directory": str(round_)}
+    workspace.state_file.write_text(json.dumps({"pruned": place, "finetuned": None}))
+    assert workspace.recall("pruned") == Source(round_ / "net.onnx")
+    assert workspace.round_of("pruned") == round_
+
+
+@pytest.mark.parametrize("inside", ["rate_0.5", None])
+def test_nothing_is_written_where_a_state_leads_out_of_its_workspace(workspace, tmp_path, inside):
+    """Exploits: the round is elsewhere, by its path or by a link."""
+    workspace.path.mkdir()
+    (tmp_path / "home").mkdir()
+    (workspace.path / "rate_0.5").symlink_to(tmp_path / "home")
+    place = {"model": "x", "weights": None, "directory": inside or str(tmp_path / "home")}
+    workspace.state_file.write_text(json.dumps({"pruned": place}))
+    with pytest.raises(StaleError) as caught:
+        workspace.round_of("pruned")
+    assert str(caught.value) == (
+        f"ws/state.json: the directory of 'pruned' ({place['directory']}) is not in this workspace; "
+        "was it copied or moved? run 'prunus prune' again"
+    )
+    with pytest.raises(UsageError) as caught:
+        workspace.directory("rate_0.5")
+    assert str(caught.value) == (
+        "ws/rate_0.5: leads out of the workspace; make it a directory in it"
+    )
+
+
+@pytest.mark.parametrize("text", ["../net.onnx", "a/../../net.onnx", "net\0.onnx"])
+def test_a_path_that_leaves_the_workspace(workspace, text):
+    workspace.path.mkdir()
+    workspace.state_file.write_text(json.dumps({"source": {"model": text, "weights": None}}))
+    with pytest.raises(StaleError) as caught:
+        workspace.recall("source")
+    assert str(caught.value) == (
+        f"ws/state.json: the path {text!r} leads out of the workspace; remove the file and prune "
+        "again"
+    )
+
+
+def test_leftovers_behind_a_link_stay(workspace, tmp_path):
+    (tmp_path / "home/.staged-mine").mkdir(parents=True)
+    workspace.path.mkdir()
+    (workspace.path / "rate_0.5").symlink_to(tmp_path / "home")
+    workspace_of(Settings(workspace=workspace.path))
+    assert (tmp_path / "home/.staged-mine").exists()
 
 
 def test_an_analysis_is_kept_exactly(workspace):
@@ -77,36 +140,44 @@ def test_an_analysis_of_another_version(workspace):
     with pytest.raises(StaleError) as caught:
         workspace.sensitivity()
     assert str(caught.value) == (
-        "ws/ana.json: not a result of this version ('curves'); run 'prunus ana' again"
+        "ws/ana.json: damaged (Object missing required field higher_is_better); remove it and run "
+        "the step again"
     )
 
 
 @pytest.mark.parametrize("key", [{}, {"structure": "x"}])
 def test_an_analysis_without_its_digests(workspace, key):
     workspace.save_sensitivity(Sensitivity("loss", False, Measurement(0.5, 0.01), (), key))
-    with pytest.raises(StaleError, match="^ws/ana.json: not a result of this version "):
+    with pytest.raises(StaleError, match="^ws/ana.json: not a result of this version; "):
         workspace.sensitivity()
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("[]", "no object"),
-        ("null", "no object"),
-        ('{"pruned": {"model": "x"}}', "'weights'"),
-        ('{"pruned": {"model": "x", "weights": null}}', "'directory'"),
-        ('{"pruned": 3}', "'int' object is not subscriptable"),
-        ('{"pruned": {"model": 5, "weights": null}}', "expected str, bytes or os.PathLike object, not int"),
+        ("[]", "Expected object, got array"),
+        ("null", "Expected object, got null"),
+        ('{"pruned": {"model": "x"}}', "Object missing required field weights at pruned"),
+        ('{"pruned": 3}', "Expected object | null, got int at pruned"),
+        ('{"pruned": {"model": 5, "weights": null}}', "Expected str, got int at pruned.model"),
+        ('{"options": {"a": null}}', "Expected str, got null at options[...]"),
     ],
 )  # fmt: skip
-def test_a_state_of_another_version(workspace, text, why):
+def test_a_damaged_state(workspace, text, why):
     workspace.path.mkdir()
     workspace.state_file.write_text(text)
     with pytest.raises(StaleError) as caught:
-        (workspace.recall("pruned"), workspace.round_of("pruned"))
+        workspace.recall("pruned")
     assert str(caught.value) == (
-        f"ws/state.json: not of this version ({why}); remove it and prune again"
+        f"ws/state.json: damaged ({why}); remove it and run the step again"
     )
+
+
+@pytest.mark.parametrize("name", ["../ana.json", "/tmp/x", "a/b", "..", "a\0"])
+def test_a_name_of_the_analysis_that_is_a_path(name):
+    with pytest.raises(UsageError) as caught:
+        workspace_of(Settings(workspace=Path("w"), options={"ana_out_file": name}))
+    assert str(caught.value) == f"option ana_out_file = {name!r}: a file name, not a path"
 
 
 def test_the_ancestors_name_of_the_analysis():

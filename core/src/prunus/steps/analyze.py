@@ -25,6 +25,7 @@ from prunus.sensitivity import Sensitivity, merged
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
 from prunus.steps.loaded import BEHIND_OPAQUE, Loaded, evaluator_for, load
+from prunus.steps.lock import alone
 from prunus.steps.workspace import Workspace, workspace_of
 
 
@@ -57,6 +58,7 @@ class Question:
     key: Mapping[str, str]
 
 
+@alone
 def analyze(
     host: Host,
     settings: Settings,

@@ -6,10 +6,14 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from prunus.errors import PrunusError, StaleError
 from prunus.network import Written
+
+T = TypeVar("T")
 
 
 def moved(written: Written, stage: Path, directory: Path) -> Written:
@@ -35,8 +39,8 @@ def make_directory(directory: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON under a temporary name and rename it."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Write JSON under a temporary name of its own and rename it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
         os.replace(temporary, path)
@@ -48,13 +52,19 @@ def write_json(path: Path, value: Any) -> None:
         ) from error
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, kind: type[T]) -> T:
     """Read a result of an earlier step.
 
+    Args:
+        path: The file.
+        kind: Attrs class, or type of plain values, that it must hold; keys it does not know
+            are passed over.
+
     Raises:
-        StaleError: the file is not JSON any more.
+        StaleError: the file is not JSON any more, or holds something else.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise StaleError(f"{path}: damaged ({error}); remove it and run the step again") from error
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = str(error).replace("`", "").replace(" - at $.", " at ").replace(" - at $", "")
+        raise StaleError(f"{path}: damaged ({why}); remove it and run the step again") from error

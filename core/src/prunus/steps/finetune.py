@@ -22,6 +22,7 @@ from prunus.network import Compact, Network, Source, Written
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
 from prunus.steps.loaded import Loaded, evaluator_for, load
+from prunus.steps.lock import alone
 from prunus.steps.masked import pruned
 from prunus.steps.native import write_masked
 from prunus.steps.original import Original, original_of
@@ -46,6 +47,7 @@ class Finetuned:
     report: Report
 
 
+@alone
 def finetune(
     host: Host,
     settings: Settings,
@@ -111,7 +113,7 @@ def finetune(
     written = write_masked(host, loaded, network, rewritten, directory, name)
     del rewritten
     gc.collect()  # graphs are full of cycles: its weights would stay while networks are measured
-    workspace.remember("finetuned", written, directory=str(directory.parent))
+    workspace.remember("finetuned", written, directory=directory.parent)
     result = _report(loaded, original, baseline, smaller, trained, evaluator, written, recipe)
     return Finetuned(network, written, result)
 
@@ -164,7 +166,8 @@ def _is_unchanged(workspace: Workspace, source: Source) -> bool:
     """A round of rate 0: the ancestor's users begin with one and train the whole network."""
     last = workspace.recall("pruned")
     same = last is not None and (last.model, last.weights) == (source.model, source.weights)
-    return same and workspace.state()["pruned"].get("changed") is False
+    stored = workspace.state().pruned
+    return same and stored is not None and not stored.changed
 
 
 def _place(loaded: Loaded) -> Path:
@@ -179,14 +182,14 @@ def _snapshots(workspace: Workspace, loaded: Loaded, name: str) -> Path:
     """
     source, last = loaded.source, workspace.recall("pruned")
     own = last is None or (last.model, last.weights) != (source.model, source.weights)
-    directory = (workspace.path / GIVEN).absolute() if own else workspace.round_of("pruned")
+    directory = workspace.directory(GIVEN).absolute() if own else workspace.round_of("pruned")
     assert directory is not None
     _check_apart(_place(loaded), directory / "snapshots", name)
     if own:
         workspace.keep_options(source.options)
         workspace.update(finetuned=None)
         workspace.remember("source", source)
-        workspace.remember("pruned", source, directory=str(directory), changed=True)
+        workspace.remember("pruned", source, directory=directory, changed=True)
     make_directory(directory / "snapshots")
     return directory / "snapshots"
 

@@ -23,6 +23,7 @@ from prunus.settings import Settings
 from prunus.steps.calibrate import calibrate
 from prunus.steps.files import write_json
 from prunus.steps.loaded import Loaded, evaluator_for, load
+from prunus.steps.lock import alone
 from prunus.steps.native import write_masked
 from prunus.steps.original import starting_point
 from prunus.steps.pruning_report import notes_of, report_of
@@ -43,6 +44,7 @@ class Pruned:
     changed: bool
 
 
+@alone
 def prune(host: Host, settings: Settings, train_data: str | None = None) -> Pruned:
     """Choose, mask, refit what remains, measure and write.
 
@@ -84,7 +86,7 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     before = None if evaluator is None else evaluator.baseline
     masked, smaller = carry_out(loaded, keep, present, samples, budget.seed)
     after = None if evaluator is None else evaluator.measure(smaller.model)
-    directory = workspace.path / round_name(loaded.format, budget)
+    directory = workspace.directory(round_name(loaded.format, budget))
     written = write_masked(host, loaded, masked, smaller, directory)
     notes = notes_of(settings, sensitivity, evaluator, changed, loaded.network)
     notes = (*notes, *(note for note in (calibration.note, remark) if note is not None))
@@ -182,11 +184,11 @@ def _remember(
     plan: Plan,
     changed: bool,
 ) -> None:
-    directory = workspace.path / round_name(loaded.format, plan.budget)
+    directory = workspace.directory(round_name(loaded.format, plan.budget))
     write_json(directory / "plan.json", plan.to_json())
     # what was finetuned before belongs to an earlier plan, even where the directory is the same
     workspace.keep_options(loaded.source.options)
     workspace.update(finetuned=None)
     workspace.remember("original", original)
     workspace.remember("source", loaded.source)
-    workspace.remember("pruned", written, directory=str(directory.absolute()), changed=changed)
+    workspace.remember("pruned", written, directory=directory, changed=changed)

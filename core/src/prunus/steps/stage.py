@@ -66,7 +66,7 @@ def clear(directory: Path) -> None:
     """
     for stage in (*directory.glob(f"{_PREPARING}*"), *directory.glob(f"{_COMPLETE}*")):
         try:
-            lock = _locked(stage, wait=False)
+            lock = locked(stage, wait=False)
         except OSError:
             continue
         try:
@@ -125,7 +125,7 @@ def _new(directory: Path) -> tuple[Path, int | None]:
     while True:
         stage = Path(tempfile.mkdtemp(prefix=_PREPARING, dir=directory))
         try:
-            lock = _locked(stage, wait=True)
+            lock = locked(stage, wait=True)
         except FileNotFoundError:
             continue  # taken for a leaving before it was locked
         except OSError:
@@ -135,7 +135,7 @@ def _new(directory: Path) -> tuple[Path, int | None]:
         os.close(lock)
 
 
-def _locked(stage: Path, *, wait: bool) -> int:
+def locked(stage: Path, *, wait: bool) -> int:
     """Lock a directory; gives the handle that holds the lock.
 
     Raises:

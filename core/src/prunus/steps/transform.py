@@ -61,7 +61,7 @@ def transform(
             f"{where}: no channel is masked, so nothing can be removed; give the weights that "
             "'prunus prune' or 'prunus finetune' wrote"
         )
-    usual = workspace.path / "transformed" if workspace is not None else Path("transformed")
+    usual = workspace.directory("transformed") if workspace is not None else Path("transformed")
     directory, name = (usual, None) if output is None else _place(output, loaded.source)
     masked = mask(loaded.network, loaded.grouping, keep)
     smaller = compact(masked, loaded.grouping, keep)

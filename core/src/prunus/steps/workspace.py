@@ -14,6 +14,7 @@ from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
 from prunus.steps.files import make_directory, read_json, write_json
 from prunus.steps.stage import clear
+from prunus.steps.state import Place, State, is_inside, located, portable
 
 
 @attrs.frozen
@@ -44,9 +45,8 @@ class Workspace:
     def parts(self, key: Mapping[str, str]) -> list[Sensitivity]:
         """All parts of an analysis of this key; empty where one is missing."""
         for first in sorted(self.path.glob("ana.part-1-of-*.json")):
-            count = int(first.stem.rpartition("-")[2])
-            files = [self.part_file(number, count) for number in range(1, count + 1)]
-            if all(file.exists() for file in files):
+            files = sorted(self.path.glob(f"ana.part-*-of-{_count(first)}.json"))
+            if len(files) == _count(first):
                 found = [_sensitivity(file) for file in files]
                 if all(part.key == key for part in found):
                     return found
@@ -62,38 +62,45 @@ class Workspace:
         """What every step leaves for the next one."""
         return self.path / "state.json"
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """What the last steps did; empty at first."""
-        if not self.state_file.exists():
-            return {}
-        stored = read_json(self.state_file)
-        if not isinstance(stored, dict):
-            raise self._strange(TypeError("no object"))
-        return stored
+        return read_json(self.state_file, State) if self.state_file.exists() else State()
 
-    def update(self, **values: Any) -> None:
+    def update(self, **changes: Any) -> None:
         """Remember something for the next step."""
         make_directory(self.path)
-        write_json(self.state_file, {**self.state(), **values})
+        write_json(self.state_file, attrs.asdict(attrs.evolve(self.state(), **changes)))
 
-    def remember(self, name: str, written: Written | Source, **more: Any) -> None:
-        """Remember a model by name."""
-        weights = None if written.weights is None else str(written.weights.absolute())
-        place = {"model": str(written.model.absolute()), "weights": weights}
-        self.update(**{name: {**place, **more}})
+    def remember(
+        self,
+        name: str,
+        written: Written | Source,
+        directory: Path | None = None,
+        changed: bool = True,
+    ) -> None:
+        """Remember a model by its name in `State`."""
+        weights = None if written.weights is None else portable(written.weights, self.path)
+        round_ = None if directory is None else portable(directory, self.path)
+        place = Place(portable(written.model, self.path), weights, round_, changed)
+        self.update(**{name: place})
 
     def keep_options(self, options: Mapping[str, str]) -> None:
         """Remember format options; the recipe and the data are found from any directory."""
         places = {
-            name: str(Path(options[name]).absolute())
+            name: portable(Path(options[name]), self.path)
             for name in ("solver", "data")
             if name in options and Path(options[name]).exists()
         }
-        self.update(options={**options, **places})
+        inside = tuple(name for name, place in places.items() if not Path(place).is_absolute())
+        self.update(options={**options, **places}, inside=inside)
 
     def with_options(self, settings: Settings) -> Settings:
         """Settings with the format options earlier steps were given, unless said anew."""
-        stored = self.state().get("options", {})
+        state = self.state()
+        stored = {
+            name: str(self._located(text)) if name in state.inside else text
+            for name, text in state.options.items()
+        }
         known = {f"options.{name}": self.state_file for name in stored.keys() - settings.options}
         return attrs.evolve(
             settings,
@@ -101,57 +108,79 @@ class Workspace:
             origins={**settings.origins, **known},
         )
 
+    def directory(self, name: str) -> Path:
+        """A directory of results in the workspace.
+
+        Raises:
+            UsageError: it is a link that leads elsewhere.
+        """
+        path = self.path / name
+        if not is_inside(path, self.path):
+            raise UsageError(f"{path}: leads out of the workspace; make it a directory in it")
+        return path
+
     def clear(self) -> None:
         """Make good what killed steps left here and in the rounds; living ones go on."""
         for directory in (self.path, *self.path.glob("*/"), *self.path.glob("*/snapshots/")):
-            clear(directory)
+            if is_inside(directory, self.path):
+                clear(directory)
 
     def recall(self, name: str) -> Source | None:
         """A remembered model."""
-        stored = self.state().get(name)
-        if stored is None:
+        place: Place | None = getattr(self.state(), name)
+        if place is None:
             return None
-        try:
-            weights = stored["weights"]
-            return Source(Path(stored["model"]), None if weights is None else Path(weights))
-        except (KeyError, TypeError) as error:
-            raise self._strange(error) from error
+        weights = None if place.weights is None else self._located(place.weights)
+        return Source(self._located(place.model), weights)
 
     def round_of(self, name: str) -> Path | None:
-        """Directory of the round that a remembered model belongs to."""
-        stored = self.state().get(name)
-        if stored is None:
-            return None
-        try:
-            return Path(stored["directory"])
-        except (KeyError, TypeError) as error:
-            raise self._strange(error) from error
+        """Directory of the round that a remembered model belongs to.
 
-    def _strange(self, error: Exception) -> StaleError:
-        return StaleError(
-            f"{self.state_file}: not of this version ({error}); remove it and prune again"
-        )
+        Raises:
+            StaleError: it lies elsewhere, as the state of a workspace that was copied or moved
+                with an older version says.
+        """
+        place: Place | None = getattr(self.state(), name)
+        if place is None:
+            return None
+        directory = None if place.directory is None else self._located(place.directory)
+        if directory is None or not is_inside(directory, self.path):
+            raise StaleError(
+                f"{self.state_file}: the directory of '{name}' ({place.directory}) is not in this "
+                "workspace; was it copied or moved? run 'prunus prune' again"
+            )
+        return directory
+
+    def _located(self, text: str) -> Path:
+        return located(text, self.path, self.state_file)
+
+
+def _count(part: Path) -> int:
+    """How many parts an analysis has, by the name of one; -1 for a name of somebody else's."""
+    text = part.stem.rpartition("-")[2]
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else -1
 
 
 def _sensitivity(file: Path) -> Sensitivity:
-    try:
-        found = Sensitivity.from_json(read_json(file))
-        found.key["structure"], found.key["weights"]
-        return found
-    except (KeyError, TypeError, ValueError) as error:
-        raise StaleError(
-            f"{file}: not a result of this version ({error}); run 'prunus ana' again"
-        ) from error
+    found = read_json(file, Sensitivity)
+    missing = {"structure", "weights"} - found.key.keys()
+    points = [(curve, point) for curve in found.curves for point in curve.points]
+    if missing or not all(0 <= p.ratio < 1 and 0 < p.kept <= curve.size for curve, p in points):
+        raise StaleError(f"{file}: not a result of this version; run 'prunus ana' again")
+    return found
 
 
 def workspace_of(settings: Settings) -> Workspace:
     """The workspace of the settings, free of what killed steps left.
 
     Raises:
-        UsageError: none is given.
+        UsageError: none is given, or the name of the analysis is a path.
     """
     if settings.workspace is None:
         raise UsageError("no workspace given; use --workspace DIR or name it in the configuration")
-    workspace = Workspace(settings.workspace, settings.options.get("ana_out_file", "ana.json"))
+    name = settings.options.get("ana_out_file", "ana.json")
+    if Path(name).name != name or name == ".." or "\0" in name:
+        raise UsageError(f"option ana_out_file = {name!r}: a file name, not a path")
+    workspace = Workspace(settings.workspace, name)
     workspace.clear()
     return workspace

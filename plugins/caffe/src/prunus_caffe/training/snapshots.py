@@ -32,6 +32,15 @@ class Snapshot:
 
 
 @attrs.frozen
+class _Facts:
+    """What ``compact_iter_N.json`` holds."""
+
+    iteration: int
+    digest: str
+    loss: float | None
+
+
+@attrs.frozen
 class Snapshots:
     """``compact_iter_N.caffemodel`` and ``.solverstate`` of one directory.
 
@@ -47,8 +56,8 @@ class Snapshots:
 
     def record(self, iteration: int, loss: float) -> None:
         """Mark the snapshot of an iteration as whole."""
-        facts = {"iteration": iteration, "digest": self.digest, "loss": loss}
-        write_json(self.directory / f"{PREFIX}_iter_{iteration}.json", facts)
+        facts = _Facts(iteration, self.digest, loss if math.isfinite(loss) else None)
+        write_json(self.directory / f"{PREFIX}_iter_{iteration}.json", attrs.asdict(facts))
 
     def newest(self, iterations: int) -> Snapshot | None:
         """The last snapshot of at most ``iterations`` updates.
@@ -56,18 +65,18 @@ class Snapshots:
         Raises:
             StaleError: it belongs to another job.
         """
-        stored = [read_json(path) for path in self._records()]
-        for facts in sorted(stored, key=lambda facts: -int(facts["iteration"])):
-            iteration = int(facts["iteration"])
+        stored = [read_json(path, _Facts) for path in self._records()]
+        for facts in sorted(stored, key=lambda facts: -facts.iteration):
+            iteration = facts.iteration
             state = self.directory / f"{PREFIX}_iter_{iteration}.solverstate"
             if iteration > iterations or not state.exists():
                 continue
-            if facts["digest"] != self.digest:
+            if facts.digest != self.digest:
                 raise StaleError(
                     f"{state}: the snapshot belongs to another network, solver, data set or seed; "
                     "train without --resume"
                 )
-            return Snapshot(iteration, state, facts["loss"])
+            return Snapshot(iteration, state, math.nan if facts.loss is None else facts.loss)
         return None
 
     def forget(self) -> None:

@@ -1,0 +1,75 @@
+"""What ``state.json`` of a workspace holds, and how its paths survive a copy or a move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from prunus.errors import StaleError
+
+
+@attrs.frozen
+class Place:
+    """Where the files of one network are, as text (`portable`).
+
+    Attributes:
+        model, weights: As `prunus.network.Source`.
+        directory: The round it belongs to, always in the workspace.
+        changed: False after a round that changed nothing.
+    """
+
+    model: str
+    weights: str | None
+    directory: str | None = None
+    changed: bool = True
+
+
+@attrs.frozen
+class State:
+    """What the last steps did; everything is missing at first.
+
+    Attributes:
+        options: Format options the steps were given.
+        inside: Names of those that are a path in the workspace (`portable`).
+        original: The unpruned network.
+        source: What the last prune started from.
+        pruned, finetuned, transformed: Last results.
+    """
+
+    options: Mapping[str, str] = attrs.field(factory=dict)
+    inside: tuple[str, ...] = ()
+    original: Place | None = None
+    source: Place | None = None
+    pruned: Place | None = None
+    finetuned: Place | None = None
+    transformed: Place | None = None
+
+
+def is_inside(path: Path, workspace: Path) -> bool:
+    """Whether a path lies in a workspace, wherever links lead."""
+    return path.resolve().is_relative_to(workspace.resolve())
+
+
+def portable(path: Path, workspace: Path) -> str:
+    """Text of a path: relative to the workspace where it lies in it, else absolute."""
+    whole, root = (
+        one.resolve() if ".." in one.parts else one.absolute() for one in (path, workspace)
+    )
+    return whole.relative_to(root).as_posix() if whole.is_relative_to(root) else str(whole)
+
+
+def located(text: str, workspace: Path, state_file: Path) -> Path:
+    """Inverse of `portable`; states of older versions hold absolute paths only.
+
+    Raises:
+        StaleError: it is no path, or a relative one that leaves the workspace.
+    """
+    path = Path(text)
+    if "\0" in text or (".." in path.parts and not path.is_absolute()):
+        raise StaleError(
+            f"{state_file}: the path {text!r} leads out of the workspace; remove the file and "
+            "prune again"
+        )
+    return path if path.is_absolute() else workspace.absolute() / path
