@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import Path
 
+_CAUSE = "Exception encountered: "
+_LAYER = re.compile(r"Error when deserializing class '(\w+)' using config=\{'name': '([^']*)'")
+_MOST = 200
+
 
 def first_line(error: BaseException) -> str:
-    """First line of an error, cut where Keras starts to print whole configurations."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    line = lines[0].split(" Full object config")[0]
-    return line if len(line) <= 300 else f"{line[:300]}…"
+    """The line of an error that names its cause.
+
+    Keras puts it behind whole configurations, which are left out.
+    """
+    text = str(error).strip() or type(error).__name__
+    layers = _LAYER.findall(text)
+    where = f"layer '{layers[-1][1]}' of type '{layers[-1][0]}': " if layers else ""
+    cause = text.rpartition(_CAUSE)[2].strip() or text
+    line = cause.splitlines()[0].split(" Full object config")[0]
+    return shortened(f"{where}{line}", _MOST)
 
 
 def shortened(text: str, limit: int = 80) -> str:

@@ -100,17 +100,16 @@ class Walk:
     def _call(self, node: Any, found: dict[int, Any], scope: _Scope) -> None:
         from keras import tree
 
-        args, kwargs = node.arguments.fill_in(found)
         layer = node.operation
         name = self._name(layer, scope.path)
-        flat = tree.flatten((args, {k: v for k, v in kwargs.items() if k != "training"}))
-        fed = [one for one in flat if isinstance(one, Dynamic)]
+        fed = [found[id(one)] for one in node.input_tensors if id(one) in found]
         if len(fed) < len(node.input_tensors):
             # behind a barrier whose output cannot stand in the graph (text, truth values)
             kind = type(layer).__name__
             self.fed.extend((x, f"feeds opaque layer '{name}' of type '{kind}'") for x in fed)
             self.barriers.setdefault(name, f"layer '{name}' of type '{kind}': behind another one")
             return
+        args, kwargs = node.arguments.fill_in(found)
         if is_model(layer) and len(fed) == len(functional(layer).inputs):
             results = self._nested(layer, fed, f"{name}/", scope.to(node.input_tensors))
         else:

@@ -10,6 +10,7 @@ from typing import Any
 
 from prunus.errors import ModelError
 from prunus.network import Compact, Destination, Network, Written
+from prunus_tensorflow.keras_.opening import names_missing_code
 from prunus_tensorflow.keras_.origin import KerasOrigin
 from prunus_tensorflow.keras_.rebuild import model_of
 from prunus_tensorflow.message import first_line
@@ -34,7 +35,7 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     if path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
         path = path.with_name(path.name + Path(original).suffix)
     save(model, path)
-    if origin.uncompiled and origin.path is not None:
+    if origin.path is not None and origin.uncompiled and names_missing_code(origin.uncompiled):
         _keep_compile_settings(origin.path, path)
     return Written(path, None)
 

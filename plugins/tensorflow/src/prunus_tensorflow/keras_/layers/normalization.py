@@ -17,6 +17,8 @@ def batch(site: Site, x: Dynamic) -> Dynamic:
     layer = site.layer
     if site.keywords.get("training"):
         raise Unlowerable("it is called with training=True")
+    if getattr(layer, "renorm", False):
+        raise Unlowerable("it renormalises batches (renorm)")
     rank = len(x.shape)
     axis = int(layer.axis) % rank
     rest = [other for other in range(1, rank) if other != axis]
