@@ -100,6 +100,35 @@ def convolutions() -> list[Case]:
         )
     )
     cases.append(Case("ConvTranspose", {"pads": (1, 0)}, (2, 6, 13), (draw(6, 4, 3), BIAS)))
+    cases += [
+        Case(
+            "Conv", {"strides": s, "pads": p, "group": g}, operands=(draw(6, 6 // g, 1, 1), draw(6))
+        )
+        for s, p, g in itertools.product(
+            [(2, 2), (1, 3)], [(0, 0, 0, 0), (1, 1, 1, 1), (0, 1, 2, 0)], [1, 3]
+        )
+    ]
+    cases += [
+        Case(
+            "ConvTranspose",
+            {"strides": (2, 3), "pads": p, "group": g, "output_padding": e},
+            operands=(draw(6, 4 // g, 1, 1), BIAS),
+        )
+        for p, g, e in itertools.product(
+            [(0, 0, 0, 0), (1, 1, 1, 1), (0, 1, 2, 0)], [1, 2], [(0, 0), (1, 2)]
+        )
+    ]
+    cases += [
+        Case("Conv", {"strides": (2,)}, (2, 6, 13), (draw(4, 6, 1),)),
+        Case("Conv", {"strides": (1, 2, 3)}, (2, 2, 5, 6, 7), (draw(4, 2, 1, 1, 1), BIAS)),
+        Case("Conv", {"strides": (2, 2), "auto_pad": "SAME_UPPER"}, operands=(draw(4, 6, 1, 1),)),
+        Case("ConvTranspose", {"strides": (3,)}, (2, 6, 13), (draw(6, 4, 1), BIAS)),
+        Case(
+            "ConvTranspose",
+            {"strides": (2, 2), "auto_pad": "SAME_UPPER"},
+            operands=(draw(6, 4, 1, 1),),
+        ),
+    ]
     return cases
 
 

@@ -5,6 +5,7 @@ Semantics: onnx.ai/onnx/operators/onnx__Conv.html, onnx__ConvTranspose.html.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -38,6 +39,16 @@ def same_sides(
     return sides
 
 
+def skips_points(weight: Tensor, strides: Sequence[int]) -> bool:
+    """Whether a kernel of size 1 leaves points out: such a stride is never given to torch.
+
+    oneDNN gathers the points it needs in a buffer that is too small where channels lie last
+    and are fewer than a vector holds (8 with AVX2, 16 with AVX-512): the weight gradient writes
+    past it. Seen in oneDNN 3.12 of torch 2.13; github.com/uxlfoundation/oneDNN/issues/6035.
+    """
+    return math.prod(weight.shape[2:]) == 1 and math.prod(strides) > 1
+
+
 def _conv(node: Node) -> Operation:
     mode = node.get("auto_pad", "NOTSET")
     group = node.get("group", 1)
@@ -52,10 +63,13 @@ def _conv(node: Node) -> Operation:
             sides = same_sides(x.shape[2:], weight.shape[2:], strides, dilations, lower)
         else:
             sides = pairs(tuple(given)) if given and mode == "NOTSET" else [(0, 0)] * rank
-        if any(begin != end for begin, end in sides):
+        skips = skips_points(weight, strides)
+        if skips or any(begin != end for begin, end in sides):
             x, padding = functional.pad(x, torch_pads(sides)), (0,) * rank
         else:
             padding = tuple(begin for begin, _ in sides)
+        if skips:
+            x, strides = x[(..., *(slice(None, None, step) for step in strides))], (1,) * rank
         return _CONV[rank](x, weight, bias, strides, padding, dilations, group)
 
     return run
@@ -72,12 +86,24 @@ def _conv_transpose(node: Node) -> Operation:
         spatial = zip(x.shape[2:], weight.shape[2:], strides, dilations, extra, strict=True)
         full = [(n - 1) * s + (k - 1) * d + 1 + e for n, k, s, d, e in spatial]
         sides = _transposed_sides(node, x, full, strides)
-        even = all(begin == end for begin, end in sides)
+        skips = skips_points(weight, strides)
+        even = all(begin == end for begin, end in sides) and not skips
         padding = tuple(begin for begin, _ in sides) if even else (0,) * rank
-        y = _TRANSPOSED[rank](x, weight, bias, strides, padding, extra, group, dilations)
+        if skips:
+            y = _spread(_TRANSPOSED[rank](x, weight, groups=group), full, strides, bias)
+        else:
+            y = _TRANSPOSED[rank](x, weight, bias, strides, padding, extra, group, dilations)
         return y if even else functional.pad(y, [-size for size in torch_pads(sides)])
 
     return run
+
+
+def _spread(y: Tensor, full: list[int], strides: Sequence[int], bias: Tensor | None) -> Tensor:
+    """Points ``strides`` apart in zeros ``(N, C, *full)``, plus the bias ``(C,)``."""
+    sizes = zip(y.shape[2:], strides, strict=True)
+    spread = y.new_zeros((*y.shape[:2], *full))
+    spread[(..., *(slice(0, (n - 1) * step + 1, step) for n, step in sizes))] = y
+    return spread if bias is None else spread + bias.reshape(-1, *(1,) * len(full))
 
 
 def _transposed_sides(node: Node, x: Tensor, full: list[int], strides: Sequence[int]) -> Sides:
