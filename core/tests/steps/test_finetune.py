@@ -158,11 +158,16 @@ def test_an_evaluation_leaves_none_of_its_weights_behind(host, settings, trainer
     assert not any(array() is not None for array in alive)
 
 
-def test_outputs_that_are_no_numbers_end_the_training(host, settings, trainer, pruned):
+@pytest.mark.parametrize("bias", [np.inf, -np.inf, np.nan, None])
+def test_outputs_that_are_no_numbers_end_the_training(host, settings, trainer, pruned, bias):
+    """Infinity too: an engine's Relu and Sigmoid may turn NaN into a number, as with AVX2."""
     finetune(host, attrs.evolve(settings, metric="fidelity"), TRAIN)
     (job,) = trainer.jobs
+    weights = {n: a * np.float32(1e30 if bias is None else 1) for n, a in trained(job).items()}
+    if bias is not None:
+        weights["ip2/bias"] = np.full_like(weights["ip2/bias"], bias)
     with pytest.raises(UsageError) as raised:
-        job.evaluate({n: a * np.float32(1e30) for n, a in trained(job).items()})
+        job.evaluate(weights)
     assert str(raised.value) == (
         "training diverged: the network's fidelity is no number any more; "
         "lower the learning rate (--learning-rate)"

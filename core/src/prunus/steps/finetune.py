@@ -214,7 +214,7 @@ def _measure(
     def measure(weights: Weights) -> Measurement:
         found = chosen.measure(with_weights(smaller, weights).model)
         gc.collect()  # a graph is full of cycles: each evaluation's weights would stay
-        if math.isnan(found.value):
+        if not math.isfinite(found.value):
             raise UsageError(
                 f"training diverged: the network's {chosen.metric.name} is no number any more; "
                 "lower the learning rate (--learning-rate)"
