@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -198,6 +199,14 @@ def test_unusable_options(options: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         settings_from(options)
     assert str(caught.value) == message
+
+
+def test_threads_where_the_system_knows_no_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert settings_from({}).threads == 3
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert settings_from({}).threads == 1
 
 
 def test_the_command_line_offers_every_option() -> None:

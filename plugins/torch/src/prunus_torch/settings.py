@@ -12,6 +12,14 @@ import torch
 from prunus.errors import UsageError
 
 
+def processors() -> int:
+    """Processors this process may use; all of the machine's where the system does not say."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
 @attrs.frozen
 class Settings:
     """Options by name, as given to the trainer.
@@ -25,7 +33,7 @@ class Settings:
     """
 
     device: str = "cpu"
-    threads: int = attrs.field(factory=lambda: len(os.sched_getaffinity(0)))
+    threads: int = attrs.field(factory=processors)
     temperature: float = 4.0
     batchnorm: str = "recipe"
 
