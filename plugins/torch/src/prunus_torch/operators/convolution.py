@@ -69,7 +69,8 @@ def _conv(node: Node) -> Operation:
         else:
             padding = tuple(begin for begin, _ in sides)
         if skips:
-            x, strides = x[(..., *(slice(None, None, step) for step in strides))], (1,) * rank
+            points = [slice(None, None, step) for step in (1, 1, *strides)]
+            x, strides = x[tuple(points)], (1,) * rank
         return _CONV[rank](x, weight, bias, strides, padding, dilations, group)
 
     return run
@@ -100,9 +101,9 @@ def _conv_transpose(node: Node) -> Operation:
 
 def _spread(y: Tensor, full: list[int], strides: Sequence[int], bias: Tensor | None) -> Tensor:
     """Points ``strides`` apart in zeros ``(N, C, *full)``, plus the bias ``(C,)``."""
-    sizes = zip(y.shape[2:], strides, strict=True)
+    sizes = zip(y.shape, (1, 1, *strides), strict=True)
     spread = y.new_zeros((*y.shape[:2], *full))
-    spread[(..., *(slice(0, (n - 1) * step + 1, step) for n, step in sizes))] = y
+    spread[tuple(slice(0, (n - 1) * step + 1, step) for n, step in sizes)] = y
     return spread if bias is None else spread + bias.reshape(-1, *(1,) * len(full))
 
 
