@@ -59,13 +59,61 @@ def test_other_files_are_left_to_others(tmp_path, text):
             "rate: 0.2\n",
             "rate: lots\n",
             UsageError,
-            ":11: expected a number after 'rate', found 'lots'",
+            ":11: expected a number above 0 to below 1 for 'rate', found 'lots'",
         ),
         (
             "test_iter: 100",
             "test_iter: 0",
             UsageError,
-            ": 'test_iter' is a whole number from 1, found 0",
+            ":3: expected a whole number from 1 for 'test_iter', found '0'",
+        ),
+        (
+            'layer_top: "conv2"',
+            'layer_topx: "conv2"',
+            UsageError,
+            ":14: unknown key 'layer_topx' in 'exclude'; did you mean 'layer_top'?",
+        ),
+        (
+            'layer_top: "conv2"',
+            'names: "conv2"',
+            UsageError,
+            ":14: unknown key 'names' in 'exclude'; it holds layer_top",
+        ),
+        (
+            "exclude {",
+            "excludes {",
+            UsageError,
+            ":14: unknown key 'excludes' in 'pruner'; did you mean 'exclude'?",
+        ),
+        (
+            "pruner {",
+            "prunner {",
+            UsageError,
+            ":12: unknown key 'prunner'; did you mean 'pruner'?",
+        ),
+        (
+            "test_iter",
+            "test_itr",
+            UsageError,
+            ":3: unknown key 'test_itr'; did you mean 'test_iter'?",
+        ),
+        (
+            'exclude { layer_top: "conv1" layer_top: "conv2" }',
+            'exclude: "conv1"',
+            UsageError,
+            ":14: expected '{' after 'exclude', found '\"conv1\"'",
+        ),
+        (
+            'workspace: "examples/decent_p/"',
+            "workspace { }",
+            UsageError,
+            ":1: expected a value for 'workspace', found a block",
+        ),
+        (
+            "rate: 0.2\n",
+            "rate: inf\n",
+            UsageError,
+            ":11: expected a number above 0 to below 1 for 'rate', found 'inf'",
         ),
         ("REGULAR", "FAST", UsageError, ":13: method 'FAST' is not known; the only one is REGULAR"),
         ("model:", "#model:", UsageError, ": expected key 'model', found none"),
@@ -82,7 +130,7 @@ def test_bad_values_name_file_and_line(tmp_path, old, new, kind, message):
         tmp_path,
         CONFIG.replace(old, new, 1)
         if old != "rate: 0.2\n"
-        else CONFIG.replace("\nrate: 0.2\n", "\nrate: lots\n"),
+        else CONFIG.replace("\nrate: 0.2\n", f"\n{new}"),
     )
     with pytest.raises(kind) as error:
         read_config(path)

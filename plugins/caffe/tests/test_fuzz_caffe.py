@@ -176,7 +176,7 @@ def judged_weights(weights: Path, data: bytes) -> None:
                 np.testing.assert_array_equal(stored.array(blob), expected)
 
 
-SOLVER = """net: "net.prototxt" type: "Adam" base_lr: 0.01 lr_policy: "multistep" stepvalue: 5 stepvalue: 9
+SOLVER = """net: "net.prototxt" type: "Adam" base_lr: 0.01 lr_policy: "multistep" gamma: 0.5 stepvalue: 5 stepvalue: 9
 max_iter: 20 momentum: 0.9 momentum2: 0.99 snapshot: 5 snapshot_prefix: "s" solver_mode: CPU
 """
 CONFIG = """workspace: "work" gpu: "0,1" test_iter: 10 acc_name: "top-1"

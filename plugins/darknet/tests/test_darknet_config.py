@@ -97,6 +97,15 @@ def test_other_files_are_not_ours(tmp_path: Path) -> None:
             SHORT + "ignore_layer=1,two\n",
             "4: ignore_layer=1,two: expected layer numbers parted by commas",
         ),
+        (SHORT + "treshold=1\n", "4: unknown key 'treshold'; did you mean 'threshold'?"),
+        (
+            SHORT + "ignore_layers=1\n",
+            "4: unknown key 'ignore_layers'; did you mean 'ignore_layer'?",
+        ),
+        (
+            SHORT + "[more]\nthreshold=1\n",
+            "4: [more]: a pruning cfg has one section, [pruning]",
+        ),
         (SHORT + "prunedcfg=..\n", "4: prunedcfg=..: expected a file name"),
         (SHORT + "what\n", "4: expected key=value, [section] or a comment: 'what'"),
     ],

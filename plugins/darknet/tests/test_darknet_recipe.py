@@ -154,3 +154,24 @@ def test_settings_that_cannot_be_used(make_files) -> None:
     assert error(make_files, CONV + SOFTMAX, "decay=little\n") == (
         ":2: decay=little in [net]: expected a number"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("learning_rate=-1", "learning_rate=-1 in [net]: expected a number above 0"),
+        ("learning_rate=0", "learning_rate=0 in [net]: expected a number above 0"),
+        ("momentum=1", "momentum=1 in [net]: expected a number from 0 to below 1"),
+        ("decay=-2147483648", "decay=-2147483648 in [net]: expected a number from 0"),
+        ("max_batches=-1", "max_batches=-1 in [net]: expected a whole number from 0"),
+        ("scales=.1,-1", "scales=.1,-1 in [net]: expected a number from 0"),
+        ("burn_in=-5", "burn_in=-5 in [net]: expected a whole number from 0"),
+    ],
+)
+def test_numbers_that_no_training_can_have(make_files, text, message) -> None:
+    assert error(make_files, CONV + SOFTMAX, f"{text}\n") == f":2: {message}"
+
+
+def test_a_batch_larger_than_this_machine(make_files) -> None:
+    found = error(make_files, CONV + SOFTMAX, "batch=2000000000\n")
+    assert found.startswith(": batch=2000000000 in [net]: declares 3.46 TB, more than half of")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,41 @@ _FALSE = ("false", "False", "f", "0")
 _INTEGERS = {"int32": (-(2**31), 2**31), "uint32": (0, 2**32), "int64": (-(2**63), 2**63)}
 
 
+NEAR = 0.8
+"""Names as alike as this (``difflib``) are taken for misspelt."""
+
+
+@attrs.frozen
+class Unknown:
+    """A field that the schema does not know; it is kept in the text, not read.
+
+    Attributes:
+        path: ``field.path``.
+        line: Line of the file.
+        near: A known field of that message with nearly the same name.
+    """
+
+    path: str
+    line: int
+    near: str | None
+
+    def __str__(self) -> str:
+        hint = "" if self.near is None else f"; did you mean '{self.near}'?"
+        return f"unknown field '{self.path}'{hint}"
+
+
 @attrs.frozen(eq=False)
 class Bound:
     """A message and what the schema could not take.
 
     Attributes:
         message: Protobuf message with defaults for what is not said.
-        unknown: ``field.path`` of unknown fields (kept in the text, not read).
+        unknown: Fields that the schema does not know.
         foreign: Sentences about enum values that Caffe does not define.
     """
 
     message: Any
-    unknown: tuple[str, ...]
+    unknown: tuple[Unknown, ...]
     foreign: tuple[str, ...]
 
 
@@ -48,7 +72,7 @@ def bind(block: Block, name: str, path: Path) -> Bound:
 class _Binder:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.unknown: list[str] = []
+        self.unknown: list[Unknown] = []
         self.foreign: list[str] = []
 
     def fill(self, target: Any, block: Block, prefix: str) -> None:
@@ -57,7 +81,9 @@ class _Binder:
         for field in block.fields:
             known = fields.get(field.name)
             if known is None:
-                self.unknown.append(prefix + field.name)
+                near = difflib.get_close_matches(field.name, fields, 1, NEAR)
+                path = prefix + field.name
+                self.unknown.append(Unknown(path, field.line, near[0] if near else None))
                 continue
             if not known.is_repeated and field.name in seen:
                 raise self._error(

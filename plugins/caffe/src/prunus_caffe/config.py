@@ -5,23 +5,35 @@ Paths are relative to the working directory, as they were.
 
 from __future__ import annotations
 
+import difflib
+import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from prunus.errors import UsageError
+from prunus.ranges import COUNT, Range
 from prunus.regular import read_regular
 from prunus.settings import Settings
 from prunus_caffe import prototxt
-from prunus_caffe.document import Block, Document
+from prunus_caffe.bind import NEAR
+from prunus_caffe.document import Block, Document, Field, Scalar
 
 _KEY = re.compile(rb"^\s*(workspace|pruner)\s*[:{]", re.M)
 
 _EVALUATION = ("ssd_ap_version", "eval_type", "classiou_class_num")
 """Keys of the ancestor's own detection and segmentation metrics."""
 
-_KNOWN = frozenset(
-    "workspace gpu test_iter acc_name model weights solver rate pruner exclude kernel_batch".split()
-) | frozenset(_EVALUATION)
+_VALUES = frozenset(
+    "workspace gpu test_iter acc_name model weights solver rate kernel_batch".split()
+)
+_BLOCKS = {
+    "pruner": frozenset({"method", "exclude"}),
+    "exclude": frozenset({"layer_top"}),
+}
+"""Keys that open a block, and what stands in it."""
+
+_RATE = Range(0, 1, above=True, below=True)
 
 
 def read_config(path: Path) -> Settings | None:
@@ -45,11 +57,7 @@ def read_config(path: Path) -> Settings | None:
 
 def _settings(document: Document) -> Settings:
     root = document.root
-    notes = [
-        f"{document.path}:{field.line}: key '{field.name}' is not known and has no effect"
-        for field in root.fields
-        if field.name not in _KNOWN
-    ]
+    notes = _unknown(document)
     notes += [
         f"'{key}' belongs to decent_p's own metric and has no effect"
         for key in _EVALUATION
@@ -67,13 +75,72 @@ def _settings(document: Document) -> Settings:
         weights=_weights(root),
         solver=_path(root, "solver"),
         workspace=Path(workspace),
-        rate=_number(document, "rate"),
+        rate=_number(document, "rate", _RATE),
         metric=_text(root, "acc_name"),
         batches=_whole(document, "test_iter") or 100,
         multiple=_whole(document, "kernel_batch"),
         exclude=_excluded(document),
         notes=tuple(notes),
     )
+
+
+def _unknown(document: Document) -> list[str]:
+    """Notes about keys that are not known.
+
+    Raises:
+        UsageError: a key that is nearly a known one, one inside a block, or a value in place of
+            a block.
+    """
+    notes = []
+    for field in document.root.fields:
+        if field.name in _BLOCKS:
+            _check_block(document, field)
+        elif field.name in _VALUES:
+            _check_value(document, field)
+        elif field.name not in _EVALUATION:
+            known = _VALUES | _BLOCKS.keys()
+            near = difflib.get_close_matches(field.name, known, 1, NEAR)
+            if near:
+                raise _misspelt(document, field, near[0])
+            notes.append(
+                f"{document.path}:{field.line}: key '{field.name}' is not known and has no effect"
+            )
+    return notes
+
+
+def _check_block(document: Document, block: Field) -> None:
+    """Nothing inside a block is passed over: what it would have excluded would be pruned."""
+    for value in block.values:
+        if isinstance(value, Scalar):
+            raise UsageError(
+                f"{document.path}:{value.line}: expected '{{' after '{block.name}', "
+                f"found '{value.text}'"
+            )
+        for field in value.fields:
+            known = sorted(_BLOCKS[block.name])
+            if field.name not in known:
+                near = difflib.get_close_matches(field.name, known, 1, NEAR)
+                raise _misspelt(document, field, near[0] if near else None, block.name, known)
+            if field.name in _BLOCKS:
+                _check_block(document, field)
+            else:
+                _check_value(document, field)
+
+
+def _check_value(document: Document, field: Field) -> None:
+    for value in field.values:
+        if isinstance(value, Block):
+            raise UsageError(
+                f"{document.path}:{value.line}: expected a value for '{field.name}', found a block"
+            )
+
+
+def _misspelt(
+    document: Document, field: Field, near: str | None, block: str = "", known: Sequence[str] = ()
+) -> UsageError:
+    where = f" in '{block}'" if block else ""
+    mend = f"did you mean '{near}'?" if near else f"it holds {' and '.join(known)}"
+    return UsageError(f"{document.path}:{field.line}: unknown key '{field.name}'{where}; {mend}")
 
 
 def _text(root: Block, key: str) -> str | None:
@@ -95,23 +162,24 @@ def _weights(root: Block) -> Path | None:
     return inside if inside.exists() else path
 
 
-def _number(document: Document, key: str) -> float | None:
+def _number(document: Document, key: str, allowed: Range) -> float | None:
     found = document.root.scalars(key)
     if not found:
         return None
+    text = found[-1].text
     try:
-        return float(found[-1].text)
+        value = float(text)
     except ValueError:
-        line = found[-1].line
+        value = math.nan
+    if not allowed.holds(value):
         raise UsageError(
-            f"{document.path}:{line}: expected a number after '{key}', found '{found[-1].text}'"
-        ) from None
+            f"{document.path}:{found[-1].line}: expected {allowed} for '{key}', found '{text[:40]}'"
+        )
+    return value
 
 
 def _whole(document: Document, key: str) -> int | None:
-    value = _number(document, key)
-    if value is not None and (value != int(value) or value < 1):
-        raise UsageError(f"{document.path}: '{key}' is a whole number from 1, found {value:g}")
+    value = _number(document, key, COUNT)
     return None if value is None else int(value)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 
 from prunus.errors import ModelError
@@ -12,6 +14,7 @@ from prunus_caffe.caffemodel import read_weights
 from prunus_caffe.lower import Lowered, lower
 from prunus_caffe.lower.sources import Samples, parse_shapes
 from prunus_caffe.origin import Origin
+from prunus_caffe.solver import solver_notes
 from prunus_caffe.structure import read_structure
 from prunus_caffe.task import sample_shape, task_of
 from prunus_caffe.template import empty_weights
@@ -54,6 +57,11 @@ def load(source: Source) -> Network:
     return _network(lowered, Origin(net, weights, lowered.parameters, source), task_of(net, source))
 
 
+def _solver_notes(source: Source) -> tuple[str, ...]:
+    solver = source.options.get("solver")
+    return () if solver is None else solver_notes(Path(solver))
+
+
 def _network(lowered: Lowered, origin: Origin, task: Task) -> Network:
     return Network(
         model=lowered.model,
@@ -63,5 +71,5 @@ def _network(lowered: Lowered, origin: Origin, task: Task) -> Network:
         frozen=lowered.frozen,
         origin=origin,
         task=task,
-        notes=lowered.notes,
+        notes=(*lowered.notes, *_solver_notes(origin.source)),
     )

@@ -16,6 +16,7 @@ from prunus_caffe.datasets.layer import READ
 from prunus_caffe.document import Document, Edit
 from prunus_caffe.lower.table import is_loss
 from prunus_caffe.records import LayerRecord, NetRecord
+from prunus_caffe.solver_rules import check_batch, check_fields, check_layer, check_momentum
 
 _TYPES = {
     "SGD": "SGD",
@@ -26,7 +27,6 @@ _TYPES = {
     "ADAM": "Adam",
 }
 _BY_NUMBER = tuple(_TYPES.values())
-POLICIES = frozenset({"fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid"})
 
 _LOSSES = {
     "SoftmaxWithLoss": "softmax_cross_entropy",
@@ -41,16 +41,22 @@ def read_solver(path: Path) -> Any:
 
     Raises:
         ModelError: missing or broken (file and line).
-        UsageError: an unknown type or policy.
+        UsageError: a field is unknown, missing or of an impossible value.
     """
-    solver = bind(prototxt.read(path).root, "SolverParameter", path).message
-    if solver.HasField("lr_policy") and solver.lr_policy not in POLICIES:
-        raise UsageError(
-            f"{path}: unknown lr_policy '{solver.lr_policy}'; "
-            f"Caffe has {', '.join(sorted(POLICIES))}"
-        )
-    solver_type(solver, path)
+    root = prototxt.read(path).root
+    bound = bind(root, "SolverParameter", path)
+    check_fields(path, root, bound)
+    solver = bound.message
+    check_momentum(path, solver_type(solver, path), solver.momentum)
     return solver
+
+
+def solver_notes(path: Path) -> tuple[str, ...]:
+    """Fields of other Caffe forks, which have no effect here."""
+    bound = bind(prototxt.read(path).root, "SolverParameter", path)
+    return tuple(
+        f"{path}:{unknown.line}: {unknown}; it has no effect here" for unknown in bound.unknown
+    )
 
 
 def solver_type(solver: Any, path: Path) -> str:
@@ -72,17 +78,21 @@ def recipe_of(net: NetRecord, solver_path: Path | None) -> Recipe:
         if solver_path is None
         else _solver(solver_path)
     )
+    for layer in net.layers:
+        check_layer(net.path, layer)
     lr, decay = _multipliers(net)
     sizes = [
         layer.batch_size for layer in net.phase("TRAIN") if layer.type in READ | {"MemoryData"}
     ]
+    batch_size = next((size for size in sizes if size), recipe.batch_size)
+    check_batch(net.path, batch_size, next(iter(net.sample_shapes.values()), ()))
     return attrs.evolve(
         recipe,
         lr_mult=lr,
         decay_mult=decay,
         losses=losses_of(net),
         dropout=dict(net.dropout),
-        batch_size=next((size for size in sizes if size), recipe.batch_size),
+        batch_size=batch_size,
         bn_momentum=_moving_average(net),
         bn_frozen=_stored_statistics(net),
     )
@@ -121,7 +131,7 @@ def training_solver(document: Document, changes: Mapping[str, str | None]) -> st
 def _solver(path: Path) -> Recipe:
     solver = read_solver(path)
     policy = LearningRate(
-        policy=solver.lr_policy or "fixed",
+        policy=solver.lr_policy,
         base=solver.base_lr,
         gamma=solver.gamma,
         power=solver.power,
@@ -137,7 +147,7 @@ def _solver(path: Path) -> Recipe:
         rms_decay=solver.rms_decay,
         weight_decay=solver.weight_decay,
         regularization=solver.regularization_type,
-        iterations=solver.max_iter or 1,
+        iterations=solver.max_iter,
         accumulate=solver.iter_size,
         clip_gradients=solver.clip_gradients if solver.clip_gradients > 0 else None,
         test_interval=solver.test_interval,

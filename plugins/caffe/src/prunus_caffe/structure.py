@@ -83,7 +83,7 @@ def _layer(block: Block, path: Path, v1: bool) -> LayerRecord:
         raise ModelError(f"{path}:{block.line}: expected a 'name' in the layer, found none")
     return LayerRecord(
         params.name, _type(block, params, path, v1), tuple(params.bottom), tuple(params.top),
-        params, block, v1, bound.unknown, bound.foreign,
+        params, block, v1, tuple(field.path for field in bound.unknown), bound.foreign,
     )  # fmt: skip
 
 

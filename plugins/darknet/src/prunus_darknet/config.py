@@ -6,6 +6,7 @@ the ancestor takes them from the command line, as ``--weights`` does here.
 
 from __future__ import annotations
 
+import difflib
 import math
 from pathlib import Path
 
@@ -22,9 +23,12 @@ DEFAULT_THRESHOLD = 0.005
 ANALYSIS = "ana.out"
 
 _DETECTORS = ("yolov3", "is_yolov3", "yolo_v3v4")
-_KNOWN = frozenset(
+_READ = frozenset(
     "workspace datacfg modelcfg criteria kernel_batch ignore_layer threshold gpus".split()
-) | frozenset((*_NAMES, *_DETECTORS))
+) | frozenset(_NAMES)
+_KNOWN = _READ | frozenset(_DETECTORS)
+_NEAR = 0.8
+"""Keys as alike as this (``difflib``) are taken for misspelt."""
 
 
 def read_config(path: Path) -> Settings | None:
@@ -41,6 +45,11 @@ def read_config(path: Path) -> Settings | None:
     if not _is_pruning(data[:_FIRST_BYTES]):
         return None
     sections = parse_sections(data.decode("latin-1"), path)
+    if len(sections) > 1:
+        raise UsageError(
+            f"{path}:{sections[1].line}: [{shortened(sections[1].type)}]: a pruning cfg has one "
+            "section, [pruning]"
+        )
     return _settings(sections[0], path)
 
 
@@ -121,6 +130,12 @@ def _options(section: Section, data: str | None) -> dict[str, str]:
 
 
 def _notes(section: Section, path: Path) -> tuple[str, ...]:
+    for entry in section.entries:
+        near = difflib.get_close_matches(entry.key, _READ, 1, _NEAR)
+        if near and entry.key not in _KNOWN:
+            raise UsageError(
+                f"{path}:{entry.line}: unknown key '{entry.key}'; did you mean '{near[0]}'?"
+            )
     notes = [
         f"{path}:{entry.line}: key '{entry.key}' is not known and has no effect"
         for entry in section.entries

@@ -10,16 +10,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from prunus.errors import ModelError
 from prunus.network import Network
+from prunus.ranges import (
+    COUNT_OR_NONE,
+    FINITE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE_BELOW_ONE,
+    Range,
+)
+from prunus.room import check_room
 from prunus.task import LearningRate, Loss, Recipe
 from prunus_darknet.boxes.head import heads_of
-from prunus_darknet.cfg import Cfg, Section
+from prunus_darknet.cfg import Cfg, Section, shortened
 from prunus_darknet.dialect import Dialect
 from prunus_darknet.read import Origin
 from prunus_darknet.records.layers import Layer, Structure
 
 POLICIES = frozenset({"constant", "step", "steps", "exp", "sig", "poly", "random"})
 BOX_LOSS = "prunus_darknet.losses.box_loss:box_loss"
+_RANGES: Mapping[str, Range] = {
+    "B1": SHARE_BELOW_ONE,
+    "B2": SHARE_BELOW_ONE,
+    "burn_in": COUNT_OR_NONE,
+    "decay": NOT_NEGATIVE,
+    "eps": NOT_NEGATIVE,
+    "gamma": NOT_NEGATIVE,
+    "learning_rate": POSITIVE,
+    "max_batches": COUNT_OR_NONE,
+    "momentum": SHARE_BELOW_ONE,
+    "power": FINITE,
+    "scale": NOT_NEGATIVE,
+    "scales": NOT_NEGATIVE,
+    "step": COUNT_OR_NONE,
+    "steps": FINITE,
+}
 _KEPT = {True: 0.99, False: 0.9}
 """pjreddie's line -> share of the old rolling statistics kept."""
 
@@ -33,7 +59,10 @@ def recipe_of(network: Network) -> Recipe:
     origin = network.origin
     assert isinstance(origin, Origin)
     net, structure = origin.recipe.net, origin.structure
+    _check_ranges(net)
     batch, accumulate = _passes(net)
+    sample = structure.input.size * 4
+    check_room(batch * sample, f"{net.path}: batch={batch * accumulate} in [net]", ModelError)
     adam = bool(net.integer("adam", 0))
     return Recipe(
         solver="Adam" if adam else "darknet",
@@ -51,6 +80,20 @@ def recipe_of(network: Network) -> Recipe:
         losses=losses_of(network),
         dropout=dropout_of(structure),
     )
+
+
+def _check_ranges(net: Section) -> None:
+    """Refuse numbers that no training can have.
+
+    Raises:
+        ModelError: with file and line.
+    """
+    for key, allowed in _RANGES.items():
+        entry = net.find(key)
+        values = () if entry is None else net.reals(key)
+        if not all(allowed.holds(value) for value in values):
+            shown = shortened(net.text(key, ""))
+            raise net.error(f"{key}={shown} in [net]: expected {allowed}", key)
 
 
 def losses_of(network: Network) -> tuple[Loss, ...]:
