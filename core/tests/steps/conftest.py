@@ -23,6 +23,7 @@ class Quick:
 
     def __init__(self):
         self.jobs = []
+        self.factor = 1.01
 
     @hookimpl
     def prunus_register(self):
@@ -33,7 +34,7 @@ class Quick:
         self.jobs.append(job)
         graph = job.compact.model.graph
         return {
-            name: value.const_value.numpy() * np.float32(1.01)
+            name: value.const_value.numpy() * np.float32(self.factor)
             for name, value in graph.initializers.items()
             if name in job.network.bindings
         }

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from prunus.compaction import compact
-from prunus.errors import DataError, PlanError, PluginError, UsageError
+from prunus.errors import DataError, PlanError, PluginError, ProofError, UsageError
 from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Network
@@ -116,7 +116,10 @@ def test_three_stages(host, settings, pruned):
     assert original.metric.value == pruned.report.stages[0].metric.value
     assert before.metric.value == pruned.report.stages[1].metric.value
     assert before.macs == after.macs == pruned.report.stages[1].macs
-    assert report.facts == {"iterations": 3}
+    assert report.facts["iterations"] == 3
+    assert report.facts["exact"]
+    assert report.facts["proof"]["error"] <= 1e-5
+    assert report.facts["proof"]["batches"] == (1, 3)
     assert report.next == "prunus transform"
 
 
@@ -312,3 +315,23 @@ def test_a_workspace_that_was_copied_or_moved_is_whole(host, settings, pruned, h
     assert tuned.written.model.is_relative_to(written)
     assert Path("elsewhere/transformed/net.onnx").exists()
     assert str(Path("ws").absolute()) not in Path("elsewhere/state.json").read_text()
+
+
+def test_nothing_to_resume_is_said(host, settings, pruned):
+    note = f"{Path('ws/rate_0.4/snapshots').absolute()}: no snapshot to resume; the training began anew"
+    anew = attrs.evolve(TRAIN, resume=True)
+    assert note in finetune(host, settings, anew).report.notes
+    assert note not in finetune(host, settings, anew).report.notes  # there are files now
+    assert note not in finetune(host, settings, TRAIN).report.notes
+
+
+def test_what_training_broke_is_not_written(host, settings, pruned, trainer):
+    """Finite weights whose products are not."""
+    trainer.factor = 1e20
+    with pytest.raises(ProofError) as caught:
+        finetune(host, attrs.evolve(settings, data=None), TRAIN)
+    assert str(caught.value) == (
+        "the masked network gives no finite numbers, first at layer 'conv2'; lower the learning "
+        "rate (--learning-rate); nothing was written"
+    )
+    assert not list(Path("ws/rate_0.4/snapshots").iterdir())

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import attrs
 import numpy as np
+import onnx_ir as ir
 import pytest
 
+from prunus.compaction import compact
 from prunus.descriptors import Criterion, Policy
-from prunus.errors import PlanError, PluginError, StaleError, UsageError
+from prunus.errors import ModelError, PlanError, PluginError, ProofError, StaleError, UsageError
 from prunus.hookspecs import hookimpl
 from prunus.host import Host
 from prunus.network import Written
@@ -242,3 +244,53 @@ def test_another_criterion_than_the_analysis_is_said(host, settings):
         "'prunus ana' removed channels by criterion l1, this plan by fpgm: the losses it weighs "
         "are of other channels" in other
     )
+
+
+class Refuser:
+    """A plugin whose format cannot write the smaller network."""
+
+    @hookimpl(wrapper=True)
+    def prunus_compact(self, destination):
+        if destination.stage == "compact":
+            raise ModelError("layer 'conv2': no file can say 7 channels")
+        return (yield)
+
+
+def test_what_transform_could_not_write_is_refused_now(host, settings):
+    plugins = [(entry.plugin, entry.distribution) for entry in host.registered]
+    refusing = Host([*dict.fromkeys(plugins), (Refuser(), "refuser")])
+    with pytest.raises(ModelError) as caught:
+        prune(refusing, at(settings))
+    assert str(caught.value) == "layer 'conv2': no file can say 7 channels"
+    assert not [path for path in Path("ws").rglob("*") if path.is_file()]
+
+
+def test_the_trial_of_the_writer_leaves_nothing(host, settings):
+    prune(host, at(settings))
+    names = sorted(path.name for path in Path("ws/rate_0.4").iterdir())
+    assert names == ["net.onnx", "plan.json"]
+
+
+def test_a_plan_that_is_not_equal_is_refused_before_it_is_written(host, settings, monkeypatch):
+    def wrong(network, grouping, keep):
+        found = compact(network, grouping, keep)
+        bias = found.model.graph.initializers["conv2/bias"]
+        bias.const_value = ir.tensor(bias.const_value.numpy() + 1, name="conv2/bias")
+        return found
+
+    monkeypatch.setattr("prunus.pruning.compact", wrong)
+    with pytest.raises(ProofError) as caught:
+        prune(host, at(settings))
+    assert str(caught.value).startswith(
+        "the compact network differs from the masked one at output 'ip2', first at layer 'conv2': "
+    )
+    assert not Path("ws").exists()
+
+
+def test_the_proof_is_in_the_report(host, settings):
+    report = prune(host, at(settings)).report
+    assert report.facts["exact"]
+    assert report.facts["proof"]["error"] <= 1e-5
+    assert report.facts["proof"]["samples"] == 8
+    assert report.facts["proof"]["batches"] == (1, 3)
+    assert prune(host, at(settings, data=None)).report.facts["proof"]["samples"] == 4

@@ -23,9 +23,16 @@ def pruned(host, settings, rate=0.4):
 def test_numbers_of_the_transformed_network(host, settings):
     first = pruned(host, settings)
     found = transform(host, newest(settings), Path("small"))
-    masked, small = found.report.stages
+    original, masked, small = found.report.stages
     assert found.proof.error <= 1e-5
-    assert found.proof.samples == 2 + 2 + 8
+    assert found.proof.samples == 1 + 3 + 4
+    assert found.proof.batches == (1, 3)
+    # one definition of MACs and parameters in all steps: the mask counts
+    assert (original.macs, original.params) == (
+        first.report.stages[0].macs,
+        first.report.stages[0].params,
+    )
+    assert (masked.macs, masked.params) == (small.macs, small.params)
     assert small.macs == first.report.stages[1].macs
     assert small.params == first.report.stages[1].params
     assert small.bytes == Path("small/net.onnx").stat().st_size
@@ -37,7 +44,7 @@ def test_without_proof_and_measurement(host, settings):
     pruned(host, settings)
     report = transform(host, newest(settings), None, proof=False, measure=False).report
     assert report.facts == {"proof": None, "exact": True}
-    assert [stage.milliseconds for stage in report.stages] == [None, None]
+    assert [stage.milliseconds for stage in report.stages] == [None] * 3
     assert Path("ws/transformed/net.onnx").exists()
 
 
@@ -73,7 +80,8 @@ def test_a_failed_proof_leaves_nothing(host, settings):
     with pytest.raises(ProofError) as caught:
         transform(spoiled, newest(settings), Path("small"))
     assert str(caught.value).startswith(
-        "the compact network differs from the masked one at output 'ip2': relative error "
+        "the compact network differs from the masked one at output 'ip2', first at layer 'ip2': "
+        "relative error "
     )
     assert str(caught.value).endswith(", allowed 1e-05; nothing was written")
     assert [path.name for path in Path("small").iterdir()] == ["net.onnx"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -182,14 +182,22 @@ def _facts(console: Console, report: Report) -> None:
         console.print(f"rate {rate:.4f}" + (f" (asked {asked:g})" if asked is not None else ""))
     proof = report.facts.get("proof")
     if proof:
-        like = "masked" if report.facts.get("exact", True) else "compact"
-        console.print(
-            f"proof: written files equal the {like} network on {proof['samples']} inputs, "
-            f"largest relative error {proof['error']:.1e}",
-            soft_wrap=True,
-        )
+        console.print(_proof(report, proof), soft_wrap=True)
     elif "proof" in report.facts:
         console.print("proof: left out")
+
+
+def _proof(report: Report, proof: Mapping[str, Any]) -> str:
+    exact = report.facts.get("exact", True)
+    if report.step == "transform":
+        equal = f"written files equal the {'masked' if exact else 'compact'} network"
+    elif exact:
+        equal = "the compact network equals the masked one"
+    else:
+        return f"proof: the compact network gives finite numbers for {proof['samples']} inputs"
+    return (
+        f"proof: {equal} on {proof['samples']} inputs, largest relative error {proof['error']:.1e}"
+    )
 
 
 def _statistics(console: Console, found: Statistics) -> None:

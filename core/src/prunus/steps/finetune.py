@@ -6,6 +6,7 @@ import gc
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -15,24 +16,29 @@ from numpy.typing import NDArray
 from prunus.compaction import compact
 from prunus.descriptors import Trainer
 from prunus.errors import PlanError, PluginError, UsageError
+from prunus.evaluation.choice import feeds
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
 from prunus.masking import masked_units
 from prunus.network import Compact, Network, Source, Written
+from prunus.proof.batches import SIZES, Inputs
+from prunus.proof.plan import is_exact, prove_plan
 from prunus.settings import Settings
 from prunus.steps.files import make_directory
-from prunus.steps.loaded import Loaded, evaluator_for, load
+from prunus.steps.loaded import Loaded, load
 from prunus.steps.lock import alone
 from prunus.steps.masked import pruned
+from prunus.steps.measuring import measured_if_possible
 from prunus.steps.native import write_masked
-from prunus.steps.original import Original, original_of
-from prunus.steps.report import Report, Stage, new_files, parameters, size_on_disk
+from prunus.steps.original import original_of
+from prunus.steps.report import Report, Stage, new_files, parameters, size_on_disk, whole_stage
 from prunus.steps.tuning import Tuning, check_computable, recipe_notes, recipe_of, training_samples
 from prunus.steps.workspace import Workspace, workspace_of
-from prunus.task import Measurement, Recipe
+from prunus.task import Dataset, Measurement
 from prunus.training import Progress, TrainingJob, Weights
 
 DEFAULT_TRAINER = "torch"
+SLOWER = "lower the learning rate (--learning-rate)"
 GIVEN = "given"
 """Directory in the workspace for what is made of a masked network of the user's own."""
 UNKNOWN = "the workspace knows no unpruned network of this structure: the original is not measured"
@@ -68,6 +74,7 @@ def finetune(
             trainer cannot compute the network.
         PlanError: the weights hold no mask.
         DataError: no training samples, or no labels without ``distill``.
+        ProofError: masked and compact network do not give the same finite numbers.
     """
     workspace = workspace_of(settings)
     settings = pruned(settings)
@@ -82,15 +89,18 @@ def finetune(
             "structure; name its weights as baseline in prunus.toml"
         )
     smaller = compact(loaded.network, loaded.grouping, keep)
-    evaluator = evaluator_for(
-        loaded, settings, loaded.network if original is None else original.network
-    )
     training = training_samples(loaded, settings, tuning)
+    inputs = _some_inputs(loaded, training)
+    # hours of training end in a proof, so that it begins with one
+    prove_plan(loaded, keep, loaded.network, smaller, inputs)
+    known = loaded.network if original is None else original.network
+    evaluator, unmeasured = measured_if_possible(loaded, settings, known)
     trainer = settings.trainer or DEFAULT_TRAINER
     check_computable(host, trainer, loaded, training)
     recipe = recipe_of(loaded.network, tuning, training)
     name = f"_iter_{recipe.iterations}"
     directory = _snapshots(workspace, loaded, name)
+    anew = tuning.resume and not any(directory.iterdir())
     # before a trainer holds its own copies of all weights
     baseline = None if evaluator is None or original is None else evaluator.baseline
     job = TrainingJob(
@@ -110,11 +120,24 @@ def finetune(
     trained = host.call(Trainer, trainer, "prunus_finetune", job=job)
     network = loaded.network.with_weights(scatter(loaded.network, smaller, trained))
     rewritten = compact(network, loaded.grouping, masked_units(network, loaded.grouping))
+    proof = prove_plan(loaded, keep, network, rewritten, inputs, mend=SLOWER)
     written = write_masked(host, loaded, network, rewritten, directory, name)
     del rewritten
     gc.collect()  # graphs are full of cycles: its weights would stay while networks are measured
     workspace.remember("finetuned", written, directory=directory.parent)
-    result = _report(loaded, original, baseline, smaller, trained, evaluator, written, recipe)
+    notes = (
+        *loaded.network.notes,
+        *(() if unmeasured is None else (unmeasured,)),
+        *((f"{directory}: no snapshot to resume; the training began anew",) if anew else ()),
+        *recipe_notes(recipe),
+        *(() if original else (UNKNOWN,)),
+    )
+    facts = {
+        "iterations": recipe.iterations,
+        "exact": is_exact(loaded, keep),
+        "proof": attrs.asdict(proof),
+    }
+    result = _report(loaded, baseline, smaller, trained, evaluator, written, notes, facts)
     return Finetuned(network, written, result)
 
 
@@ -160,6 +183,12 @@ def _put(
     outputs = axes.get(0, np.arange(target.shape[0]))
     columns = np.repeat(rows, len(outputs) // len(rows), axis=0)
     target[outputs[:, None], columns] = values
+
+
+def _some_inputs(loaded: Loaded, training: Dataset) -> Inputs | None:
+    """The first training inputs; ``None`` where they do not feed every input of the graph."""
+    batch = training.read(np.arange(min(len(training), sum(SIZES))), None)
+    return batch.inputs if feeds(batch, loaded.network) else None
 
 
 def _is_unchanged(workspace: Workspace, source: Source) -> bool:
@@ -217,7 +246,7 @@ def _measure(
         if not math.isfinite(found.value):
             raise UsageError(
                 f"training diverged: the network's {chosen.metric.name} is no number any more; "
-                "lower the learning rate (--learning-rate)"
+                f"{SLOWER}"
             )
         return found
 
@@ -236,13 +265,13 @@ def with_weights(compact: Compact, weights: Weights) -> Compact:
 
 def _report(
     loaded: Loaded,
-    original: Original | None,
     baseline: Measurement | None,
     smaller: Compact,
     trained: Weights,
     evaluator: Evaluator | None,
     written: Written,
-    recipe: Recipe,
+    notes: tuple[str, ...],
+    facts: dict[str, Any],
 ) -> Report:
     keep = masked_units(loaded.network, loaded.grouping)
     macs = round(loaded.cost.macs(loaded.cost.kept(keep)))
@@ -250,24 +279,10 @@ def _report(
     before = None if evaluator is None else evaluator.measure(smaller.model)
     after = None if evaluator is None else evaluator.measure(with_weights(smaller, trained).model)
     stages = (
-        Stage(
-            "original",
-            baseline,
-            round(loaded.cost.total),
-            parameters(loaded.network, loaded.network.model),
-        ),
+        whole_stage(loaded, loaded.network, baseline),
         Stage("pruned", before, macs, params),
         Stage("finetuned", after, macs, params, size_on_disk(written)),
     )
     metric = None if evaluator is None else evaluator.metric.name
     files = new_files(written, loaded.source)
-    return Report(
-        "finetune",
-        metric,
-        stages,
-        (),
-        (*loaded.network.notes, *recipe_notes(recipe), *(() if original else (UNKNOWN,))),
-        files,
-        "prunus transform",
-        {"iterations": recipe.iterations},
-    )
+    return Report("finetune", metric, stages, (), notes, files, "prunus transform", facts)

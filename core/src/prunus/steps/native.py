@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from prunus.descriptors import Format
@@ -41,8 +42,21 @@ def write_masked(
     directory: Path,
     name: str | None = None,
 ) -> Written:
-    """The masked network in a directory, all files or none."""
+    """The masked network in a directory, all files or none.
+
+    The compact network is written first, and thrown away: what the format cannot express is
+    refused now, not when `transform` writes it.
+
+    Raises:
+        ModelError: the format cannot express the compact network.
+    """
     with staged(directory) as stage:
+        trial = stage / "trial"
+        trial.mkdir()
+        options = loaded.source.options
+        tried = Destination(trial, "compact", None, options, loaded.source.model.name)
+        write_into(host, loaded, network, compact, tried)
+        shutil.rmtree(trial)
         destination = Destination(stage, "masked", name, loaded.source.options)
         written = write_into(host, loaded, network, compact, destination)
     return moved(written, stage, directory)

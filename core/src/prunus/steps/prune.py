@@ -17,13 +17,15 @@ from prunus.planning.budget import Budget
 from prunus.planning.choose import Keep, choose, default_allocation
 from prunus.planning.scores import DEFAULT_CRITERION
 from prunus.planning.target import TOLERANCE
+from prunus.proof.plan import prove_plan
 from prunus.pruning import carry_out
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
 from prunus.steps.calibrate import calibrate
 from prunus.steps.files import write_json
-from prunus.steps.loaded import Loaded, evaluator_for, load
+from prunus.steps.loaded import Loaded, load
 from prunus.steps.lock import alone
+from prunus.steps.measuring import measured_if_possible
 from prunus.steps.native import write_masked
 from prunus.steps.original import starting_point
 from prunus.steps.pruning_report import notes_of, report_of
@@ -46,7 +48,7 @@ class Pruned:
 
 @alone
 def prune(host: Host, settings: Settings, train_data: str | None = None) -> Pruned:
-    """Choose, mask, refit what remains, measure and write.
+    """Choose, mask, refit what remains, prove, measure and write.
 
     Args:
         host: Plugins.
@@ -56,6 +58,8 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     Raises:
         PlanError: the target is out of reach or the plan is empty.
         StaleError: the stored analysis is of another network.
+        ProofError: the masked and the compact network do not give the same finite numbers.
+        ModelError: the format cannot express the compact network.
     """
     budget = _budget(settings)
     workspace = workspace_of(settings)
@@ -63,7 +67,7 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     present = masked_units(loaded.network, loaded.grouping)
     start = starting_point(host, settings, workspace, loaded, masked=bool(present))
     original, source = start.network, start.source
-    evaluator = evaluator_for(loaded, settings, original)
+    evaluator, unmeasured = measured_if_possible(loaded, settings, original)
     sensitivity = _matching(workspace, loaded, original)
     _check_metric(settings, workspace, sensitivity, evaluator)
     calibration = calibrate(loaded, train_data, evaluator)
@@ -85,13 +89,15 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     # the original while its weights are the only copy; the pruned one before anything is written
     before = None if evaluator is None else evaluator.baseline
     masked, smaller = carry_out(loaded, keep, present, samples, budget.seed)
+    proof = prove_plan(loaded, keep, masked, smaller, samples)
     after = None if evaluator is None else evaluator.measure(smaller.model)
     directory = workspace.directory(round_name(loaded.format, budget))
     written = write_masked(host, loaded, masked, smaller, directory)
-    notes = notes_of(settings, sensitivity, evaluator, changed, loaded.network)
+    notes = notes_of(settings, sensitivity, evaluator, changed, loaded.network, unmeasured)
     notes = (*notes, *(note for note in (calibration.note, remark) if note is not None))
+    measured = (before, after)
     report = report_of(
-        loaded, original, masked, smaller, keep, evaluator, (before, after), written, budget, notes
+        loaded, original, masked, smaller, keep, evaluator, measured, written, budget, proof, notes
     )
     plan = plan_of(loaded, keep, budget, criterion, allocation)
     _remember(workspace, loaded, source, written, plan, changed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,10 +12,20 @@ from prunus.evaluation.evaluator import Evaluator
 from prunus.network import Compact, Network, Written
 from prunus.planning.budget import Budget
 from prunus.planning.scores import DEFAULT_CRITERION
+from prunus.proof import Proof
+from prunus.proof.plan import is_exact
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
 from prunus.steps.loaded import BEHIND_OPAQUE, Loaded
-from prunus.steps.report import Report, Stage, group_rows, new_files, parameters, size_on_disk
+from prunus.steps.report import (
+    Report,
+    Stage,
+    group_rows,
+    new_files,
+    parameters,
+    size_on_disk,
+    whole_stage,
+)
 from prunus.task import Measurement
 
 Keep = Mapping[str, NDArray[np.bool_]]
@@ -26,6 +37,7 @@ def notes_of(
     evaluator: Evaluator | None,
     changed: bool,
     network: Network,
+    unmeasured: str | None,
 ) -> tuple[str, ...]:
     """What the user should know about the plan, after what the files themselves gave."""
     notes = [*network.notes]
@@ -40,7 +52,9 @@ def notes_of(
             f"'prunus ana' removed channels by criterion {measured}, this plan by {chosen}: the "
             "losses it weighs are of other channels"
         )
-    if evaluator is None and settings.data is None:
+    if unmeasured is not None:
+        notes.append(unmeasured)
+    elif evaluator is None and settings.data is None:
         notes.append("no samples: accuracy is not measured; give --data to see it")
     elif evaluator is None:
         notes.append(BEHIND_OPAQUE)
@@ -59,17 +73,17 @@ def report_of(
     measured: tuple[Measurement | None, Measurement | None],
     written: Written,
     budget: Budget,
+    proof: Proof,
     notes: tuple[str, ...],
 ) -> Report:
     """The original and the pruned network, as measured, and what happened to each group."""
     kept = loaded.cost.kept(keep)
     macs = loaded.cost.macs(kept)
     stages = (
-        Stage(
-            "original",
+        whole_stage(
+            loaded,
+            original,
             measured[0],
-            round(loaded.cost.total),
-            parameters(loaded.network, original.model),
             size_on_disk(Written(loaded.source.model, loaded.source.weights)),
         ),
         Stage(
@@ -84,7 +98,8 @@ def report_of(
         "rate_asked": budget.rate,
         "threshold": budget.threshold,
         "rate": loaded.rate(keep),
-        "exact": all(g.exact for g in loaded.grouping.groups if g.name in keep),
+        "exact": is_exact(loaded, keep),
+        "proof": attrs.asdict(proof),
     }
     files = new_files(written, loaded.source)
     metric = None if evaluator is None else evaluator.metric.name

@@ -104,6 +104,14 @@ def group_rows(loaded: Loaded, keep: Mapping[str, NDArray[np.bool_]]) -> tuple[G
     return tuple(rows)
 
 
+def whole_stage(
+    loaded: Loaded, whole: Network, metric: Measurement | None = None, size: int | None = None
+) -> Stage:
+    """The network with all its channels; rows of masked networks count what the mask leaves."""
+    params = parameters(loaded.network, whole.model)
+    return Stage("original", metric, round(loaded.cost.total), params, size)
+
+
 def parameters(network: Network, model: ir.Model) -> int:
     """Learned numbers of a graph that shares the network's initializer names."""
     total = 0

@@ -15,13 +15,24 @@ from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
 from prunus.masking import mask, masked_units
 from prunus.network import Compact, Destination, Network, Source, Written
-from prunus.proof import Proof, prove
+from prunus.proof import Proof
+from prunus.proof.batches import SIZES
+from prunus.proof.plan import is_exact, prove_plan
 from prunus.settings import Settings
 from prunus.steps.files import moved
-from prunus.steps.loaded import Loaded, evaluator_for, load, read_network
+from prunus.steps.loaded import Loaded, load, read_network
+from prunus.steps.measuring import measured_if_possible
 from prunus.steps.native import keep_apart, write_into
 from prunus.steps.original import Original, original_of
-from prunus.steps.report import Report, Stage, group_rows, latency, parameters, size_on_disk
+from prunus.steps.report import (
+    Report,
+    Stage,
+    group_rows,
+    latency,
+    parameters,
+    size_on_disk,
+    whole_stage,
+)
 from prunus.steps.stage import staged
 from prunus.steps.workspace import workspace_of
 
@@ -65,21 +76,25 @@ def transform(
     directory, name = (usual, None) if output is None else _place(output, loaded.source)
     masked = mask(loaded.network, loaded.grouping, keep)
     smaller = compact(masked, loaded.grouping, keep)
-    exact = all(group.exact for group in loaded.grouping.groups if group.name in keep)
+    exact = is_exact(loaded, keep)
     original = original_of(host, settings, workspace, loaded)
     known = Original(loaded.network, loaded.source) if original is None else original
-    evaluator = evaluator_for(loaded, settings, known.network) if measure else None
+    evaluator, remark = (
+        measured_if_possible(loaded, settings, known.network) if measure else (None, None)
+    )
     with staged(directory) as stage:
         destination = Destination(
             stage, "compact", name, loaded.source.options, known.source.model.name
         )
         written = write_into(host, loaded, masked, smaller, destination)
         keep_apart(stage, directory, loaded.source, known.source)
-        found = _prove(host, loaded, masked, smaller, written, evaluator, exact) if proof else None
+        found = _prove(host, loaded, keep, masked, smaller, written, evaluator) if proof else None
         gc.collect()  # graphs are full of cycles: what was loaded back would stay
         size = size_on_disk(written)
     written = moved(written, stage, directory)
-    report = _report(loaded, masked, smaller, keep, evaluator, written, size, found, exact, measure)
+    report = _report(
+        loaded, masked, smaller, keep, evaluator, written, size, found, exact, measure, remark
+    )
     if workspace is not None:
         workspace.remember("transformed", written)
     return Transformed(written, found, report)
@@ -96,19 +111,16 @@ def _place(output: Path, source: Source) -> tuple[Path, str | None]:
 def _prove(
     host: Host,
     loaded: Loaded,
+    keep: dict[str, NDArray[np.bool_]],
     masked: Network,
     smaller: Compact,
     written: Written,
     evaluator: Evaluator | None,
-    exact: bool,
-) -> Proof | None:
+) -> Proof:
     source = Source(written.model, written.weights, loaded.source.options)
     again, _ = read_network(host, source)
-    inputs = None if evaluator is None else evaluator.calibration(8)
-    if not exact:
-        # LRN windows moved: the files are compared with the compact graph they were written from
-        return prove(smaller.model, again.model, inputs)
-    return prove(masked.model, again.model, inputs)
+    inputs = None if evaluator is None else evaluator.calibration(sum(SIZES))
+    return prove_plan(loaded, keep, masked, smaller, inputs, again=again)
 
 
 def _report(
@@ -122,15 +134,18 @@ def _report(
     proof: Proof | None,
     exact: bool,
     measure: bool,
+    remark: str | None,
 ) -> Report:
     before = Written(loaded.source.model, loaded.source.weights)
     macs = round(loaded.cost.macs(loaded.cost.kept(keep)))
+    params = parameters(loaded.network, smaller.model)
     stages = (
+        whole_stage(loaded, loaded.network),
         Stage(
             "masked",
             None if evaluator is None else evaluator.measure(masked.model),
-            round(loaded.cost.total),
-            parameters(loaded.network, masked.model),
+            macs,
+            params,
             size_on_disk(before),
             latency(masked.model) if measure else None,
         ),
@@ -138,12 +153,12 @@ def _report(
             "transformed",
             None if evaluator is None else evaluator.measure(smaller.model),
             macs,
-            parameters(loaded.network, smaller.model),
+            params,
             size,
             latency(smaller.model) if measure else None,
         ),
     )
-    notes = [*loaded.network.notes]
+    notes = [*loaded.network.notes, *(() if remark is None else (remark,))]
     if not exact:
         notes.append(
             "cross-channel LRN: masked and transformed are not comparable there; the proof "

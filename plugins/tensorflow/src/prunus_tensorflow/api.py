@@ -20,7 +20,7 @@ from prunus.host import start
 from prunus.network import Network
 from prunus.planning.budget import Budget
 from prunus.planning.choose import choose
-from prunus.proof import prove
+from prunus.proof.plan import prove_plan
 from prunus.prunable import prunable
 from prunus.pruning import carry_out
 from prunus_tensorflow.keras_.lower import lower_model
@@ -87,7 +87,7 @@ def prune(
     if not keep:
         raise PlanError("the plan removes nothing: no group allows it; raise the rate")
     masked, smaller = carry_out(subject, keep, {}, feed, seed)
-    prove(masked.model, smaller.model, feed)
+    prove_plan(subject, keep, masked, smaller, feed)
     return model_of(masked, smaller)
 
 
