@@ -139,7 +139,7 @@ class Host:
         declare = getattr(plugin, "prunus_register", None)
         try:
             descriptors = tuple(declare()) if declare is not None else ()
-        except Exception as error:  # noqa: BLE001  a stranger's code: report it, go on without it
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a stranger's code: report it, go on without it
             self._drop(plugin)
             self.broken.append(Broken(name, distribution, f"{type(error).__name__}: {error}"))
             return
@@ -191,7 +191,7 @@ def start() -> Host:
         distribution = _distribution(point)
         try:
             plugins.append((point.load(), distribution))
-        except Exception as error:  # noqa: BLE001  one broken plugin must not stop the others
+        except (Exception, SystemExit) as error:  # noqa: BLE001  one broken plugin must not stop the others
             broken.append(Broken(point.name, distribution, f"{type(error).__name__}: {error}"))
     return Host(plugins, tuple(broken))
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import traceback
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 
 import click
 
 from prunus import __version__
-from prunus.errors import PrunusError
+from prunus.cli.failures import told
+from prunus.cli.special_files import refuse_pipes
+from prunus.cli.terminal import accept_any_text, printable, say
 
 COMMANDS = {
     "ana": "measure how much each group of channels matters",
@@ -78,12 +81,20 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: errors become one line and an exit code."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        sys.exit(run(given))
+    except Exception as error:  # noqa: BLE001  --verbose asked for the traceback
+        for line in traceback.format_exc().splitlines():
+            click.echo(printable(line), err=True)
+        sys.exit(told(error, given)[1])
 
 
 def run(arguments: list[str]) -> int:
     """Run a command line and give its exit code (see docs/reference/exit-codes.md)."""
     verbose = "--verbose" in arguments
+    accept_any_text()
+    refuse_pipes()
     if not verbose:  # it logs every shape it cannot infer with a traceback
         logging.getLogger("onnx_ir").setLevel(logging.ERROR)
     try:
@@ -93,36 +104,15 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
-    except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}", err=True)
-        return 2
-    except (click.Abort, KeyboardInterrupt) as error:
-        said = error.__cause__ or error  # click puts an Abort in the place of Ctrl-C
-        click.echo(f"interrupted: {said}".removesuffix(": "), err=True)
-        return 130
-    except PrunusError as error:
-        if verbose:
-            raise
-        click.echo(f"error: {_one_line(error)}", err=True)
-        return error.exit_code
-    except OSError as error:
-        if verbose:
-            raise
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {where}{error.strerror or error}", err=True)
-        return 1
-    except Exception as error:
-        if verbose:
-            raise
-        click.echo(
-            f"error: internal: {type(error).__name__}: {_one_line(error)}; see --verbose", err=True
-        )
-        return 70
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        if verbose and not isinstance(error, click.ClickException | click.Abort):
+            if isinstance(error, Exception):
+                raise
+            traceback.print_exc()
+        line, code = told(error, arguments)
+        say(line, err=True)
+        return code
     return result if isinstance(result, int) else 0
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _plugin_commands() -> dict[str, EntryPoint]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import click
-from rich.text import Text
 
 from prunus.cli.render import new_console, new_table
 from prunus.descriptors import Format
@@ -32,7 +31,7 @@ def command(as_json: bool, verbose: bool) -> None:
         return
     table = new_table("kind", "name", "summary", "from")
     for row in rows:
-        table.add_row(*map(Text, row.values()))
+        table.add_row(*row.values())
     new_console().print(table)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import attrs
 import click
 
+from prunus.cli.special_files import check_file
 from prunus.descriptors import Format
 from prunus.errors import UsageError
 from prunus.evaluation.transform import split_spec
@@ -20,6 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _FILE = click.Path(path_type=Path)
 _PATHS = ("model", "weights", "baseline", "workspace", "solver")
+_FILES = ("model", "weights", "solver", "data")
 _INTERNAL = frozenset({"notes", "vendor", "origins", "allow_code"})
 _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "Path": ("a path in quotes", str),
@@ -94,6 +96,9 @@ def settings_from(host: Host, **given: Any) -> Settings:
         UsageError: the file is missing or has unknown keys; an option is no pair.
     """
     config = given.pop("config", None)
+    for name in _FILES:
+        if given.get(name) is not None:
+            check_file(Path(given[name]))
     settings = Settings() if config is None else read_config(host, config)
     pairs = dict(_pair(text) for text in given.pop("option", ()))
     exclude = tuple(given.pop("exclude", ()))
@@ -110,6 +115,7 @@ def settings_from(host: Host, **given: Any) -> Settings:
 
 def read_config(host: Host, path: Path) -> Settings:
     """Read ``prunus.toml`` or ask every format whether the file is its own."""
+    check_file(path)
     if not path.is_file():
         raise UsageError(f"{path}: no such file; check --config")
     if path.suffix == ".toml":

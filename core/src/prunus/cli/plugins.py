@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import click
-from rich.text import Text
 
 from prunus.cli.render import new_console, new_table
 from prunus.host import start
@@ -29,7 +28,7 @@ def command(as_json: bool, verbose: bool) -> None:
         return
     table = new_table("distribution", "offers")
     for distribution, names in offers.items():
-        table.add_row(distribution, Text(", ".join(names)))
+        table.add_row(distribution, ", ".join(names))
     for broken in host.broken:
-        table.add_row(broken.distribution, Text(f"'{broken.name}' failed to load: {broken.error}"))
+        table.add_row(broken.distribution, f"'{broken.name}' failed to load: {broken.error}")
     new_console().print(table)

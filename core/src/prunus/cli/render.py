@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prunus import training
+from prunus.cli.terminal import printable, say
 from prunus.sensitivity import Sensitivity
 from prunus.statistics import Statistics
 from prunus.steps.report import Report
@@ -58,7 +59,7 @@ def show(result: Report | Statistics | Sensitivity, *, as_json: bool) -> None:
 def notes(lines: Sequence[str]) -> None:
     """Notes go to stderr."""
     for line in lines:
-        click.echo(f"note: {line}", err=True)
+        say(f"note: {line}", err=True)
 
 
 @contextmanager
@@ -110,7 +111,7 @@ def _report(console: Console, report: Report) -> None:
         for row in report.groups:
             ratio = 1 - row.kept / row.channels
             table.add_row(
-                Text(group_label(row.group, console.width)),
+                group_label(row.group, console.width),
                 str(row.channels),
                 str(row.kept),
                 f"{ratio:.2f}",
@@ -123,9 +124,9 @@ def _report(console: Console, report: Report) -> None:
     _facts(console, report)
     notes(report.notes)
     for path in report.files:
-        click.echo(f"wrote {path}", err=True)
+        say(f"wrote {path}", err=True)
     if report.next:
-        click.echo(f"next: {_continued(report.next)}", err=True)
+        say(f"next: {_continued(report.next)}", err=True)
 
 
 def _continued(command: str) -> str:
@@ -205,7 +206,7 @@ def _statistics(console: Console, found: Statistics) -> None:
     for row in found.layers:
         shape = "×".join(map(str, row.output))
         table.add_row(
-            Text(row.layer),
+            row.layer,
             row.operator,
             shape,
             f"{row.params:,}",
@@ -221,11 +222,11 @@ def _statistics(console: Console, found: Statistics) -> None:
         )
     groups = new_table("group", "channels>", "exact")
     for line in found.groups:
-        groups.add_row(Text(line.group), str(line.channels), "yes" if line.exact else "no (LRN)")
+        groups.add_row(line.group, str(line.channels), "yes" if line.exact else "no (LRN)")
     console.print(groups)
     protected = new_table("protected layer", "channels>", "reason")
     for entry in found.protected:
-        protected.add_row(Text(entry.layer), str(entry.channels), Text(entry.reason))
+        protected.add_row(entry.layer, str(entry.channels), entry.reason)
     console.print(protected)
     notes(found.notes)
 
@@ -238,22 +239,32 @@ def _sensitivity(console: Console, found: Sensitivity) -> None:
     for curve in found.curves:
         values = {point.ratio: f"{point.value:.{digits}f}" for point in curve.points}
         row = (values.get(ratio, "") for ratio in ratios)
-        table.add_row(Text(group_label(curve.group, console.width)), str(curve.size), *row)
+        table.add_row(group_label(curve.group, console.width), str(curve.size), *row)
     console.print(table)
-    console.print(f"{found.metric} of the whole network: {_measured(found.baseline)}")
+    metric = printable(found.metric)
+    console.print(f"{metric} of the whole network: {_measured(found.baseline)}")
+
+
+class PlainTable(Table):
+    """Cells are text as it is: no markup, nothing that steers a terminal."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """Add a row of texts."""
+        super().add_row(*(Text(printable(str(cell))) for cell in cells), **options)
 
 
 def new_console() -> Console:
     """For stdout: the terminal's width, or room enough where nobody's eyes set a limit."""
-    plain = Console(highlight=False)
-    return plain if plain.is_terminal else Console(highlight=False, width=160)
+    plain = Console(highlight=False, markup=False)
+    return plain if plain.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
 def new_table(*columns: str) -> Table:
     """Columns ending in ``>`` are right-aligned numbers, which are never broken."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = PlainTable(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         right = column.endswith(">")
         justify: JustifyMethod = "right" if right else "left"
-        table.add_column(column.rstrip(">"), justify=justify, overflow="fold", no_wrap=right)
+        head = Text(printable(column.rstrip(">")))
+        table.add_column(head, justify=justify, overflow="fold", no_wrap=right)
     return table

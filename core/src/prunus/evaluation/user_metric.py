@@ -55,7 +55,7 @@ class UserMetric:
         """
         try:
             value = float(self.function(predictor(model)))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UsageError(
                 f"metric {self.name} failed: {type(error).__name__}: {error}"
             ) from error
@@ -99,7 +99,7 @@ def user_metric(name: str) -> UserMetric:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"--metric {name}: cannot import '{module_name}' ({type(error).__name__}: {error})"
         ) from error

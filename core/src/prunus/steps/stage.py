@@ -82,9 +82,12 @@ def clear(directory: Path) -> None:
 def _check_places(stage: Path, directory: Path) -> None:
     """No file takes the place of a directory, which may hold anything."""
     for path in stage.iterdir():
-        if path.is_file() and (directory / path.name).is_dir():
+        target = directory / path.name
+        if target.exists() and not target.is_dir() and not target.is_file():
+            raise PrunusError(f"{target}: is a pipe or a device, no file; nothing was changed")
+        if path.is_file() and target.is_dir():
             raise PrunusError(
-                f"{directory / path.name}: is a directory, and a file is to be written there; "
+                f"{target}: is a directory, and a file is to be written there; "
                 "nothing was changed"
             )
 
