@@ -70,7 +70,7 @@ def test_ctrl_c_saves_between_intervals(tmp_path: Path) -> None:
     assert process.returncode != 0
     stopped = int(out.splitlines()[-1]) if out else 7
     assert f"stopped after {stopped} iterations; --resume continues" in err
-    assert (tmp_path / "stopped" / f"iteration_{stopped:08d}.npz").exists()
+    assert (tmp_path / "stopped" / f"torch_{stopped:08d}.npz").exists()
     found = train(jobs.job(tmp_path / "stopped", resume=True))
     assert same(found, wanted)
 
@@ -78,7 +78,7 @@ def test_ctrl_c_saves_between_intervals(tmp_path: Path) -> None:
 @pytest.mark.parametrize("solver", ["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "darknet"])
 def test_every_solver_resumes_from_its_history(tmp_path: Path, solver: str) -> None:
     wanted = train(jobs.job(tmp_path, solver=solver))
-    (tmp_path / f"iteration_{jobs.ITERATIONS:08d}.npz").unlink()
+    (tmp_path / f"torch_{jobs.ITERATIONS:08d}.npz").unlink()
     found = train(jobs.job(tmp_path, solver=solver, resume=True))
     assert same(found, wanted)
 
