@@ -24,6 +24,7 @@ class Settings:
         samples: Number of evaluation samples; ``batches`` counts the network's own
             batches instead.
         criterion, allocation, trainer, multiple, seed: As the options.
+        best_effort: The plan nearest to the target will do, however far it is.
         exclude: Native layer names, blob tops or indices that stay whole.
         options: Format options handed to ``Source`` and ``Destination``.
         notes: Sentences to show (a key that has no meaning here, say).
@@ -49,6 +50,7 @@ class Settings:
     trainer: str | None = None
     multiple: int | None = None
     seed: int | None = None
+    best_effort: bool = False
     exclude: tuple[str, ...] = ()
     options: Mapping[str, str] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()

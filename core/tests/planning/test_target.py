@@ -80,9 +80,13 @@ def test_threshold_takes_the_largest_ratio_within_it(planning):
 
 def test_unreachable_rate_names_the_nearest(planning):
     with pytest.raises(
-        PlanError, match=r"rate 0.999 is out of reach: .* saves 0\.\d+; ask for less"
+        PlanError,
+        match=r"rate 0.999 is out of reach: .* saves 0\.\d+; ask for less, lower --multiple or take "
+        "what there is with --best-effort$",
     ):
         uniform.prunus_mask("", planning, Budget(rate=0.999))
+    keep = uniform.prunus_mask("", planning, Budget(rate=0.999, multiple=1, best_effort=True))
+    assert [units.sum() for units in keep.values()] == [1, 1, 1]
 
 
 def test_rounds_only_grow(planning):

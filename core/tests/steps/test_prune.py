@@ -135,8 +135,11 @@ def test_a_threshold_nothing_stays_within(host, settings):
     with pytest.raises(PlanError) as caught:
         prune(host, attrs.evolve(settings, metric="fidelity", threshold=0.0))
     assert str(caught.value) == (
-        "the plan removes nothing: no group allows it; raise --rate or --threshold"
+        "the plan removes nothing: every group loses more than 0 by its smallest step; raise "
+        "--threshold; --best-effort takes the nearest plan"
     )
+    least = attrs.evolve(settings, metric="fidelity", threshold=0.0, best_effort=True)
+    assert not prune(host, least).changed
 
 
 def test_excluded_layers_keep_everything(host, settings):
@@ -156,12 +159,39 @@ def test_the_rate_nothing_is_asked_for(host, settings):
 
 
 def test_a_coarse_multiple_says_how_near_it_came(host, settings):
-    found = prune(host, at(settings, 0.2, multiple=8))
+    with pytest.raises(PlanError) as caught:
+        prune(host, at(settings, 0.1, multiple=8))
+    said, _, mend = str(caught.value).rpartition("; ")
+    assert mend == "--best-effort takes the nearest plan"
+    assert not Path("ws/rate_0.1").exists()
+    found = prune(host, at(settings, 0.1, multiple=8, best_effort=True))
     assert all(kept.sum() % 8 == 0 for kept in found.keep.values())
-    assert (
-        f"rate 0.2 was asked, {found.report.facts['rate']:.4f} is the nearest found with whole "
-        "channels in multiples of 8; a smaller --multiple comes nearer"
-    ) in found.report.notes
+    assert said in found.report.notes
+    finer = prune(host, at(settings, 0.1, multiple=1)).report.facts["rate"]
+    assert finer == pytest.approx(0.1, rel=0.01)
+    assert said.startswith(
+        f"rate 0.1 was asked, {found.report.facts['rate']:.4f} is the nearest found with whole "
+        "channels in multiples of 8; --multiple 1 comes to 0."
+    )
+
+
+def test_dead_channels_of_a_published_network_are_told(host, settings):
+    first = prune(host, at(settings, 0.5))
+    pruned = attrs.evolve(settings, model=first.written.model, workspace=Path("other"))
+    gone = first.report.facts["rate"]
+    dead = sum(int((~units).sum()) for units in first.keep.values())
+    note = (
+        f"the network comes with {dead} of 40 channels dead, all weights zero: {gone:.4f} of its "
+        "MACs, counted as removed"
+    )
+    assert note in prune(host, attrs.evolve(pruned, rate=0.7)).report.notes
+    Path("third").mkdir()
+    with pytest.raises(PlanError) as caught:
+        prune(host, attrs.evolve(pruned, rate=0.3, workspace=Path("third")))
+    assert str(caught.value) == (
+        f"rate 0.3 was asked, but channels that are gone already save {gone:.4f} of the MACs; ask "
+        "for more, or remove them with 'prunus transform'; --best-effort takes the nearest plan"
+    )
 
 
 def test_written_files_hold_the_masked_weights(host, settings):

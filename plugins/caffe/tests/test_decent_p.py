@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from prunus.cli import run
-from prunus_caffe.decent_p import translate_and_run
+from prunus_caffe.decent_p import translate_and_run, translated
 
 EXAMPLE = Path(__file__).parents[3] / "examples/lenet"
 
@@ -172,3 +172,8 @@ def test_transformed_files_run_in_real_caffe(example, caffe):
 def test_usage():
     assert translate_and_run(["compress"]) == 2
     assert translate_and_run(["--help"]) == 0
+
+
+def test_the_nearest_plan_is_taken_as_the_legacy_tools_did():
+    assert translated(["prune", "-config", "c"]) == ["prune", "--config", "c", "--best-effort"]
+    assert translated(["ana", "-config", "c"]) == ["ana", "--config", "c"]

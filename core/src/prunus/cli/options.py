@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path)
 _PATHS = ("model", "weights", "baseline", "workspace", "solver")
 _FILES = ("model", "weights", "solver", "data")
-_INTERNAL = frozenset({"notes", "vendor", "origins", "allow_code"})
+_INTERNAL = frozenset({"notes", "vendor", "origins", "allow_code", "best_effort"})
 _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "Path": ("a path in quotes", str),
     "str": ("text in quotes", str),
@@ -85,6 +85,11 @@ choice_options = together(criterion_option, seed_option)
 plan_options = together(
     click.option("--allocation", help="sensitivity, uniform or global"),
     click.option("--multiple", type=int, help="kept channels are rounded up to this [2]"),
+    click.option(
+        "--best-effort",
+        is_flag=True,
+        help="take the nearest plan where whole channels miss the target by a tenth or more",
+    ),
 )
 """How many go where."""
 

@@ -30,7 +30,7 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
     if budget.rate is None:
         raise PlanError("allocation 'global' needs --rate; --threshold needs measured sensitivity")
     levels = all_levels(planning, budget)
-    check_reach(planning, levels, budget.rate)
+    check_reach(planning, levels, budget)
     relative = [_relative(planning.scores[group.name]) for group in planning.groups]
     edges = np.sort(np.concatenate(relative)) if relative else np.zeros(1)
 

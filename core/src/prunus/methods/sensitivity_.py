@@ -44,7 +44,7 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
     if budget.rate is None:
         counts = _within(levels, losses, budget.threshold or 0.0)
         return planning.keep(named(planning, counts))
-    check_reach(planning, levels, budget.rate)
+    check_reach(planning, levels, budget)
     sizes = planning.cost.sizes
     penalty = _penalty(measured)
     prices = [

@@ -11,7 +11,7 @@ from prunus.descriptors import Descriptor, Policy
 from prunus.errors import PlanError
 from prunus.hookspecs import hookimpl
 from prunus.planning.budget import Budget, Planning
-from prunus.planning.target import all_levels, bisect, check_reach, named, nearest
+from prunus.planning.target import all_levels, bisect, check_reach, even, named
 
 
 @hookimpl
@@ -26,10 +26,6 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
     if budget.rate is None:
         raise PlanError("allocation 'uniform' needs --rate; --threshold needs measured sensitivity")
     levels = all_levels(planning, budget)
-    check_reach(planning, levels, budget.rate)
-
-    def plan(ratio: float) -> NDArray[np.int64]:
-        wanted = [group.size * (1 - ratio) for group in planning.groups]
-        return np.array([nearest(lv, w) for lv, w in zip(levels, wanted, strict=True)], np.int64)
-
-    return planning.keep(named(planning, bisect(planning, levels, budget.rate, plan)))
+    check_reach(planning, levels, budget)
+    counts = bisect(planning, levels, budget.rate, even(planning, levels))
+    return planning.keep(named(planning, counts))

@@ -23,12 +23,14 @@ class Budget:
         threshold: Metric loss each group alone may cause; exactly one of both is set.
         multiple: Kept channels are rounded up to this.
         seed: Seed of anything drawn.
+        best_effort: The nearest plan is wanted, however far from the target it is.
     """
 
     rate: float | None = None
     threshold: float | None = None
     multiple: int = 2
     seed: int = 0
+    best_effort: bool = False
 
 
 @attrs.frozen(eq=False)

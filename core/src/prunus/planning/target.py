@@ -15,12 +15,13 @@ TOLERANCE = 0.01
 """A rate counts as hit within 1 % of itself (DESIGN section 7)."""
 
 
-def check_reach(planning: Planning, levels: Levels, rate: float) -> None:
-    """Refuse a rate no plan reaches.
+def check_reach(planning: Planning, levels: Levels, budget: Budget) -> None:
+    """Refuse a rate no plan reaches, unless the best there is will do.
 
     Raises:
         PlanError: nothing is prunable, or too little is.
     """
+    rate = budget.rate or 0.0
     if not planning.groups:
         raise PlanError(
             "no prunable group: every channel is protected; 'prunus stat' lists the reasons"
@@ -29,10 +30,11 @@ def check_reach(planning: Planning, levels: Levels, rate: float) -> None:
         raise PlanError(f"rate {rate:g} is not in [0, 1)")
     smallest = np.array([level[-1] for level in levels])
     most = 1 - planning.cost.macs(smallest) / planning.cost.total
-    if rate > most * (1 + TOLERANCE):
+    if rate > most * (1 + TOLERANCE) and not budget.best_effort:
+        finer = ", lower --multiple" if budget.multiple > 1 else ""
         raise PlanError(
             f"rate {rate:g} is out of reach: removing all but the last channels of every group "
-            f"saves {most:.4f}; ask for less, lower --multiple or exclude fewer layers"
+            f"saves {most:.4f}; ask for less{finer} or take what there is with --best-effort"
         )
 
 
@@ -51,6 +53,16 @@ def bisect(
         else:
             high, above = middle, found
     return refine(planning, levels, above, goal)
+
+
+def even(planning: Planning, levels: Levels) -> Callable[[float], Counts]:
+    """Plans of one ratio in every group: ratio in [0, 1] -> units kept ``(G,)``."""
+
+    def plan(ratio: float) -> Counts:
+        wanted = [group.size * (1 - ratio) for group in planning.groups]
+        return np.array([nearest(lv, w) for lv, w in zip(levels, wanted, strict=True)], np.int64)
+
+    return plan
 
 
 def refine(

@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 from prunus.descriptors import Format
-from prunus.errors import PlanError, StaleError, UsageError
+from prunus.errors import StaleError, UsageError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
@@ -16,7 +16,7 @@ from prunus.plan import Plan, plan_of
 from prunus.planning.budget import Budget
 from prunus.planning.choose import Keep, choose, default_allocation
 from prunus.planning.scores import DEFAULT_CRITERION
-from prunus.planning.target import TOLERANCE
+from prunus.planning.verdict import verdict
 from prunus.proof.plan import prove_plan
 from prunus.pruning import carry_out
 from prunus.sensitivity import Sensitivity
@@ -56,7 +56,7 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
         train_data: Samples to calibrate with, in place of the network's own training samples.
 
     Raises:
-        PlanError: the target is out of reach or the plan is empty.
+        PlanError: the target is out of reach, missed by a tenth of it, or the plan is empty.
         StaleError: the stored analysis is of another network.
         ProofError: the masked and the compact network do not give the same finite numbers.
         ModelError: the format cannot express the compact network.
@@ -85,7 +85,7 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
         present=present,
     )
     changed = any(not np.array_equal(keep[n], present.get(n, np.ones_like(keep[n]))) for n in keep)
-    remark = _check(budget, loaded, keep)
+    remark = verdict(loaded, budget, keep, present)
     # the original while its weights are the only copy; the pruned one before anything is written
     before = None if evaluator is None else evaluator.baseline
     masked, smaller = carry_out(loaded, keep, present, samples, budget.seed)
@@ -94,7 +94,8 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     directory = workspace.directory(round_name(loaded.format, budget))
     written = write_masked(host, loaded, masked, smaller, directory)
     notes = notes_of(settings, sensitivity, evaluator, changed, loaded.network, unmeasured)
-    notes = (*notes, *(note for note in (calibration.note, remark) if note is not None))
+    dead = _dead(loaded, original, present)
+    notes = (*notes, *(note for note in (calibration.note, dead, remark) if note is not None))
     measured = (before, after)
     report = report_of(
         loaded, original, masked, smaller, keep, evaluator, measured, written, budget, proof, notes
@@ -124,7 +125,20 @@ def _budget(settings: Settings) -> Budget:
     multiple = 2 if settings.multiple is None else settings.multiple
     if multiple < 1:
         raise UsageError(f"--multiple {multiple}: a whole number from 1")
-    return Budget(settings.rate, settings.threshold, multiple, settings.seed or 0)
+    seed = settings.seed or 0
+    return Budget(settings.rate, settings.threshold, multiple, seed, settings.best_effort)
+
+
+def _dead(loaded: Loaded, original: Network, present: Keep) -> str | None:
+    """What was gone before the first plan."""
+    if original is not loaded.network or not present:
+        return None
+    channels = sum(int((~units).sum()) for units in present.values())
+    groups = loaded.grouping.groups
+    return (
+        f"the network comes with {channels} of {sum(group.size for group in groups)} channels "
+        f"dead, all weights zero: {loaded.rate(present):.4f} of its MACs, counted as removed"
+    )
 
 
 def _matching(workspace: Workspace, loaded: Loaded, original: Network) -> Sensitivity | None:
@@ -163,23 +177,6 @@ def _check_metric(
                 f"threshold is asked in {asked}; run 'prunus ana' again with --metric "
                 f"{settings.metric}"
             )
-
-
-def _check(budget: Budget, loaded: Loaded, keep: Keep) -> str | None:
-    """A sentence where the rate is hit only as nearly as whole channels allow.
-
-    Raises:
-        PlanError: the plan removes nothing.
-    """
-    removed = loaded.rate(keep)
-    if not keep and budget.rate != 0:
-        raise PlanError("the plan removes nothing: no group allows it; raise --rate or --threshold")
-    if budget.rate and abs(removed - budget.rate) > TOLERANCE * budget.rate:
-        return (
-            f"rate {budget.rate:g} was asked, {removed:.4f} is the nearest found with whole "
-            f"channels in multiples of {budget.multiple}; a smaller --multiple comes nearer"
-        )
-    return None
 
 
 def _remember(

@@ -43,6 +43,8 @@ def translated(arguments: list[str]) -> list[str]:
         result.append("--vendor-count")
         if "--weights" not in given:  # the ancestor counted a prototxt alone
             result += ["--option", "weights=random"]
+    if arguments[0] == "prune":  # the legacy tools took the nearest plan, however far it was
+        result.append("--best-effort")
     if arguments[0] == "transform" and "--output" not in given:
         result += ["--output", "."]
     return result
