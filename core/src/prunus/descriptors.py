@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.network import Network
+from prunus.network import Network, Source
 from prunus.settings import Settings
 from prunus.task import Dataset, Metric
 
@@ -38,6 +38,8 @@ class Format:
             refused. ``None`` takes any.
         names_code: Whether an option, or ``data``, makes this format run Python, by its name and
             value. Where a file says it, the user's word is asked for (`prunus.trust`).
+        files: All files of a network, where there are more than the two that are named: parts
+            of a checkpoint, weights outside of the structure file. Their sizes are counted.
     """
 
     name: str = attrs.field(validator=_lower_case)
@@ -49,6 +51,7 @@ class Format:
     round_prefix: str = ""
     options: Mapping[str, str] | None = None
     names_code: Callable[[str, str], bool] = lambda name, value: False
+    files: Callable[[Source], tuple[Path, ...]] = lambda source: ()
 
 
 @attrs.frozen

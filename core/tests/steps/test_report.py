@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from prunus.descriptors import Format
 from prunus.network import Source, Written
 from prunus.steps.report import GroupRow, Report, Stage, new_files, parameters, size_on_disk
 from prunus.task import Measurement
@@ -58,10 +59,18 @@ def test_bytes_of_files_directories_and_checkpoints(tmp_path):
     (tmp_path / "model.ckpt.index").write_bytes(b"12")
     (tmp_path / "model.ckpt.data-00000-of-00001").write_bytes(b"123456")
     text = tmp_path / "net.txt"
-    assert size_on_disk(Written(tmp_path / "net.onnx", None)) == 5
-    assert size_on_disk(Written(tmp_path / "saved", None)) == 7
-    assert size_on_disk(Written(text, tmp_path / "model.ckpt")) == 8
-    assert size_on_disk(Written(text, tmp_path / "net.onnx")) == 5
+    text.write_bytes(b"123")
+    plain = Format("plain", "", lambda path: True)
+    parts = Format("parts", "", lambda path: True, files=_parts)
+    assert size_on_disk(Written(tmp_path / "net.onnx", None), plain) == 5
+    assert size_on_disk(Written(tmp_path / "saved", None), plain) == 7
+    assert size_on_disk(Written(text, tmp_path / "net.onnx"), plain) == 8
+    assert size_on_disk(Written(text, text), plain) == 3
+    assert size_on_disk(Written(text, tmp_path / "model.ckpt"), parts) == 11
+
+
+def _parts(source):
+    return tuple(source.model.parent.glob(f"{source.weights.name}.*"))
 
 
 def test_the_users_own_structure_file_is_not_reported_as_new():

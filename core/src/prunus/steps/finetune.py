@@ -281,7 +281,7 @@ def _report(
     stages = (
         whole_stage(loaded, loaded.network, baseline),
         Stage("pruned", before, macs, params),
-        Stage("finetuned", after, macs, params, size_on_disk(written)),
+        Stage("finetuned", after, macs, params, size_on_disk(written, loaded.format)),
     )
     metric = None if evaluator is None else evaluator.metric.name
     files = new_files(written, loaded.source)

@@ -84,14 +84,14 @@ def report_of(
             loaded,
             original,
             measured[0],
-            size_on_disk(Written(loaded.source.model, loaded.source.weights)),
+            size_on_disk(Written(loaded.source.model, loaded.source.weights), loaded.format),
         ),
         Stage(
             "pruned",
             measured[1],
             round(macs),
             parameters(loaded.network, smaller.model),
-            size_on_disk(written),
+            size_on_disk(written, loaded.format),
         ),
     )
     facts = {

@@ -12,6 +12,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from prunus.descriptors import Format
 from prunus.evaluation.session import Session, random_inputs
 from prunus.network import Network, Source, Written
 from prunus.steps.loaded import Loaded
@@ -122,14 +123,13 @@ def parameters(network: Network, model: ir.Model) -> int:
     return total
 
 
-def size_on_disk(written: Written) -> int:
-    """Bytes of the file or files that hold the weights."""
-    path = written.weights or written.model
-    if path.is_file():
-        return path.stat().st_size
-    if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return sum(p.stat().st_size for p in path.parent.glob(f"{path.name}.*"))
+def size_on_disk(written: Written, format: Format) -> int:
+    """Bytes of all files of a network: structure, weights, and what its format keeps beside."""
+    source = Source(written.model, written.weights)
+    found = {*format.files(source), written.model, written.weights}
+    named = {path.resolve() for path in found if path is not None}
+    files = {one for path in named for one in (path, *path.rglob("*")) if one.is_file()}
+    return sum(path.stat().st_size for path in files)
 
 
 def new_files(written: Written, source: Source) -> tuple[Path, ...]:

@@ -90,7 +90,7 @@ def transform(
         keep_apart(stage, directory, loaded.source, known.source)
         found = _prove(host, loaded, keep, masked, smaller, written, evaluator) if proof else None
         gc.collect()  # graphs are full of cycles: what was loaded back would stay
-        size = size_on_disk(written)
+        size = size_on_disk(written, loaded.format)
     written = moved(written, stage, directory)
     report = _report(
         loaded, masked, smaller, keep, evaluator, written, size, found, exact, measure, remark
@@ -146,7 +146,7 @@ def _report(
             None if evaluator is None else evaluator.measure(masked.model),
             macs,
             params,
-            size_on_disk(before),
+            size_on_disk(before, loaded.format),
             latency(masked.model) if measure else None,
         ),
         Stage(

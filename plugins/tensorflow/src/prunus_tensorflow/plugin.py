@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from prunus.descriptors import Descriptor, Format, Trainer
 from prunus.hookspecs import hookimpl
 from prunus_tensorflow.detect import is_tensorflow, kind
+from prunus_tensorflow.files import files_of
 from prunus_tensorflow.user_code import reference
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def prunus_register() -> Iterable[Descriptor]:
                 "unsafe": "yes: load a Keras model that holds Python code",
             },
             names_code=_names_code,
+            files=files_of,
         ),
         Trainer(
             name=TRAINER,

@@ -6,7 +6,6 @@ TensorFlow's own reader takes both.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import ModelError
+from prunus_tensorflow.files import prefix_of as checkpoint_prefix
 from prunus_tensorflow.message import first_line
 from prunus_tensorflow.runtime import tensorflow
-
-_PART = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")
 
 
 @attrs.frozen(eq=False)
@@ -68,7 +66,7 @@ def prefix_of(path: Path) -> str:
         if state is None:
             raise ModelError(f"{path}: no `checkpoint` file in this directory names a checkpoint")
         return str(state.model_checkpoint_path)
-    prefix = _PART.sub("", str(path))
+    prefix = str(checkpoint_prefix(path))
     if not Path(prefix + ".index").exists() and not Path(prefix).is_file():
         raise ModelError(
             f"{path}: no such checkpoint (neither {Path(prefix).name}.index nor a V1 file)"

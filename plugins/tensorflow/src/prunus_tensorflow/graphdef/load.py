@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from prunus.errors import ModelError, UsageError
 from prunus.network import Network, Source
 from prunus.task import Recipe, Task
+from prunus_tensorflow.files import checkpoint_beside
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.checkpoint import Checkpoint, open_checkpoint
 from prunus_tensorflow.graphdef.inferred import InferredShapes
@@ -180,10 +181,8 @@ def _checkpoint(source: Source, structure: Structure, view: GraphView) -> Checkp
         return None
     if source.weights is not None:
         return open_checkpoint(source.weights)
-    beside = source.model.with_suffix("")
-    if structure.kind == "meta" and (beside.with_name(beside.name + ".index").exists()):
-        return open_checkpoint(beside)
-    return None
+    beside = checkpoint_beside(source.model) if structure.kind == "meta" else None
+    return None if beside is None else open_checkpoint(beside)
 
 
 def _names(source: Source, option: str) -> tuple[str, ...]:
