@@ -36,10 +36,11 @@ def test_random_inputs_follow_the_seed_alone(lenet):
 
 def test_inputs_that_do_not_fit(lenet):
     session = Session(lenet.model)
-    with pytest.raises(
-        ModelError, match="^ONNX Runtime failed: .*invalid dimensions for input: data"
-    ):
+    with pytest.raises(ModelError) as caught:
         session.run({"data": np.zeros((1, 1, 9, 9), np.float32)})
+    assert str(caught.value) == (
+        "ONNX Runtime stopped: input 'data' has size 9 on axis 2, the network takes 12"
+    )
 
 
 def test_a_graph_that_cannot_run(lenet):
@@ -48,8 +49,10 @@ def test_a_graph_that_cannot_run(lenet):
     node.op_type = "Foo"
     with pytest.raises(ModelError) as caught:
         Session(broken.model)
-    assert str(caught.value).startswith("ONNX Runtime cannot run the graph: ")
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == (
+        "ONNX Runtime refuses the network: layer 'ip2' (Foo): ONNX Runtime has no such operator "
+        "for these numbers; export the model again, or see --verbose"
+    )
 
 
 def test_latency_is_that_of_the_fastest_run(lenet):

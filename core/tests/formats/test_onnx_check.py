@@ -42,7 +42,15 @@ def test_float32_is_read(tmp_path, build):
 
 
 def test_whole_numbers_cannot_be_drawn(tmp_path, build):
-    network = read_onnx(saved(tmp_path, build, np.float32, ir.DataType.INT64), None)
+    network = build(
+        [("Cast", ["x"], ["c"], {"to": 1}), ("Gemm", ["c", "fc/weight"], ["y"], {})],
+        {"fc/weight": np.ones((5, 7), np.float32)},
+        {"x": (5,)},
+        {"y": (7,)},
+    )
+    network.model.graph.inputs[0].type = ir.TensorType(ir.DataType.INT64)
+    ir.save(network.model, tmp_path / "net.onnx")
+    network = read_onnx(tmp_path / "net.onnx", None)
     with pytest.raises(ModelError) as caught:
         random_inputs(network.model, 3, 0)
     assert str(caught.value) == (

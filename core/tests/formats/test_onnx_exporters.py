@@ -268,6 +268,48 @@ def test_input_sizes(tmp_path):
     check(path, 0, "1x3x6x5")
 
 
+def two_inputs(path, second, sizes=("N", 3, "H", "W")):
+    """A convolution of ``x`` and, where the second input has axes, an addition of it."""
+    info = helper.make_tensor_value_info
+    nodes = [conv("x", "w", "a"), helper.make_node("Add", ["a", "k:0"], ["y"])]
+    ends = [info("x", TensorProto.FLOAT, sizes), info("k:0", TensorProto.FLOAT, second)]
+    graph = helper.make_graph(nodes, "two", ends, [info("y", TensorProto.FLOAT, None)], [FIRST])
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    return path
+
+
+def test_sizes_of_several_inputs(tmp_path):
+    path = two_inputs(tmp_path / "m.onnx", ["N", 4, "H", "W"])
+    network = read_onnx(path, "x:1x3x6x5,k:0:1x4x6x5")
+    assert [str(value.shape) for value in network.model.graph.inputs] == ["[N,3,6,5]", "[N,4,6,5]"]
+    missing = "{path}: input 'k:0' has no fixed size on axis 2; give one with --option input-shape=k:0:1x4x224x224"
+    refused(path, missing, "1x3x6x5")
+    refused(path, "input-shape=z:1x5: {path} has no input 'z'; it has x, k:0", "z:1x5")
+
+
+def test_an_input_without_axes(tmp_path):
+    path = two_inputs(tmp_path / "m.onnx", [], [1, 3, 4, 4])
+    refused(
+        path,
+        "{path}: input 'k:0' is one number for all samples; export the model with it as a constant",
+    )
+
+
+def test_masks_of_minus_infinity(tmp_path):
+    mask_of = numpy_helper.from_array(np.array([0, 0, -np.inf, -np.inf], np.float32), "mask")
+    nodes = [
+        conv("x", "w", "a"),
+        helper.make_node("Add", ["a", "mask"], ["m"]),
+        helper.make_node("Softmax", ["m"], ["s"], axis=-1),
+        conv("s", "w2", "y"),
+    ]
+    check(save(tmp_path / "m.onnx", nodes, [FIRST, LAST, mask_of], ["N", 3, 4, 4]), 0)
+    endless = numpy_helper.from_array(np.full((4, 3, 1, 1), -np.inf, np.float32), "w")
+    path = save(tmp_path / "m.onnx", nodes, [endless, LAST, mask_of], ["N", 3, 4, 4])
+    refused(path, "{path}: initializer 'w' holds NaN or infinite numbers")
+
+
 def test_numbers_of_a_formula_are_no_weights(tmp_path):
     nodes = [
         conv("x", "w", "a"),

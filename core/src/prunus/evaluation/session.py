@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from prunus.errors import ModelError
+from prunus.evaluation.refusal import refusal
 from prunus.graph.reading import inside
 
 Array = NDArray[np.float32]
@@ -28,7 +29,12 @@ class Session:
     """One executable graph."""
 
     def __init__(
-        self, model: ir.Model, outputs: Sequence[str] | None = None, *, arena: bool = True
+        self,
+        model: ir.Model,
+        outputs: Sequence[str] | None = None,
+        *,
+        arena: bool = True,
+        optimised: bool = True,
     ) -> None:
         """Prepare a graph.
 
@@ -37,6 +43,7 @@ class Session:
             outputs: Values to return in place of the graph's outputs.
             arena: Keep the memory of a run for the next one. Where many sessions live at
                 once, each would hold its own.
+            optimised: Let the engine rewrite the graph; not worth it where nothing is run.
 
         Raises:
             ModelError: ONNX Runtime refuses the graph.
@@ -46,6 +53,9 @@ class Session:
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.enable_cpu_mem_arena = arena
+        if not optimised:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.add_session_config_entry("session.disable_prepacking", "1")
         # threads that wait for more work by spinning take the cores from the session run next:
         # of several sessions in turn, each ran up to five times slower (benchmarks/ana_exact.py)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -59,7 +69,7 @@ class Session:
                 providers=["CPUExecutionProvider"],
             )
         except Exception as error:
-            raise ModelError(f"ONNX Runtime cannot run the graph: {_first_line(error)}") from error
+            raise ModelError(f"ONNX Runtime refuses the network: {refusal(error)}") from error
         self.outputs = tuple(value.name for value in self._session.get_outputs())
         self._read = frozenset(value.name for value in self._session.get_inputs())
 
@@ -83,7 +93,7 @@ class Session:
             feed = {n: _held(value) for n, value in inputs.items() if n in self._read}
             results = self._session.run_with_ort_values(list(self.outputs), feed)
         except Exception as error:
-            raise ModelError(f"ONNX Runtime failed: {_first_line(error)}") from error
+            raise ModelError(f"ONNX Runtime stopped: {refusal(error)}") from error
         return dict(zip(self.outputs, results, strict=True))
 
     def latency(self, inputs: Mapping[str, Array], seconds: float = 0.5) -> float:
@@ -193,7 +203,3 @@ def random_inputs(model: ir.Model, count: int, seed: int) -> dict[str, Array]:
 def _sample_shape(value: ir.Value) -> tuple[int, ...]:
     assert value.shape is not None
     return tuple(int(str(size)) for size in value.shape[1:])
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

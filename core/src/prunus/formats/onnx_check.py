@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,62 @@ import onnx
 import onnx_ir as ir
 
 from prunus.errors import ModelError
+from prunus.evaluation.session import Session
 from prunus.formats.onnx_fold import static_shapes
+from prunus.graph.reading import reads
 
 _STANDARD = ("", "ai.onnx")
 
 _OF_THE_RUNTIME = ("com.microsoft", "ai.onnx.ml", "com.ms.internal")
 """Further domains whose operators ONNX Runtime brings."""
+
+_WEIGHTED = frozenset(
+    "Conv ConvTranspose Gemm MatMul BatchNormalization InstanceNormalization PRelu".split()
+)
+
+
+def check_links(path: Path, model: ir.Model) -> None:
+    """Every value is made before it is read; nodes are put in that order.
+
+    Raises:
+        ModelError: names the layer that reads what nothing makes, or layers in a circle.
+    """
+    for node in model.graph.all_nodes():
+        for value in node.inputs:
+            if value is not None and value.name and not _made(value):
+                raise ModelError(
+                    f"{path}: layer '{node.name}' ({node.op_type}) reads '{value.name}', which "
+                    "nothing makes; is the file damaged? export the model again"
+                )
+    for value in model.graph.outputs:
+        if not _made(value):
+            raise ModelError(
+                f"{path}: nothing makes the output '{value.name}'; is the file damaged? "
+                "export the model again"
+            )
+    try:
+        model.graph.sort()
+    except ValueError as error:
+        raise ModelError(
+            f"{path}: {_circle(model)} feeds itself; is the file damaged? export the model again"
+        ) from error
+
+
+def _made(value: ir.Value) -> bool:
+    return value.producer() is not None or value.is_graph_input() or value.is_initializer()
+
+
+def _circle(model: ir.Model) -> str:
+    """A layer of a circle."""
+    makers = {
+        node.name or "": [maker.name or "" for _, _, v in reads(node) if (maker := v.producer())]
+        for node in model.graph
+    }
+    try:
+        TopologicalSorter(makers).prepare()
+    except CycleError as error:
+        return f"layer '{error.args[1][0]}'"
+    return "a layer"
 
 
 def check_operators(path: Path, model: ir.Model) -> None:
@@ -43,7 +94,7 @@ def _known(node: ir.Node) -> bool:
 
 
 def check_numbers(path: Path, model: ir.Model) -> None:
-    """No weight is NaN or infinite.
+    """No number is NaN, no weight of a layer infinite; masks may hold minus infinity.
 
     Raises:
         ModelError: names the initializer.
@@ -52,7 +103,9 @@ def check_numbers(path: Path, model: ir.Model) -> None:
         if value.const_value is None or value.dtype is None or not value.dtype.is_floating_point():
             continue
         array = value.const_value.numpy()
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if array.dtype.kind != "f" or np.isfinite(array).all():
+            continue
+        if np.isnan(array).any() or any(use.node.op_type in _WEIGHTED for use in value.uses()):
             raise ModelError(f"{path}: initializer '{name}' holds NaN or infinite numbers")
 
 
@@ -80,29 +133,6 @@ def _large(value: ir.Value) -> bool:
     return value.shape is not None and len(value.shape) > 1
 
 
-def checked_shape(path: Path, text: str, value: ir.Value) -> list[int]:
-    """Sizes given by the user for an input: as many axes, no fixed size contradicted.
-
-    Raises:
-        ModelError: says which axis does not fit.
-    """
-    try:
-        given = [int(size) for size in text.split("x")]
-    except ValueError:
-        raise ModelError(f"input-shape={text}: write sizes as 1x3x224x224") from None
-    assert value.shape is not None
-    if len(given) != len(value.shape):
-        raise ModelError(
-            f"input-shape={text}: input '{value.name}' of {path} has {len(value.shape)} axes"
-        )
-    for axis, (size, new) in enumerate(zip(value.shape, given, strict=True)):
-        if axis and isinstance(size, int) and size > 0 and size != new:
-            raise ModelError(
-                f"input-shape={text}: axis {axis} of input '{value.name}' of {path} has size {size}"
-            )
-    return given
-
-
 def check_batch(path: Path, model: ir.Model) -> None:
     """Refuse a graph that holds the batch size it was exported with where it cannot be freed.
 
@@ -120,3 +150,15 @@ def check_batch(path: Path, model: ir.Model) -> None:
                     f"{path}: layer '{node.name}' fits the exported batch size only; "
                     "export the model with a dynamic batch axis"
                 )
+
+
+def check_runs(path: Path, model: ir.Model) -> None:
+    """ONNX Runtime takes the graph; nothing is run.
+
+    Raises:
+        ModelError: names the layer and what is wrong with it.
+    """
+    try:
+        Session(model, optimised=False)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error

@@ -19,7 +19,10 @@ _LARGEST = 2**31 - 2**24
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
     """One format."""
-    options = {"input-shape": "size of the input where the file leaves it open: 1x3x224x224"}
+    options = {
+        "input-shape": "sizes the file leaves open: 1x3x224x224, or for several inputs "
+        "image:1x3x224x224,mask:1x576"
+    }
     return (Format("onnx", "ONNX models of any exporter", _detect, options=options),)
 
 

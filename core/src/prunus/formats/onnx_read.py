@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-import onnx
 import onnx_ir as ir
-from google.protobuf.message import DecodeError
-from onnx import version_converter
+from onnx_ir.passes import PassError
 from onnx_ir.passes.common import (
+    InlinePass,
     LiftConstantsToInitializersPass,
     NameFixPass,
     RemoveInitializersFromInputsPass,
     RemoveUnusedNodesPass,
-    TopologicalSortPass,
 )
+from onnx_ir.serde import SerdeError
 
 from prunus.errors import ModelError
-from prunus.formats.onnx_batch import FREE, forget_shapes, free_batch, state_output_shapes
+from prunus.formats.onnx_batch import forget_shapes, free_batch, state_output_shapes
 from prunus.formats.onnx_check import (
     check_batch,
+    check_links,
     check_numbers,
     check_operators,
+    check_runs,
     check_types,
-    checked_shape,
 )
 from prunus.formats.onnx_fold import fold_constants, state_split_sizes
+from prunus.formats.onnx_inputs import fix_inputs
+from prunus.formats.onnx_layers import check_layers, check_sizes
+from prunus.formats.onnx_proto import parse, upgraded
 from prunus.formats.onnx_states import free_states
 from prunus.graph.reading import reads
 from prunus.network import Binding, Network
 
-OPSET = 17
-"""Opset of the neutral graph."""
+logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # what it warns of is refused here by name
+
+_IR = 10
+"""Newest version of the file format that is written: older engines read it too."""
 
 _ROLES: dict[str, tuple[str | None, ...]] = {
     "Conv": (None, "weight", "bias"),
@@ -54,24 +60,28 @@ def read_onnx(path: Path, input_shape: str | None) -> Network:
 
     Args:
         path: The file.
-        input_shape: ``1x3x224x224`` for a first input without fixed sizes.
+        input_shape: ``1x3x224x224`` for a first input without fixed sizes, or
+            ``image:1x3x224x224,mask:1x576`` for several.
 
     Raises:
         ModelError: missing, damaged, without weights, or holding numbers that are none.
     """
-    proto = _upgraded(_parse(path))
-    model = ir.from_proto(proto)
+    model = _graph(path)
     _name_nodes(model)
+    check_links(path, model)
     check_operators(path, model)
+    check_types(path, model)
+    check_runs(path, model)
     for step in (
         RemoveInitializersFromInputsPass(),
         LiftConstantsToInitializersPass(lift_all_constants=True),
-        TopologicalSortPass(),
         NameFixPass(),
     ):
         model = step(model).model
+    check_numbers(path, model)
+    check_types(path, model)
     forget_shapes(model)
-    _fix_inputs(path, model, input_shape)
+    fix_inputs(path, model, input_shape)
     free_batch(model)
     fold_constants(model)
     free_batch(model)  # targets that were computed are constant now
@@ -79,71 +89,32 @@ def read_onnx(path: Path, input_shape: str | None) -> Network:
     state_split_sizes(model)
     state_output_shapes(model)
     model = RemoveUnusedNodesPass()(model).model
+    check_sizes(path, model)
+    check_layers(path, model)
     check_batch(path, model)
-    check_numbers(path, model)
-    check_types(path, model)
+    check_runs(path, model)  # sizes that were open are known now
     return Network(model, "onnx", _bindings(model), _layers(model), _captured(model), origin=path)
 
 
-def _parse(path: Path) -> onnx.ModelProto:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file")
+def _graph(path: Path) -> ir.Model:
+    """The file's graph with functions of its own written out."""
+    proto = upgraded(parse(path))
     try:
-        proto = onnx.load(path)
-    except (DecodeError, ValueError) as error:
-        raise ModelError(f"{path}: not a readable ONNX file ({error}); is it complete?") from error
-    except (FileNotFoundError, onnx.checker.ValidationError) as error:
+        model = ir.from_proto(proto)
+        model.ir_version = min(model.ir_version, _IR)
+        return InlinePass()(model).model if model.functions else model
+    except (SerdeError, PassError, ValueError, TypeError, KeyError) as error:
         raise ModelError(
-            f"{path}: weights stored beside the model are missing ({error})"
+            f"{path}: a node, value or attribute is not as ONNX defines it; is the file damaged? "
+            "export the model again"
         ) from error
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    if not proto.graph.node:
-        raise ModelError(f"{path}: holds no graph; is it an ONNX model and complete?")
-    return proto
-
-
-def _upgraded(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Bring old operator versions up; what the converter cannot is left as it is."""
-    version = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), OPSET)
-    if version >= OPSET:
-        return proto
-    try:
-        return version_converter.convert_version(proto, OPSET)
-    except Exception:  # noqa: BLE001  the converter raises its own untyped errors
-        return proto
-
-
-def _fix_inputs(path: Path, model: ir.Model, text: str | None) -> None:
-    for number, value in enumerate(model.graph.inputs):
-        if value.shape is None:
-            raise ModelError(
-                f"{path}: input '{value.name}' has no shape; export it with fixed sizes"
-            )
-        dims = list(value.shape)
-        if text is not None and number == 0:
-            dims[1:] = checked_shape(path, text, value)[1:]
-        unknown = [
-            axis
-            for axis, size in enumerate(dims)
-            if axis and (not isinstance(size, int) or size < 1)
-        ]
-        if unknown:
-            sizes = [str(size) if isinstance(size, int) else "224" for size in dims[1:]]
-            example = "x".join(["1", *sizes])
-            raise ModelError(
-                f"{path}: input '{value.name}' has no fixed size on axis {unknown[0]}; "
-                f"give one with --option input-shape={example}"
-            )
-        # the size before, for reshapes that baked it in
-        value.meta["batch"] = dims[0] if isinstance(dims[0], int) else None
-        value.shape = ir.Shape([FREE, *dims[1:]])
 
 
 def _name_nodes(model: ir.Model) -> None:
     taken: set[str] = set()
     for node in model.graph:
-        base = node.name or (node.outputs[0].name or node.op_type)
+        made = [value.name for value in node.outputs if value.name]
+        base = node.name or (made[0] if made else node.op_type) or ""
         name, number = base, 2
         while name in taken:
             name, number = f"{base}#{number}", number + 1
