@@ -51,3 +51,13 @@ def test_means_are_over_samples_and_whatever_else_shares_their_axis(tokens, draw
     assert seen["act1"].shape == (70 * 100, 12)
     assert np.allclose(found["act"], seen["act"].mean((0, 2, 3)), atol=1e-6)
     assert np.allclose(found["act1"], seen["act1"].mean(0), atol=1e-6)
+
+
+def test_channels_that_are_no_numbers_do_not_spoil_biases(lenet, draw):
+    """The root of random inputs is none; nothing is known of such channels, and nothing folded."""
+    grouping = find_groups(lenet)
+    keep = {"conv2": np.arange(12) % 2 == 0}
+    inputs = {"data": draw.standard_normal((4, 1, 12, 12)).astype(np.float32)}
+    inputs["data"][:, 0, 0, 0] = np.nan
+    found = fold(lenet, grouping, keep, inputs).weights()["ip1/bias"]
+    assert np.isfinite(found).all()

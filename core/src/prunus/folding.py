@@ -73,7 +73,9 @@ def folded(network: Network, readers: Iterable[Reader], means: Means) -> dict[st
     weights = network.weights()
     changed: dict[str, NDArray[Any]] = {}
     for reader in readers:
-        constant = means[reader.data] * reader.removed
+        mean = means[reader.data]
+        # what is no number (behind a root of random inputs, say) says nothing about the channel
+        constant = np.where(reader.removed & np.isfinite(mean), mean, 0.0)
         lost = contribution(reader.node, weights[reader.weight], constant)
         changed |= moved_constant(reader.node, network, lost)
     return changed

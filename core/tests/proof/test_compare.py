@@ -37,16 +37,32 @@ def test_real_inputs_count_where_random_ones_see_nothing(lenet):
 
 def test_numbers_that_are_none_do_not_hide_behind_good_ones(build):
     def two(scale):
-        nodes = [("Sqrt", ["x"], ["first"], {}), ("Mul", ["x", "k"], ["last"], {})]
+        nodes = [
+            ("Neg", ["x"], ["n"], {}),
+            ("Mul", ["n", "x"], ["m"], {}),
+            ("Sqrt", ["m"], ["first"], {}),
+            ("Mul", ["x", "k"], ["last"], {}),
+        ]
         weights = {"k": np.full(3, scale, np.float32)}
         return build(nodes, weights, {"x": (3,)}, {"first": (3,), "last": (3,)}).model
 
     found = compare(two(1), two(1))  # the root of a negative number
     assert (found.error, found.samples) == (np.inf, 0)
-    real = {"x": np.ones((4, 3), np.float32)}
+    real = {"x": np.zeros((4, 3), np.float32)}
     assert compare(two(1), two(1), real).error == 0
     assert compare(two(1), two(1), real).samples == 4  # the random ones prove nothing
-    assert compare(two(1), two(2), real).error == 1
+
+
+def test_networks_that_take_roots_are_shown_positive_numbers(build):
+    nodes = [("Sqrt", ["x"], ["r"], {}), ("Mul", ["r", "k"], ["y"], {})]
+
+    def made(factor):
+        weights = {"k": np.full(3, factor, np.float32)}
+        return build(nodes, weights, {"x": (3,)}, {"y": (3,)}).model
+
+    assert compare(made(1), made(1)).samples == 4
+    assert compare(made(1), made(1)).error == 0
+    assert compare(made(1), made(1.1)).error > 0.01
 
 
 def test_numbers_that_only_the_mask_takes_away_are_not_excused(build, draw):
@@ -70,8 +86,8 @@ def test_numbers_that_only_the_mask_takes_away_are_not_excused(build, draw):
     with pytest.raises(ProofError) as caught:
         prove(masked, Compact(masked.model, {}))
     assert str(caught.value) == (
-        "the network gives no finite numbers for any input tried, first at layer 'y'; give some of "
-        "its own (--data); nothing was written"
+        "the network gives no finite numbers for any input tried, first at layer 'y'; give inputs "
+        "it is made for (--data); nothing was written"
     )
 
 

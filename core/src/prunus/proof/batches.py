@@ -22,12 +22,13 @@ _LARGEST = 1e3
 """Random inputs are made so many times larger or smaller at most."""
 
 
-def batches_of(model: ir.Model, given: Inputs | None) -> list[Inputs]:
+def batches_of(model: ir.Model, given: Inputs | None, *, positive: bool = False) -> list[Inputs]:
     """Batches of 1 and 3 random inputs, and before them the first given one and the others.
 
     Args:
         model: The graph.
         given: Graph input name -> ``(N, ...)``, or ``None``.
+        positive: Draw no negative numbers, for networks that take roots or logarithms.
 
     Raises:
         ModelError: random inputs cannot be drawn.
@@ -39,7 +40,8 @@ def batches_of(model: ir.Model, given: Inputs | None) -> list[Inputs]:
     scale = typical_scale(model)
     for seed, size in enumerate(SIZES):
         drawn = random_inputs(model, size, seed)
-        batches.append({name: array * scale for name, array in drawn.items()})
+        sized = {name: array * scale for name, array in drawn.items()}
+        batches.append({n: np.abs(a) for n, a in sized.items()} if positive else sized)
     return batches
 
 

@@ -69,11 +69,15 @@ def compare(
         ProofError: the compact graph does not run where the masked one does.
         ModelError: the masked graph does not run at all.
     """
-    batches = batches_of(masked, inputs)
     fronts = (fronts_of(masked), fronts_of(compact))
     outputs = [value.name or "" for value in masked.graph.outputs]
-    first = outcomes(masked, batches, fronts[0])
-    batches, first = _usable(masked if original is None else original, batches, first, outputs)
+    whole = masked if original is None else original
+    for positive in (False, True):
+        batches = batches_of(masked, inputs, positive=positive)
+        first = outcomes(masked, batches, fronts[0])
+        batches, first = _usable(whole, batches, first, outputs)
+        if batches:
+            break
     if not batches:
         return Proof(float("inf"), outputs[0], 0, ())
     second = first if compact is masked else outcomes(compact, batches, fronts[1])

@@ -47,8 +47,8 @@ def prove(
     at = f", first at layer '{place}'" if place is not None else ""
     if not proof.samples:
         raise ProofError(
-            f"the network gives no finite numbers for any input tried{at}; give some of its own "
-            "(--data); nothing was written"
+            f"the network gives no finite numbers for any input tried{at}; give inputs it is made "
+            "for (--data); nothing was written"
         )
     if place is not None:
         raise ProofError(
