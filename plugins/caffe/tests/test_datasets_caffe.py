@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from prunus.errors import DataError
+from prunus_caffe.datasets.databases import open_database
 from prunus_caffe.datasets.images import resize
 from prunus_caffe.datasets.layer import open_layer
 from prunus_caffe.datasets.transform import Transform
 from prunus_caffe.schema import message
 from prunus_caffe.structure import read_structure
 from prunus_caffe.testing.batches import first_batch
-from prunus_caffe.testing.database import datum, encoded_datum, write_lmdb
+from prunus_caffe.testing.database import datum, encoded_datum, write_leveldb, write_lmdb
 
 
 def layer(tmp_path, text):
@@ -113,12 +115,6 @@ def test_messages(tmp_path, images):
         DataError, match=r"db: no such database \(layer 'd'\); paths in a prototxt start from"
     ):
         open_layer(layer(tmp_path, DATA.format("")), tmp_path)
-    level = DATA.format("").replace("LMDB", "LEVELDB")
-    with pytest.raises(
-        DataError,
-        match="names a LevelDB, which is not read; write it as LMDB with Caffe's convert_imageset --backend=lmdb",
-    ):
-        open_layer(layer(tmp_path, level), tmp_path)
     write_images(tmp_path / "db", images[:0])
     with pytest.raises(DataError, match=r"db: no samples \(layer 'd'\)"):
         open_layer(layer(tmp_path, DATA.format("")), tmp_path)
@@ -238,4 +234,73 @@ def test_hdf5_equals_real_caffe(tmp_path, caffe):
     found = first_batch(tmp_path, caffe, text)
     batch = open_layer(layer(tmp_path, text), tmp_path).read(np.arange(5), None)
     assert np.array_equal(batch.inputs["data"], found["data"])
+    assert batch.labels.tolist() == found["label"].tolist()
+
+
+def write_level(path, images):
+    pytest.importorskip("plyvel")
+    write_leveldb(path, (datum(image, number % 3) for number, image in enumerate(images)))
+
+
+LEVEL = DATA.replace("LMDB", "LEVELDB")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_leveldb_is_read_and_left_as_it_is(tmp_path, images):
+    write_level(tmp_path / "db", images)
+    before = contents(tmp_path / "db")
+    assert any(name.endswith(".ldb") for name in before)
+    data = open_layer(layer(tmp_path, LEVEL.format("")), tmp_path)
+    batch = data.read(np.array([4, 1]), None)
+    assert np.array_equal(batch.inputs["data"], images[[4, 1]].astype(np.float32))
+    assert (len(data), batch.labels.tolist()) == (7, [1, 1])
+    assert contents(tmp_path / "db") == before
+
+
+def test_digests_tell_databases_apart(tmp_path, images):
+    write_level(tmp_path / "db", images)
+    write_images(tmp_path / "lm", images)
+    other = images.copy()
+    other[3, 0, 0, 0] ^= 1
+    write_level(tmp_path / "other", other)
+    names = ("db", "lm", "other")
+    first, same, third = (open_database(tmp_path / name, "d").digest() for name in names)
+    assert first == same != third
+
+
+def test_damaged_leveldbs(tmp_path, images):
+    write_level(tmp_path / "cut", images)
+    for table in (tmp_path / "cut").glob("*.ldb"):
+        table.write_bytes(table.read_bytes()[:100])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/CURRENT").write_bytes(b"x")
+    for name in ("cut", "empty"):
+        with pytest.raises(DataError, match=rf"{name}: not a readable LevelDB \(") as error:
+            open_database(tmp_path / name, "d")
+        assert len(str(error.value).replace(str(tmp_path), "")) < 200
+
+
+def test_leveldb_without_plyvel(tmp_path, monkeypatch):
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none/CURRENT").write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "plyvel", None)
+    with pytest.raises(DataError) as error:
+        open_database(tmp_path / "none", "d")
+    assert str(error.value) == (
+        f"{tmp_path}/none: reading a LevelDB needs plyvel; install it with: "
+        "pip install 'prunus-caffe[leveldb]', or give --data"
+    )
+
+
+@pytest.mark.caffe
+def test_leveldb_equals_real_caffe(tmp_path, images, caffe):
+    write_level(tmp_path / "real", images)
+    text = LEVEL.format("crop_size: 7 scale: 0.25")
+    text = text.replace('"db"', f'"{tmp_path}/real"').replace("batch_size: 2", "batch_size: 7")
+    batch = open_layer(layer(tmp_path, text), tmp_path).read(np.arange(7), None)
+    found = first_batch(tmp_path, caffe, text)
+    assert np.allclose(batch.inputs["data"], found["data"], atol=1e-4)
     assert batch.labels.tolist() == found["label"].tolist()

@@ -199,7 +199,11 @@ def test_shared_weights_are_one_initializer(net) -> None:
 
 def test_training_file_alone_is_read_in_its_own_phase(net) -> None:
     network = net(DATA.replace("TEST", "TRAIN") + fc("ip", "data", "ip"))
-    assert network.notes == ("the file has no data for the TEST phase: its TRAIN phase is used",)
+    assert network.notes == (
+        "the file has no data for the TEST phase: its TRAIN phase is used",
+        "the samples of layer 'd' cannot be read here: input 'data' is taken as 3x12x12, told by its crop or "
+        "new size, with three channels; if it is another: --option input-shape=data:CxHxW",
+    )
 
 
 def test_batch_statistics_are_replaced_with_a_note(net) -> None:
@@ -223,7 +227,7 @@ def test_unread_fields_are_told(net) -> None:
         (INPUT + fc("ip", "nowhere", "ip"), "{m}:2: layer 'ip': expected a layer before it with top "
          "'nowhere', found none in this phase"),
         (INPUT + fc("ip", "data", "ip") + fc("ip", "data", "b"),
-         "{m}:3: layer name 'ip' is taken by line 2; rename one of them"),
+         "{m}:3: layer name 'ip' is taken by line 2, and Caffe gives the weights of both to that one; rename one of them, in its caffemodel too"),
         (fc("ip", "data", "ip"), "{m}: expected an 'input', an Input layer or a data layer, found none"),
         (INPUT, "{m}: expected at least one 'layer {{ }}', found none"),
         (INPUT + layer("s", "Silence", "data", ""),
@@ -232,11 +236,6 @@ def test_unread_fields_are_told(net) -> None:
          "{m}:1: layer 'd': the size of its samples is neither in the file nor in readable data "
          "(no: no such database (layer 'd'); paths in a prototxt start from the directory Caffe "
          "runs in, change there or give --data); "
-         "give it: --option input-shape=data:CHANNELSxHEIGHTxWIDTH"),
-        (DATA.replace("crop_size: 12", "").replace("LMDB", "LEVELDB") + fc("ip", "data", "ip"),
-         "{m}:1: layer 'd': the size of its samples is neither in the file nor in readable data "
-         "(no: layer 'd' names a LevelDB, which is not read; write it as LMDB with Caffe's "
-         "convert_imageset --backend=lmdb, or give --data); "
          "give it: --option input-shape=data:CHANNELSxHEIGHTxWIDTH"),
         (INPUT.replace("input_dim: 3", "input_dim: 0") + fc("ip", "data", "ip"),
          "{m}: input 'data': expected sizes of at least 1, found [4, 0, 12, 12]"),

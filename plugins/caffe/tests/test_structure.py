@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from prunus.errors import ModelError
+from prunus.evaluation.session import Session, random_inputs
+from prunus.network import Destination, Source
+from prunus.testing import cut
 from prunus_caffe import prototxt
 from prunus_caffe.detect import is_caffe
+from prunus_caffe.read import load
 from prunus_caffe.schema import descriptor
-from prunus_caffe.structure import V1_TYPES, structure
+from prunus_caffe.structure import V1_TYPES, read_structure, structure
+from prunus_caffe.testing import CaffeJob, relative_error, run_caffe
+from prunus_caffe.write import write
 
 
 def net(text: str):
@@ -138,3 +144,48 @@ def test_detect(name: str, text: str, expected: bool, tmp_path: Path) -> None:
 def test_detect_never_raises(tmp_path: Path) -> None:
     assert not is_caffe(tmp_path)
     assert not is_caffe(tmp_path / "missing.prototxt")
+
+
+TWICE = """
+input: "data" input_shape { dim: 2 dim: 3 dim: 8 dim: 8 }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 8 kernel_size: 3 } }
+layer { name: "act" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "act" type: "Sigmoid" bottom: "conv" top: "squeezed" }
+layer { name: "ip" type: "InnerProduct" bottom: "squeezed" top: "ip"
+  inner_product_param { num_output: 5 } }
+layer { name: "act" type: "TanH" bottom: "ip" top: "out" }
+"""
+
+
+def test_layers_of_one_name_without_weights_are_told_apart(tmp_path):
+    path = tmp_path / "twice.prototxt"
+    path.write_text(TWICE)
+    names = [layer.name for layer in read_structure(path).layers]
+    assert names == ["conv", "act", "act#2", "ip", "act#3"]
+    phases = "layer { name: 'd' type: 'Data' top: 'x' include { phase: TRAIN } }\n"
+    path.write_text(TWICE + phases + phases.replace("TRAIN", "TEST"))
+    assert [layer.name for layer in read_structure(path).layers][-2:] == ["d", "d"]
+
+
+@pytest.mark.caffe
+def test_layers_of_one_name_in_real_caffe(tmp_path, caffe):
+    path = tmp_path / "twice.prototxt"
+    path.write_text(TWICE)
+    network = load(Source(path, None, {"weights": "random"}))
+    pruned = cut(network, 0.5)
+    folders = {stage: tmp_path / stage for stage in ("masked", "compact")}
+    for folder in folders.values():
+        folder.mkdir()
+    masked, small = (
+        write(pruned.masked, pruned.compact, Destination(folder, stage))
+        for stage, folder in folders.items()
+    )
+    assert small.model.read_text() == TWICE.replace("num_output: 8", "num_output: 4")
+    inputs = random_inputs(network.model, 2, 0)
+    first, second = run_caffe(
+        [CaffeJob(one.model, one.weights, inputs, ("out",)) for one in (masked, small)], caffe
+    )
+    assert relative_error(second["out"], first["out"]) <= 1e-5
+    ours = Session(pruned.masked.model, ("out",)).run(inputs)["out"]
+    assert relative_error(ours, first["out"]) <= 1e-5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
@@ -12,11 +13,13 @@ from prunus.task import Task
 from prunus_caffe.blobs import Blobs, RandomBlobs, StoredBlobs
 from prunus_caffe.caffemodel import read_weights
 from prunus_caffe.lower import Lowered, lower
+from prunus_caffe.lower.guess import guess_size
 from prunus_caffe.lower.sources import Samples, parse_shapes
 from prunus_caffe.origin import Origin
+from prunus_caffe.records import Dims, NetRecord
 from prunus_caffe.solver import solver_notes
 from prunus_caffe.structure import read_structure
-from prunus_caffe.task import sample_shape, task_of
+from prunus_caffe.task import mean_shape, sample_shape, task_of
 from prunus_caffe.template import empty_weights
 
 FORMAT = "caffe"
@@ -45,7 +48,7 @@ def load(source: Source) -> Network:
             "(to look at the structure alone: --option weights=random)"
         )
     given = parse_shapes(source.options.get("input-shape", ""))
-    lowered = lower(net, blobs, Samples(given, lambda layer: sample_shape(layer, source.model)))
+    lowered = lower(net, blobs, _samples(net, blobs, given))
     net = attrs.evolve(
         net, feeds=lowered.feeds, dropout=lowered.dropout, sample_shapes=lowered.sample_shapes,
         parameters={
@@ -55,6 +58,20 @@ def load(source: Source) -> Network:
         },
     )  # fmt: skip
     return _network(lowered, Origin(net, weights, lowered.parameters, source), task_of(net, source))
+
+
+def _samples(net: NetRecord, blobs: Blobs, given: Mapping[str, Dims]) -> Samples:
+    """What tells the size of a sample beside the network's text."""
+
+    def guess(top: str, channels: int | None) -> Dims | None:
+        known = Samples(given, sample_shape, mean_shape, net.layers)
+
+        def attempt(dims: Dims, probe: Blobs) -> Lowered:
+            return lower(net, probe, attrs.evolve(known, given={**given, top: dims}))
+
+        return guess_size(attempt, blobs, channels)
+
+    return Samples(given, sample_shape, mean_shape, net.layers, guess)
 
 
 def _solver_notes(source: Source) -> tuple[str, ...]:

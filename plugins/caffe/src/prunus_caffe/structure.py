@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from prunus.errors import ModelError
 from prunus_caffe import prototxt
 from prunus_caffe.bind import bind
 from prunus_caffe.document import Block, Document
+from prunus_caffe.lower.table import LEARNING, is_known
 from prunus_caffe.records import LayerRecord, NetInput, NetRecord
 from prunus_caffe.schema import descriptor
 
@@ -61,7 +64,34 @@ def structure(document: Document) -> NetRecord:
                 f"{path}: expected a network, found a solver; give the file its 'net' names"
             )
         raise ModelError(f"{path}: expected at least one 'layer {{ }}', found none")
-    return NetRecord(params.name, tuple(layers), _inputs(params, path), document, params)
+    net = NetRecord(params.name, tuple(layers), _inputs(params, path), document, params)
+    return attrs.evolve(net, layers=_distinct(net))
+
+
+def _distinct(net: NetRecord) -> tuple[LayerRecord, ...]:
+    """Layers of one phase under names of their own, as Caffe takes equal ones.
+
+    Caffe finds trained weights by name and gives them all to the first layer of that name
+    (``Net::CopyTrainedLayersFrom``): only layers without weights can share one.
+    """
+    names: dict[int, str] = {}
+    for phase in ("TRAIN", "TEST"):
+        seen: dict[str, list[LayerRecord]] = {}
+        for layer in net.phase(phase):
+            others = seen.setdefault(layer.name, [])
+            others.append(layer)
+            if len(others) == 1:
+                continue
+            if any(one.type in LEARNING or not is_known(one.type) for one in others):
+                raise ModelError(
+                    f"{net.path}:{layer.line}: layer name '{layer.name}' is taken by line "
+                    f"{others[0].line}, and Caffe gives the weights of both to that one; "
+                    "rename one of them, in its caffemodel too"
+                )
+            names[id(layer)] = f"{layer.name}#{len(others)}"
+    return tuple(
+        attrs.evolve(layer, name=names.get(id(layer), layer.name)) for layer in net.layers
+    )
 
 
 def _blocks(values: tuple[Any, ...], name: str, path: Path) -> list[Block]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from prunus.errors import DataError
 from prunus.network import Network, Source
 from prunus.task import Dataset, Metric, Task
+from prunus_caffe.datasets.databases import open_database
 from prunus_caffe.datasets.layer import READ, LayerData, open_layer, transformation
 from prunus_caffe.datasets.preprocessing import PLAIN, preprocessing_of, reads_images
-from prunus_caffe.datasets.readers import open_lmdb
-from prunus_caffe.datasets.transform import transform_of
+from prunus_caffe.datasets.transform import read_mean, transform_of
 from prunus_caffe.origin import Origin
 from prunus_caffe.records import LayerRecord, NetRecord
 from prunus_caffe.solver import recipe_of
@@ -35,7 +35,22 @@ def task_of(net: NetRecord, source: Source) -> Task:
     )
 
 
-def sample_shape(layer: LayerRecord, model: Path) -> tuple[int, ...] | None:
+def mean_shape(layer: LayerRecord) -> tuple[int, ...] | None:
+    """Size of one sample as the layer's mean image and crop tell; ``None`` without one."""
+    if layer.type not in READ or not layer.tops:
+        return None
+    chosen = transformation(layer)
+    if not chosen.mean_file:
+        return None
+    try:
+        mean = read_mean(Path(chosen.mean_file))
+    except DataError:
+        return None
+    crop = (chosen.crop_h or chosen.crop_size, chosen.crop_w or chosen.crop_size)
+    return (mean.shape[0], crop[0] or mean.shape[1], crop[1] or mean.shape[2])
+
+
+def sample_shape(layer: LayerRecord) -> tuple[int, ...] | None:
     """Size of one transformed sample; ``None`` where the layer is fed from outside.
 
     Raises:
@@ -67,16 +82,16 @@ def _test_batch(net: NetRecord) -> int:
 
 
 def open_spec(spec: str, network: Network, training: bool) -> Dataset | None:
-    """A prototxt, whose data layers are used, or an LMDB; ``None`` for anything else."""
+    """A prototxt, whose data layers are used, an LMDB or a LevelDB; ``None`` for anything else."""
     path = Path(spec)
     if path.suffix == ".prototxt" and path.is_file():
         opener = _opener(read_structure(path), "TRAIN" if training else "TEST")
         if opener is None:
             raise DataError(f"{path}: no Data, ImageData or HDF5Data layer to read samples from")
         return opener()
-    if not (path / "data.mdb").exists():
+    if not any((path / name).exists() for name in ("data.mdb", "CURRENT")):
         return None
-    reader = open_lmdb(path, "--data")
+    reader = open_database(path, "--data")
     origin = network.origin
     assert isinstance(origin, Origin)
     layers = [layer for layer in origin.net.layers if layer.type in READ]

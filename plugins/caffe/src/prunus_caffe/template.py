@@ -14,8 +14,9 @@ def empty_weights(net: NetRecord) -> WeightFile:
     content = bytes_field(1, net.name.encode())
     names: set[str] = set()
     for layer in net.layers:
-        if layer.name not in names:
-            names.add(layer.name)
-            inner = bytes_field(LAYER_NAME, layer.name.encode())
+        name = str(layer.params.name)  # two layers may share it
+        if name not in names:
+            names.add(name)
+            inner = bytes_field(LAYER_NAME, name.encode())
             content += bytes_field(NET_LAYER, inner + bytes_field(LAYER_TYPE, layer.type.encode()))
     return in_memory(content, Path(f"{net.path} (random weights)"))

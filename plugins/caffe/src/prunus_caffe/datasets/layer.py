@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from prunus.errors import DataError
 from prunus.task import Batch
+from prunus_caffe.datasets.databases import open_database
 from prunus_caffe.datasets.readers import (
     Reader,
     open_hdf5,
     open_list,
-    open_lmdb,
-    refused_leveldb,
 )
 from prunus_caffe.datasets.transform import Transform, transform_of
 from prunus_caffe.records import LayerRecord
@@ -110,12 +109,9 @@ def _reader(layer: LayerRecord, base: Path) -> Reader:
     params = layer.params
     if layer.type == "Data":
         path = base / params.data_param.source
-        if params.data_param.backend == 0 and not (path / "data.mdb").exists():
-            # LEVELDB is the field's default
-            raise refused_leveldb(path, layer.name)
         chosen = params.transform_param
         forced = chosen.force_color or chosen.force_gray
-        return open_lmdb(path, layer.name, bool(chosen.force_color) if forced else None)
+        return open_database(path, layer.name, bool(chosen.force_color) if forced else None)
     if layer.type == "ImageData":
         chosen = params.image_data_param
         size = (chosen.new_height, chosen.new_width) if chosen.new_height else None

@@ -1,17 +1,13 @@
-"""Where samples come from: LMDB, image lists, HDF5."""
+"""Where samples come from beside databases: image lists, HDF5."""
 
 from __future__ import annotations
 
 import hashlib
-import math
-from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import attrs
-import lmdb
 import numpy as np
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
@@ -19,8 +15,7 @@ from prunus.evaluation.contents import contents_digest
 from prunus.formats.hdf5 import check_hdf5
 from prunus.regular import read_regular
 from prunus.room import check_room
-from prunus_caffe.datasets.images import decode, load
-from prunus_caffe.schema import message
+from prunus_caffe.datasets.images import load
 
 Sample = tuple[NDArray[np.generic], int]
 
@@ -36,99 +31,6 @@ class Reader(Protocol):
 
     def digest(self) -> str:
         """Digest of all samples as they are stored."""
-
-
-@attrs.frozen(eq=False, slots=False)
-class LmdbReader:
-    """A Data layer with backend LMDB: one serialized Datum an entry, in key order.
-
-    Attributes:
-        path: The database.
-        color: What encoded images become: three channels, one, or ``None`` for as they are.
-    """
-
-    path: Path
-    color: bool | None = None
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def sample(self, position: int) -> Sample:
-        """Decode one Datum (``io.cpp``: raw bytes, floats, or an encoded image)."""
-        with self._database.begin() as transaction:
-            stored = transaction.get(self._keys[position])
-        datum = message("Datum")()
-        try:
-            datum.ParseFromString(stored)
-        except DecodeError as error:
-            raise DataError(f"{self.path}: entry {position} is not a Caffe Datum") from error
-        return _image(datum, self.color, f"{self.path} entry {position}"), int(datum.label)
-
-    def digest(self) -> str:
-        """Digest of all keys and values; free pages of the file do not count."""
-        digest = hashlib.sha256()
-        with self._database.begin(buffers=True) as transaction:
-            for key, value in transaction.cursor():
-                digest.update(f"{len(key)}|{len(value)}|".encode())
-                digest.update(key)
-                digest.update(value)
-        return digest.hexdigest()
-
-    @cached_property
-    def _keys(self) -> list[bytes]:
-        with self._database.begin() as transaction:
-            return [bytes(key) for key in transaction.cursor().iternext(values=False)]
-
-    @property
-    def _database(self) -> Any:
-        return _environment(self.path.resolve())
-
-
-@cache
-def _environment(path: Path) -> Any:
-    """One environment a database: LMDB forbids opening one twice in a process."""
-    try:
-        return lmdb.open(str(path), readonly=True, lock=False, subdir=path.is_dir())
-    except lmdb.Error as error:
-        raise DataError(f"{path}: not a readable LMDB ({error})") from error
-
-
-def _image(datum: Any, color: bool | None, name: str) -> NDArray[np.generic]:
-    if datum.encoded:
-        return decode(datum.data, color, None, name)
-    shape = (datum.channels, datum.height, datum.width)
-    stored: NDArray[np.generic] = (
-        np.frombuffer(datum.data, np.uint8)
-        if datum.data
-        else np.array(datum.float_data, np.float32)
-    )
-    if stored.size != math.prod(shape):
-        raise DataError(f"{name}: {stored.size} numbers for {'×'.join(map(str, shape))}")
-    return stored.reshape(shape)
-
-
-def open_lmdb(path: Path, layer: str, color: bool | None = None) -> LmdbReader:
-    """An LMDB directory.
-
-    Raises:
-        DataError: missing, or a LevelDB.
-    """
-    if not path.exists():
-        raise DataError(
-            f"{path}: no such database (layer '{layer}'); paths in a prototxt start from the "
-            "directory Caffe runs in, change there or give --data"
-        )
-    if path.is_dir() and (path / "CURRENT").exists():
-        raise refused_leveldb(path, layer)
-    return LmdbReader(path, color)
-
-
-def refused_leveldb(path: Path, layer: str) -> DataError:
-    """The error for a LevelDB."""
-    return DataError(
-        f"{path}: layer '{layer}' names a LevelDB, which is not read; write it as LMDB with "
-        "Caffe's convert_imageset --backend=lmdb, or give --data"
-    )
 
 
 @attrs.frozen(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,15 @@ from numpy.typing import NDArray
 
 from prunus.errors import ModelError
 from prunus.network import Binding
+from prunus.room import check_room
 from prunus_caffe.blobs import Blobs, shape_text
 from prunus_caffe.origin import Parameter
 from prunus_caffe.records import LayerRecord
 
 Dims = tuple[int, ...]
+
+_LARGEST_BLOB = 2**31 - 1
+"""Caffe counts the values of a blob in an ``int`` (``Blob::Reshape``)."""
 
 
 class BarrierError(Exception):
@@ -60,6 +65,7 @@ class Builder:
         self._shared: dict[str, str] = {}
         self._named: set[int] = set()
         self._owner: dict[str, str] = {}
+        self._held = 0
         self.inputs: list[ir.Value] = []
         self.blobs: dict[str, Blob] = {}
         self.initializers: dict[str, ir.Value] = {}
@@ -136,6 +142,10 @@ class Builder:
         shared = layer.shared[index] if index < len(layer.shared) else ""
         if shared and shared in self._shared:
             return self._share(layer, index, self._shared[shared], form or dims, axes)
+        self._held += 4 * math.prod(dims)
+        check_room(
+            self._held, f"{self._path}:{layer.line}: weights up to layer '{layer.name}'", ModelError
+        )
         array = self._source.take(layer, index, role, dims)
         if factor is not None:
             array = array * np.float32(factor)
@@ -200,6 +210,13 @@ class Builder:
 
     def top(self, layer: LayerRecord, value: ir.Value, dims: Dims, index: int = 0) -> None:
         """Publish a value as a top of the layer, under the blob's own name."""
+        if math.prod(dims) > _LARGEST_BLOB:
+            raise self.error(
+                layer, f"would give {math.prod(dims)} values, Caffe counts to {_LARGEST_BLOB}; "
+                "check num_output and the sizes before it"
+            )  # fmt: skip
+        sample = 4 * math.prod(dims[1:])
+        check_room(sample, f"{self._path}:{layer.line}: layer '{layer.name}'", ModelError)
         blob = layer.tops[index] if index < len(layer.tops) else f"{layer.name}:{index}"
         if value.producer() is not None and id(value) not in self._named:
             self._named.add(id(value))
@@ -221,6 +238,12 @@ class Builder:
 
     def input(self, name: str, dims: Dims, opaque: str | None = None) -> None:
         """Declare a graph input for a blob."""
+        if math.prod(dims) > _LARGEST_BLOB:
+            raise ModelError(
+                f"{self._path}: input '{name}' would hold {math.prod(dims)} values, Caffe counts "
+                f"to {_LARGEST_BLOB}; check its shape"
+            )
+        check_room(4 * math.prod(dims[1:]), f"{self._path}: input '{name}'", ModelError)
         value = ir.Value(
             name=self._unique(name, fallback=f"{name}@{opaque}"),
             shape=ir.Shape(["N", *dims[1:]]),

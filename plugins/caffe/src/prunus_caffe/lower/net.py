@@ -111,14 +111,6 @@ class _Lowering:
                 "the file has no data for the TEST phase: its TRAIN phase is used"
             )
             test, train = train, ()
-        names: dict[str, LayerRecord] = {}
-        for layer in test:
-            if layer.name in names:
-                raise ModelError(
-                    f"{net.path}:{layer.line}: layer name '{layer.name}' is taken by line "
-                    f"{names[layer.name].line}; rename one of them"
-                )
-            names[layer.name] = layer
         own = {id(layer) for layer in test}
         return test, tuple(layer for layer in train if id(layer) not in own)
 

@@ -22,10 +22,16 @@ class Samples:
         given: Blob name (or "" for any) -> dims of one sample, from the user.
         measure: Data layer -> dims of one sample of its own data, ``None`` if it is fed from
             outside; raises `DataError` if the data cannot be read.
+        mean: Data layer -> dims its mean image tells, ``None`` if there is none to read.
+        alike: Data layers of any phase.
+        guess: (top, channels or ``None``) -> dims that the weights tell, or ``None``.
     """
 
     given: Mapping[str, Dims] = attrs.field(factory=dict)
     measure: Callable[[LayerRecord], Dims | None] = lambda layer: None
+    mean: Callable[[LayerRecord], Dims | None] = lambda layer: None
+    alike: Sequence[LayerRecord] = ()
+    guess: Callable[[str, int | None], Dims | None] = lambda top, channels: None
 
 
 def declare(
@@ -75,8 +81,8 @@ def _dims(
             dims = (1, *measured) if measured is not None else None
         except DataError as error:
             unread = f" ({error})"
-    if dims is None and (size := _image_size(layer)) is not None and not index:
-        dims = (layer.batch_size or 1, 3, *size)
+    if dims is None and not index:
+        dims = _told_elsewhere(layer, build, layers, samples)
     if dims is None:
         raise build.error(
             layer, f"the size of its samples is neither in the file nor in readable data{unread}; "
@@ -85,6 +91,43 @@ def _dims(
     if min(dims) < 1:
         raise build.error(layer, f"expected sizes of at least 1, found {list(dims)}")
     return dims
+
+
+def _told_elsewhere(
+    layer: LayerRecord, build: Builder, layers: Sequence[LayerRecord], samples: Samples
+) -> Dims | None:
+    """Sizes from the mean image, the other phase's layer, or the weights, with a note."""
+    top = layer.tops[0]
+    others = [other for other in samples.alike if other.tops[:1] == (top,) and other is not layer]
+    found, source = samples.mean(layer), "the mean image"
+    for other in others:
+        if found is None:
+            found, source = _told_by(other, build, layers, samples), f"line {other.line}"
+    if found is None and (size := _image_size(layer)) is not None:
+        found, source = (3, *size), "its crop or new size, with three channels"
+    if found is None:
+        channels = _channels(layer, build, layers)
+        found, source = samples.guess(top, channels), "the weights of the first full layer"
+    if found is None:
+        return None
+    shape = "x".join(map(str, found))
+    build.notes.append(
+        f"the samples of layer '{layer.name}' cannot be read here: input '{top}' is taken as "
+        f"{shape}, told by {source}; if it is another: --option input-shape={top}:CxHxW"
+    )
+    return (layer.batch_size or 1, *found)
+
+
+def _told_by(
+    other: LayerRecord, build: Builder, layers: Sequence[LayerRecord], samples: Samples
+) -> Dims | None:
+    stated = _declared(other, 0) or _cropped(other, 0, build, layers)
+    if stated is not None:
+        return stated[1:]
+    try:
+        return samples.measure(other)
+    except DataError:
+        return samples.mean(other)
 
 
 def _declared(layer: LayerRecord, index: int) -> Dims | None:

@@ -1,4 +1,4 @@
-"""LMDB databases of samples, as Caffe's ``convert_imageset`` writes them."""
+"""Databases of samples, as Caffe's ``convert_imageset`` writes them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ def datum(image: NDArray[np.uint8], label: int) -> Any:
 def encoded_datum(file: bytes, label: int) -> Any:
     """A Datum message of an image file."""
     return message("Datum")(data=file, encoded=True, label=label)
+
+
+def write_leveldb(path: Path, samples: Iterable[Any]) -> None:
+    """Write Datum messages under counted keys."""
+    import plyvel
+
+    database = plyvel.DB(str(path), create_if_missing=True)
+    for number, sample in enumerate(samples):
+        database.put(f"{number:08d}".encode(), sample.SerializeToString())
+    database.compact_range()
+    database.close()
 
 
 def write_lmdb(path: Path, samples: Iterable[Any]) -> None:
