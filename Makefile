@@ -2,6 +2,7 @@
 # make demo-darknet   the same on a Darknet detector
 # make demo-tensorflow   the same on a TensorFlow graph and a Keras network
 # make test   the whole test suite; tests of frameworks that are missing skip with a reason
+# make test-avx2   the tests of trainers as on a processor that ends at AVX2
 # make check  ruff and mypy --strict
 # make build  wheels and source distributions in dist/, checked
 
@@ -13,7 +14,7 @@ DISTRIBUTIONS := core plugins/caffe plugins/darknet plugins/torch plugins/tensor
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 
-.PHONY: demo demo-darknet demo-tensorflow test check fix build clean
+.PHONY: demo demo-darknet demo-tensorflow test test-avx2 check fix build clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -47,6 +48,14 @@ demo-tensorflow: $(VENV)/tensorflow
 # two processes, each a file at a time: what a module prepares is prepared once
 test: $(VENV)/testing
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+# oneDNN, of torch and of TensorFlow, has other kernels there
+TRAINER_TESTS := core/tests/testing/test_conformance_of_trainers.py core/tests/steps/test_finetune.py \
+	core/tests/training plugins/torch/tests plugins/tensorflow/tests/training \
+	plugins/tensorflow/tests/keras/test_keras_training.py
+
+test-avx2: $(VENV)/testing
+	DNNL_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(TRAINER_TESTS)
 
 check: $(VENV)/testing
 	$(BIN)/ruff check .

@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+# as the torch trainer sets it, for tests that load torch before: spinning threads of one test
+# process would take the processors from the other
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 REQUIRED = {name for name in os.environ.get("PRUNUS_REQUIRE", "").split(",") if name}
 
 

@@ -377,7 +377,7 @@ def test_validation_equals_the_darknet_program(tmp_path: Path, make_files, monke
     model, weights = make_files(PLAIN.replace("filters=2", "filters=3"), h=16, w=16)
     monkeypatch.chdir(tmp_path)
     command = ["darknet", "classifier", "valid", "x.data", model.name, weights.name]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     printed = [line.split(", ") for line in done.stdout.splitlines() if line.startswith("v")]
     net = load(Source(model, weights))
     batch = open_data("x.data", net, False).read(np.arange(12), None)

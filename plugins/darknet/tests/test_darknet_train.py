@@ -215,9 +215,9 @@ def test_windows_line_ends_stay_behind(make: Make, play: Callable[[str], str]) -
 
 SLOW = (
     "with open('child', 'w') as f: f.write(str(__import__('os').getpid()))\n"
-    "print('1: 2.0, 2.0 avg, 0.01 rate, 1.0 seconds, 8 images')\ntime.sleep(60)"
+    "print('1: 2.0, 2.0 avg, 0.01 rate, 1.0 seconds, 8 images')\ntime.sleep(900)"
 )
-"""Prints without flushing: only in a terminal does the line come at once."""
+"""Outlives every time limit if nothing stops it. Prints without flushing: only in a terminal does the line come at once."""
 
 
 def test_what_stops_a_training_stops_the_program(make: Make, play: Callable[[str], str]) -> None:
@@ -226,10 +226,8 @@ def test_what_stops_a_training_stops_the_program(make: Make, play: Callable[[str
     def stop(_: Progress) -> None:
         raise ZeroDivisionError
 
-    begun = time.monotonic()
     with pytest.raises(ZeroDivisionError):
         _tune(stop, options={"darknet": play(SLOW)})
-    assert time.monotonic() - begun < 30
     assert not _alive(int(Path("set/child").read_text()))
 
 
@@ -273,13 +271,12 @@ def test_the_program_does_not_outlive_prunus(
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.send_signal(end)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate()
     if end is signal.SIGINT:
         assert said.strip().endswith("stopped before Darknet's first backup; nothing was saved")
-    deadline = time.monotonic() + 20
-    while _alive(child := int(Path("set/child").read_text())) and time.monotonic() < deadline:
+    child = int(Path("set/child").read_text())
+    while _alive(child):  # the test's time limit ends it
         time.sleep(0.1)
-    assert not _alive(child)
 
 
 def _alive(process: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -21,9 +22,8 @@ from prunus_torch.train import train
 def run(workspace: Path, *options: str) -> subprocess.Popen[str]:
     workspace.mkdir(exist_ok=True)
     command = [sys.executable, "-m", jobs.__name__, str(workspace), str(workspace / "result.npz")]
-    return subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*command, *options], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def until(process: subprocess.Popen[str], iteration: int) -> None:
@@ -46,7 +46,7 @@ def test_sigkill_at_random_moments(tmp_path: Path, distill: bool) -> None:
     draw = random.Random(distill)
     resume: list[str] = []
     for round_ in range(3):
-        process = run(tmp_path / "killed", "--pause", "0.05", *options, *resume)
+        process = run(tmp_path / "killed", "--hold", "--pause", "0.05", *options, *resume)
         until(process, round_ * 6 + draw.randint(1, 6))
         time.sleep(draw.random() * 0.1)
         process.send_signal(signal.SIGKILL)
@@ -63,13 +63,15 @@ def test_sigkill_at_random_moments(tmp_path: Path, distill: bool) -> None:
 def test_ctrl_c_saves_between_intervals(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     wanted = train(jobs.job(tmp_path / "whole"))
-    process = run(tmp_path / "stopped", "--pause", "0.05")
+    process = run(tmp_path / "stopped", "--hold", "--pause", "0.05")
     until(process, 7)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate()
+    _, err = process.communicate()
     assert process.returncode != 0
-    stopped = int(out.splitlines()[-1]) if out else 7
-    assert f"stopped after {stopped} iterations; --resume continues" in err
+    said = re.search(r"stopped after (\d+) iterations; --resume continues", err)
+    assert said, err
+    stopped = int(said.group(1))
+    assert 7 <= stopped < jobs.ITERATIONS
     assert (tmp_path / "stopped" / f"torch_{stopped:08d}.npz").exists()
     found = train(jobs.job(tmp_path / "stopped", resume=True))
     assert same(found, wanted)

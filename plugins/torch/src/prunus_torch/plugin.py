@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,9 @@ def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
     """Train the compact network."""
     if trainer != TRAINER:
         return None
+    # read when torch is loaded: threads that wait by spinning made a step 25 times as long
+    # where other processes wanted the processors
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from prunus_torch.train import train
 
     return train(job)

@@ -1,7 +1,7 @@
 """Runs one training of a small net in a process of its own, for tests that kill it.
 
 Usage: python -m prunus_torch.testing.train_job WORKSPACE RESULT
-       [--resume] [--distill] [--pause SECONDS] [--solver NAME]
+       [--resume] [--distill] [--pause SECONDS] [--hold] [--solver NAME]
 """
 
 from __future__ import annotations
@@ -94,9 +94,14 @@ def job(
     resume: bool = False,
     distill: bool = False,
     pause: float = 0,
+    hold: bool = False,
     solver: str = "Adam",
 ) -> TrainingJob:
-    """The job; it writes each iteration on stdout and then waits ``pause`` seconds."""
+    """The job; it writes each iteration on stdout and then waits ``pause`` seconds.
+
+    With ``hold`` it waits before the last update until its stdin is closed: a test that stops
+    it meets it alive, however slow the machine.
+    """
     model = net(0)
     other = net(5)
 
@@ -104,6 +109,8 @@ def job(
         sys.stdout.write(f"{progress.iteration}\n")
         sys.stdout.flush()
         time.sleep(pause)
+        if hold and progress.iteration == ITERATIONS - 1:
+            sys.stdin.read()
 
     return job_of(
         network_of(model, roles_by_name(model)),
@@ -125,6 +132,7 @@ if __name__ == "__main__":
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--distill", action="store_true")
     parser.add_argument("--pause", type=float, default=0)
+    parser.add_argument("--hold", action="store_true")
     parser.add_argument("--solver", default="Adam")
     given = vars(parser.parse_args())
     result = given.pop("result")
