@@ -13,13 +13,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.formats.onnx_fold import (
-    Shapes,
-    measured_shape,
-    operand_of,
-    set_operand,
-    static_shapes,
-)
+from prunus.formats.onnx_fold import measured_shape, operand_of, set_operand, static_shapes
+from prunus.graph.shapes import Shapes
 
 FREE = "N"
 """Name of the symbolic batch axis."""

@@ -13,11 +13,10 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
-from onnx_ir.passes.common import ShapeInferencePass
+
+from prunus.graph.shapes import Shapes, shapes_with
 
 Array = NDArray[Any]
-Shapes = Mapping[str, tuple[int, ...]]
-
 _LARGEST = 1 << 20
 """Elements of a folded constant; larger ones stay computed."""
 
@@ -26,7 +25,7 @@ _BATCHES = (1, 3)
 
 def fold_constants(model: ir.Model) -> None:
     """Fold in place until nothing changes."""
-    while True:
+    while any(map(_starts, model.graph)):
         shapes = [static_shapes(model, batch) for batch in _BATCHES]
         known: dict[str, tuple[Array, Array]] = {}
         changed = False
@@ -42,6 +41,12 @@ def fold_constants(model: ir.Model) -> None:
                     changed = True
         if not changed:
             return
+
+
+def _starts(node: ir.Node) -> bool:
+    """Whether something can be known of a node's outputs before anything is."""
+    known = (value is None or value.const_value is not None for value in node.inputs)
+    return node.op_type == "Shape" or all(known)
 
 
 def _evaluate(
@@ -122,21 +127,13 @@ def _expand_by_input(
 
 def static_shapes(model: ir.Model, batch: int) -> dict[str, tuple[int, ...]]:
     """Value name -> shape for a batch size, where it is known."""
-    fixed = model.clone()
-    for value in fixed.graph.inputs:
+    sizes = {}
+    for value in model.graph.inputs:
         assert value.shape is not None
-        value.shape = ir.Shape([batch, *value.shape[1:]])
-    for node in fixed.graph:
-        for value in node.outputs:
-            value.shape = None
-    inferred = ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(fixed).model
-    shapes = {}
-    values = [*inferred.graph.inputs, *inferred.graph.initializers.values()]
-    values += [output for node in inferred.graph for output in node.outputs]
-    for value in values:
-        if value.shape is not None and all(isinstance(size, int) for size in value.shape):
-            shapes[value.name or ""] = tuple(int(str(size)) for size in value.shape)
-    return shapes
+        rest = tuple(size for size in value.shape[1:] if isinstance(size, int))
+        if len(rest) == len(value.shape[1:]):
+            sizes[value.name or ""] = (batch, *rest)
+    return shapes_with(model, sizes)
 
 
 def measured_shape(
@@ -162,10 +159,13 @@ def measured_shape(
 
 def state_split_sizes(model: ir.Model) -> None:
     """Give every Split into equal parts its sizes, in place: what is left of them may differ."""
-    shapes = static_shapes(model, 1)
-    for node in model.graph:
-        if node.op_type != "Split" or (len(node.inputs) > 1 and node.inputs[1] is not None):
-            continue
+    open_ = [
+        node
+        for node in model.graph
+        if node.op_type == "Split" and (len(node.inputs) < 2 or node.inputs[1] is None)
+    ]
+    shapes = static_shapes(model, 1) if open_ else {}
+    for node in open_:
         parts = [shapes.get(value.name or "") for value in node.outputs]
         axis = node.attributes.get_int("axis", 0)
         if all(parts):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
 from prunus.errors import ModelError
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+_OPERAND = 1000
+"""Bytes of the largest initializer whose numbers may tell shapes."""
 
 
 def infer_shapes(model: ir.Model) -> dict[str, tuple[int, ...]]:
@@ -18,33 +22,78 @@ def infer_shapes(model: ir.Model) -> dict[str, tuple[int, ...]]:
     Raises:
         ModelError: a graph input has a dimension other than the batch that is not fixed.
     """
-    single = model.clone()
-    for value in single.graph.inputs:
+    sizes: dict[str, tuple[int, ...]] = {}
+    for value in model.graph.inputs:
         if value.shape is None:
             raise ModelError(f"graph input '{value.name}' has no shape; export it with fixed sizes")
         dims = [
             1 if axis == 0 and not isinstance(d, int) else d for axis, d in enumerate(value.shape)
         ]
-        unknown = [axis for axis, d in enumerate(dims) if not isinstance(d, int)]
-        if unknown:
+        fixed = tuple(d for d in dims if isinstance(d, int))
+        if len(fixed) < len(dims):
+            axis = next(axis for axis, d in enumerate(dims) if not isinstance(d, int))
             raise ModelError(
-                f"graph input '{value.name}' has no fixed size on axis {unknown[0]}; "
+                f"graph input '{value.name}' has no fixed size on axis {axis}; "
                 "give the size of one sample (--input-shape) or export the model with fixed sizes"
             )
-        value.shape = ir.Shape(dims)
-    for node in single.graph:
-        for value in node.outputs:
-            value.shape = None
-    for value in single.graph.outputs:
-        value.shape = None
-    inferred = ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(single).model
-    shapes: dict[str, tuple[int, ...]] = {}
-    for value in _values(inferred):
-        if value.name is None or value.shape is None:
+        sizes[value.name or ""] = fixed
+    return shapes_with(model, sizes)
+
+
+def shapes_with(model: ir.Model, sizes: Shapes) -> dict[str, tuple[int, ...]]:
+    """Value name -> shape, where it follows from the sizes of the inputs.
+
+    Stored shapes do not count. The graph is built for the inference alone, without large
+    weights: the model is neither copied nor changed.
+
+    Args:
+        model: The graph.
+        sizes: Graph input name -> shape, where it is known.
+    """
+    proto = onnx.ModelProto(ir_version=model.ir_version)
+    for domain, version in model.opset_imports.items():
+        proto.opset_import.add(domain=domain, version=version)
+    proto.functions.extend(ir.to_proto(function) for function in model.functions.values())
+    graph, own = proto.graph, model.graph
+    graph.name = "shapes"
+    for value in own.inputs:
+        info = ir.to_proto(value)
+        info.type.tensor_type.ClearField("shape")
+        if value.name in sizes:
+            info.type.tensor_type.shape.SetInParent()
+        for size in sizes.get(value.name or "", ()):
+            info.type.tensor_type.shape.dim.add(dim_value=size)
+        graph.input.append(info)
+    inputs = {value.name for value in own.inputs}
+    for name, value in own.initializers.items():
+        if name in inputs:
             continue
-        static = [d for d in value.shape if isinstance(d, int)]
-        if len(static) == len(value.shape):
-            shapes[value.name] = tuple(static)
+        tensor = value.const_value
+        if tensor is not None:
+            info = graph.input.add(name=name)
+            info.type.tensor_type.elem_type = int(tensor.dtype)
+            info.type.tensor_type.shape.SetInParent()
+            for size in tensor.shape.numpy():
+                info.type.tensor_type.shape.dim.add(dim_value=int(size))
+            if tensor.nbytes <= _OPERAND:
+                graph.initializer.append(ir.to_proto(tensor))
+        else:
+            graph.input.append(ir.to_proto(value))
+    for node in own:
+        graph.node.append(ir.to_proto(node))
+        for value in node.outputs:
+            if value.name and value.dtype is not None:
+                listed = graph.output if value.is_graph_output() else graph.value_info
+                listed.add(name=value.name).type.tensor_type.elem_type = int(value.dtype)
+    try:
+        found = onnx.shape_inference.infer_shapes(proto, strict_mode=False, data_prop=True).graph
+    except Exception:  # noqa: BLE001  what cannot be inferred is not known
+        found = graph
+    shapes: dict[str, tuple[int, ...]] = {}
+    for info in (*found.input, *found.value_info, *found.output):
+        kind = info.type.tensor_type
+        if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
+            shapes[info.name] = tuple(dim.dim_value for dim in kind.shape.dim)
     return shapes
 
 
@@ -52,9 +101,3 @@ def typed(model: ir.Model) -> ir.Model:
     """The same graph with the element type of every value, where it can be told."""
     step = ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)
     return step(model.clone()).model
-
-
-def _values(model: ir.Model) -> list[ir.Value]:
-    graph = model.graph
-    produced = [output for node in graph for output in node.outputs]
-    return [*graph.inputs, *graph.initializers.values(), *produced]

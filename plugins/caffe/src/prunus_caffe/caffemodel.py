@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class StoredLayer:
     blobs: tuple[StoredBlob, ...]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class WeightFile:
     """A caffemodel.
 
@@ -76,7 +77,11 @@ class WeightFile:
 
     def layer(self, name: str) -> StoredLayer | None:
         """Last layer of that name: the one whose numbers stay when Caffe copies them."""
-        return next((layer for layer in reversed(self.layers) if layer.name == name), None)
+        return self._named.get(name)
+
+    @cached_property
+    def _named(self) -> dict[str, StoredLayer]:
+        return {layer.name: layer for layer in self.layers}
 
     def array(self, blob: StoredBlob) -> NDArray[np.float32]:
         """Numbers of a blob, flat float32, read from the file into memory of their own."""

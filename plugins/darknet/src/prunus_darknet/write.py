@@ -96,9 +96,10 @@ def compact_text(origin: Origin, compact: Compact) -> str:
         ModelError: no cfg can say it.
     """
     initializers = compact.model.graph.initializers
+    nodes = {node.name: node for node in compact.model.graph}
     numbers: dict[tuple[int, str], int] = {}
     for layer in origin.structure.layers:
-        wanted = _numbers(layer, compact.model, initializers)
+        wanted = _numbers(layer, nodes, initializers)
         for key, number in wanted.items():
             if number != layer.numbers[key]:
                 numbers[layer.index, key] = number
@@ -108,7 +109,9 @@ def compact_text(origin: Origin, compact: Compact) -> str:
     return text
 
 
-def _numbers(layer: Layer, model: ir.Model, initializers: Mapping[str, ir.Value]) -> dict[str, int]:
+def _numbers(
+    layer: Layer, nodes: Mapping[str | None, ir.Node], initializers: Mapping[str, ir.Value]
+) -> dict[str, int]:
     """The numbers of one layer in the compact structure."""
     owner = layer.numbers.get("share")
     name = layer.name if owner is None else f"{owner}:{layer.type}"
@@ -121,9 +124,7 @@ def _numbers(layer: Layer, model: ir.Model, initializers: Mapping[str, ir.Value]
         return {"filters": sides(value)[0] // (layer.output.h * layer.output.w)}
     if layer.type == "deconvolutional":
         return {"filters": sides(value)[1]}
-    node = next(
-        node for node in model.graph if node.name == f"{layer.name}/conv"
-    )  # one search a layer: some hundred layers at most
+    node = nodes[f"{layer.name}/conv"]
     return {"filters": sides(value)[0], "groups": node.attributes.get_int("group", 1)}
 
 

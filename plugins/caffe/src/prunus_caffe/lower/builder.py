@@ -184,7 +184,7 @@ class Builder:
             name=name,
             shape=ir.Shape(data.shape),
             type=ir.TensorType(ir.DataType.from_numpy(data.dtype)),
-            const_value=ir.tensor(data, name=name),
+            const_value=ir.Tensor(data, name=name),
         )
         self.initializers[name] = value
         return value
@@ -199,7 +199,8 @@ class Builder:
     ) -> ir.Value:  # fmt: skip
         """Add one operator of a layer; gives its first output."""
         name = self._unique(layer.name + (f"/{part}" if part else ""), node=True)
-        node = ir.node(op, inputs, dict(attributes or {}), num_outputs=outputs, name=name)
+        given = [_attribute(key, value) for key, value in (attributes or {}).items()]
+        node = ir.Node("", op, inputs, given, num_outputs=outputs, name=name)
         for position, value in enumerate(node.outputs):
             value.name = self._unique(f"{name}:{position}")
             value.type = ir.TensorType(ir.DataType.FLOAT)
@@ -297,3 +298,14 @@ class Builder:
             name=name or "net",
         )  # fmt: skip
         return ir.Model(graph, ir_version=9, producer_name="prunus_caffe")
+
+
+def _attribute(name: str, value: Any) -> ir.Attr:
+    """An attribute of the types that layers use; `ir.node` looks for many more, at some cost."""
+    if isinstance(value, bool | int):
+        return ir.AttrInt64(name, int(value))
+    if isinstance(value, float):
+        return ir.AttrFloat32(name, value)
+    if isinstance(value, list | tuple) and value and all(isinstance(v, int) for v in value):
+        return ir.AttrInt64s(name, [int(v) for v in value])
+    return ir.convenience.convert_attribute(name, value)
