@@ -59,5 +59,5 @@ def test_options_without_effect(files):
         2, "error: --option input_shape: format onnx has no such option; it has input-shape",
     )  # fmt: skip
     assert refused("stat", "--model", "net.onnx", "--weights", "test.npz") == (
-        2, "error: --weights test.npz: an .onnx file holds its weights itself; give --model alone",
+        2, "error: --weights test.npz: no .onnx file; a network's weights come from its own file, or from another .onnx file of the same structure",
     )  # fmt: skip

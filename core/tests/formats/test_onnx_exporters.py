@@ -217,6 +217,36 @@ def test_values_read_by_a_sub_graph_stay(tmp_path):
     assert reasons["conv"] == "feeds a sub-graph of 'choice' of type 'If'"
 
 
+def test_layers_inside_a_sub_graph_are_said_and_stay(tmp_path):
+    """The branch has a convolution of its own, and shares the last layer's weight."""
+
+    def branch(name, weights):
+        out = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        own = [weight(f"{name}_own", 2, 4, 1, 1)] if weights is None else []
+        node = conv("a", weights or f"{name}_own", name, name="inside")
+        return helper.make_graph([node], name, [], [out], own)
+
+    choice = helper.make_node(
+        "If", ["yes"], ["i"], "choice", then_branch=branch("t", "w2"), else_branch=branch("e", None)
+    )
+    nodes = [
+        conv("x", "w", "a", name="first"),
+        helper.make_node("Relu", ["a"], ["r"]),
+        conv("x", "w", "other", name="shared"),
+        conv("other", "w2", "z", name="last"),
+        choice,
+        helper.make_node("Add", ["z", "i"], ["y"]),
+    ]
+    yes = numpy_helper.from_array(np.array(True), "yes")
+    network = check(save(tmp_path / "m.onnx", nodes, [FIRST, LAST, yes], ["N", 3, 4, 4]), 0)
+    assert network.notes == (
+        "'choice' (If) holds 2 convolutions or fully connected layers: their MACs are not counted, "
+        "and they stay as they are",
+    )
+    assert network.frozen["w2"] == "feeds a sub-graph of 'choice' of type 'If'"
+    assert not find_groups(network).groups
+
+
 def refused(path, message, option=None):
     with pytest.raises(ModelError) as caught:
         read_onnx(path, option)

@@ -57,7 +57,8 @@ def test_weights_beside_a_file_that_holds_its_own(host, settings):
     with pytest.raises(UsageError) as caught:
         load(host, attrs.evolve(settings, weights=Path("some.weights")))
     assert str(caught.value) == (
-        "--weights some.weights: an .onnx file holds its weights itself; give --model alone"
+        "--weights some.weights: no .onnx file; a network's weights come from its own file, or "
+        "from another .onnx file of the same structure"
     )
 
 

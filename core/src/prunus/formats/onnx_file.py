@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import onnx
 import onnx_ir as ir
 
 from prunus.descriptors import Descriptor, Format
@@ -23,20 +24,29 @@ def prunus_register() -> Iterable[Descriptor]:
         "input-shape": "sizes the file leaves open: 1x3x224x224, or for several inputs "
         "image:1x3x224x224,mask:1x576"
     }
-    return (Format("onnx", "ONNX models of any exporter", _detect, options=options),)
+    text = "ONNX models of any exporter"
+    return (Format("onnx", text, _detect, options=options, files=_files),)
 
 
 @hookimpl
 def prunus_load(format: str, source: Source) -> Network:
-    """Read, fold constant sub-graphs, make the batch symbolic."""
-    from prunus.formats.onnx_read import read_onnx
+    """Read, fold constant sub-graphs, make the batch symbolic.
 
-    if source.weights is not None:
+    With weights of another file: the structure of the model, the weights of the other one.
+    """
+    from prunus.formats.onnx_read import read_onnx
+    from prunus.formats.onnx_weights import taken
+
+    sizes = source.options.get("input-shape")
+    network = read_onnx(source.model, sizes)
+    if source.weights is None:
+        return network
+    if not _detect(source.weights):
         raise UsageError(
-            f"--weights {source.weights}: an .onnx file holds its weights itself; "
-            "give --model alone"
+            f"--weights {source.weights}: no .onnx file; a network's weights come from its own "
+            "file, or from another .onnx file of the same structure"
         )
-    return read_onnx(source.model, source.options.get("input-shape"))
+    return taken(network, source.weights, read_onnx(source.weights, sizes))
 
 
 @hookimpl
@@ -65,6 +75,19 @@ def prunus_compact(
 def _size(model: ir.Model) -> int:
     values = model.graph.initializers.values()
     return sum(v.const_value.nbytes for v in values if v.const_value is not None)
+
+
+def _files(source: Source) -> tuple[Path, ...]:
+    """The weights beside the file that holds them (``external_data`` of onnx.proto)."""
+    path = source.weights or source.model
+    proto = onnx.load(path, load_external_data=False)
+    places = {
+        entry.value
+        for tensor in proto.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return tuple(path.parent / place for place in sorted(places))
 
 
 def _detect(path: Path) -> bool:

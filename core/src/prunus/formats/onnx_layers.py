@@ -25,7 +25,12 @@ def check_sizes(path: Path, model: ir.Model) -> None:
     makers = [(f"input '{value.name}'", value) for value in model.graph.inputs]
     makers += [(f"layer '{node.name}'", v) for node in model.graph for v in node.outputs]
     for where, value in makers:
-        count = math.prod(shapes.get(value.name or "", ()))
+        shape = shapes.get(value.name or "", ())
+        if min(shape, default=0) < 0:
+            raise ModelError(
+                f"{path}: {where} makes {_sizes(shape)}, which is no size; export the model again"
+            )
+        count = math.prod(shape)
         if count > _MOST:
             raise ModelError(
                 f"{path}: {where} holds {count:,} numbers for one sample, more than any machine "

@@ -31,7 +31,8 @@ from prunus.formats.onnx_inputs import fix_inputs
 from prunus.formats.onnx_layers import check_layers, check_sizes
 from prunus.formats.onnx_proto import parse, upgraded
 from prunus.formats.onnx_states import free_states
-from prunus.graph.reading import reads
+from prunus.graph.macs import COUNTED
+from prunus.graph.reading import inside, reads
 from prunus.network import Binding, Network
 
 logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # what it warns of is refused here by name
@@ -93,7 +94,15 @@ def read_onnx(path: Path, input_shape: str | None) -> Network:
     check_layers(path, model)
     check_batch(path, model)
     check_runs(path, model)  # sizes that were open are known now
-    return Network(model, "onnx", _bindings(model), _layers(model), _captured(model), origin=path)
+    return Network(
+        model,
+        "onnx",
+        _bindings(model),
+        _layers(model),
+        _captured(model),
+        origin=path,
+        notes=_uncounted(model),
+    )
 
 
 def _graph(path: Path) -> ir.Model:
@@ -165,3 +174,16 @@ def _captured(model: ir.Model) -> dict[str, str]:
         for user, _, value in reads(node)
         if user is not node
     }
+
+
+def _uncounted(model: ir.Model) -> tuple[str, ...]:
+    """What is said of weights inside sub-graphs: how often they run is known to nobody."""
+    notes = []
+    for node in model.graph:
+        counted = [inner for inner in inside(node) if inner.op_type in COUNTED]
+        if counted:
+            notes.append(
+                f"'{node.name}' ({node.op_type}) holds {len(counted)} convolutions or fully "
+                "connected layers: their MACs are not counted, and they stay as they are"
+            )
+    return tuple(notes)

@@ -15,7 +15,8 @@ from prunus.graph.shapes import Shapes
 from prunus.grouping.find import Grouping
 from prunus.groups import Group
 
-_COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators whose MACs are counted."""
 
 
 def layer_macs(model: ir.Model, shapes: Shapes) -> dict[str, int]:
@@ -26,7 +27,7 @@ def layer_macs(model: ir.Model, shapes: Shapes) -> dict[str, int]:
     """
     macs: dict[str, int] = {}
     for node in model.graph:
-        if node.op_type not in _COUNTED:
+        if node.op_type not in COUNTED:
             continue
         data, weight = (node.inputs[index] for index in (0, 1))
         ends = [value.name or "" for value in (data, weight, node.outputs[0]) if value is not None]

@@ -14,7 +14,7 @@ def reduction(node: ir.Node, domain: Domain) -> None:
         return
     axes = _axes(node, domain, labels.ndim)
     labels = tied_along(node, domain, labels, axes, "runs over channels")
-    if not node.attributes.get_int("keepdims", 1):
+    if node.attributes.get_int("keepdims", 1) != 1:
         labels = labels.reshape([s for axis, s in enumerate(labels.shape) if axis not in axes])
     domain.set(node.outputs[0], labels)
 
