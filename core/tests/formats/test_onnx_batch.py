@@ -28,8 +28,10 @@ def classifier(*middle):
 FC = weight("f", 5, 64)
 
 
-def test_reshape_to_a_fixed_batch(tmp_path):
-    nodes = classifier(helper.make_node("Reshape", ["a", "shape"], ["flat"]))
+@pytest.mark.parametrize("zeros", [{}, {"allowzero": 1}])
+def test_reshape_to_a_fixed_batch(tmp_path, zeros):
+    """PyTorch's newer exporter takes a zero for a size."""
+    nodes = classifier(helper.make_node("Reshape", ["a", "shape"], ["flat"], **zeros))
     path = save(
         tmp_path / "m.onnx",
         nodes,

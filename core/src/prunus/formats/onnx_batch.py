@@ -75,6 +75,7 @@ def _free_reshape(model: ir.Model, node: ir.Node, shapes: Shapes, batch: int) ->
     if target is None or not len(target) or data is None or target[0] in (0, -1):
         return
     if target[0] == batch and data[:1] == (batch,):
+        node.attributes.pop("allowzero", None)  # here 0 means "as in the data"
         set_operand(model, node, 1, np.r_[0, target[1:]].astype(np.int64))
         return
     output = shapes.get(node.outputs[0].name or "")

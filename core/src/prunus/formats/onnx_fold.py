@@ -73,7 +73,8 @@ def _evaluate(
     size = sum(
         int(np.prod(shapes.get(output.name or "", (_LARGEST + 1,)))) for output in node.outputs
     )
-    if size > _LARGEST or any(
+    # what only moves weights may be as large as they are
+    if size > max(_LARGEST, sum(array.size for array in feeds.values())) or any(
         attr.type == ir.AttributeType.GRAPH for attr in node.attributes.values()
     ):
         return None
@@ -109,6 +110,7 @@ def _follow_batch(
         free = -1  # the batch was folded into another axis, or comes out of one
     else:
         return False
+    node.attributes.pop("allowzero", None)  # here 0 means "as in the data"
     set_operand(model, node, 1, np.r_[free, pair[0][1:]].astype(np.int64))
     return True
 
