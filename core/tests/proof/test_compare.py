@@ -103,7 +103,12 @@ def test_a_batch_size_that_only_one_of_them_takes(build):
         return build(nodes, weights, {"x": (2, 4)}, {"y": (2,)}).model
 
     found = compare(flat(1), flat(1))
-    assert (found.error, found.batches, found.samples) == (0, (1,), 1)
+    assert (found.error, found.batches, found.refused, found.samples) == (0, (1,), (3,), 1)
+    assert found.limit == (
+        "the network holds its batch size: it runs for 1, not for 3; export it with a dynamic "
+        "batch axis to use it for others"
+    )
+    assert compare(flat(-1), flat(-1)).limit is None
     with pytest.raises(ProofError) as caught:
         compare(flat(-1), flat(1))
     assert str(caught.value) == (

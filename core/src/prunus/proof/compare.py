@@ -40,12 +40,26 @@ class Proof:
         output: Output where it was seen.
         samples: Number of inputs compared; 0 where the network gave no finite numbers.
         batches: Batch sizes compared.
+        refused: Batch sizes that the masked network itself does not run for.
     """
 
     error: float
     output: str
     samples: int
     batches: tuple[int, ...]
+
+    refused: tuple[int, ...] = ()
+
+    @property
+    def limit(self) -> str | None:
+        """A sentence where the masked network does not run for some batch size."""
+        if not self.refused:
+            return None
+        held, refused = (", ".join(map(str, sizes)) for sizes in (self.batches, self.refused))
+        return (
+            f"the network holds its batch size: it runs for {held}, not for {refused}; export it "
+            "with a dynamic batch axis to use it for others"
+        )
 
 
 def compare(
@@ -75,11 +89,12 @@ def compare(
     for positive in (False, True):
         batches = batches_of(masked, inputs, positive=positive)
         first = outcomes(masked, batches, fronts[0])
+        refused = _sizes(b for b, found in zip(batches, first, strict=True) if found is None)
         batches, first = _usable(whole, batches, first, outputs)
         if batches:
             break
     if not batches:
-        return Proof(float("inf"), outputs[0], 0, ())
+        return Proof(float("inf"), outputs[0], 0, (), refused)
     second = first if compact is masked else outcomes(compact, batches, fronts[1])
     pairs = _pairs(batches, first, second, outputs, fronts)
     errors = [pair.error() for pair in pairs]
@@ -90,8 +105,8 @@ def compare(
         if len(floors) == len(pairs):
             errors = [p.error(floor) for p, floor in zip(pairs, floors, strict=True)]
     worst = int(np.argmax(errors))
-    sizes = [_size(batch) for batch in batches]
-    return Proof(errors[worst], pairs[worst].output, sum(sizes), tuple(dict.fromkeys(sizes)))
+    count = sum(_size(batch) for batch in batches)
+    return Proof(errors[worst], pairs[worst].output, count, _sizes(batches), refused)
 
 
 def outcomes(
@@ -191,6 +206,10 @@ def _rounded(model: ir.Model, draw: np.random.Generator) -> ir.Model:
 
 def _shaken(array: Array, draw: np.random.Generator) -> Array:
     return array * (1 + _ROUNDING * draw.uniform(-1, 1, array.shape)).astype(np.float32)
+
+
+def _sizes(batches: Iterable[Inputs]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(_size(batch) for batch in batches))
 
 
 def _size(batch: Inputs) -> int:

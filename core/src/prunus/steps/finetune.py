@@ -131,6 +131,7 @@ def finetune(
         *((f"{directory}: no snapshot to resume; the training began anew",) if anew else ()),
         *recipe_notes(recipe),
         *(() if original else (UNKNOWN,)),
+        *(() if proof.limit is None else (proof.limit,)),
     )
     facts = {
         "iterations": recipe.iterations,

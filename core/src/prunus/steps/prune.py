@@ -95,7 +95,8 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     written = write_masked(host, loaded, masked, smaller, directory)
     notes = notes_of(settings, sensitivity, evaluator, changed, loaded.network, unmeasured)
     dead = _dead(loaded, original, present)
-    notes = (*notes, *(note for note in (calibration.note, dead, remark) if note is not None))
+    more = (calibration.note, dead, remark, proof.limit)
+    notes = (*notes, *(note for note in more if note is not None))
     measured = (before, after)
     report = report_of(
         loaded, original, masked, smaller, keep, evaluator, measured, written, budget, proof, notes

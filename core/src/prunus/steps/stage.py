@@ -87,8 +87,7 @@ def _check_places(stage: Path, directory: Path) -> None:
             raise PrunusError(f"{target}: is a pipe or a device, no file; nothing was changed")
         if path.is_file() and target.is_dir():
             raise PrunusError(
-                f"{target}: is a directory, and a file is to be written there; "
-                "nothing was changed"
+                f"{target}: is a directory, and a file is to be written there; nothing was changed"
             )
 
 
