@@ -33,7 +33,7 @@ def test_a_pipe_that_a_file_or_a_specification_names(pipe):
     ):
         code, message = refused(*words, "--model", "net.onnx")
         assert code in (2, 4)
-        assert message.startswith("error: pipe: ")
+        assert "pipe" in message
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
