@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-_KINDS = {
+KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -27,7 +27,7 @@ def check_regular(path: Path) -> None:
     except ValueError as error:  # a name with a NUL in it
         raise OSError(errno.EINVAL, "its name is no file name") from error
     if kind != stat.S_IFREG:
-        found = _KINDS.get(kind, "something else")
+        found = KINDS.get(kind, "something else")
         raise OSError(errno.EINVAL, f"it is {found}, not a file", str(path))
 
 

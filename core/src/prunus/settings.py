@@ -58,6 +58,11 @@ class Settings:
     origins: Mapping[str, Path] = attrs.field(factory=dict, eq=False)
     allow_code: bool = False
 
+    def said(self, name: str) -> str:
+        """A setting in a message: the option, or the file that says it."""
+        file = self.origins.get(name)
+        return f"--{name}" if file is None else f"{file}: {name}"
+
     def all_from(self, path: Path) -> Settings:
         """The same settings, all said by one file."""
         names = [field.name for field in attrs.fields(Settings)]

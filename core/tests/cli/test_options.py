@@ -124,3 +124,30 @@ def test_formats_are_asked_for_their_own_files(tmp_path):
         f"{tmp_path / 'b.prototxt'}: not a configuration of an installed format (asked: vendor); "
         "plugin 'odd' of prunus-odd 1 failed to load: ImportError: x"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("samples = 0", "samples = 0: a whole number from 1"),
+        ("seed = -1", "seed = -1: a whole number from 0"),
+        ("multiple = 99999999999", "multiple = 99999999999: a whole number from 1"),
+        ('criterion = "l3"', "unknown criterion 'l3'; there are: none"),
+        ('metric = "a\\u0000"', "metric: holds a NUL character"),
+        ("rate = " + "9" * 5000, "Exceeds the limit (4300 digits) for integer string conversion: "
+         "value has 5000 digits; use sys.set_int_max_str_digits() to increase the limit"),
+        ("exclude = " + "[" * 10_000, "nested too deeply"),
+    ],
+)  # fmt: skip
+def test_values_that_an_option_would_refuse_are_refused_in_a_file(tmp_path, text, message):
+    with pytest.raises(UsageError) as caught:
+        toml(tmp_path, text)
+    assert str(caught.value) == f"{tmp_path}/prunus.toml: {message}"
+
+
+def test_a_message_about_a_setting_names_the_file_that_says_it(tmp_path):
+    found = toml(tmp_path, "rate = 5")
+    assert found.said("rate") == f"{tmp_path}/prunus.toml: rate"
+    (tmp_path / "prunus.toml").write_text("rate = 5")
+    again = settings_from(EMPTY, config=tmp_path / "prunus.toml", rate=2.0)
+    assert again.said("rate") == "--rate"

@@ -304,3 +304,15 @@ def test_leveldb_equals_real_caffe(tmp_path, images, caffe):
     found = first_batch(tmp_path, caffe, text)
     assert np.allclose(batch.inputs["data"], found["data"], atol=1e-4)
     assert batch.labels.tolist() == found["label"].tolist()
+
+
+def test_a_database_that_ends_early_is_refused(tmp_path):
+    """LMDB maps the file: reading behind its end would kill the process."""
+    pixels = np.zeros((1, 40, 40), np.uint8)
+    write_lmdb(tmp_path / "whole", [datum(pixels, 0)] * 40)
+    data = (tmp_path / "whole/data.mdb").read_bytes()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut/data.mdb").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DataError) as caught:
+        open_database(tmp_path / "cut", "data").digest()
+    assert str(caught.value) == f"{tmp_path}/cut: not a readable LMDB (it ends early)"

@@ -11,7 +11,7 @@ import attrs
 import click
 
 from prunus.cli.special_files import check_file
-from prunus.descriptors import Format
+from prunus.descriptors import Criterion, Format, Policy, Trainer
 from prunus.errors import UsageError
 from prunus.evaluation.transform import split_spec
 from prunus.host import Host
@@ -23,6 +23,8 @@ _FILE = click.Path(path_type=Path)
 _PATHS = ("model", "weights", "baseline", "workspace", "solver")
 _FILES = ("model", "weights", "solver", "data")
 _INTERNAL = frozenset({"notes", "vendor", "origins", "allow_code", "best_effort"})
+_LEAST = {"samples": 1, "batches": 1, "multiple": 1, "seed": 0}
+_MOST = 2**31
 _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "Path": ("a path in quotes", str),
     "str": ("text in quotes", str),
@@ -124,21 +126,41 @@ def read_config(host: Host, path: Path) -> Settings:
     if not path.is_file():
         raise UsageError(f"{path}: no such file; check --config")
     if path.suffix == ".toml":
-        return _read_toml(path).all_from(path)
+        return _checked(host, _read_toml(path).all_from(path), path)
     for descriptor in host.all(Format):
         settings = None if descriptor.settings is None else descriptor.settings(path)
         if settings is not None:
-            return attrs.evolve(settings, vendor=True).all_from(path)
+            return _checked(host, attrs.evolve(settings, vendor=True).all_from(path), path)
     names = ", ".join(d.name for d in host.all(Format) if d.settings is not None) or "none"
     raise UsageError(
         f"{path}: not a configuration of an installed format (asked: {names}){host.failures()}"
     )
 
 
+def _checked(host: Host, settings: Settings, path: Path) -> Settings:
+    """Settings whose names are known and whose counts are in range, as the options have them."""
+    for name, least in _LEAST.items():
+        value = getattr(settings, name)
+        if value is not None and not least <= value < _MOST:
+            raise UsageError(f"{path}: {name} = {value}: a whole number from {least}")
+    try:
+        if settings.criterion is not None:
+            host.find(Criterion, settings.criterion)
+        if settings.allocation is not None:
+            host.find(Policy, settings.allocation)
+        if settings.trainer is not None:
+            host.find(Trainer, settings.trainer)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    return settings
+
+
 def _read_toml(path: Path) -> Settings:
     try:
         stored = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise UsageError(f"{path}: nested too deeply") from error
+    except ValueError as error:  # of TOML, of UTF-8, or a number of thousands of digits
         raise UsageError(f"{path}: {error}") from error
     known = {f.name: str(f.type) for f in attrs.fields(Settings) if f.name not in _INTERNAL}
     for key, value in stored.items():
@@ -147,6 +169,8 @@ def _read_toml(path: Path) -> Settings:
         wanted, kinds = _KINDS[known[key].split(" ")[0].split("[")[0]]
         if not isinstance(value, kinds) or isinstance(value, bool):
             raise UsageError(f"{path}: {key} = {value!r}: expected {wanted}")
+        if "\0" in str(value):
+            raise UsageError(f"{path}: {key}: holds a NUL character")
     for key in _PATHS:
         if key in stored:
             stored[key] = path.parent / stored[key]

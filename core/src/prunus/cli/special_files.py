@@ -10,13 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prunus.errors import UsageError
-
-_KINDS = (
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
+from prunus.regular import KINDS
 
 
 def check_file(path: Path) -> None:
@@ -26,12 +20,11 @@ def check_file(path: Path) -> None:
         UsageError: it is a pipe, a socket or a device.
     """
     try:
-        mode = os.stat(path).st_mode
+        kind = stat.S_IFMT(os.stat(path).st_mode)
     except (OSError, ValueError):
         return
-    for is_kind, name in _KINDS:
-        if is_kind(mode):
-            raise UsageError(f"{path}: is {name}, not a file; copy its content to a file")
+    if kind in KINDS and kind != stat.S_IFDIR:
+        raise UsageError(f"{path}: is {KINDS[kind]}, not a file; copy its content to a file")
 
 
 @cache

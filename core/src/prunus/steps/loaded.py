@@ -137,7 +137,15 @@ def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Eva
     if samples is None and settings.batches is not None:
         samples = settings.batches * loaded.network.task.batch_size
     data = evaluation_data(loaded, settings)
-    return evaluator_on(data, loaded.format, loaded.network, reference, settings.metric, samples)
+    try:
+        return evaluator_on(
+            data, loaded.format, loaded.network, reference, settings.metric, samples
+        )
+    except UsageError as error:
+        file = settings.origins.get("metric")
+        if file is None or settings.metric is None:
+            raise
+        raise UsageError(f"{file}: metric = '{settings.metric}': {error}") from error
 
 
 def _check_excluded(network: Network, exclude: tuple[str, ...]) -> None:

@@ -120,12 +120,14 @@ def _budget(settings: Settings) -> Budget:
             "give either --rate (share of MACs to remove) or --threshold (metric loss per group)"
         )
     if settings.rate is not None and not 0 <= settings.rate < 1:
-        raise UsageError(f"--rate {settings.rate:g}: a share of MACs in [0, 1), for example 0.5")
+        said = f"{settings.said('rate')} {settings.rate:g}"
+        raise UsageError(f"{said}: a share of MACs in [0, 1), for example 0.5")
     if settings.threshold is not None and settings.threshold < 0:
-        raise UsageError(f"--threshold {settings.threshold:g}: a loss, not negative")
+        said = f"{settings.said('threshold')} {settings.threshold:g}"
+        raise UsageError(f"{said}: a loss, not negative")
     multiple = 2 if settings.multiple is None else settings.multiple
     if multiple < 1:
-        raise UsageError(f"--multiple {multiple}: a whole number from 1")
+        raise UsageError(f"{settings.said('multiple')} {multiple}: a whole number from 1")
     seed = settings.seed or 0
     return Budget(settings.rate, settings.threshold, multiple, seed, settings.best_effort)
 

@@ -127,8 +127,14 @@ class _Lmdb:
             if not path.is_dir():
                 check_regular(path)
             self._database = lmdb.open(str(path), readonly=True, lock=False, subdir=path.is_dir())
+            size = self._database.stat()["psize"] * (self._database.info()["last_pgno"] + 1)
+            whole = size <= (path / "data.mdb" if path.is_dir() else path).stat().st_size
         except (lmdb.Error, OSError) as error:
             raise _unreadable(path, "LMDB", error) from error
+        if not whole:
+            # the file is mapped: a page behind its end would kill the process
+            self._database.close()
+            raise _unreadable(path, "LMDB", ValueError("it ends early"))
         self._path = path
 
     def keys(self) -> list[bytes]:
@@ -146,8 +152,11 @@ class _Lmdb:
             raise _unreadable(self._path, "LMDB", error) from error
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        with self._database.begin() as transaction:
-            yield from transaction.cursor()
+        try:
+            with self._database.begin() as transaction:
+                yield from transaction.cursor()
+        except lmdb.Error as error:
+            raise _unreadable(self._path, "LMDB", error) from error
 
 
 class _LevelDb:

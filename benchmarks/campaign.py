@@ -1,0 +1,152 @@
+"""Damage every file that a user or an attacker can hand in, and count what prunus makes of it.
+
+Each try damages one file from a seed, runs the steps that read it in a worker process with a
+limit on time and memory, and gives one outcome: refused clearly (one line, at most 300 characters,
+with the file's name), accepted, or a fault: internal (a defect, exit code 70 or a traceback), hang,
+crash, memory (found out late), unclear (another message), unloadable (the framework does not load
+what was written), escaped (a file was written outside the working directory).
+
+Usage: python benchmarks/campaign.py [--kinds onnx,cfg] [--tries 700] [--first 0] [--jobs 1]
+                                     [--faults faults.jsonl] [--results]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+SECONDS = 30
+"""Of one try."""
+PREPARING = 240
+"""Seconds for the first answer of a worker: it makes the sound files and imports all."""
+MEMORY = 3 << 30
+"""Bytes of one try beyond what sound files need."""
+OUTCOMES = (
+    "refused", "accepted", "internal", "hang", "crash", "memory", "unclear", "unloadable", "escaped"
+)  # fmt: skip
+SOUND = ("refused", "accepted")
+
+
+class Worker:
+    """A process that is started again after a hang or a crash."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process: subprocess.Popen[str] | None = None
+        self.prepared: set[str] = set()
+
+    def ask(self, kind: str, seed: int) -> dict[str, Any]:
+        """The outcome of one try."""
+        if self.process is None:
+            self.process = _started(self.folder)
+            self.prepared = set()
+        process = self.process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{kind} {seed}\n")
+        process.stdin.flush()
+        limit = SECONDS if kind in self.prepared else PREPARING
+        ready = select.select([process.stdout], [], [], limit)[0]
+        line = process.stdout.readline() if ready else ""
+        if line:
+            self.prepared.add(kind)
+            found: dict[str, Any] = json.loads(line)
+            return found
+        if ready and kind not in self.prepared:
+            self.close()
+            raise SystemExit(f"{kind}: the worker cannot prepare its files; run it by hand")
+        code = process.poll() if ready else None
+        self.close()
+        outcome = "crash" if ready else "hang"
+        return {"kind": kind, "seed": seed, "outcome": outcome, "said": f"exit {code}"}
+
+    def close(self) -> None:
+        """End the process."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
+
+
+def _started(folder: Path) -> subprocess.Popen[str]:
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", str(HERE / "campaign_child.py"), str(folder), str(MEMORY)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=None if os.environ.get("CAMPAIGN_SHOW") else subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **quiet},
+    )
+
+
+def tries(kind: str, seeds: range, folder: Path) -> Iterator[dict[str, Any]]:
+    """Outcomes of one kind of file."""
+    worker = Worker(folder)
+    try:
+        for seed in seeds:
+            yield worker.ask(kind, seed)
+    finally:
+        worker.close()
+
+
+def main() -> None:
+    """Run, print faults as they come, then the table."""
+    sys.path.insert(0, str(HERE))
+    from campaign_subjects import SUBJECTS
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kinds", default=",".join(SUBJECTS), help="kinds of files")
+    parser.add_argument("--tries", type=int, default=700, help="tries of each kind")
+    parser.add_argument("--first", type=int, default=0, help="first seed")
+    parser.add_argument("--jobs", type=int, default=1, help="workers at a time")
+    parser.add_argument("--faults", type=Path, help="file to append every fault to, as JSON lines")
+    parser.add_argument("--results", action="store_true", help="write the table to RESULTS.md")
+    given = parser.parse_args()
+    seeds = range(given.first, given.first + given.tries)
+    counts: dict[str, Counter[str]] = {}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.jobs) as pool:
+
+        def count(kind: str) -> None:
+            mine = counts.setdefault(kind, Counter())
+            for found in tries(kind, seeds, Path(folder)):
+                mine[found["outcome"]] += 1
+                if found["outcome"] not in SOUND:
+                    print(json.dumps(found), flush=True)
+                    if given.faults:
+                        with given.faults.open("a") as file:
+                            file.write(json.dumps(found) + "\n")
+            print(f"{kind}: {dict(mine)}", flush=True)
+
+        list(pool.map(count, given.kinds.split(",")))
+    _show(counts, given.results)
+
+
+def _show(counts: dict[str, Counter[str]], results: bool) -> None:
+    header = ["kind of file", "tries", *OUTCOMES]
+    total: Counter[str] = sum(counts.values(), Counter())
+    rows = [
+        [kind, f"{sum(found.values()):,}", *(f"{found[one]:,}" for one in OUTCOMES)]
+        for kind, found in [*counts.items(), ("all", total)]
+    ]
+    for row in [header, *rows]:
+        print(" | ".join(row))
+    if results:
+        from results import write_section
+
+        write_section("Damaged and hostile files", header, rows, (__doc__ or "").split("Usage")[0])
+
+
+if __name__ == "__main__":
+    main()
