@@ -35,9 +35,12 @@ def forget_shapes(model: ir.Model) -> None:
             value.shape = None
 
 
-def state_output_shapes(model: ir.Model) -> None:
-    """Give the outputs the shapes that follow from the inputs, the batch free, in place."""
-    one, other = (static_shapes(model, batch) for batch in (2, 3))
+def state_output_shapes(model: ir.Model, stretch: int = 1) -> None:
+    """Give the outputs the shapes that follow from the inputs, the batch free, in place.
+
+    With ``stretch``, sizes that follow from open ones are left open.
+    """
+    one, other = static_shapes(model, 2), static_shapes(model, 3, stretch)
     for value in model.graph.outputs:
         first, second = (shapes.get(value.name or "") for shapes in (one, other))
         if first is not None and second is not None and not value.is_graph_input():
@@ -135,6 +138,44 @@ def _free_constant(model: ir.Model, node: ir.Node, shapes: Shapes, batch: int) -
             continue
         if len(array) == batch and (array == array[:1]).all():
             set_operand(model, node, index, array[:1])
+
+
+def measure_resizes(model: ir.Model) -> None:
+    """Computed sizes of a Resize read batch and channels off its data, in place.
+
+    Exporters compute height and width and write the channels beside them as a number.
+    """
+    shapes = static_shapes(model, 1)
+    for node in list(model.graph):
+        if node.op_type != "Resize" or len(node.inputs) < 4:
+            continue
+        data, sizes = node.inputs[0], node.inputs[3]
+        if sizes is None or data is None or sizes.const_value is not None or _measured(sizes):
+            continue
+        ends = [shapes.get(value.name or "", (0, 0))[:2] for value in (data, node.outputs[0])]
+        if node.attributes.get("axes") is not None or ends[0] != ends[1]:
+            continue
+        name = f"{node.name}/sizes"
+        rest = ir.Value(name=f"{name}/rest", type=sizes.type)
+        part = ir.Node("", "Slice", [sizes, None, None], name=f"{name}/rest", outputs=[rest])
+        set_operand(model, part, 1, np.array([2], np.int64))
+        set_operand(model, part, 2, np.array([np.iinfo(np.int64).max], np.int64))
+        whole = measured_shape(model, node, data, 2, np.zeros(0, np.int64), name)
+        joined = whole.producer()
+        assert joined is not None
+        model.graph.insert_before(joined, part)
+        joined.replace_input_with(1, rest)
+        node.replace_input_with(3, whole)
+
+
+def _measured(sizes: ir.Value) -> bool:
+    """Whether sizes begin with those of some data already."""
+    joined = sizes.producer()
+    head = joined.inputs[0] if joined is not None and joined.op_type == "Concat" else None
+    maker = None if head is None else head.producer()
+    return (
+        maker is not None and maker.op_type == "Shape" and maker.attributes.get_int("end", 0) == 2
+    )
 
 
 def _free_concat(model: ir.Model, node: ir.Node, shapes: Shapes) -> None:

@@ -57,12 +57,15 @@ def prunus_compact(
 
     A name without the ending ``.onnx`` is that of a folder, for a file of the name that was read.
     """
-    model = network.model if destination.stage == "masked" else compact.model
+    from prunus.formats.onnx_open import Origin, opened
+
     origin = network.origin
-    assert isinstance(origin, Path)
+    assert isinstance(origin, Origin)
+    smaller = network.model if destination.stage == "masked" else compact.model
+    model = opened(origin, network.model, smaller)
     path = destination.directory / (destination.name or "")
     if destination.name is None or path.suffix != ".onnx":
-        path = path / origin.name
+        path = path / origin.path.name
     path.parent.mkdir(exist_ok=True)
     if _size(model) <= _LARGEST:
         ir.save(model, path)

@@ -23,10 +23,17 @@ _LARGEST = 1 << 20
 _BATCHES = (1, 3)
 
 
-def fold_constants(model: ir.Model) -> None:
-    """Fold in place until nothing changes."""
+def fold_constants(model: ir.Model, stretch: int = 1) -> None:
+    """Fold in place until nothing changes.
+
+    Args:
+        model: The graph.
+        stretch: Factor of sizes the file leaves open, for the larger batch: what differs with
+            them stays computed.
+    """
     while any(map(_starts, model.graph)):
-        shapes = [static_shapes(model, batch) for batch in _BATCHES]
+        one, more = _BATCHES
+        shapes = [static_shapes(model, one), static_shapes(model, more, stretch)]
         known: dict[str, tuple[Array, Array]] = {}
         changed = False
         for node in list(model.graph):
@@ -127,12 +134,17 @@ def _expand_by_input(
     return True
 
 
-def static_shapes(model: ir.Model, batch: int) -> dict[str, tuple[int, ...]]:
-    """Value name -> shape for a batch size, where it is known."""
+def static_shapes(model: ir.Model, batch: int, stretch: int = 1) -> dict[str, tuple[int, ...]]:
+    """Value name -> shape for a batch size, where it is known; open sizes times ``stretch``."""
     sizes = {}
     for value in model.graph.inputs:
         assert value.shape is not None
-        rest = tuple(size for size in value.shape[1:] if isinstance(size, int))
+        free = value.meta.get("open", ())
+        rest = tuple(
+            size * stretch if axis in free else size
+            for axis, size in enumerate(value.shape[1:], 1)
+            if isinstance(size, int)
+        )
         if len(rest) == len(value.shape[1:]):
             sizes[value.name or ""] = (batch, *rest)
     return shapes_with(model, sizes)

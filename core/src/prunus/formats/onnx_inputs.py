@@ -38,6 +38,9 @@ def fix_inputs(path: Path, model: ir.Model, text: str | None) -> None:
         _check_known(path, model, value, dims)
         # the size before, for operands that baked it in
         value.meta["batch"] = dims[0] if isinstance(dims[0], int) else None
+        value.meta["open"] = tuple(
+            axis for axis, size in enumerate(value.shape) if axis and not isinstance(size, int)
+        )
         value.shape = ir.Shape([FREE, *dims[1:]])
 
 

@@ -17,7 +17,12 @@ from onnx_ir.passes.common import (
 from onnx_ir.serde import SerdeError
 
 from prunus.errors import ModelError
-from prunus.formats.onnx_batch import forget_shapes, free_batch, state_output_shapes
+from prunus.formats.onnx_batch import (
+    forget_shapes,
+    free_batch,
+    measure_resizes,
+    state_output_shapes,
+)
 from prunus.formats.onnx_check import (
     check_batch,
     check_links,
@@ -29,6 +34,7 @@ from prunus.formats.onnx_check import (
 from prunus.formats.onnx_fold import fold_constants, state_split_sizes
 from prunus.formats.onnx_inputs import fix_inputs
 from prunus.formats.onnx_layers import check_layers, check_sizes
+from prunus.formats.onnx_open import Origin
 from prunus.formats.onnx_proto import parse, upgraded
 from prunus.formats.onnx_states import free_states
 from prunus.graph.macs import COUNTED
@@ -39,6 +45,9 @@ logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # what it warns of is refu
 
 _IR = 10
 """Newest version of the file format that is written: older engines read it too."""
+
+_STRETCH = 2
+"""A second size for what is open: pooling and striding divide it as they do the first."""
 
 _ROLES: dict[str, tuple[str | None, ...]] = {
     "Conv": (None, "weight", "bias"),
@@ -82,8 +91,13 @@ def read_onnx(path: Path, input_shape: str | None) -> Network:
     check_numbers(path, model)
     check_types(path, model)
     forget_shapes(model)
+    sizes = {value.name or "": tuple(value.shape or ()) for value in model.graph.inputs}
     fix_inputs(path, model, input_shape)
     free_batch(model)
+    measure_resizes(model)
+    origin = Origin(path)
+    if any(value.meta["open"] for value in model.graph.inputs):
+        origin = Origin(path, _open(path, model), sizes)
     fold_constants(model)
     free_batch(model)  # targets that were computed are constant now
     free_states(path, model)
@@ -100,9 +114,21 @@ def read_onnx(path: Path, input_shape: str | None) -> Network:
         _bindings(model),
         _layers(model),
         _captured(model),
-        origin=path,
+        origin=origin,
         notes=_uncounted(model),
     )
+
+
+def _open(path: Path, model: ir.Model) -> ir.Model:
+    """A graph in which what follows from open sizes stays computed; ``model`` is folded as far."""
+    fold_constants(model, _STRETCH)
+    free_batch(model)
+    free_states(path, model)
+    copy = model.clone()
+    for value, one in zip(copy.graph.inputs, model.graph.inputs, strict=True):
+        value.meta.update(one.meta)
+    state_output_shapes(copy, _STRETCH)
+    return copy
 
 
 def _graph(path: Path) -> ir.Model:

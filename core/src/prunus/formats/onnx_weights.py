@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import ModelError
+from prunus.formats.onnx_open import Origin
 from prunus.network import Network
 
 
@@ -22,14 +23,15 @@ def taken(base: Network, path: Path, other: Network) -> Network:
     Raises:
         ModelError: a weight is missing, or of another shape.
     """
-    weights = other.weights()
+    assert isinstance(base.origin, Origin)
+    own, weights = base.origin.path, other.weights()
     found: dict[str, NDArray[np.generic]] = {}
     for name, array in base.weights().items():
         if array.dtype.kind != "f":
             continue  # operands that state sizes belong to the structure
         if name not in weights:
             raise ModelError(
-                f"{path}: has no initializer '{name}', which {base.origin} has; "
+                f"{path}: has no initializer '{name}', which {own} has; "
                 "give the file that was pruned or finetuned from it"
             )
         if weights[name].shape != array.shape:
@@ -37,7 +39,7 @@ def taken(base: Network, path: Path, other: Network) -> Network:
                 "x".join(map(str, shape)) for shape in (array.shape, weights[name].shape)
             )
             raise ModelError(
-                f"{path}: initializer '{name}' is {theirs}, in {base.origin} {ours}; "
+                f"{path}: initializer '{name}' is {theirs}, in {own} {ours}; "
                 "give the file that was pruned or finetuned from it"
             )
         found[name] = weights[name]
