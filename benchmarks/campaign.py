@@ -7,7 +7,10 @@ crash, memory (found out late), unclear (another message), unloadable (the frame
 what was written), escaped (a file was written outside the working directory).
 
 Usage: python benchmarks/campaign.py [--kinds onnx,cfg] [--tries 700] [--first 0] [--jobs 1]
-                                     [--faults faults.jsonl] [--results]
+                                     [--log tries.jsonl] [--results]
+
+A log that exists is gone on with: seeds that it holds are not tried again, and the table is of all
+it holds.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -91,7 +94,7 @@ def _started(folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def tries(kind: str, seeds: range, folder: Path) -> Iterator[dict[str, Any]]:
+def tries(kind: str, seeds: Sequence[int], folder: Path) -> Iterator[dict[str, Any]]:
     """Outcomes of one kind of file."""
     worker = Worker(folder)
     try:
@@ -111,25 +114,32 @@ def main() -> None:
     parser.add_argument("--tries", type=int, default=700, help="tries of each kind")
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--jobs", type=int, default=1, help="workers at a time")
-    parser.add_argument("--faults", type=Path, help="file to append every fault to, as JSON lines")
+    parser.add_argument("--log", type=Path, help="file of all tries, as JSON lines")
     parser.add_argument("--results", action="store_true", help="write the table to RESULTS.md")
     given = parser.parse_args()
-    seeds = range(given.first, given.first + given.tries)
-    counts: dict[str, Counter[str]] = {}
+    kinds = given.kinds.split(",")
+    counts: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
+    done = set()
+    if given.log and given.log.exists():
+        for found in map(json.loads, given.log.read_text().splitlines()):
+            counts.setdefault(found["kind"], Counter())[found["outcome"]] += 1
+            done.add((found["kind"], found["seed"]))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.jobs) as pool:
 
         def count(kind: str) -> None:
-            mine = counts.setdefault(kind, Counter())
-            for found in tries(kind, seeds, Path(folder)):
-                mine[found["outcome"]] += 1
+            seeds = range(given.first, given.first + given.tries)
+            left = [seed for seed in seeds if (kind, seed) not in done]
+            for found in tries(kind, left, Path(folder)):
+                counts[kind][found["outcome"]] += 1
+                line = json.dumps(found)
                 if found["outcome"] not in SOUND:
-                    print(json.dumps(found), flush=True)
-                    if given.faults:
-                        with given.faults.open("a") as file:
-                            file.write(json.dumps(found) + "\n")
-            print(f"{kind}: {dict(mine)}", flush=True)
+                    print(line, flush=True)
+                if given.log:
+                    with given.log.open("a") as file:
+                        file.write(line + "\n")
+            print(f"{kind}: {dict(counts[kind])}", flush=True)
 
-        list(pool.map(count, given.kinds.split(",")))
+        list(pool.map(count, kinds))
     _show(counts, given.results)
 
 
