@@ -45,7 +45,7 @@ def command(
         analyzed = analyze(host, settings, _ratios(ratios), report, analysis)
     if analyzed.reused:
         notes(["nothing changed since the last analysis: its result is shown"])
-    notes(analyzed.loaded.network.notes)
+    notes((*analyzed.warnings, *analyzed.loaded.network.notes))
     show(analyzed.sensitivity, as_json=as_json)
 
 

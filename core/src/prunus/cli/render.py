@@ -59,7 +59,7 @@ def show(result: Report | Statistics | Sensitivity, *, as_json: bool) -> None:
 def notes(lines: Sequence[str]) -> None:
     """Notes go to stderr."""
     for line in lines:
-        say(f"note: {line}", err=True)
+        say(line if line.startswith("warning: ") else f"note: {line}", err=True)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ class Evaluator:
         metric: What is measured.
         samples: How many samples to use; ``None`` for all.
         batch_size: Samples of one run.
+        warning: A sentence for the user about the samples, if there is something to say.
     """
 
     reference: Network
@@ -33,6 +34,7 @@ class Evaluator:
     metric: Metric
     samples: int | None = None
     batch_size: int = 64
+    warning: str | None = None
 
     def __attrs_post_init__(self) -> None:
         if not len(self.data):

@@ -26,6 +26,7 @@ from prunus.settings import Settings
 from prunus.steps.files import make_directory
 from prunus.steps.loaded import BEHIND_OPAQUE, Loaded, evaluator_for, load
 from prunus.steps.lock import alone
+from prunus.steps.report import warnings_of
 from prunus.steps.workspace import Workspace, workspace_of
 
 
@@ -37,6 +38,7 @@ class Analyzed:
     loaded: Loaded
     workspace: Workspace
     reused: bool
+    warnings: tuple[str, ...] = ()
 
 
 @attrs.frozen(eq=False)
@@ -81,7 +83,7 @@ def analyze(
     except StaleError:
         stored = None  # it is measured again
     if stored is not None and stored.key == question.key:
-        return Analyzed(stored, loaded, workspace, reused=True)
+        return Analyzed(stored, loaded, workspace, True, warnings_of(question.evaluator))
     parts = workspace.parts(question.key)
     if parts:
         sensitivity = merged(parts, [group.name for group in loaded.grouping.groups])
@@ -90,7 +92,7 @@ def analyze(
     workspace.save_sensitivity(sensitivity)
     if not masked_units(loaded.network, loaded.grouping):
         workspace.remember("original", loaded.source)
-    return Analyzed(sensitivity, loaded, workspace, reused=False)
+    return Analyzed(sensitivity, loaded, workspace, False, warnings_of(question.evaluator))
 
 
 def ask(

@@ -12,6 +12,7 @@ from prunus.errors import DataError
 from prunus.evaluation.choice import feeds
 from prunus.evaluation.evaluator import Evaluator
 from prunus.steps.loaded import Loaded, training_data
+from prunus.steps.sample_check import sample_warning
 
 COUNT = 256
 """Inputs at most, spread over the data set."""
@@ -47,7 +48,8 @@ def calibrate(loaded: Loaded, spec: str | None, evaluator: Evaluator | None) -> 
             chosen = np.linspace(0, len(training) - 1, min(COUNT, len(training)))
             batch = training.read(chosen.round().astype(np.int64), None)
             if feeds(batch, loaded.network):
-                return Calibration(batch.inputs)
+                warning = sample_warning(loaded.network, training, spec, "--train-data")
+                return Calibration(batch.inputs, warning)
     except DataError as error:
         if spec is not None:
             raise

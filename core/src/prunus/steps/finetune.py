@@ -31,7 +31,16 @@ from prunus.steps.masked import pruned
 from prunus.steps.measuring import measured_if_possible
 from prunus.steps.native import write_masked
 from prunus.steps.original import original_of
-from prunus.steps.report import Report, Stage, new_files, parameters, size_on_disk, whole_stage
+from prunus.steps.report import (
+    Report,
+    Stage,
+    new_files,
+    parameters,
+    size_on_disk,
+    warnings_of,
+    whole_stage,
+)
+from prunus.steps.sample_check import sample_warning
 from prunus.steps.tuning import Tuning, check_computable, recipe_notes, recipe_of, training_samples
 from prunus.steps.workspace import Workspace, workspace_of
 from prunus.task import Dataset, Measurement
@@ -95,6 +104,7 @@ def finetune(
     prove_plan(loaded, keep, loaded.network, smaller, inputs)
     known = loaded.network if original is None else original.network
     evaluator, unmeasured = measured_if_possible(loaded, settings, known)
+    about = sample_warning(known, training, tuning.data, "--train-data")
     trainer = settings.trainer or DEFAULT_TRAINER
     check_computable(host, trainer, loaded, training)
     recipe = recipe_of(loaded.network, tuning, training)
@@ -126,6 +136,8 @@ def finetune(
     gc.collect()  # graphs are full of cycles: its weights would stay while networks are measured
     workspace.remember("finetuned", written, directory=directory.parent)
     notes = (
+        *warnings_of(evaluator),
+        *(() if about is None else (about,)),
         *loaded.network.notes,
         *(() if unmeasured is None else (unmeasured,)),
         *((f"{directory}: no snapshot to resume; the training began anew",) if anew else ()),

@@ -13,7 +13,7 @@ from prunus.statistics import Statistics, statistics_of
 from prunus.steps.files import make_directory
 from prunus.steps.loaded import evaluator_for, load
 from prunus.steps.native import keep_apart
-from prunus.steps.report import Report, Stage, latency, parameters
+from prunus.steps.report import Report, Stage, latency, parameters, warnings_of
 from prunus.steps.stage import staged
 
 
@@ -41,9 +41,8 @@ def evaluate(host: Host, settings: Settings) -> Report:
         latency(loaded.network.model),
     )
     facts = {"samples": evaluator.count}
-    return Report(
-        "eval", evaluator.metric.name, (stage,), (), loaded.network.notes, (), None, facts
-    )
+    notes = (*warnings_of(evaluator), *loaded.network.notes)
+    return Report("eval", evaluator.metric.name, (stage,), (), notes, (), None, facts)
 
 
 def export(host: Host, settings: Settings, output: Path) -> Report:

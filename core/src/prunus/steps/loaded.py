@@ -15,6 +15,7 @@ from prunus.host import Host
 from prunus.network import Network, Source
 from prunus.prunable import Prunable, prunable
 from prunus.settings import Settings
+from prunus.steps.sample_check import sample_warning
 from prunus.task import Dataset
 from prunus.trust import check_code
 
@@ -138,7 +139,7 @@ def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Eva
         samples = settings.batches * loaded.network.task.batch_size
     data = evaluation_data(loaded, settings)
     try:
-        return evaluator_on(
+        found = evaluator_on(
             data, loaded.format, loaded.network, reference, settings.metric, samples
         )
     except UsageError as error:
@@ -146,6 +147,9 @@ def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Eva
         if file is None or settings.metric is None:
             raise
         raise UsageError(f"{file}: metric = '{settings.metric}': {error}") from error
+    if data is None or found is None:
+        return found
+    return attrs.evolve(found, warning=sample_warning(reference, data, settings.data))
 
 
 def _check_excluded(network: Network, exclude: tuple[str, ...]) -> None:

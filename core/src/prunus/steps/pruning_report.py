@@ -24,6 +24,7 @@ from prunus.steps.report import (
     new_files,
     parameters,
     size_on_disk,
+    warnings_of,
     whole_stage,
 )
 from prunus.task import Measurement
@@ -40,7 +41,7 @@ def notes_of(
     unmeasured: str | None,
 ) -> tuple[str, ...]:
     """What the user should know about the plan, after what the files themselves gave."""
-    notes = [*network.notes]
+    notes = [*warnings_of(evaluator), *network.notes]
     if sensitivity is None and settings.allocation is None and settings.rate is not None:
         notes.append(
             "no result of 'prunus ana' in the workspace: the same ratio is used in every group"

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.descriptors import Format
+from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.session import Session, random_inputs
 from prunus.network import Network, Source, Written
 from prunus.steps.loaded import Loaded
@@ -121,6 +122,11 @@ def parameters(network: Network, model: ir.Model) -> int:
         if binding is not None and binding.role in LEARNED and value.shape is not None:
             total += math.prod(int(str(size)) for size in value.shape)
     return total
+
+
+def warnings_of(evaluator: Evaluator | None) -> tuple[str, ...]:
+    """What the user should know about the samples before anything else."""
+    return () if evaluator is None or evaluator.warning is None else (evaluator.warning,)
 
 
 def size_on_disk(written: Written, format: Format) -> int:

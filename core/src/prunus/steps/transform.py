@@ -31,6 +31,7 @@ from prunus.steps.report import (
     latency,
     parameters,
     size_on_disk,
+    warnings_of,
     whole_stage,
 )
 from prunus.steps.stage import staged
@@ -158,7 +159,7 @@ def _report(
             latency(smaller.model) if measure else None,
         ),
     )
-    notes = [*loaded.network.notes, *(() if remark is None else (remark,))]
+    notes = [*warnings_of(evaluator), *loaded.network.notes, *(() if remark is None else (remark,))]
     if not exact:
         notes.append(
             "cross-channel LRN: masked and transformed are not comparable there; the proof "

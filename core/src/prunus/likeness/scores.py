@@ -1,0 +1,77 @@
+"""Whether the scores in front of a last softmax are any that training could have given."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+
+from prunus.evaluation.session import Session
+from prunus.network import Network
+from prunus.task import Array
+
+_LEAD = 40.0
+"""Nats between the first class and the second. Cross entropy's gradient falls as exp(-lead): at 20
+it is gone in float32, so training does not lead further."""
+
+_SPREAD = 0.1
+"""Nats: standard deviation over samples. Less says that the answer hardly depends on the sample."""
+
+_LOSS = "softmax_cross_entropy"
+
+_PASSING = ("Flatten", "Identity", "Reshape", "Squeeze")
+
+
+@attrs.frozen(eq=False)
+class LastScores:
+    """The scores a classifier ends with, in front of softmax.
+
+    Attributes:
+        session: Computes them.
+        input: Graph input that samples feed.
+        name: Their value name.
+    """
+
+    session: Session
+    input: str
+    name: str
+
+    def fault(self, samples: Array) -> str | None:
+        """What no training gives, in words; ``None`` for plausible scores."""
+        scores = self.session.run({self.input: samples})[self.name].astype(np.float64)
+        if sum(size > 1 for size in scores.shape[1:]) != 1:
+            return None  # scores of many places, or of one class
+        scores = scores.reshape(len(scores), -1)
+        if not np.isfinite(scores).all():
+            return "the scores are no finite numbers"
+        first, second = np.sort(scores, 1)[:, :-3:-1].T
+        lead, spread = float(np.median(first - second)), float(scores.std(0).mean())
+        if lead > _LEAD:
+            return f"the first class leads by {lead:,.0f} in front of the softmax"
+        if spread < _SPREAD:
+            return f"all samples get the same answer, their scores differ by {spread:.2g}"
+        return None
+
+
+def last_scores(network: Network) -> LastScores | None:
+    """The scores of a network that ends with softmax, or was trained with it by its own recipe."""
+    graph = network.model.graph
+    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+    recipe = network.task.recipe
+    losses = () if recipe is None else recipe.losses
+    trained = {name for loss in losses if loss.kind == _LOSS for name in loss.outputs}
+    for output in graph.outputs if len(inputs) == 1 else ():
+        node = _behind(output)
+        softmax = node is not None and node.op_type == "Softmax"
+        scores = node.inputs[0] if node is not None and softmax else output
+        if scores is not None and (softmax or output.name in trained):
+            name = scores.name or ""
+            return LastScores(Session(network.model, [name]), inputs[0].name or "", name)
+    return None
+
+
+def _behind(output: ir.Value) -> ir.Node | None:
+    node = output.producer()
+    while node is not None and node.op_type in _PASSING:
+        node = None if node.inputs[0] is None else node.inputs[0].producer()
+    return node
