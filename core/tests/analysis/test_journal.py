@@ -44,6 +44,62 @@ def test_a_line_without_its_end_may_be_half_a_number(path):
     assert journal.read() == {}
 
 
+def damaged(line):
+    """Every kind of damage to one line."""
+    yield b"\xff" + line[1:]
+    yield line[: len(line) // 2]
+    yield line.replace(b'"value"', b'"valve"')
+    yield line.replace(b'"piece"', b'"peace"')
+    yield line.replace(b'"shape"', b'"shale"')
+    yield line.replace(b"float64", b"float99")
+    yield line.replace(b"0.25", b"0.75")
+    yield line.replace(b"0.25", b"7" * 5000)
+    yield line.replace(b"[2]", b"[2.5]")
+    yield b"[" * 100_000
+    yield b'"text"'
+
+
+def test_a_damaged_line_is_said_and_measured_again(path):
+    journal = Journal(path, KEY)
+    journal.start()
+    journal.write("0", {"group": plain(np.array([0.25, 1]))})
+    journal.write("1", 3)
+    assert journal.damage() is None
+    head, line, last, _ = path.read_bytes().split(b"\n")
+    for changed in damaged(line):
+        path.write_bytes(b"\n".join([head, changed, last, b""]))
+        assert journal.read() == {"1": 3}
+        wanted = f"{path}: 1 damaged lines are left out, and measured again"
+        assert journal.damage() == wanted
+    assert journal.start() == {"1": 3}
+    assert journal.damage() is None
+
+
+def test_a_damaged_head_leaves_nothing(path):
+    journal = Journal(path, KEY)
+    journal.start()
+    journal.write("0", 1)
+    line = path.read_bytes().split(b"\n")[1]
+    path.write_bytes(b"\xff\n" + line + b"\n")
+    assert journal.read() == {}
+    assert journal.damage() == f"{path}: 2 damaged lines are left out, and measured again"
+    other = Journal(path, {"weights": "c"})
+    other.start()
+    other.write("0", 1)
+    assert journal.read() == {}
+    assert journal.damage() is None  # of another measurement, which is no damage
+
+
+def test_a_line_of_another_measurement_is_none_of_this(path):
+    journal, other = Journal(path, KEY), Journal(path, {"weights": "c"})
+    other.start()
+    other.write("0", 1)
+    line = path.read_bytes().split(b"\n")[1]
+    journal.start()
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    assert journal.read() == {}
+
+
 @pytest.mark.parametrize("text", ["", "nonsense\n", '{"piece": "0", "value": 1}\n', "[1]\n3\n"])
 def test_files_that_are_no_journal(path, text):
     path.write_text(text)

@@ -139,12 +139,12 @@ def test_scores_that_no_training_gives(build, pixels):
     text = judge(network, pixels).text
     assert text.startswith("the first class leads by ")
     assert text.endswith(
-        " in front of the softmax; values are 0 to 255; did you mean values 0 to 1 "
+        " in front of the softmax; values are 0 to 255; did you mean for example values 0 to 1 "
         "(scale=0.00392157 on pixels 0 to 255)?"
     )
     text = judge(classifier(build, 0.1), pixels / 255).text
     assert text.startswith("all samples get the same answer, their scores differ by ")
-    assert "did you mean values 0 to 255 (scale=1 on pixels 0 to 255)?" in text
+    assert "did you mean for example values 0 to 255 (scale=1 on pixels 0 to 255)?" in text
 
 
 def test_scores_without_softmax_where_the_recipe_tells(build, pixels):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -28,14 +29,47 @@ class Journal:
     key: Mapping[str, str]
 
     def read(self) -> dict[str, Any]:
-        """Piece name -> stored value, of this key only."""
+        """Piece name -> stored value, of this key only; damaged lines are left out."""
+        lines = self._lines()
+        if not lines or _parse(lines[0]).get("key") != dict(self.key):
+            return {}
+        return {line["piece"]: line["value"] for line in map(self._sound, lines[1:]) if line}
+
+    def damage(self) -> str | None:
+        """A sentence for the user where lines are damaged: they are measured again."""
+        lines = self._lines()
+        if not lines:
+            return None
+        key = _parse(lines[0]).get("key")
+        if isinstance(key, dict) and key != dict(self.key):
+            return None  # of another measurement
+        lost = len(lines) if key is None else sum(not self._sound(line) for line in lines[1:])
+        if not lost:
+            return None
+        return f"{self.path}: {lost} damaged lines are left out, and measured again"
+
+    def _lines(self) -> list[bytes]:
+        """Whole lines; a kill may have left half a line behind the last one."""
         if self.path is None or not self.path.exists():
-            return {}
-        lines = self.path.read_text(encoding="utf-8").split("\n")
-        parsed = [line for line in map(_parse, lines[:-1]) if line is not None]
-        if not parsed or parsed[0].get("key") != dict(self.key):
-            return {}
-        return {line["piece"]: line["value"] for line in parsed[1:] if "piece" in line}
+            return []
+        try:
+            return self.path.read_bytes().split(b"\n")[:-1]
+        except OSError as error:
+            raise PrunusError(f"{self.path}: cannot be read ({error.strerror})") from error
+
+    def _sound(self, line: bytes) -> dict[str, Any]:
+        """A line as it was written; empty if any of it changed."""
+        found = _parse(line)
+        whole = found.get("check") == self._check(found.get("piece"), found.get("value"))
+        return found if whole else {}
+
+    def _check(self, piece: Any, value: Any) -> str:
+        """Digest of a piece: a changed digit of a number is still a number."""
+        text = json.dumps([dict(self.key), piece, value])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _line(self, piece: str, value: Any) -> str:
+        return json.dumps({"piece": piece, "value": value, "check": self._check(piece, value)})
 
     def start(self) -> dict[str, Any]:
         """What is done already; the file is ready for `write` afterwards.
@@ -45,12 +79,11 @@ class Journal:
         """
         done = self.read()
         if self.path is not None:
-            lines = [{"key": dict(self.key)}, *({"piece": p, "value": v} for p, v in done.items())]
+            lines = [json.dumps({"key": dict(self.key)})]
+            lines += [self._line(piece, value) for piece, value in done.items()]
             temporary = self.path.with_suffix(".tmp")
             with _named(self.path):
-                temporary.write_text(
-                    "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"
-                )
+                temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
                 os.replace(temporary, self.path)
         return done
 
@@ -62,7 +95,7 @@ class Journal:
         """
         if self.path is not None:
             with _named(self.path), self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"piece": piece, "value": value}) + "\n")
+                file.write(self._line(piece, value) + "\n")
                 file.flush()
 
     def remove(self) -> None:
@@ -110,9 +143,10 @@ def restored(stored: Any) -> Any:
     return [restored(value) for value in stored["list"]]
 
 
-def _parse(line: str) -> dict[str, Any] | None:
+def _parse(line: bytes) -> dict[str, Any]:
+    """The object of a line; empty if it holds none."""
     try:
-        value = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None
+        value = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):  # no text, no JSON, or a number of too many digits
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -17,9 +17,9 @@ SAMPLES = 32
 """Samples that are looked at; fewer than two a part tell too little."""
 
 FAR = 0.5
-"""Nats; with the right preprocessing trained networks keep below 0.1 on their kind of images."""
+"""Nats; trained networks keep below 0.1 on their kind of images, preprocessed right."""
 
-FITS = 0.15
+FITS = 0.1
 """Nats below which another preprocessing is said to have been meant."""
 
 STRANGE = 50.0
@@ -89,7 +89,7 @@ def _by_scores(network: Network, samples: Array) -> Verdict | None:
         return None
     for option in _options(samples, values=True):
         if not option.turned and scores.fault(option.inputs) is None:
-            return Verdict(f"{fault}; {_meant(option, samples)}", sure=False)
+            return Verdict(f"{fault}; {_meant(option, samples, 'for example ')}", sure=False)
     return None
 
 
@@ -134,7 +134,7 @@ def _variance(now: Distance) -> str:
     return f"in front of layer '{now.layer}' the variance is {times} times the stored one"
 
 
-def _meant(option: Alternative, samples: Array) -> str:
+def _meant(option: Alternative, samples: Array, how: str = "") -> str:
     order = " and the other order of channels" if option.turned else ""
     setting = f" ({option.setting} on pixels 0 to 255)" if option.setting else ""
-    return f"values are {range_of(samples)}; did you mean {option.words}{order}{setting}?"
+    return f"values are {range_of(samples)}; did you mean {how}{option.words}{order}{setting}?"

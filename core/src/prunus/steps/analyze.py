@@ -29,6 +29,9 @@ from prunus.steps.lock import alone
 from prunus.steps.report import warnings_of
 from prunus.steps.workspace import Workspace, workspace_of
 
+JOURNAL = "ana.partial.jsonl"
+"""File of partial results in the workspace."""
+
 
 @attrs.frozen(eq=False)
 class Analyzed:
@@ -84,15 +87,17 @@ def analyze(
         stored = None  # it is measured again
     if stored is not None and stored.key == question.key:
         return Analyzed(stored, loaded, workspace, True, warnings_of(question.evaluator))
+    damage = Journal(workspace.path / JOURNAL, question.key).damage()
     parts = workspace.parts(question.key)
     if parts:
         sensitivity = merged(parts, [group.name for group in loaded.grouping.groups])
     else:
-        sensitivity = answer(host, question, loaded, "ana.partial.jsonl", report)
+        sensitivity = answer(host, question, loaded, JOURNAL, report)
     workspace.save_sensitivity(sensitivity)
     if not masked_units(loaded.network, loaded.grouping):
         workspace.remember("original", loaded.source)
-    return Analyzed(sensitivity, loaded, workspace, False, warnings_of(question.evaluator))
+    warnings = (*warnings_of(question.evaluator), *(() if damage is None else (damage,)))
+    return Analyzed(sensitivity, loaded, workspace, False, warnings)
 
 
 def ask(
