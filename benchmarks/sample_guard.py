@@ -149,7 +149,7 @@ KINDS = (
 TEXT = """\
 Draws of 32 images in which something was said, of all draws. "right" counts false alarms. Networks
 whose normalisation was folded into their weights, and that end without softmax, tell nothing, and
-nothing is said. Blood cells are images of another kind than COCO, which that network was trained on.
+nothing is said. Blood cells are images of another kind than the COCO of that network's training.
 Empty: the same as another column, or the network reads grey images. Seconds of one judgement, one
 thread, on a busy machine."""
 
