@@ -68,7 +68,7 @@ class Worker:
             return found
         if ready and kind not in self.prepared:
             self.close()
-            raise SystemExit(f"{kind}: the worker cannot prepare its files; run it by hand")
+            raise RuntimeError(f"{kind}: the worker cannot prepare its files; run it by hand")
         code = process.poll() if ready else None
         self.close()
         outcome = "crash" if ready else "hang"
@@ -139,7 +139,9 @@ def main() -> None:
                         file.write(line + "\n")
             print(f"{kind}: {dict(counts[kind])}", flush=True)
 
-        list(pool.map(count, kinds))
+        for one in [pool.submit(count, kind) for kind in kinds]:
+            if one.exception() is not None:
+                print(f"error: {one.exception()}", flush=True)
     _show(counts, given.results)
 
 

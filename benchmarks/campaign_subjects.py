@@ -274,8 +274,9 @@ def graph_files() -> None:
     tf1 = tensorflow().compat.v1
     with tensorflow().Graph().as_default(), tf1.Session() as session:
         build()
-        session.run(tf1.global_variables_initializer())
-        tf1.train.Saver().save(session, "meta")
+        saver = tf1.train.Saver()
+        saver.restore(session, "net")
+        saver.save(session, "meta")
 
 
 def _sound(*words: str) -> None:

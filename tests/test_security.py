@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
+from prunus.cli import run
 from prunus.testing.command_line import refused
 
 ROOT = Path(__file__).parents[1]
@@ -71,7 +72,9 @@ def lambda_model(path: str) -> None:
 
     layers = keras.layers
     inputs = keras.Input((8, 8, 3))
-    x = layers.Lambda(lambda x: (Path("ran").touch(), x)[1], output_shape=(8, 8, 3))(inputs)
+    x = layers.Lambda(
+        lambda x: (__import__("pathlib").Path("ran").touch(), x)[1], output_shape=(8, 8, 3)
+    )(inputs)
     keras.Model(inputs, layers.Conv2D(4, 3)(layers.Conv2D(8, 3)(x))).save(path)
     RAN.unlink(missing_ok=True)
 
@@ -79,13 +82,15 @@ def lambda_model(path: str) -> None:
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", ["net.keras", "net.h5"])
 def test_a_lambda_layer(inside, name):
-    pytest.importorskip("keras")
+    keras = pytest.importorskip("keras")
     lambda_model(name)
     code, message = refused("stat", "--model", name)
     assert code == 3
     assert message.startswith(f"error: {name}: ")
     assert "unsafe=yes" in message
     assert not RAN.exists()
+    keras.models.load_model(name, safe_mode=False)(np.zeros((1, 8, 8, 3), np.float32))
+    assert RAN.exists()  # the exploit is live
 
 
 @pytest.mark.tensorflow
@@ -109,8 +114,6 @@ def test_a_class_of_another_module_and_a_member_outside(inside, monkeypatch):
                 new.writestr(member, data)
     code, message = refused("stat", "--model", "module.keras")
     assert (code, message.startswith("error: module.keras: ")) == (3, True)
-    from prunus.cli import run
-
     for name in ("member.keras", "absolute.keras"):
         run(["stat", "--model", name])
     assert not RAN.exists()
