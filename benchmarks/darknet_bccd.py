@@ -153,7 +153,7 @@ def pruned_and_tuned(host: Host) -> tuple[list[tuple[str, Network, Stage]], list
         settings = attrs.evolve(settings, model=tuned.written.model, weights=tuned.written.weights)
     final = transform(host, newest(settings), BUILD / "transformed")
     error = "" if final.proof is None else f"{final.proof.error:.1e}"
-    return states, list(final.report.stages), error
+    return states, list(final.report.stages[1:]), error
 
 
 def counted(done: int, total: int) -> None:

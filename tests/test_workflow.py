@@ -28,9 +28,10 @@ def test_four_steps(files, prunus):
     assert [stage["name"] for stage in tuned["stages"]] == ["original", "pruned", "finetuned"]
     final = prunus("transform", "--workspace", "ws", "--output", "small", "--data", "test.npz")
     assert final["facts"]["proof"]["error"] <= 1e-5
-    first, last = final["stages"]
-    assert last["macs"] == pruned["stages"][-1]["macs"] < first["macs"]
-    assert last["bytes"] < first["bytes"]
+    original, masked, last = final["stages"]
+    assert last["macs"] == masked["macs"] == pruned["stages"][-1]["macs"] < original["macs"]
+    assert last["params"] == masked["params"] == pruned["stages"][-1]["params"]
+    assert last["bytes"] < masked["bytes"]
     assert last["metric"]["value"] == pytest.approx(tuned["stages"][-1]["metric"]["value"])
     session = onnxruntime.InferenceSession(files / "small/net.onnx")
     assert session.run(None, {"data": np.zeros((2, 1, 12, 12), np.float32)})[0].shape == (2, 4)

@@ -65,7 +65,7 @@ def rounds() -> Rows:
         weights = os.path.relpath(tuned["files"][-1], WORK)
     final = prunus(WORK, "transform", *CONFIG, "--output", "transformed")
     rows["original"]["bytes"] = (WORK / "digits.weights").stat().st_size
-    rows["original"]["milliseconds"] = final["stages"][0]["milliseconds"]
+    rows["original"]["milliseconds"] = final["stages"][1]["milliseconds"]
     rows["transformed"] = final["stages"][-1]
     return rows
 

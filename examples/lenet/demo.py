@@ -46,7 +46,7 @@ def rounds() -> Rows:
         weights = tuned["files"][-1]
     final = prunus(WORK, "transform", "--workspace", "ws", "--output", "transformed")
     rows["original"]["bytes"] = (WORK / "lenet.caffemodel").stat().st_size
-    rows["original"]["milliseconds"] = final["stages"][0]["milliseconds"]
+    rows["original"]["milliseconds"] = final["stages"][1]["milliseconds"]
     rows["transformed"] = final["stages"][-1]
     return rows
 
