@@ -43,7 +43,7 @@ def test_rounds_grow_from_the_original(files, prunus):
     prunus("prune", *NET, "--rate", "0.3")
     state = json.loads((files / "ws/state.json").read_text())
     again = prunus(
-        "prune", "--model", state["pruned"]["model"], "--workspace", "ws", "--data", "test.npz",
+        "prune", "--model", f"ws/{state['pruned']['model']}", "--workspace", "ws", "--data", "test.npz",
         "--rate", "0.6",
     )  # fmt: skip
     assert again["facts"]["rate"] == pytest.approx(0.6, rel=0.01)
@@ -53,7 +53,7 @@ def test_a_round_that_changes_nothing_says_so(files, prunus):
     first = prunus("prune", *NET, "--rate", "0.5")
     state = json.loads((files / "ws/state.json").read_text())
     second = prunus(
-        "prune", "--model", state["pruned"]["model"], "--workspace", "ws", "--data", "test.npz",
+        "prune", "--model", f"ws/{state['pruned']['model']}", "--workspace", "ws", "--data", "test.npz",
         "--rate", "0.5",
     )  # fmt: skip
     assert (
