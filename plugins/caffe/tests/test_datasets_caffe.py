@@ -86,6 +86,27 @@ def test_mean_file_is_read_at_the_place_of_the_crop(tmp_path, images):
     assert np.allclose(data.read(np.array([2]), None).inputs["data"][0], expected)
 
 
+def test_every_sample_and_the_mean_count_in_the_digest(tmp_path):
+    """Of 200 entries any one may be replaced at equal size."""
+    images = np.random.default_rng(0).integers(0, 256, (200, 3, 4, 4), np.uint8)
+    written_mean(tmp_path, (3, 4, 4))
+    text = DATA.format(f'mean_file: "{tmp_path}/mean.binaryproto"')
+    digests = set()
+    for number, position in enumerate((None, 1, 101, 199)):
+        changed = images.copy()
+        if position is not None:
+            changed[position, 0, 0, 0] ^= 1
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_images(folder / "db", changed)
+        digests.add(open_layer(layer(tmp_path, text), folder).digest())
+    assert len(digests) == 4
+    same = open_layer(layer(tmp_path, text), tmp_path / "3").digest()
+    assert same in digests
+    written_mean(tmp_path, (3, 4, 4), seed=4)
+    assert open_layer(layer(tmp_path, text), tmp_path / "3").digest() not in digests
+
+
 def test_image_list(tmp_path, images):
     for number, image in enumerate(images[:2]):
         Image.fromarray(image[::-1].transpose(1, 2, 0)).save(tmp_path / f"{number}.png")
@@ -164,9 +185,10 @@ def test_resize_equals_opencv(images, size):
         assert np.abs(found - wanted).max() <= 1
 
 
-def written_mean(folder):
-    mean = np.random.default_rng(3).random((3, 10, 12)).astype(np.float32) * 100
-    blob = message("BlobProto")(num=1, channels=3, height=10, width=12, data=mean.ravel().tolist())
+def written_mean(folder, shape=(3, 10, 12), seed=3):
+    mean = np.random.default_rng(seed).random(shape).astype(np.float32) * 100
+    sizes = dict(zip(("channels", "height", "width"), shape, strict=True))
+    blob = message("BlobProto")(num=1, data=mean.ravel().tolist(), **sizes)
     (folder / "mean.binaryproto").write_bytes(blob.SerializeToString())
     return f"{folder}/mean.binaryproto"
 
