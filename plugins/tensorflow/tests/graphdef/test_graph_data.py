@@ -98,7 +98,7 @@ def ranged(last: int) -> Any:
 
 def test_a_range_that_fills_the_memory_is_not_computed(tmp_path: Path) -> None:
     assert len(graphdef.load(saved(ranged(32), tmp_path / "net.pb")).layers) > 1
-    with pytest.raises(ModelError, match="10000000000 numbers"):
+    with pytest.raises(ModelError, match="are 10000000000 and 32 for"):
         graphdef.load(saved(ranged(10**10), tmp_path / "net.pb"))
 
 

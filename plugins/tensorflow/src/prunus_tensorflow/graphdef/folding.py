@@ -73,6 +73,11 @@ def with_folding(graph: Any) -> None:
             del node.attr[_LABEL]
 
 
+def unmarked(text: str) -> str:
+    """A message of TensorFlow without the mark of `without_folding`."""
+    return text.replace(f'{_LABEL}="{_OWN.decode()}", ', "")
+
+
 def refuse_folded_effects(graph: Any) -> None:
     """Refuse a graph that does more than compute while TensorFlow reads it.
 

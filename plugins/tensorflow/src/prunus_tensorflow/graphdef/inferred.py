@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 
 from prunus_tensorflow.graphdef.attributes import attr
-from prunus_tensorflow.graphdef.folding import without_folding
+from prunus_tensorflow.graphdef.folding import unmarked, without_folding
+from prunus_tensorflow.message import first_line
 from prunus_tensorflow.runtime import tensorflow
 
 _SHAPES = "_output_shapes"
@@ -21,11 +22,13 @@ class InferredShapes:
     """Tensor shapes of a graph, inferred when first asked for.
 
     Attributes:
-        graph: The GraphDef; stale ``_output_shapes`` in it do not matter.
+        graph: The GraphDef.
+        recorded: Check the ``_output_shapes`` recorded in it; stale ones do not matter otherwise.
         problem: TensorFlow's complaint, if it does not take the graph.
     """
 
     graph: Any
+    recorded: bool = False
     problem: str | None = None
     _imported: Any = None
     _done: bool = False
@@ -39,12 +42,16 @@ class InferredShapes:
         graph = tf.Graph()
         try:
             with graph.as_default():
-                tf.graph_util.import_graph_def(_light(self.graph), name="")
+                tf.graph_util.import_graph_def(_light(self.graph, self.recorded), name="")
         except Exception as error:  # noqa: BLE001 - any refusal counts, of whatever type
-            self.problem = (str(error).strip() or type(error).__name__).splitlines()[0]
+            self.problem = unmarked(first_line(error))
             return False
         self._imported = graph
         return True
+
+    def refused(self) -> bool:
+        """True if TensorFlow refuses it, other than for an operator that only its user has."""
+        return not self.ready() and "not registered" not in (self.problem or "")
 
     def shape(self, name: str) -> tuple[int, ...] | None:
         """Shape of a tensor, -1 for unknown dimensions; ``None`` if the rank is unknown."""
@@ -59,8 +66,8 @@ class InferredShapes:
         return tuple(-1 if size is None else int(size) for size in shape.as_list())
 
 
-def _light(graph: Any) -> Any:
-    """Copy for shape inference: weights are placeholders, recorded shapes are left out."""
+def _light(graph: Any, recorded: bool) -> Any:
+    """Copy for shape inference: weights are placeholders; with or without recorded shapes."""
     copy = type(graph)()
     copy.versions.CopyFrom(graph.versions)
     copy.library.CopyFrom(graph.library)
@@ -70,10 +77,12 @@ def _light(graph: Any) -> Any:
             light = copy.node.add(name=node.name, op="Placeholder", input=node.input)
             light.attr["dtype"].type = tensor.dtype
             light.attr["shape"].shape.CopyFrom(tensor.tensor_shape)
+            if recorded and _SHAPES in node.attr:
+                light.attr[_SHAPES].CopyFrom(node.attr[_SHAPES])
             continue
         whole = copy.node.add()
         whole.CopyFrom(node)
-        if _SHAPES in whole.attr:
+        if not recorded and _SHAPES in whole.attr:
             del whole.attr[_SHAPES]
     without_folding(copy)
     return copy

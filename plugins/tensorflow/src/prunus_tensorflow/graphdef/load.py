@@ -96,6 +96,10 @@ def load(source: Source) -> Network:
     if checkpoint is None and structure.kind == "binary":
         structure = attrs.evolve(structure, content=None)  # as large as the weights
     inferred = InferredShapes(structure.graph)
+    if inferred.refused():
+        raise ModelError(
+            f"{source.model}: TensorFlow does not accept this graph: {inferred.problem}"
+        )
     try:
         ends = choose_ends(steps, _names(source, "input_nodes"), _names(source, "output_nodes"))
         shapes = _input_shapes(source, ends, steps, inferred)

@@ -76,6 +76,11 @@ class Lowerer:
                 results = self._step(step)
             except Unlowerable as finding:
                 results = self._barrier(step, str(finding))
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                raise ModelError(
+                    f"node '{name}' of type '{step.op}': its inputs and attributes do not fit each "
+                    f"other ({first_line(error)})"
+                ) from error
             for index, result in enumerate(results):
                 self.env.setdefault(tensor(f"{name}:{index}"), result)
 

@@ -15,6 +15,7 @@ import attrs
 from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.signatures import check_nodes
+from prunus_tensorflow.message import first_line, shortened
 from prunus_tensorflow.runtime import tensorflow
 
 _META_TEXT = re.compile(rb"\A(\s|#[^\n]*\n)*(meta_info_def|graph_def)\s*:?\s*\{")
@@ -96,7 +97,7 @@ def parse(path: Path, kind: str, content: bytes) -> Any:
     except text_format.ParseError as error:
         raise ModelError(_text_message(path, text, str(error))) from error
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: not a pbtxt graph ({str(error).splitlines()[0]})") from error
+        raise ModelError(f"{path}: not a pbtxt graph ({first_line(error)})") from error
     return message
 
 
@@ -132,10 +133,10 @@ def graph_of(origin: GraphOrigin) -> Any:
 def _text_message(path: Path, text: str, error: str) -> str:
     match = _TEXT_ERROR.match(error)
     if match is None:
-        return f"{path}: {' '.join(error.split())}"
+        return f"{path}: {shortened(' '.join(error.split()), 200)}"
     line = int(match.group(1))
     lines = text.count("\n") + (not text.endswith("\n"))
-    reason = " ".join(match.group(3).split())
+    reason = shortened(" ".join(match.group(3).split()), 120)
     if line >= lines:
         return f"{path}, line {line}: the text ends inside a message ({reason}): the file is cut"
     return f"{path}, line {line}: {reason}"

@@ -60,6 +60,7 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     new = copy_without(message, heavy)
     new_graph = new.graph_def if origin.kind.startswith("meta") else new
     _edit(_Change(origin, view, new_graph, cuts, slots, source), smaller)
+    _check_accepted(origin, graph, new_graph)
     model = destination.directory / _model_name(origin, destination)
     model.write_bytes(_content(origin, message, new, graph, new_graph))
     others: list[Path] = []
@@ -131,16 +132,10 @@ def _edit(change: _Change, smaller: bool) -> None:
 
 
 def _refresh_shapes(change: _Change, before: InferredShapes) -> None:
-    """Bring ``_output_shapes`` up to date, and let TensorFlow check the whole graph.
-
-    Raises:
-        ModelError: TensorFlow took the old graph but does not take the new one.
-    """
+    """Bring ``_output_shapes`` up to date."""
     after = InferredShapes(change.graph)
     if not after.ready():
-        raise ModelError(
-            f"{change.origin.model}: TensorFlow does not accept the smaller graph: {after.problem}"
-        )
+        return
     for node in change.graph.node:
         if _SHAPES not in node.attr:
             continue
@@ -156,6 +151,22 @@ def _refresh_shapes(change: _Change, before: InferredShapes) -> None:
                     for o, n, s in zip(old, new, said, strict=True)  # type: ignore[arg-type]
                 ),
             )
+
+
+def _check_accepted(origin: GraphOrigin, old: Any, new: Any) -> None:
+    """Let TensorFlow check all of the written graph, recorded shapes included.
+
+    An operator that this TensorFlow does not have is the user's own to load.
+
+    Raises:
+        ModelError: it does not take the graph; says so of the one that was read, if so.
+    """
+    after = InferredShapes(new, recorded=True)
+    if not after.refused():
+        return
+    before = InferredShapes(old, recorded=True)
+    which = "this graph" if not before.ready() else "the smaller graph"
+    raise ModelError(f"{origin.model}: TensorFlow does not accept {which}: {after.problem}")
 
 
 def _content(origin: GraphOrigin, message: Any, new: Any, graph: Any, new_graph: Any) -> bytes:

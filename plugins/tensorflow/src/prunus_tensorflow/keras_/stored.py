@@ -22,6 +22,7 @@ from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.checkpoint import Checkpoint, open_checkpoint
 from prunus_tensorflow.graphdef.names import split
+from prunus_tensorflow.graphdef.signatures import check_nodes
 from prunus_tensorflow.graphdef.view import VARIABLES, GraphView
 from prunus_tensorflow.message import first_line
 
@@ -142,6 +143,7 @@ def open_stored(path: Path) -> StoredModel:
     serving = [one for one in graphs if _SERVING in one.meta_info_def.tags] or graphs
     if len(serving) != 1:
         raise ModelError(f"{path}: holds {len(serving)} graphs for serving, one was expected")
+    check_nodes(path, serving[0].graph_def)
     return StoredModel(path, serving[0])
 
 

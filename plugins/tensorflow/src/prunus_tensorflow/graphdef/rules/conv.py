@@ -42,6 +42,8 @@ def conv(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowere
     *kernel, inner, outer = filters.array.shape
     if inner == 0 or channels % inner:
         raise Unlowerable(f"its filter reads {inner} channels, its input has {channels}")
+    if outer % (channels // inner):
+        raise Unlowerable(f"its {outer} filters are no multiple of its {channels // inner} groups")
     window = _window(step, x, kernel)
     perm = (rank - 1, rank - 2, *range(rank - 2))
     return [_convolve(context, step, x, filters, window, perm, channels // inner, outer)]
