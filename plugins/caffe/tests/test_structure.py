@@ -189,3 +189,20 @@ def test_layers_of_one_name_in_real_caffe(tmp_path, caffe):
     assert relative_error(second["out"], first["out"]) <= 1e-5
     ours = Session(pruned.masked.model, ("out",)).run(inputs)["out"]
     assert relative_error(ours, first["out"]) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{RELU}\n{RELU.replace('layer', 'layeer')}",
+         "net.prototxt:2: unknown field 'layeer'; did you mean 'layer'?"),
+        (f"inputt_dim: 3 {RELU}",
+         "net.prototxt:1: unknown field 'inputt_dim'; did you mean 'input_dim'?"),
+        (f"state {{ stagee: 'a' }} {RELU}",
+         "net.prototxt:1: unknown field 'state.stagee'; did you mean 'stage'?"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_field_outside_layers_is_not_dropped(text, message):
+    with pytest.raises(ModelError) as error:
+        net(text)
+    assert str(error.value) == message

@@ -57,7 +57,11 @@ def structure(document: Document) -> NetRecord:
     rest = Block(
         tuple(f for f in root.fields if f.name not in ("layer", "layers")), root.start, root.end, 1
     )
-    params = bind(rest, "NetParameter", path).message
+    bound = bind(rest, "NetParameter", path)
+    params = bound.message
+    for unknown in bound.unknown:
+        if unknown.near is not None:  # a whole layer may be meant
+            raise ModelError(f"{path}:{unknown.line}: {unknown}")
     if not layers:
         if root.scalars("net") or root.scalars("base_lr") or root.scalars("train_net"):
             raise ModelError(
