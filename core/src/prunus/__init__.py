@@ -1,5 +1,67 @@
-"""prunus: makes trained networks really smaller, in their own framework's files."""
+"""prunus: makes trained networks smaller, in their own framework's files.
+
+The public functions and values are the names of ``__all__``; everything else is private, but for
+`prunus.plugin` and `prunus.testing`, which are for people who extend prunus.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prunus.api import analyze, compact, evaluate, export, load, plan, prune, stat
+    from prunus.errors import PrunusError
+    from prunus.network import Network
+    from prunus.plans import Plan
+    from prunus.proof import Proof
+    from prunus.results import CompactNetwork, MaskedNetwork
+    from prunus.sensitivity import Sensitivity
+    from prunus.statistics import Statistics
+    from prunus.task import Measurement
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "CompactNetwork",
+    "MaskedNetwork",
+    "Measurement",
+    "Network",
+    "Plan",
+    "Proof",
+    "PrunusError",
+    "Sensitivity",
+    "Statistics",
+    "analyze",
+    "compact",
+    "evaluate",
+    "export",
+    "load",
+    "plan",
+    "prune",
+    "stat",
+]
+
+_HOMES = {
+    "CompactNetwork": "results",
+    "MaskedNetwork": "results",
+    "Measurement": "task",
+    "Network": "network",
+    "Plan": "plans",
+    "Proof": "proof",
+    "PrunusError": "errors",
+    "Sensitivity": "sensitivity",
+    "Statistics": "statistics",
+}
+"""Modules of the values; the functions live in `prunus.api`."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is used: the command line answers without all of them."""
+    if name in __all__:
+        return getattr(import_module(f"prunus.{_HOMES.get(name, 'api')}"), name)
+    raise AttributeError(f"module 'prunus' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

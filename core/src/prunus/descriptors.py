@@ -34,6 +34,8 @@ class Format:
         metrics: Metric name -> maker, for metrics only this format has (``map``).
         round_prefix: Put before ``rate_<r>`` in the name of a round's directory, where
             the format's users expect one.
+        in_memory: True for a live model object of this framework, which ``prunus_lower`` reads
+            and ``prunus_rebuild`` gives back; imports nothing heavy, never raises.
         options: Name of a format option (``--option name=value``) -> its help; others are
             refused. ``None`` takes any.
         names_code: Whether an option, or ``data``, makes this format run Python, by its name and
@@ -49,6 +51,7 @@ class Format:
     data: Callable[[str, Network, bool], Dataset | None] | None = None
     metrics: Mapping[str, Callable[[Network], Metric]] = attrs.field(factory=dict)
     round_prefix: str = ""
+    in_memory: Callable[[object], bool] | None = None
     options: Mapping[str, str] | None = None
     names_code: Callable[[str, str], bool] = lambda name, value: False
     files: Callable[[Source], tuple[Path, ...]] = lambda source: ()

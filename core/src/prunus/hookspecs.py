@@ -1,6 +1,6 @@
-"""The hooks of prunus: one to register, six that act.
+"""The hooks of prunus: one to register, six verbs of the workflow, two for models in memory.
 
-``prunus_register`` is asked of every plugin; the six verbs are called on the
+``prunus_register`` is asked of every plugin; the others are called on the
 owner of the named descriptor only, with wrappers of any plugin around it.
 Implementations take arguments by these names, without defaults.
 """
@@ -62,6 +62,46 @@ def prunus_load(format: str, source: Source) -> Network | None:
 
     When it is called:
         At the start of every step and again after writing, for the proof.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_lower(format: str, model: object, options: Mapping[str, str]) -> Network | None:
+    """Express a live model of the framework as a neutral graph.
+
+    Args:
+        format: Name of the format, one whose descriptor has ``in_memory``.
+        model: The model; it must not be changed.
+        options: Format options by name.
+
+    Returns:
+        The network. ``None`` is a defect of the plugin.
+
+    Raises:
+        ModelError: the model cannot be expressed.
+
+    When it is called:
+        By `prunus.load` for anything but a path.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_rebuild(format: str, network: Network, compact: Compact) -> object | None:
+    """Make a live model of the compact network.
+
+    Args:
+        format: Name of the format, one whose descriptor has ``in_memory``.
+        network: The masked network, as ``prunus_lower`` gave it, with the weights of today.
+        compact: Its compact form.
+
+    Returns:
+        A model of the framework. ``None`` is a defect of the plugin.
+
+    Raises:
+        ModelError: the framework cannot build the compact network (names the layer).
+
+    When it is called:
+        By ``CompactNetwork.native``.
     """
 
 

@@ -64,6 +64,7 @@ class Network:
         origin: What the format needs for faithful write-back; opaque to the core.
         task: How the network's own files say it is evaluated and trained.
         notes: Sentences the user should see about how the files were read.
+        options: Format options it was loaded with; what is written loads with the same ones.
         multiples: Value name -> number of which only whole multiples of its channels can be
             removed, where the native file can say nothing else.
     """
@@ -76,6 +77,7 @@ class Network:
     origin: object = None
     task: Task = attrs.field(factory=Task)
     notes: tuple[str, ...] = ()
+    options: Mapping[str, str] = attrs.field(factory=dict)
     multiples: Mapping[str, int] = attrs.field(factory=dict)
 
     def weights(self) -> dict[str, NDArray[np.generic]]:

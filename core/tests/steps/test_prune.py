@@ -14,8 +14,8 @@ from prunus.errors import ModelError, PlanError, PluginError, ProofError, StaleE
 from prunus.hookspecs import hookimpl
 from prunus.host import Host
 from prunus.network import Written
-from prunus.plan import Plan
 from prunus.planning.budget import Budget
+from prunus.plans import Plan
 from prunus.steps.analyze import analyze
 from prunus.steps.finetune import finetune
 from prunus.steps.inspect import evaluate

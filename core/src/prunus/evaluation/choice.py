@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from prunus.descriptors import Format
@@ -11,7 +13,7 @@ from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.metrics import Fidelity, Top, metric_named
 from prunus.evaluation.user_metric import fed_samples, user_metric
 from prunus.network import Network
-from prunus.task import Batch, Dataset, Metric
+from prunus.task import Array, Batch, Dataset, Metric
 from prunus.trust import names_function
 
 
@@ -85,6 +87,23 @@ def metric_for(descriptor: Format, network: Network, name: str | None, data: Dat
             f"metric '{metric.name}' needs labels and the data has none; use --metric fidelity"
         )
     return metric
+
+
+def some_inputs(data: Dataset, network: Network, count: int) -> Mapping[str, Array] | None:
+    """Up to ``count`` inputs, spread evenly over a data set; labels are not used.
+
+    Returns:
+        Graph input name -> ``(N, ...)``; ``None`` where the data is empty or does not feed every
+        input.
+
+    Raises:
+        DataError: the samples are of another shape.
+    """
+    if not len(data):
+        return None
+    chosen = np.linspace(0, len(data) - 1, min(count, len(data))).round().astype(np.int64)
+    batch = data.read(chosen, None)
+    return batch.inputs if feeds(batch, network) else None
 
 
 def feeds(batch: Batch, network: Network) -> bool:

@@ -168,7 +168,7 @@ def _arrays(
     found = _samples(stored, name) if samples is None else samples
     return ArrayDataset(
         value.name or "",
-        _arrange(stored.path, found, value, transform),
+        arranged(stored.path, found, value, transform),
         _labels(stored, name, len(found)),
         per_channel(transform.mean or (0.0,), value),
         per_channel(transform.scale or (1.0,), value),
@@ -224,7 +224,7 @@ def _classes(path: Path, array: NDArray[np.generic]) -> NDArray[np.int64]:
     return classes
 
 
-def _arrange(
+def arranged(
     path: Path, samples: NDArray[np.generic], value: ir.Value, transform: Transform
 ) -> NDArray[np.generic]:
     """Bring stored samples to the graph's layout, if one reading fits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import onnx
@@ -12,6 +12,9 @@ from prunus.descriptors import Descriptor, Format
 from prunus.errors import UsageError
 from prunus.hookspecs import hookimpl
 from prunus.network import Compact, Destination, Network, Source, Written
+
+_IN_MEMORY = Path("model.onnx")
+"""Name of a model that came from no file."""
 
 _LARGEST = 2**31 - 2**24
 """Bytes of weights one protobuf file can hold, room for the structure left."""
@@ -25,7 +28,7 @@ def prunus_register() -> Iterable[Descriptor]:
         "image:1x3x224x224,mask:1x576"
     }
     text = "ONNX models of any exporter"
-    return (Format("onnx", text, _detect, options=options, files=_files),)
+    return (Format("onnx", text, _detect, options=options, files=_files, in_memory=_is_model),)
 
 
 @hookimpl
@@ -47,6 +50,23 @@ def prunus_load(format: str, source: Source) -> Network:
             "file, or from another .onnx file of the same structure"
         )
     return taken(network, source.weights, read_onnx(source.weights, sizes))
+
+
+@hookimpl
+def prunus_lower(format: str, model: object, options: Mapping[str, str]) -> Network:
+    """An ``onnx.ModelProto`` as it is in memory."""
+    from prunus.formats.onnx_read import network_of
+
+    assert isinstance(model, onnx.ModelProto)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return network_of(copy, _IN_MEMORY, options.get("input-shape"))
+
+
+@hookimpl
+def prunus_rebuild(format: str, network: Network, compact: Compact) -> object:
+    """An ``onnx.ModelProto`` of the compact graph."""
+    return ir.to_proto(compact.model)
 
 
 @hookimpl
@@ -91,6 +111,10 @@ def _files(source: Source) -> tuple[Path, ...]:
         if entry.key == "location"
     }
     return tuple(path.parent / place for place in sorted(places))
+
+
+def _is_model(model: object) -> bool:
+    return isinstance(model, onnx.ModelProto)
 
 
 def _detect(path: Path) -> bool:

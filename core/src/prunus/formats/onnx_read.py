@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import onnx
 import onnx_ir as ir
 from onnx_ir.passes import PassError
 from onnx_ir.passes.common import (
@@ -76,7 +77,21 @@ def read_onnx(path: Path, input_shape: str | None) -> Network:
     Raises:
         ModelError: missing, damaged, without weights, or holding numbers that are none.
     """
-    model = _graph(path)
+    return network_of(parse(path), path, input_shape)
+
+
+def network_of(proto: onnx.ModelProto, path: Path, input_shape: str | None) -> Network:
+    """Express a parsed model as a neutral graph.
+
+    Args:
+        proto: The model; it may be changed.
+        path: Its file, for messages and for the name of what is written.
+        input_shape: As for `read_onnx`.
+
+    Raises:
+        ModelError: without weights, or holding numbers that are none.
+    """
+    model = _graph(proto, path)
     _name_nodes(model)
     check_links(path, model)
     check_operators(path, model)
@@ -131,9 +146,9 @@ def _open(path: Path, model: ir.Model) -> ir.Model:
     return copy
 
 
-def _graph(path: Path) -> ir.Model:
-    """The file's graph with functions of its own written out."""
-    proto = upgraded(parse(path))
+def _graph(proto: onnx.ModelProto, path: Path) -> ir.Model:
+    """The model's graph with functions of its own written out."""
+    proto = upgraded(proto)
     try:
         model = ir.from_proto(proto)
         model.ir_version = min(model.ir_version, _IR)

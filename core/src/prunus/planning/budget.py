@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.errors import UsageError
 from prunus.graph.macs import CostModel
 from prunus.groups import Group
 from prunus.selection import choose_units, feasible_counts
@@ -31,6 +32,30 @@ class Budget:
     multiple: int = 2
     seed: int = 0
     best_effort: bool = False
+
+
+def check_budget(budget: Budget, said: Callable[[str], str] = str) -> None:
+    """Refuse a target that makes no sense.
+
+    Args:
+        budget: The target.
+        said: A field's name as the user knows it, for messages.
+
+    Raises:
+        UsageError: not exactly one of rate and threshold, or a number out of range.
+    """
+    rate, threshold = budget.rate, budget.threshold
+    if (rate is None) == (threshold is None):
+        raise UsageError(
+            f"give either {said('rate')} (share of MACs to remove) or {said('threshold')} (metric "
+            "loss per group)"
+        )
+    if rate is not None and not 0 <= rate < 1:
+        raise UsageError(f"{said('rate')} {rate:g}: a share of MACs in [0, 1), for example 0.5")
+    if threshold is not None and not threshold >= 0:
+        raise UsageError(f"{said('threshold')} {threshold:g}: a loss, not negative")
+    if budget.multiple < 1:
+        raise UsageError(f"{said('multiple')} {budget.multiple}: a whole number from 1")
 
 
 @attrs.frozen(eq=False)

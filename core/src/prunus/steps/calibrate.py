@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
-from prunus.evaluation.choice import feeds
+from prunus.evaluation.choice import some_inputs
 from prunus.evaluation.evaluator import Evaluator
 from prunus.steps.loaded import Loaded, training_data
 from prunus.steps.sample_check import sample_warning
@@ -44,12 +44,10 @@ def calibrate(loaded: Loaded, spec: str | None, evaluator: Evaluator | None) -> 
     """
     try:
         training = training_data(loaded, spec)
-        if training is not None and len(training):
-            chosen = np.linspace(0, len(training) - 1, min(COUNT, len(training)))
-            batch = training.read(chosen.round().astype(np.int64), None)
-            if feeds(batch, loaded.network):
-                warning = sample_warning(loaded.network, training, spec, "--train-data")
-                return Calibration(batch.inputs, warning)
+        found = None if training is None else some_inputs(training, loaded.network, COUNT)
+        if training is not None and found is not None:
+            warning = sample_warning(loaded.network, training, spec, "--train-data")
+            return Calibration(found, warning)
     except DataError as error:
         if spec is not None:
             raise

@@ -73,7 +73,7 @@ def read_network(host: Host, source: Source) -> tuple[Network, Format]:
         raise ModelError(f"{source.weights}: no such file; check --weights")
     network = host.call(Format, descriptor.name, "prunus_load", source=source)
     assert isinstance(network, Network)
-    return network, descriptor
+    return attrs.evolve(network, options=source.options), descriptor
 
 
 def is_there(source: Source) -> bool:

@@ -14,9 +14,7 @@ from prunus.steps.loaded import Loaded
 from prunus.steps.stage import staged
 
 
-def write_into(
-    host: Host, loaded: Loaded, network: Network, compact: Compact, destination: Destination
-) -> Written:
+def write_into(host: Host, network: Network, compact: Compact, destination: Destination) -> Written:
     """Native files in the destination's directory, whatever lies there.
 
     Raises:
@@ -24,7 +22,7 @@ def write_into(
     """
     written = host.call(
         Format,
-        loaded.format.name,
+        network.format,
         "prunus_compact",
         network=network,
         compact=compact,
@@ -55,10 +53,10 @@ def write_masked(
         trial.mkdir()
         options = loaded.source.options
         tried = Destination(trial, "compact", None, options, loaded.source.model.name)
-        write_into(host, loaded, network, compact, tried)
+        write_into(host, network, compact, tried)
         shutil.rmtree(trial)
         destination = Destination(stage, "masked", name, loaded.source.options)
-        written = write_into(host, loaded, network, compact, destination)
+        written = write_into(host, network, compact, destination)
     return moved(written, stage, directory)
 
 

@@ -6,17 +6,17 @@ import attrs
 import numpy as np
 
 from prunus.descriptors import Format
-from prunus.errors import StaleError, UsageError
+from prunus.errors import StaleError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
 from prunus.masking import masked_units
 from prunus.network import Compact, Network, Source, Written
-from prunus.plan import Plan, plan_of
-from prunus.planning.budget import Budget
+from prunus.planning.budget import Budget, check_budget
 from prunus.planning.choose import Keep, choose, default_allocation
 from prunus.planning.scores import DEFAULT_CRITERION
 from prunus.planning.verdict import verdict
+from prunus.plans import Plan, plan_of
 from prunus.proof.plan import prove_plan
 from prunus.pruning import carry_out
 from prunus.sensitivity import Sensitivity
@@ -115,21 +115,11 @@ def round_name(descriptor: Format, budget: Budget) -> str:
 
 
 def _budget(settings: Settings) -> Budget:
-    if (settings.rate is None) == (settings.threshold is None):
-        raise UsageError(
-            "give either --rate (share of MACs to remove) or --threshold (metric loss per group)"
-        )
-    if settings.rate is not None and not 0 <= settings.rate < 1:
-        said = f"{settings.said('rate')} {settings.rate:g}"
-        raise UsageError(f"{said}: a share of MACs in [0, 1), for example 0.5")
-    if settings.threshold is not None and settings.threshold < 0:
-        said = f"{settings.said('threshold')} {settings.threshold:g}"
-        raise UsageError(f"{said}: a loss, not negative")
     multiple = 2 if settings.multiple is None else settings.multiple
-    if multiple < 1:
-        raise UsageError(f"{settings.said('multiple')} {multiple}: a whole number from 1")
     seed = settings.seed or 0
-    return Budget(settings.rate, settings.threshold, multiple, seed, settings.best_effort)
+    budget = Budget(settings.rate, settings.threshold, multiple, seed, settings.best_effort)
+    check_budget(budget, settings.said)
+    return budget
 
 
 def _dead(loaded: Loaded, original: Network, present: Keep) -> str | None:

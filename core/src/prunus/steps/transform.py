@@ -87,7 +87,7 @@ def transform(
         destination = Destination(
             stage, "compact", name, loaded.source.options, known.source.model.name
         )
-        written = write_into(host, loaded, masked, smaller, destination)
+        written = write_into(host, masked, smaller, destination)
         keep_apart(stage, directory, loaded.source, known.source)
         found = _prove(host, loaded, keep, masked, smaller, written, evaluator) if proof else None
         gc.collect()  # graphs are full of cycles: what was loaded back would stay

@@ -93,9 +93,7 @@ def _distinct(net: NetRecord) -> tuple[LayerRecord, ...]:
                     "rename one of them, in its caffemodel too"
                 )
             names[id(layer)] = f"{layer.name}#{len(others)}"
-    return tuple(
-        attrs.evolve(layer, name=names.get(id(layer), layer.name)) for layer in net.layers
-    )
+    return tuple(attrs.evolve(layer, name=names.get(id(layer), layer.name)) for layer in net.layers)
 
 
 def _blocks(values: tuple[Any, ...], name: str, path: Path) -> list[Block]:

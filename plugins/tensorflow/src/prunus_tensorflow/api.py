@@ -1,10 +1,11 @@
-"""Keras models in memory: from Python to Python, no files.
+"""Keras models in memory, in one call.
 
     from prunus_tensorflow.api import prune
 
     small = prune(model, rate=0.5)
 
-The steps apart: `network_of`, then anything of the core, then `model_of`.
+The steps apart are those of `prunus`: ``load(model)``, ``plan``, ``prune``, ``compact``, and the
+``native`` model of the result.
 """
 
 from __future__ import annotations
@@ -12,17 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from prunus.errors import DataError, PlanError
-from prunus.host import start
+import prunus
 from prunus.network import Network
-from prunus.planning.budget import Budget
-from prunus.planning.choose import choose
-from prunus.proof.plan import prove_plan
-from prunus.prunable import prunable
-from prunus.pruning import carry_out
 from prunus_tensorflow.keras_.lower import lower_model
 from prunus_tensorflow.keras_.rebuild import model_of
 
@@ -57,7 +49,7 @@ def prune(
     exclude: Sequence[str] = (),
     multiple: int = 2,
     seed: int = 0,
-    samples: NDArray[np.float32] | None = None,
+    samples: Any = None,
     custom_objects: Mapping[str, Any] | None = None,
 ) -> Any:
     """A smaller Keras model with the same layer names, proved equal to the masked one.
@@ -70,29 +62,25 @@ def prune(
         exclude: Native names of layers that stay whole.
         multiple: Kept channels are rounded up to this.
         seed: Of everything drawn.
-        samples: Some inputs ``(N, ...)`` of a model with one input: for criteria that look at
-            activations, and to refit the weights that read removed channels.
+        samples: Some inputs ``(N, ...)`` of a model with one input, or a dict of them by input
+            name: for criteria that look at activations, and to compensate the consumers of
+            removed channels.
         custom_objects: See `network_of`.
 
     Raises:
         PlanError: the rate is out of reach, or nothing can be removed.
         ProofError: the smaller network does not equal the masked one.
     """
-    host = start()
     network = network_of(model, custom_objects=custom_objects)
-    feed = None if samples is None else _feed(network, samples)
-    subject = prunable(network, tuple(exclude))
-    budget = Budget(rate, None, multiple, seed)
-    keep = choose(host, subject, budget, criterion=criterion, allocation=allocation, samples=feed)
-    if not keep:
-        raise PlanError("the plan removes nothing: no group allows it; raise the rate")
-    masked, smaller = carry_out(subject, keep, {}, feed, seed)
-    prove_plan(subject, keep, masked, smaller, feed)
-    return model_of(masked, smaller)
-
-
-def _feed(network: Network, samples: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    names = [value.name or "" for value in network.model.graph.inputs]
-    if len(names) != 1:
-        raise DataError(f"the model has inputs {', '.join(names)}: samples= serves one input")
-    return {names[0]: np.asarray(samples, np.float32)}
+    plan = prunus.plan(
+        network,
+        rate=rate,
+        data=samples,
+        criterion=criterion,
+        allocation=allocation,
+        exclude=tuple(exclude),
+        multiple=multiple,
+        seed=seed,
+    )
+    masked = prunus.prune(network, plan, data=samples)
+    return prunus.compact(masked, data=samples).native

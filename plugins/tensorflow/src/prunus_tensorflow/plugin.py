@@ -5,7 +5,8 @@ Imports neither TensorFlow nor Keras: the host loads this module for ``prunus --
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from prunus.descriptors import Descriptor, Format, Trainer
@@ -47,6 +48,7 @@ def prunus_register() -> Iterable[Descriptor]:
             },
             names_code=_names_code,
             files=files_of,
+            in_memory=_is_model,
         ),
         Trainer(
             name=TRAINER,
@@ -96,6 +98,28 @@ def prunus_compact(
 
 
 @hookimpl
+def prunus_lower(format: str, model: object, options: Mapping[str, str]) -> Network | None:
+    """Express a Functional or Sequential Keras model."""
+    if format != FORMAT:
+        return None
+    from prunus_tensorflow.keras_.lower import lower_model
+    from prunus_tensorflow.keras_.read import input_shapes
+
+    return lower_model(model, None, input_shapes(options.get("input_node_shapes", "")))
+
+
+@hookimpl
+def prunus_rebuild(format: str, network: Network, compact: Compact) -> object | None:
+    """A Keras model with the same layer names and fewer channels."""
+    if format != FORMAT:
+        return None
+    from prunus_tensorflow.keras_.rebuild import model_of
+
+    rebuilt: object = model_of(network, compact)
+    return rebuilt
+
+
+@hookimpl
 def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
     """Train the compact network in TensorFlow."""
     if trainer != TRAINER:
@@ -110,6 +134,12 @@ def _names_code(name: str, value: str) -> bool:
     if name == "data":
         return reference(value) is not None
     return name == "custom_objects" or (name == "unsafe" and value.lower() != "no")
+
+
+def _is_model(model: object) -> bool:
+    """Whether it is a Keras model; who has one has imported Keras."""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(model, keras.Model)
 
 
 def _data(specification: str, network: Network, training: bool) -> Dataset | None:

@@ -36,7 +36,7 @@ def load(source: Source) -> Network:
     model = opened.model
     if source.weights is not None and source.weights != path:
         _load_weights(model, path, source.weights)
-    shapes = _given(source.options.get("input_node_shapes", ""))
+    shapes = input_shapes(source.options.get("input_node_shapes", ""))
     try:
         network = lower_model(model, path, shapes, custom, opened.uncompiled)
     except ModelError as error:
@@ -73,7 +73,7 @@ def _custom(specification: str) -> dict[str, Any]:
     }
 
 
-def _given(text: str) -> list[tuple[int, ...]]:
+def input_shapes(text: str) -> list[tuple[int, ...]]:
     """Shapes without the batch."""
     parts = [part for part in text.replace(";", ":").split(":") if part.strip()]
     try:

@@ -8,9 +8,9 @@ import pytest
 from prunus.errors import StaleError
 from prunus.host import Host
 from prunus.methods import l1, uniform
-from prunus.plan import Plan, plan_of
 from prunus.planning.budget import Budget
 from prunus.planning.choose import choose
+from prunus.plans import Plan, plan_of
 from prunus.prunable import prunable
 
 

@@ -1,0 +1,122 @@
+"""Networks that a plan was carried out on: masked, and compact."""
+
+from __future__ import annotations
+
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from prunus.descriptors import Format
+from prunus.errors import PluginError
+from prunus.host import Host, start
+from prunus.network import Compact, Destination, Network, Source, Written
+from prunus.planning.choose import Keep
+from prunus.plans import Plan
+from prunus.proof import Proof
+from prunus.proof.plan import prove_plan
+from prunus.prunable import Prunable, prunable
+from prunus.steps.files import make_directory, moved
+from prunus.steps.native import write_into
+from prunus.steps.stage import staged
+
+
+@cache
+def host() -> Host:
+    """The plugins of this process."""
+    return start()
+
+
+def format_named(name: str) -> Format:
+    """The descriptor of a network's format."""
+    descriptor = host().find(Format, name).descriptor
+    assert isinstance(descriptor, Format)
+    return descriptor
+
+
+@attrs.frozen(eq=False)
+class MaskedNetwork:
+    """A network of full structure in which removed channels contribute nothing.
+
+    Attributes:
+        network: The masked network.
+        original: The network it was pruned from.
+        plan: The channels that stay.
+        proof: How well its compact form agrees with it.
+    """
+
+    network: Network
+    original: Network
+    plan: Plan
+    proof: Proof
+
+    @property
+    def subject(self) -> Prunable:
+        """The masked network with its groups."""
+        return prunable(self.network, self.plan.exclude)
+
+    def save(self, directory: str | PathLike[str]) -> Written:
+        """Write native files of full structure; all or none."""
+        compact = Compact(self.network.model, {})
+        place = Path(directory)
+        make_directory(place)
+        with staged(place) as stage:
+            destination = Destination(stage, "masked", options=self.network.options)
+            written = write_into(host(), self.network, compact, destination)
+        return moved(written, stage, place)
+
+
+@attrs.frozen(eq=False)
+class CompactNetwork:
+    """A network without the removed channels, proven equal to the masked one.
+
+    Attributes:
+        masked: The masked network it was made from.
+        compact: Its graph, and the original position of everything kept.
+        proof: How well it agrees with the masked network.
+    """
+
+    masked: MaskedNetwork
+    compact: Compact
+    proof: Proof
+
+    @property
+    def network(self) -> Network:
+        """The compact graph as a network, to evaluate or to export."""
+        return attrs.evolve(self.masked.network, model=self.compact.model)
+
+    @property
+    def native(self) -> Any:
+        """A live model of the network's framework, where it was loaded from one.
+
+        Raises:
+            PluginError: the network's format has no models in memory.
+        """
+        name = self.masked.network.format
+        if format_named(name).in_memory is None:
+            raise PluginError(f"format {name} has no models in memory; save the network instead")
+        return host().call(
+            Format, name, "prunus_rebuild", network=self.masked.network, compact=self.compact
+        )
+
+    def save(self, directory: str | PathLike[str]) -> Written:
+        """Write native files, load them back and prove them equal; all or none.
+
+        Raises:
+            ModelError: the format cannot express the compact network.
+            ProofError: the files do not give the same numbers.
+        """
+        place = Path(directory)
+        make_directory(place)
+        with staged(place) as stage:
+            network = self.masked.network
+            destination = Destination(stage, "compact", options=network.options)
+            written = write_into(host(), network, self.compact, destination)
+            source = Source(written.model, written.weights, network.options)
+            again = host().call(Format, network.format, "prunus_load", source=source)
+            subject = self.masked.subject
+            keep: Keep = self.masked.plan.keep(subject)
+            prove_plan(subject, keep, network, self.compact, None, again=again)
+        return moved(written, stage, place)

@@ -1,0 +1,128 @@
+"""The public functions on values, without files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+import prunus
+from prunus.errors import NoSamplesError, PlanError, StaleError, UsageError
+
+
+@pytest.fixture
+def proto(lenet):
+    return ir.to_proto(lenet.model)
+
+
+@pytest.fixture
+def samples(draw):
+    return draw.standard_normal((40, 1, 12, 12)).astype(np.float32)
+
+
+def test_the_six_lines_in_memory(proto, samples, tmp_path):
+    before = proto.SerializeToString()
+    network = prunus.load(proto)
+    plan = prunus.plan(network, rate=0.5, data=samples)
+    masked = prunus.prune(network, plan, data=samples)
+    small = prunus.compact(masked)
+    small.save(tmp_path / "smaller")
+    assert proto.SerializeToString() == before
+    assert not list(Path.cwd().glob("*.onnx"))
+    assert plan.rate == pytest.approx(0.5, abs=0.05)
+    assert small.proof.error <= 1e-5
+    assert prunus.stat(small.network).macs == pytest.approx(
+        (1 - plan.rate) * prunus.stat(network).macs, rel=1e-6
+    )
+    again = prunus.load(tmp_path / "smaller" / "model.onnx")
+    assert prunus.stat(again).macs == prunus.stat(small.network).macs
+    onnx.checker.check_model(small.native)
+
+
+def test_equal_values_of_masked_and_compact(proto, samples):
+    network = prunus.load(proto)
+    masked = prunus.prune(network, prunus.plan(network, rate=0.4), data=samples)
+    small = prunus.compact(masked, data=samples)
+    whole, one, other = (
+        prunus.evaluate(found, samples).value for found in (network, masked, small)
+    )
+    assert whole == pytest.approx(1)
+    assert one == pytest.approx(other, abs=1e-6)
+    assert one < 1
+
+
+def test_measured_curves_make_a_plan(proto, samples):
+    network = prunus.load(proto)
+    sensitivity = prunus.analyze(network, samples, ratios=(0.3, 0.6), samples=20)
+    assert {len(curve.points) for curve in sensitivity.curves} == {2}
+    plan = prunus.plan(network, rate=0.3, sensitivity=sensitivity)
+    assert plan.allocation == "sensitivity"
+
+
+def test_labels_come_as_a_pair(proto, samples):
+    network = prunus.load(proto)
+    labels = np.zeros(40, np.int64)
+    found = prunus.evaluate(network, (samples, labels), metric="top-1", samples=10)
+    assert 0 <= found.value <= 1
+
+
+def test_masked_networks_are_written_whole(proto, samples, tmp_path):
+    network = prunus.load(proto)
+    masked = prunus.prune(network, prunus.plan(network, rate=0.4))
+    again = prunus.load(masked.save(tmp_path).model)
+    assert prunus.stat(again).params == prunus.stat(network).params
+    exported = prunus.export(prunus.compact(masked), tmp_path / "small.onnx")
+    assert prunus.stat(prunus.load(exported)).params < prunus.stat(network).params
+
+
+def test_mistakes_are_named(proto, samples):
+    network = prunus.load(proto)
+    with pytest.raises(UsageError, match=r"knows a model of type builtins\.dict"):
+        prunus.load({})
+    with pytest.raises(NoSamplesError, match="^no samples to evaluate on: give data=$"):
+        prunus.evaluate(network)
+    with pytest.raises(PlanError, match="out of reach"):
+        prunus.plan(network, rate=0.999)
+    with pytest.raises(UsageError, match="^give either"):
+        prunus.plan(network)
+    plan = prunus.plan(network, rate=0.4)
+    with pytest.raises(StaleError):
+        prunus.prune(prunus.load(_wider(proto)), plan)
+
+
+def _wider(proto):
+    """The same network with another name for its input."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    for node in copy.graph.node:
+        for index, name in enumerate(node.input):
+            if name == copy.graph.input[0].name:
+                node.input[index] = "other"
+    copy.graph.input[0].name = "other"
+    return copy
+
+
+def test_public_names_are_frozen():
+    assert sorted(prunus.__all__) == [
+        "CompactNetwork",
+        "MaskedNetwork",
+        "Measurement",
+        "Network",
+        "Plan",
+        "Proof",
+        "PrunusError",
+        "Sensitivity",
+        "Statistics",
+        "analyze",
+        "compact",
+        "evaluate",
+        "export",
+        "load",
+        "plan",
+        "prune",
+        "stat",
+    ]
+    assert all(getattr(prunus, name) is not None for name in prunus.__all__)
