@@ -24,9 +24,9 @@ def test_every_docstring_has_its_five_parts(spec):
         assert f"    {name}: " in text, f"{spec.__name__} does not document {name}"
 
 
-def test_there_are_six_verbs_and_a_register():
+def test_the_hooks_are_a_register_six_verbs_and_two_for_models_in_memory():
     assert [spec.__name__ for spec in SPECS] == [
-        "prunus_register", "prunus_load", "prunus_analyze", "prunus_rank", "prunus_mask",
+        "prunus_register", "prunus_load", "prunus_lower", "prunus_rebuild", "prunus_analyze", "prunus_rank", "prunus_mask",
         "prunus_finetune", "prunus_compact",
     ]  # fmt: skip
 
