@@ -50,12 +50,15 @@ def test_weights_are_asked_for_once(length, monkeypatch):
     assert len(calls) == 2  # once to mask, once to read the mask
 
 
-@pytest.mark.parametrize("length", [5, 40])
-def test_shapes_are_inferred_as_often_in_long_files(length, monkeypatch, tmp_path):
-    ir.save(chain(length), tmp_path / "net.onnx")
-    calls = counted(monkeypatch, onnx_fold, "shapes_with")
-    read_onnx(tmp_path / "net.onnx", None)
-    assert len(calls) <= 2
+def test_shapes_are_inferred_as_often_in_long_files(monkeypatch, tmp_path):
+    found = []
+    for length in (5, 40):
+        ir.save(chain(length), tmp_path / "net.onnx")
+        with monkeypatch.context() as patch:
+            calls = counted(patch, onnx_fold, "shapes_with")
+            read_onnx(tmp_path / "net.onnx", None)
+        found.append(len(calls))
+    assert found[0] == found[1] <= 4
 
 
 @pytest.mark.parametrize("policy", [uniform, sensitivity_])

@@ -53,11 +53,11 @@ def shapes_with(model: ir.Model, sizes: Shapes) -> dict[str, tuple[int, ...]]:
     proto = onnx.ModelProto(ir_version=model.ir_version)
     for domain, version in model.opset_imports.items():
         proto.opset_import.add(domain=domain, version=version)
-    proto.functions.extend(ir.to_proto(function) for function in model.functions.values())
+    proto.functions.extend(map(ir.serde.serialize_function, model.functions.values()))
     graph, own = proto.graph, model.graph
     graph.name = "shapes"
     for value in own.inputs:
-        info = ir.to_proto(value)
+        info = ir.serde.serialize_value(value)
         info.type.tensor_type.ClearField("shape")
         if value.name in sizes:
             info.type.tensor_type.shape.SetInParent()
@@ -76,11 +76,11 @@ def shapes_with(model: ir.Model, sizes: Shapes) -> dict[str, tuple[int, ...]]:
             for size in tensor.shape.numpy():
                 info.type.tensor_type.shape.dim.add(dim_value=int(size))
             if tensor.nbytes <= _OPERAND:
-                graph.initializer.append(ir.to_proto(tensor))
+                graph.initializer.append(ir.serde.serialize_tensor(tensor))
         else:
-            graph.input.append(ir.to_proto(value))
+            graph.input.append(ir.serde.serialize_value(value))
     for node in own:
-        graph.node.append(ir.to_proto(node))
+        graph.node.append(ir.serde.serialize_node(node))
         for value in node.outputs:
             if value.name and value.dtype is not None:
                 listed = graph.output if value.is_graph_output() else graph.value_info
