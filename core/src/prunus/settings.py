@@ -65,6 +65,6 @@ class Settings:
 
     def all_from(self, path: Path) -> Settings:
         """The same settings, all said by one file."""
-        names = [field.name for field in attrs.fields(Settings)]
+        names = [f.name for f in attrs.fields(Settings) if getattr(self, f.name) is not None]
         names += [f"options.{name}" for name in self.options]
         return attrs.evolve(self, origins=dict.fromkeys(names, path))

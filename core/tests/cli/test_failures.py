@@ -56,6 +56,13 @@ def test_damage_that_a_decoder_found_is_no_defect_of_prunus(error):
     )
 
 
+def test_a_path_with_a_nul_character():
+    assert told(ValueError("embedded null byte"), MODEL) == (
+        "error: net.onnx: it names a path with a NUL character in it; check the paths in it",
+        3,
+    )
+
+
 def test_an_error_of_the_system_without_a_name():
     assert told(OSError("heap is damaged"), MODEL) == ("error: net.onnx: heap is damaged", 1)
 

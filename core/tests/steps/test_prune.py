@@ -43,6 +43,8 @@ def value(stage):
         ({"rate": 1.0}, "--rate 1: a share of MACs in [0, 1), for example 0.5"),
         ({"rate": float("nan")}, "--rate nan: a share of MACs in [0, 1), for example 0.5"),
         ({"threshold": -0.1}, "--threshold -0.1: a loss, not negative"),
+        ({"threshold": float("inf")}, "--threshold inf: a loss, not negative"),
+        ({"threshold": float("nan")}, "--threshold nan: a loss, not negative"),
         ({"rate": 0.5, "multiple": 0}, "--multiple 0: a whole number from 1"),
     ],
 )

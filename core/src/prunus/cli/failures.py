@@ -54,6 +54,11 @@ def told(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
             "programs, or use a machine with more memory",
             PrunusError.exit_code,
         )
+    if isinstance(error, ValueError) and "embedded null" in str(error):
+        return (
+            f"error: {subject}: it names a path with a NUL character in it; check the paths in it",
+            ModelError.exit_code,
+        )
     if isinstance(error, _DAMAGED) or kind in _DAMAGED_NAMES:
         return (
             f"error: {subject}: it or a file it names is damaged or nested too deeply ({kind}: "

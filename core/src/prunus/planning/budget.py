@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -52,7 +53,7 @@ def check_budget(budget: Budget, said: Callable[[str], str] = str) -> None:
         )
     if rate is not None and not 0 <= rate < 1:
         raise UsageError(f"{said('rate')} {rate:g}: a share of MACs in [0, 1), for example 0.5")
-    if threshold is not None and not threshold >= 0:
+    if threshold is not None and not 0 <= threshold < math.inf:
         raise UsageError(f"{said('threshold')} {threshold:g}: a loss, not negative")
     if budget.multiple < 1:
         raise UsageError(f"{said('multiple')} {budget.multiple}: a whole number from 1")

@@ -16,6 +16,8 @@ from prunus.steps.files import make_directory, read_json, write_json
 from prunus.steps.stage import clear
 from prunus.steps.state import Place, State, is_inside, located, portable
 
+STATE = "state.json"
+
 
 @attrs.frozen
 class Workspace:
@@ -60,7 +62,7 @@ class Workspace:
     @property
     def state_file(self) -> Path:
         """What every step leaves for the next one."""
-        return self.path / "state.json"
+        return self.path / STATE
 
     def state(self) -> State:
         """What the last steps did; empty at first."""
@@ -179,8 +181,10 @@ def workspace_of(settings: Settings) -> Workspace:
     if settings.workspace is None:
         raise UsageError("no workspace given; use --workspace DIR or name it in the configuration")
     name = settings.options.get("ana_out_file", "ana.json")
-    if Path(name).name != name or name == ".." or "\0" in name:
-        raise UsageError(f"option ana_out_file = {name!r}: a file name, not a path")
+    if Path(name).name != name or name in ("..", STATE) or "\0" in name:
+        raise UsageError(
+            f"option ana_out_file = {name!r}: a file name other than {STATE}, not a path"
+        )
     workspace = Workspace(settings.workspace, name)
     workspace.clear()
     return workspace
