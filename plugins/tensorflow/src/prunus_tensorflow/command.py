@@ -96,6 +96,7 @@ def read_options(given: dict[str, Any]) -> Options:
         metric=given["target"] if given["eval_fn_path"] is None else None,
         multiple=given["channel_batch"],
         seed=given["seed"],
+        best_effort=True,  # the legacy tool took the nearest plan, however far it was
         exclude=exclude,
         options={name: given[name] for name in names if given[name]},
     )
