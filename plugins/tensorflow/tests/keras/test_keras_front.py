@@ -105,9 +105,12 @@ def test_all_steps_in_front_of_which_stands_a_custom_layer(
     accuracy = (np.asarray(network.origin.model(x)).argmax(1) == y).mean()
     data = ("--data", tmp_path / "d.npz")
     training = ("--train-data", tmp_path / "d.npz", "--trainer", "tensorflow", "--iterations", 3)
-    start = ("--model", path, "--option", f"custom_objects={tmp_path}/own.py")
+    # the workspace remembers the option, but a file alone does not make Python run
+    code = ("--option", f"custom_objects={tmp_path}/own.py")
+    start = ("--model", path, *code)
     for step in (("ana", *start, *data), ("prune", *start, *data, "--rate", 0.4),
-                 ("finetune", *data, *training), ("transform", *data)):  # fmt: skip
+                 ("finetune", *code, *data, *training),
+                 ("transform", "--allow-code", *data)):  # fmt: skip
         assert run([str(one) for one in (*step, "--workspace", tmp_path / "ws", "--json")]) == 0
         found = json.loads(capsys.readouterr().out)
         if step[0] == "prune":
