@@ -115,12 +115,30 @@ def test_a_path_that_leaves_the_workspace(workspace, text):
     )
 
 
-def test_leftovers_behind_a_link_stay(workspace, tmp_path):
+@pytest.mark.parametrize(
+    "name",
+    ["ana.partial.jsonl", "rate_0.5/snapshots/caffe", ".state.json.7.tmp", "regular_rate_0.1"],
+)
+def test_a_link_in_the_place_of_what_is_written(workspace, tmp_path, name):
+    """An exploit: a journal or a snapshot that is a link to a file of the user's."""
     (tmp_path / "home/.staged-mine").mkdir(parents=True)
-    workspace.path.mkdir()
-    (workspace.path / "rate_0.5").symlink_to(tmp_path / "home")
-    workspace_of(Settings(workspace=workspace.path))
+    link = workspace.path / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "home")
+    with pytest.raises(UsageError) as caught:
+        workspace_of(Settings(workspace=workspace.path))
+    assert str(caught.value) == (
+        f"ws/{name}: leads out of the workspace, and steps write there; remove it"
+    )
     assert (tmp_path / "home/.staged-mine").exists()
+
+
+def test_links_to_samples_and_inside_are_the_users(workspace, tmp_path):
+    (tmp_path / "lmdb").mkdir()
+    (workspace.path / "rate_0.5").mkdir(parents=True)
+    (workspace.path / "mnist_train_lmdb").symlink_to(tmp_path / "lmdb")
+    (workspace.path / "rate_0.6").symlink_to("rate_0.5")
+    workspace_of(Settings(workspace=workspace.path))
 
 
 def test_an_analysis_is_kept_exactly(workspace):

@@ -18,6 +18,18 @@ from prunus.steps.state import Place, State, is_inside, located, portable
 
 STATE = "state.json"
 
+_WRITTEN = (
+    "*rate_*",
+    "*threshold_*",
+    "given",
+    "transformed",
+    "ana.*",
+    STATE,
+    ".*.tmp",
+    ".complete-*",
+)
+"""Names of files and directories that steps write; others in the workspace are the user's."""
+
 
 @attrs.frozen
 class Workspace:
@@ -121,6 +133,19 @@ class Workspace:
             raise UsageError(f"{path}: leads out of the workspace; make it a directory in it")
         return path
 
+    def check_links(self) -> None:
+        """Refuse links in the place of what steps write: they would write through them.
+
+        Raises:
+            UsageError: one leads out of the workspace.
+        """
+        for place in (place for pattern in _WRITTEN for place in self.path.glob(pattern)):
+            for path in (place, *place.rglob("*")):
+                if path.is_symlink() and not is_inside(path, self.path):
+                    raise UsageError(
+                        f"{path}: leads out of the workspace, and steps write there; remove it"
+                    )
+
     def clear(self) -> None:
         """Make good what killed steps left here and in the rounds; living ones go on."""
         for directory in (self.path, *self.path.glob("*/"), *self.path.glob("*/snapshots/")):
@@ -176,7 +201,7 @@ def workspace_of(settings: Settings) -> Workspace:
     """The workspace of the settings, free of what killed steps left.
 
     Raises:
-        UsageError: none is given, or the name of the analysis is a path.
+        UsageError: none is given, the name of the analysis is a path, or a link leads out of it.
     """
     if settings.workspace is None:
         raise UsageError("no workspace given; use --workspace DIR or name it in the configuration")
@@ -186,5 +211,6 @@ def workspace_of(settings: Settings) -> Workspace:
             f"option ana_out_file = {name!r}: a file name other than {STATE}, not a path"
         )
     workspace = Workspace(settings.workspace, name)
+    workspace.check_links()
     workspace.clear()
     return workspace
