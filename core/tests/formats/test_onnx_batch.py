@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from prunus.compaction import compact
 from prunus.errors import ModelError
 from prunus.evaluation.session import Session
+from prunus.formats.onnx_batch import forget_shapes
 from prunus.formats.onnx_read import read_onnx
 from prunus.grouping import find_groups
 from prunus.masking import mask
@@ -260,3 +262,12 @@ def test_repeating_operands_of_a_larger_batch(tmp_path):
     assert np.array_equal(session.run({"x": inputs})["y"], np.concatenate(parts))
     shorter = [*nodes[:4], helper.make_node("Mul", ["b", "k"], ["y"])]
     check(save(path, shorter, weights, [2, 3, 4, 4]), 2)
+
+
+def test_weights_have_the_shape_of_their_numbers(lenet):
+    """A file may state another one: as an input of the graph, or among the inner values."""
+    model = lenet.model.clone()
+    value = next(iter(model.graph.initializers.values()))
+    value.shape = ir.Shape([3])
+    forget_shapes(model)
+    assert tuple(value.shape) == value.const_value.numpy().shape

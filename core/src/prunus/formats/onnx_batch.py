@@ -26,7 +26,11 @@ def forget_shapes(model: ir.Model) -> None:
     """Drop the stored shapes of everything that is computed, in place.
 
     They hold the exported batch and the sizes of whole layers; what is known is inferred anew.
+    Weights have the shape of their numbers, whatever else is stated about them.
     """
+    for value in model.graph.initializers.values():
+        if value.const_value is not None:
+            value.shape = ir.Shape(value.const_value.shape.numpy())
     for node in model.graph.all_nodes():
         for value in node.outputs:
             value.shape = None
