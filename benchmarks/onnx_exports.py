@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +26,6 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -287,7 +287,7 @@ CASES: list[Case] = [
     ("excited", "torch dynamo", NEW, 20, False, "onnxslim"),
     ("views", "torch dynamo", NEW, 21, True, ""),
     ("hourglass", "torch dynamo", NEW, 18, False, "shapes"),
-    ("lstm", "torch dynamo", NEW, 18, False, ""),
+    ("lstm", "torch dynamo", NEW, 18, True, ""),
     ("pyramid", "torch dynamo", NEW, 21, False, ""),
     ("partial", "torch dynamo", NEW, 20, True, "onnxsim"),
     ("windows", "torch dynamo", NEW, 18, False, ""),
@@ -435,17 +435,25 @@ def difference(first: Any, second: Any) -> float:
     return float(np.abs(first - second).max() / np.abs(first).max())
 
 
+OPENCV = """
+import sys
+import cv2, numpy as np
+net = cv2.dnn.readNetFromONNX(sys.argv[1])
+net.setInput(np.load(sys.argv[2]))
+np.save(sys.argv[2], net.forward())
+"""
+"""In a process of its own: OpenCV 4.13 crashes on some files."""
+
+
 def in_opencv(path: Path, feed: Any) -> str:
     """OpenCV's difference to ONNX Runtime on one file, – where it cannot load or run it."""
-    try:
-        with quiet():
-            net = cv2.dnn.readNetFromONNX(str(path))
-            net.setInput(feed)
-            found = net.forward()
-    except cv2.error:
+    numbers = path.with_suffix(".npy")
+    np.save(numbers, feed)
+    command = [sys.executable, "-c", OPENCV, str(path), str(numbers)]
+    if subprocess.run(command, capture_output=True).returncode:
         return "–"
     wanted = ran(path, feed)
-    return f"{difference(wanted, found.reshape(wanted.shape)):.0e}"
+    return f"{difference(wanted, np.load(numbers).reshape(wanted.shape)):.0e}"
 
 
 @contextlib.contextmanager

@@ -140,7 +140,7 @@ def test_resize_to_sizes_no_float_gives(tmp_path):
     nodes = [conv("x", "w", "a"), resize, conv("u", "w2", "y")]
     weights = [FIRST, LAST, whole("sizes", [1, 4, width, 4])]
     network = check(save(tmp_path / "m.onnx", nodes, weights, [1, 3, height, 4]), 1)
-    assert kinds(network) == ["Conv", "Shape", "Concat", "Resize", "Conv"]
+    assert kinds(network) == ["Conv", "Shape", "Slice", "Concat", "Resize", "Conv"]
     grouping = find_groups(network)
     keep = {"a": np.array([True, False, True, False])}
     masked = mask(network, grouping, keep)
@@ -271,3 +271,23 @@ def test_weights_have_the_shape_of_their_numbers(lenet):
     value.shape = ir.Shape([3])
     forget_shapes(model)
     assert tuple(value.shape) == value.const_value.numpy().shape
+
+
+def test_samples_that_end_up_on_another_axis(tmp_path):
+    """(places, 1, channels) and (places, channels) look the same for one sample."""
+    nodes = [
+        conv("x", "w", "a"),
+        helper.make_node("Reshape", ["a", "rows"], ["r"]),
+        helper.make_node("Transpose", ["r"], ["t"], perm=[2, 0, 1]),
+        helper.make_node("Reshape", ["t", "flat"], ["f"]),
+        helper.make_node("Reshape", ["f", "back"], ["b"]),
+        helper.make_node("Transpose", ["b"], ["y"], perm=[1, 0, 2]),
+    ]
+    shapes = [whole("rows", [1, 4, 16]), whole("flat", [16, 4]), whole("back", [16, 1, 4])]
+    path = save(tmp_path / "m.onnx", nodes, [FIRST, *shapes], [1, 3, 4, 4])
+    with pytest.raises(ModelError) as caught:
+        read_onnx(path, None)
+    assert str(caught.value) == (
+        f"{path}: output 'y' does not hold its samples on the first axis; "
+        "export the model with a dynamic batch axis"
+    )

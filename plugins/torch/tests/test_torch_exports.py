@@ -63,6 +63,30 @@ def test_any_batch_gives_pytorch_s_numbers(exported):
         assert np.abs(numbers - wanted).max() <= 1e-5 * max(1, np.abs(wanted).max())
 
 
+NEWER = [("resolutions", 18, True), ("pyramid", 21, False), ("partial", 20, True)]
+
+
+@pytest.mark.parametrize(("name", "opset", "free"), NEWER)
+def test_files_of_the_newer_exporter(tmp_path, name, opset, free):
+    """It writes shapes of everything, sizes as zeros that are meant, and a newer opset."""
+    pytest.importorskip("onnxscript", reason="torch.onnx.export(dynamo=True) needs onnxscript")
+    path = tmp_path / f"{name}.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            NETWORKS[name],
+            (torch.zeros(2 if free else 1, 3, 16, 16),),
+            path,
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+            input_names=["x"],
+            opset_version=opset,
+            dynamic_shapes=({0: torch.export.Dim("n")},) if free else None,
+        )
+    test_any_batch_gives_pytorch_s_numbers((NETWORKS[name], read_onnx(path, None)))
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_masked_equals_compact_with_a_ratio_for_each_group(exported, seed):
     _, read = exported

@@ -31,6 +31,8 @@ def forget_shapes(model: ir.Model) -> None:
     for value in model.graph.initializers.values():
         if value.const_value is not None:
             value.shape = ir.Shape(value.const_value.shape.numpy())
+    for value in model.graph.outputs:
+        value.meta["declared"] = value.shape
     for node in model.graph.all_nodes():
         for value in node.outputs:
             value.shape = None
@@ -47,10 +49,14 @@ def state_output_shapes(model: ir.Model, stretch: int = 1) -> None:
     one, other = static_shapes(model, 2), static_shapes(model, 3, stretch)
     for value in model.graph.outputs:
         first, second = (shapes.get(value.name or "") for shapes in (one, other))
-        if first is not None and second is not None and not value.is_graph_input():
+        if value.is_graph_input():
+            continue
+        if first is not None and second is not None:
             sizes = [a if a == b else None for a, b in zip(first, second, strict=True)]
             leads = bool(sizes) and (first[0], second[0]) == (2, 3)
             value.shape = ir.Shape([FREE, *sizes[1:]] if leads else sizes)
+        elif value.meta.get("declared"):  # OpenCV wants as many axes as there are
+            value.shape = ir.Shape([None] * len(value.meta["declared"]))
 
 
 def free_batch(model: ir.Model) -> None:
@@ -174,12 +180,12 @@ def measure_resizes(model: ir.Model) -> None:
 
 def _measured(sizes: ir.Value) -> bool:
     """Whether sizes begin with those of some data already."""
-    joined = sizes.producer()
-    head = joined.inputs[0] if joined is not None and joined.op_type == "Concat" else None
-    maker = None if head is None else head.producer()
-    return (
-        maker is not None and maker.op_type == "Shape" and maker.attributes.get_int("end", 0) == 2
-    )
+    for operator in ("Concat", "Slice", "Shape"):
+        maker = sizes.producer()
+        if maker is None or maker.op_type != operator or maker.inputs[0] is None:
+            return False
+        sizes = maker.inputs[0]
+    return True
 
 
 def _free_concat(model: ir.Model, node: ir.Node, shapes: Shapes) -> None:

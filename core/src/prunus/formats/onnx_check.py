@@ -150,6 +150,13 @@ def check_batch(path: Path, model: ir.Model) -> None:
                     f"{path}: layer '{node.name}' fits the exported batch size only; "
                     "export the model with a dynamic batch axis"
                 )
+    for value in model.graph.outputs:
+        one, more = (shapes.get(value.name or "") for shapes in (known, other))
+        if one and more and one != more and not _grown(one, more, fixed[0]):
+            raise ModelError(
+                f"{path}: output '{value.name}' does not hold its samples on the first axis; "
+                "export the model with a dynamic batch axis"
+            )
 
 
 def check_runs(path: Path, model: ir.Model) -> None:
@@ -162,3 +169,8 @@ def check_runs(path: Path, model: ir.Model) -> None:
         Session(model, optimised=False)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+
+
+def _grown(one: tuple[int, ...], more: tuple[int, ...], batch: int) -> bool:
+    """Whether one more sample makes the first axis longer, and nothing else."""
+    return one[1:] == more[1:] and more[0] * batch == one[0] * (batch + 1)

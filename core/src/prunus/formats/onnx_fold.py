@@ -159,16 +159,31 @@ def measured_shape(
     name: str,
 ) -> ir.Value:
     """A shape computed in front of a node: the first ``count`` sizes of the data, then ``rest``."""
-    kind = ir.TensorType(ir.DataType.INT64)
-    head = ir.Value(name=f"{name}/head", type=kind)
-    total = ir.Value(name=f"{name}/shape", type=kind)
-    span = ir.convenience.convert_attributes({"start": 0, "end": count})
-    shape = ir.Node("", "Shape", [data], span, name=f"{name}/head", outputs=[head])
+    head = first_sizes(model, node, data, (0, count), name)
+    total = ir.Value(name=f"{name}/shape", type=ir.TensorType(ir.DataType.INT64))
     axis = ir.convenience.convert_attributes({"axis": 0})
     joined = ir.Node("", "Concat", [head, head], axis, name=f"{name}/shape", outputs=[total])
     set_operand(model, joined, 1, rest)
-    model.graph.insert_before(node, [shape, joined])
+    model.graph.insert_before(node, joined)
     return total
+
+
+def first_sizes(
+    model: ir.Model, node: ir.Node, data: ir.Value, span: tuple[int, int], name: str
+) -> ir.Value:
+    """Sizes of some axes of the data, computed in front of a node.
+
+    By a slice: OpenCV 4.13 does not know that Shape itself can take a part.
+    """
+    kind = ir.TensorType(ir.DataType.INT64)
+    whole = ir.Value(name=f"{name}/sizes", type=kind)
+    head = ir.Value(name=f"{name}/head", type=kind)
+    shape = ir.Node("", "Shape", [data], name=f"{name}/sizes", outputs=[whole])
+    part = ir.Node("", "Slice", [whole, None, None], name=f"{name}/head", outputs=[head])
+    for place, end in enumerate(span, 1):
+        set_operand(model, part, place, np.array([end], np.int64))
+    model.graph.insert_before(node, [shape, part])
+    return head
 
 
 def state_split_sizes(model: ir.Model) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from prunus.errors import ModelError
-from prunus.formats.onnx_fold import Array, operand_of, set_operand
+from prunus.formats.onnx_fold import Array, first_sizes, operand_of, set_operand
 
 _RECURRENT = ("LSTM", "GRU", "RNN")
 
@@ -52,9 +52,8 @@ def _repeat(model: ir.Model, node: ir.Node, index: int, one: Array, axis: int) -
     assert data is not None
     where = 0 if node.attributes.get_int("layout", 0) else 1
     name = f"{node.name}/state{index}"
-    count, target, whole = (ir.Value(name=f"{name}/{part}") for part in ("count", "shape", "all"))
-    span = ir.convenience.convert_attributes({"start": where, "end": where + 1})
-    sizes = ir.Node("", "Shape", [data], span, name=f"{name}/count", outputs=[count])
+    count = first_sizes(model, node, data, (where, where + 1), name)
+    target, whole = (ir.Value(name=f"{name}/{part}") for part in ("shape", "all"))
     parts: list[ir.Value | None] = [count] * one.ndim
     first = ir.convenience.convert_attributes({"axis": 0})
     joined = ir.Node("", "Concat", parts, first, name=f"{name}/shape", outputs=[target])
@@ -63,5 +62,5 @@ def _repeat(model: ir.Model, node: ir.Node, index: int, one: Array, axis: int) -
             set_operand(model, joined, place, np.array([1], np.int64))
     expand = ir.Node("", "Expand", [None, target], name=name, outputs=[whole])
     set_operand(model, expand, 0, one)
-    model.graph.insert_before(node, [sizes, joined, expand])
+    model.graph.insert_before(node, [joined, expand])
     node.replace_input_with(index, whole)
