@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from prunus.errors import DataError
+from prunus.errors import DataError, UsageError
 from prunus.evaluation.metrics import CrossEntropy, Fidelity, Top, mean_of, metric_named
 from prunus.testing.nets.builder import Builder
 
@@ -139,3 +139,13 @@ def test_one_output_tells_no_classes_apart():
             "the network has one output, which tells no classes apart: give --metric fidelity, or a "
             "function of your own"
         )
+
+
+def test_a_metric_of_what_the_network_does_not_compute():
+    scores = {"scores": np.zeros((2, 3), np.float32)}
+    with pytest.raises(UsageError) as caught:
+        Top(1, "ip2").observe(scores, scores, np.zeros(2, np.int64))
+    assert str(caught.value) == (
+        "the network's own metric reads 'ip2', which only an opaque layer makes; "
+        "give --metric fidelity"
+    )

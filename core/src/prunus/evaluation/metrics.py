@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import onnx_ir as ir
 
-from prunus.errors import DataError
+from prunus.errors import DataError, UsageError
 from prunus.task import Array, Measurement, Metric
 
 
@@ -137,7 +137,14 @@ def _gives_probabilities(output: ir.Value) -> bool:
 
 
 def _pick(outputs: Mapping[str, Array], name: str | None) -> Array:
-    return outputs[name] if name is not None else list(outputs.values())[-1]
+    if name is None:
+        return list(outputs.values())[-1]
+    if name not in outputs:
+        raise UsageError(
+            f"the network's own metric reads '{name}', which only an opaque layer makes; "
+            "give --metric fidelity"
+        )
+    return outputs[name]
 
 
 def _flat(scores: Array) -> Array:
