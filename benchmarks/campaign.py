@@ -41,6 +41,14 @@ OUTCOMES = (
 SOUND = ("refused", "accepted")
 
 
+TEXT = (
+    "Tries of `benchmarks/campaign.py`: one file damaged from a seed, then the steps that read it "
+    "(stat, export, ana, prune, finetune, transform, eval, as fits). Refused: one line of at most "
+    "300 characters, with the file's name. Goes on with the same command, a higher `--tries` and "
+    "the same `--log`."
+)
+
+
 class Worker:
     """A process that is started again after a hang or a crash."""
 
@@ -157,7 +165,7 @@ def _show(counts: dict[str, Counter[str]], results: bool) -> None:
     if results:
         from results import write_section
 
-        write_section("Damaged and hostile files", header, rows, (__doc__ or "").split("Usage")[0])
+        write_section("Damaged and hostile files", header, rows, TEXT)
 
 
 if __name__ == "__main__":

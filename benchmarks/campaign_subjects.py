@@ -13,7 +13,7 @@ from prunus.cli import run
 
 RATE = ("--rate", "0.3")
 WORK = ("--workspace", "ws")
-TUNE = ("--iterations", "2", "--snapshot", "1", "--train-data")
+TUNE = ("--iterations", "2", "--snapshot", "2", "--train-data")
 
 
 @attrs.frozen
@@ -323,7 +323,6 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "workspace state": Subject(workspace, ("ws/state.json",), "json", _AGAIN),
     "workspace analysis": Subject(workspace, ("ws/ana.json",), "json", _AGAIN[:1]),
-    "workspace plan": Subject(workspace, ("ws/rate_0.3/plan.json",), "json", _AGAIN[1:]),
     "journal": Subject(
         workspace, ("ws/ana.partial.jsonl",), "json",
         (("ana", "--model", "net.onnx", "--data", "d.npz", *WORK, "--ratios", "0.25,0.6"),),
