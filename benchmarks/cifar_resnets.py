@@ -39,9 +39,9 @@ from prunus.planning.budget import Budget, Planning
 from prunus.proof import compare
 from prunus.recovery import recover
 from prunus.sensitivity import Sensitivity
-from prunus.steps.finetune import with_weights
 from prunus.task import Batch, LearningRate, Loss, Recipe
 from prunus.training import TrainingJob
+from prunus.training.scatter import with_weights
 
 RATE = 0.5
 

@@ -27,7 +27,7 @@ from prunus.host import Host, start
 from prunus.network import Destination, Network
 from prunus.settings import Settings
 from prunus.steps.analyze import analyze
-from prunus.steps.finetune import finetune, with_weights
+from prunus.steps.finetune import finetune
 from prunus.steps.loaded import evaluator_for, load
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
@@ -35,6 +35,7 @@ from prunus.steps.report import Stage
 from prunus.steps.transform import transform
 from prunus.steps.tuning import Tuning
 from prunus.training import TrainingJob
+from prunus.training.scatter import with_weights
 
 PUBLISHED = SHARED / "models/darknet/yolo-fastest-1.0"
 DATA = SHARED / "datasets/bccd"

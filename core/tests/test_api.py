@@ -10,7 +10,7 @@ import onnx_ir as ir
 import pytest
 
 import prunus
-from prunus.errors import NoSamplesError, PlanError, StaleError, UsageError
+from prunus.errors import DataError, NoSamplesError, PlanError, StaleError, UsageError
 
 
 @pytest.fixture
@@ -120,9 +120,31 @@ def test_public_names_are_frozen():
         "compact",
         "evaluate",
         "export",
+        "finetune",
         "load",
         "plan",
         "prune",
         "stat",
     ]
     assert all(getattr(prunus, name) is not None for name in prunus.__all__)
+
+
+def test_finetuning_keeps_the_mask(proto, samples, tmp_path):
+    pytest.importorskip("prunus_torch", reason="prunus-torch is not installed")
+    network = prunus.load(proto)
+    masked = prunus.prune(network, prunus.plan(network, rate=0.4), data=samples)
+    start = prunus.evaluate(masked, samples).value
+    seen = []
+    ways = {"distill": True, "iterations": 12, "batch_size": 8, "learning_rate": 0.01}
+    tuned = prunus.finetune(
+        masked, samples, **ways, evaluation=samples, report=lambda now: seen.append(now.iteration)
+    )
+    assert seen == list(range(1, 13))
+    assert prunus.evaluate(tuned, samples).value > start
+    assert prunus.compact(tuned).proof.error <= 1e-5
+    sizes = {prunus.stat(prunus.compact(one).network).params for one in (masked, tuned)}
+    assert len(sizes) == 1
+    with pytest.raises(DataError, match="^no training samples: give data=$"):
+        prunus.finetune(masked)
+    with pytest.raises(DataError, match="have no labels"):
+        prunus.finetune(masked, samples)

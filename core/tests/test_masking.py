@@ -6,7 +6,7 @@ from prunus.compaction import compact
 from prunus.grouping import find_groups
 from prunus.masking import mask, masked_units
 from prunus.proof import compare
-from prunus.steps.finetune import scatter
+from prunus.training.scatter import scatter
 
 
 def plan(grouping, share, seed=0):

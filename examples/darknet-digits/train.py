@@ -20,9 +20,9 @@ from prunus.descriptors import Format, Trainer
 from prunus.host import start
 from prunus.network import Destination
 from prunus.settings import Settings
-from prunus.steps.finetune import with_weights
 from prunus.steps.loaded import evaluator_for, load, open_samples
 from prunus.training import Progress, TrainingJob
+from prunus.training.scatter import with_weights
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.dialect import dialect_of
 from prunus_darknet.records.layers import Blob, Layer

@@ -13,10 +13,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.descriptors import Criterion, Descriptor
-from prunus.groups import Group
-from prunus.hookspecs import hookimpl
-from prunus.network import Network
+from prunus.plugin import Criterion, Descriptor, Group, Network, hookimpl
 
 
 @hookimpl

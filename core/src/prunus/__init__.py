@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prunus.api import analyze, compact, evaluate, export, load, plan, prune, stat
     from prunus.errors import PrunusError
+    from prunus.finetuning import finetune
     from prunus.network import Network
     from prunus.plans import Plan
     from prunus.proof import Proof
@@ -36,6 +37,7 @@ __all__ = [
     "compact",
     "evaluate",
     "export",
+    "finetune",
     "load",
     "plan",
     "prune",
@@ -52,8 +54,9 @@ _HOMES = {
     "PrunusError": "errors",
     "Sensitivity": "sensitivity",
     "Statistics": "statistics",
+    "finetune": "finetuning",
 }
-"""Modules of the values; the functions live in `prunus.api`."""
+"""Modules of the public names that `prunus.api` does not hold."""
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from prunus.masking import mask
 from prunus.network import Compact, Network
 from prunus.selection import choose_units
 from prunus.steps.analyze import analyze
-from prunus.steps.finetune import UNKNOWN, finetune, scatter
+from prunus.steps.finetune import UNKNOWN, finetune
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.transform import transform
@@ -24,6 +24,7 @@ from prunus.steps.workspace import Workspace
 from prunus.testing.command_line import contents
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
+from prunus.training.scatter import scatter
 
 TRAIN = Tuning(data="test.npz", iterations=3)
 

@@ -19,10 +19,10 @@ from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Destination, Source
 from prunus.selection import choose_units
-from prunus.steps.finetune import scatter
 from prunus.task import LearningRate
 from prunus.testing.checks_trainer import trainer_checks
 from prunus.training import TrainingJob
+from prunus.training.scatter import scatter
 from prunus_caffe.caffemodel import read_weights
 from prunus_caffe.decent_p import translate_and_run
 from prunus_caffe.read import load

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import gc
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
-import onnx_ir as ir
-from numpy.typing import NDArray
 
 from prunus.compaction import compact
-from prunus.descriptors import Trainer
-from prunus.errors import PlanError, PluginError, UsageError
+from prunus.errors import PlanError, UsageError
 from prunus.evaluation.choice import feeds
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
@@ -45,9 +41,10 @@ from prunus.steps.tuning import Tuning, check_computable, recipe_notes, recipe_o
 from prunus.steps.workspace import Workspace, workspace_of
 from prunus.task import Dataset, Measurement
 from prunus.training import Progress, TrainingJob, Weights
+from prunus.training.compact import measured_by, train_compact
+from prunus.training.scatter import with_weights
 
 DEFAULT_TRAINER = "torch"
-SLOWER = "lower the learning rate (--learning-rate)"
 GIVEN = "given"
 """Directory in the workspace for what is made of a masked network of the user's own."""
 UNKNOWN = "the workspace knows no unpruned network of this structure: the original is not measured"
@@ -118,7 +115,7 @@ def finetune(
         smaller,
         recipe,
         training,
-        _measure(evaluator, smaller),
+        measured_by(evaluator, smaller),
         original.network if tuning.distill and original is not None else None,
         directory,
         tuning.resume,
@@ -127,12 +124,10 @@ def finetune(
         tuning.options,
         settings.allow_code,
     )
-    trained = host.call(Trainer, trainer, "prunus_finetune", job=job)
-    network = loaded.network.with_weights(scatter(loaded.network, smaller, trained))
-    rewritten = compact(network, loaded.grouping, masked_units(network, loaded.grouping))
-    proof = prove_plan(loaded, keep, network, rewritten, inputs, mend=SLOWER)
-    written = write_masked(host, loaded, network, rewritten, directory, name)
-    del rewritten
+    trained = train_compact(host, trainer, loaded, keep, job, inputs)
+    written = write_masked(host, loaded, trained.network, trained.compact, directory, name)
+    network, weights, proof = trained.network, trained.weights, trained.proof
+    del trained
     gc.collect()  # graphs are full of cycles: its weights would stay while networks are measured
     workspace.remember("finetuned", written, directory=directory.parent)
     notes = (
@@ -150,52 +145,8 @@ def finetune(
         "exact": is_exact(loaded, keep),
         "proof": attrs.asdict(proof),
     }
-    result = _report(loaded, baseline, smaller, trained, evaluator, written, notes, facts)
+    result = _report(loaded, baseline, smaller, weights, evaluator, written, notes, facts)
     return Finetuned(network, written, result)
-
-
-def scatter(network: Network, compact: Compact, trained: Weights) -> dict[str, NDArray[np.generic]]:
-    """Put compact weights back to their places in the full network; removed places stay.
-
-    Args:
-        network: The masked network.
-        compact: Its compact form.
-        trained: Initializer name -> array of the compact shape.
-
-    Returns:
-        Initializer name -> array of the full shape.
-
-    Raises:
-        PluginError: an array is not of the compact network, or holds NaN or infinite numbers.
-    """
-    full = network.weights()
-    small = compact.model.graph.initializers
-    result = {}
-    for name, array in trained.items():
-        shape = small[name].shape if name in small else None
-        if shape is None or tuple(shape) != array.shape or not np.isfinite(array).all():
-            raise PluginError(
-                f"the trainer gave weights '{name}' of shape {array.shape} that do not fit the "
-                f"compact network ({shape or 'no such weights'}) or are no finite numbers"
-            )
-        target = full[name].copy()
-        axes = dict(compact.kept.get(name, {}))
-        _put(target, np.asarray(array, target.dtype), axes)
-        result[name] = target
-    return result
-
-
-def _put(
-    target: NDArray[np.generic], values: NDArray[np.generic], axes: dict[int, NDArray[np.int64]]
-) -> None:
-    rows = axes.get(1)
-    if rows is None or rows.ndim == 1:
-        index = [axes.get(axis, np.arange(size)) for axis, size in enumerate(target.shape)]
-        target[np.ix_(*index)] = values
-        return
-    outputs = axes.get(0, np.arange(target.shape[0]))
-    columns = np.repeat(rows, len(outputs) // len(rows), axis=0)
-    target[outputs[:, None], columns] = values
 
 
 def _some_inputs(loaded: Loaded, training: Dataset) -> Inputs | None:
@@ -244,36 +195,6 @@ def _check_apart(start: Path, directory: Path, name: str) -> None:
                 f"{start}: the finetuned network would replace it; change --iterations or copy it "
                 "elsewhere"
             )
-
-
-def _measure(
-    evaluator: Evaluator | None, smaller: Compact
-) -> Callable[[Weights], Measurement] | None:
-    if evaluator is None:
-        return None
-    chosen = evaluator
-
-    def measure(weights: Weights) -> Measurement:
-        found = chosen.measure(with_weights(smaller, weights).model)
-        gc.collect()  # a graph is full of cycles: each evaluation's weights would stay
-        if not math.isfinite(found.value):
-            raise UsageError(
-                f"training diverged: the network's {chosen.metric.name} is no number any more; "
-                f"{SLOWER}"
-            )
-        return found
-
-    return measure
-
-
-def with_weights(compact: Compact, weights: Weights) -> Compact:
-    """The compact network with other weights."""
-    model = compact.model.clone()
-    for name, array in weights.items():
-        model.graph.initializers[name].const_value = ir.tensor(
-            np.asarray(array, order="C"), name=name
-        )
-    return attrs.evolve(compact, model=model)
 
 
 def _report(

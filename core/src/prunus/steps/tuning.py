@@ -50,13 +50,22 @@ def training_samples(loaded: Loaded, settings: Settings, tuning: Tuning) -> Data
     if dataset is None:
         kept = "" if settings.data is None else f"--data {settings.data} is kept for measuring; "
         raise DataError(f"no training samples: {kept}give --train-data")
+    check_samples(dataset, distill=tuning.distill)
+    return dataset
+
+
+def check_samples(dataset: Dataset, *, distill: bool) -> None:
+    """Refuse an empty data set, and one without labels unless the original network teaches.
+
+    Raises:
+        DataError: that is so.
+    """
     if not len(dataset):
         raise DataError("no training samples: the data set is empty")
-    if not tuning.distill and dataset.read(np.zeros(1, np.int64), None).labels is None:
+    if not distill and dataset.read(np.zeros(1, np.int64), None).labels is None:
         raise DataError(
             "the training samples have no labels; use --distill to imitate the original network"
         )
-    return dataset
 
 
 def check_computable(host: Host, name: str, loaded: Loaded, training: Dataset) -> None:

@@ -16,12 +16,12 @@ from prunus.errors import PrunusError
 from prunus.evaluation.session import Session
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host, start
-from prunus.steps.finetune import with_weights
 from prunus.testing.check import Check, named_checks
 from prunus.testing.checks_plugin import one_line, plugin_checks
 from prunus.testing.nets import NETS, as_network
 from prunus.testing.trainer_job import Unlabelled, small_job
 from prunus.training import Progress, TrainingJob, Weights
+from prunus.training.scatter import with_weights
 
 KILLED = 6
 """The update after which a training is stopped: behind its first snapshot."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_caffe.document import Block, Field, Scalar
 from prunus_caffe.schema import message
 

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_caffe.caffemodel import StoredBlob, WeightFile
 from prunus_caffe.records import LayerRecord
 

@@ -12,8 +12,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
-from prunus.regular import check_regular
+from prunus.plugin import ModelError, check_regular
 from prunus_caffe.wire import BYTES, FIXED32, FIXED64, WireError, WireField, fields, varint
 
 # Field numbers of NetParameter, LayerParameter, V1LayerParameter, BlobProto (caffe.proto).

@@ -11,10 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from prunus.errors import UsageError
-from prunus.ranges import COUNT, Range
-from prunus.regular import read_regular
-from prunus.settings import Settings
+from prunus.plugin import COUNT, Range, Settings, UsageError, read_regular
 from prunus_caffe import prototxt
 from prunus_caffe.bind import NEAR
 from prunus_caffe.document import Block, Document, Field, Scalar

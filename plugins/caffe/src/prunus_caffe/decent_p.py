@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from prunus.cli import run
+from prunus.plugin import run
 
 _VERBS = ("ana", "prune", "finetune", "transform", "stat")
 _USAGE = (

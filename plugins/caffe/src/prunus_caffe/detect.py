@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from prunus.regular import check_regular
+from prunus.plugin import check_regular
 
 _FIRST = re.compile(
     rb"^\s*(?:#[^\n]*\n\s*)*(?:name\s*:|input\s*:|input_shape\s*[:{]|layers?\s*:?\s*\{|force_backward\s*:|state\s*\{)"

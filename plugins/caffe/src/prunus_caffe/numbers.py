@@ -8,8 +8,7 @@ import attrs
 import numpy as np
 import onnx_ir as ir
 
-from prunus.errors import ModelError
-from prunus.network import Network
+from prunus.plugin import ModelError, Network
 from prunus_caffe.document import Block, Document, Edit, Scalar
 from prunus_caffe.origin import Origin
 from prunus_caffe.records import LayerRecord

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.network import Source
+from prunus.plugin import Source
 from prunus_caffe.caffemodel import WeightFile
 from prunus_caffe.records import NetRecord
 

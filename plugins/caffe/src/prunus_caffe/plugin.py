@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from prunus.hookspecs import hookimpl
+from prunus.plugin import hookimpl
 from prunus_caffe.detect import is_caffe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from prunus.descriptors import Descriptor
-    from prunus.network import Compact, Destination, Network, Source, Written
-    from prunus.settings import Settings
-    from prunus.task import Dataset
-    from prunus.training import TrainingJob, Weights
+    from prunus.plugin import (
+        Compact,
+        Dataset,
+        Descriptor,
+        Destination,
+        Network,
+        Settings,
+        Source,
+        TrainingJob,
+        Weights,
+        Written,
+    )
 
 FORMAT = "caffe"
 TRAINER = "caffe"
@@ -24,7 +31,7 @@ TRAINER = "caffe"
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
     """Declare the format and the trainer."""
-    from prunus.descriptors import Format, Trainer
+    from prunus.plugin import Format, Trainer
 
     return (
         Format(

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.errors import ModelError
-from prunus.regular import read_regular
+from prunus.plugin import ModelError, read_regular
 from prunus_caffe.document import Block, Document, Field, Scalar
 
 _TOKEN = re.compile(

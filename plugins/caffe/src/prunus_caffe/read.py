@@ -7,9 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.errors import ModelError
-from prunus.network import Network, Source
-from prunus.task import Task
+from prunus.plugin import ModelError, Network, Source, Task
 from prunus_caffe.blobs import Blobs, RandomBlobs, StoredBlobs
 from prunus_caffe.caffemodel import read_weights
 from prunus_caffe.lower import Lowered, lower

@@ -8,8 +8,7 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import UsageError
-from prunus.task import LearningRate, Loss, Recipe
+from prunus.plugin import LearningRate, Loss, Recipe, UsageError
 from prunus_caffe import prototxt
 from prunus_caffe.bind import bind
 from prunus_caffe.datasets.layer import READ

@@ -10,8 +10,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from prunus.errors import UsageError
-from prunus.ranges import (
+from prunus.plugin import (
     COUNT,
     COUNT_OR_NONE,
     FINITE,
@@ -20,8 +19,9 @@ from prunus.ranges import (
     SHARE,
     SHARE_BELOW_ONE,
     Range,
+    UsageError,
+    check_room,
 )
-from prunus.room import check_room
 from prunus_caffe.bind import Bound
 from prunus_caffe.document import Block
 from prunus_caffe.records import LayerRecord

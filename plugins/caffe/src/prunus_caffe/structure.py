@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_caffe import prototxt
 from prunus_caffe.bind import bind
 from prunus_caffe.document import Block, Document

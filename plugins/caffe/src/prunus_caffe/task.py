@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from prunus.errors import DataError
-from prunus.network import Network, Source
-from prunus.task import Dataset, Metric, Task
+from prunus.plugin import DataError, Dataset, Metric, Network, Source, Task
 from prunus_caffe.datasets.databases import open_database
 from prunus_caffe.datasets.layer import READ, LayerData, open_layer, transformation
 from prunus_caffe.datasets.preprocessing import PLAIN, preprocessing_of, reads_images
@@ -65,7 +63,7 @@ def sample_shape(layer: LayerRecord) -> tuple[int, ...] | None:
 
 def metric_of(net: NetRecord, name: str | None) -> Metric | None:
     """The Accuracy layer of the TEST phase, by the name of its top."""
-    from prunus.evaluation.metrics import Top
+    from prunus.plugin import Top
 
     for layer in net.phase("TEST"):
         top = layer.tops[0] if layer.tops else layer.name

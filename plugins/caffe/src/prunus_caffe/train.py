@@ -10,11 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from prunus.errors import UsageError
-from prunus.interrupt import deferred
-from prunus.network import Source
-from prunus.training import TrainingJob, Weights
-from prunus.training.loop import TrainingLoop
+from prunus.plugin import Source, TrainingJob, TrainingLoop, UsageError, Weights, deferred
 from prunus_caffe.origin import Origin
 from prunus_caffe.read import load
 from prunus_caffe.training.files import TrainingFiles, write_files

@@ -9,8 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
-from prunus.network import Compact, Destination, Network, Written
+from prunus.plugin import Compact, Destination, ModelError, Network, Written
 from prunus_caffe import prototxt
 from prunus_caffe.lower.normalization import statistics_factor
 from prunus_caffe.numbers import Number, compact_numbers, edited_text

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.errors import ModelError
-from prunus.regular import read_regular
+from prunus.plugin import ModelError, read_regular
 
 NETWORK_SECTIONS = ("net", "network")
 _WHOLE = re.compile(r"[+-]?\d+")

@@ -10,9 +10,7 @@ import difflib
 import math
 from pathlib import Path
 
-from prunus.errors import UsageError
-from prunus.regular import read_regular
-from prunus.settings import Settings
+from prunus.plugin import Settings, UsageError, read_regular
 from prunus_darknet.cfg import Section, parse_sections, shortened
 
 _FIRST_BYTES = 65536

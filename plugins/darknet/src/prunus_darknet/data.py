@@ -16,10 +16,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.evaluation.contents import contents_digest
-from prunus.network import Network
-from prunus.task import Batch, Dataset
+from prunus.plugin import Batch, DataError, Dataset, Network, contents_digest
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.datasets.augment import classifier_sample, detector_sample
 from prunus_darknet.datasets.data_file import DataFile, Entry, read_data_file, read_list, read_names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prunus.regular import check_regular
+from prunus.plugin import check_regular
 
 _FIRST_BYTES = 65536
 

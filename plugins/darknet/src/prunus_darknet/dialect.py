@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from prunus.errors import UsageError
+from prunus.plugin import UsageError
 from prunus_darknet.cfg import Cfg
 
 PJREDDIE = "pjreddie"

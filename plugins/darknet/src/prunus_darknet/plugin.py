@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from prunus.hookspecs import hookimpl
+from prunus.plugin import hookimpl
 from prunus_darknet.detect import is_darknet
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from prunus.descriptors import Descriptor
-    from prunus.network import Compact, Destination, Network, Source, Written
-    from prunus.settings import Settings
-    from prunus.task import Dataset, Metric
-    from prunus.training import TrainingJob, Weights
+    from prunus.plugin import (
+        Compact,
+        Dataset,
+        Descriptor,
+        Destination,
+        Metric,
+        Network,
+        Settings,
+        Source,
+        TrainingJob,
+        Weights,
+        Written,
+    )
 
 FORMAT = "darknet"
 
@@ -23,7 +31,7 @@ FORMAT = "darknet"
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
     """Declare the format and the trainer."""
-    from prunus.descriptors import Format, Trainer
+    from prunus.plugin import Format, Trainer
 
     return (
         Format(

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.errors import ModelError, UsageError
-from prunus.network import Network, Source
+from prunus.plugin import ModelError, Network, Source, UsageError
 from prunus_darknet.cfg import Cfg, read_cfg
 from prunus_darknet.dialect import Dialect, dialect_of
 from prunus_darknet.lower.network import lower

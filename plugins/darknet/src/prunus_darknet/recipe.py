@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prunus.errors import ModelError
-from prunus.network import Network
-from prunus.ranges import (
+from prunus.plugin import (
     COUNT_OR_NONE,
     FINITE,
     NOT_NEGATIVE,
     POSITIVE,
     SHARE_BELOW_ONE,
+    LearningRate,
+    Loss,
+    ModelError,
+    Network,
     Range,
+    Recipe,
+    check_room,
 )
-from prunus.room import check_room
-from prunus.task import LearningRate, Loss, Recipe
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.cfg import Cfg, Section, shortened
 from prunus_darknet.dialect import Dialect

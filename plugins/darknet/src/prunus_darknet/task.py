@@ -8,10 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError, ModelError
-from prunus.evaluation.metrics import Fidelity, Top
-from prunus.network import Network, Source
-from prunus.task import Dataset, Metric, Preprocessing, Task
+from prunus.plugin import (
+    DataError,
+    Dataset,
+    Fidelity,
+    Metric,
+    ModelError,
+    Network,
+    Preprocessing,
+    Source,
+    Task,
+    Top,
+)
 from prunus_darknet.boxes.average_precision import VOC, MeanAveragePrecision, Rules
 from prunus_darknet.boxes.decode import decoded_heads
 from prunus_darknet.boxes.head import heads_of

@@ -14,10 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from prunus.errors import PluginError, UsageError
-from prunus.interrupt import deferred
-from prunus.network import Network, Source
-from prunus.training import Progress, TrainingJob, Weights
+from prunus.plugin import (
+    Network,
+    PluginError,
+    Progress,
+    Source,
+    TrainingJob,
+    UsageError,
+    Weights,
+    deferred,
+)
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.data import ListedImages
 from prunus_darknet.dialect import PJREDDIE

@@ -15,9 +15,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
-from prunus.regular import check_regular
-from prunus.room import check_room
+from prunus.plugin import ModelError, check_regular, check_room
 from prunus_darknet.records.layers import Blob, Layer, Structure
 
 Array = NDArray[np.float32]

@@ -14,8 +14,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
-from prunus.network import Compact, Destination, Network, Written
+from prunus.plugin import Compact, Destination, ModelError, Network, Written
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.lower.builder import sides
 from prunus_darknet.lower.normalization import stored_variance

@@ -10,20 +10,24 @@ from pathlib import Path
 import attrs
 import click
 
-from prunus.cli.render import counting, notes, show
-from prunus.errors import UsageError
-from prunus.host import start
-from prunus.network import Destination, Source
-from prunus.settings import Settings
+from prunus.plugin import (
+    Destination,
+    Measurement,
+    Settings,
+    Source,
+    UsageError,
+    counting,
+    make_directory,
+    notes,
+    show,
+    start,
+)
 from prunus.steps.analyze import analyze
-from prunus.steps.files import make_directory
 from prunus.steps.inspect import statistics
-from prunus.steps.prune import Pruned
-from prunus.steps.prune import prune as prune_step
+from prunus.steps.prune import Pruned, prune as prune_step
 from prunus.steps.report import Report
 from prunus.steps.transform import transform as transform_step
 from prunus.steps.workspace import Workspace
-from prunus.task import Measurement
 from prunus_tensorflow import graphdef
 from prunus_tensorflow.command import Options
 from prunus_tensorflow.evaluate import load_script

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import prunus
-from prunus.network import Network
+from prunus.plugin import Network
 from prunus_tensorflow.keras_.lower import lower_model
 from prunus_tensorflow.keras_.rebuild import model_of
 

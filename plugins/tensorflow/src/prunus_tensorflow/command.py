@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import click
 
-from prunus.settings import Settings
+from prunus.plugin import Settings
 
 _PATH = click.Path(path_type=Path)
 

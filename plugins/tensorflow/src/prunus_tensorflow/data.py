@@ -18,10 +18,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError, PluginError, PrunusError
-from prunus.evaluation import data as core
-from prunus.network import Network
-from prunus.task import Batch, Dataset
+import prunus.plugin as core
+from prunus.plugin import Batch, DataError, Dataset, Network, PluginError, PrunusError
 from prunus_tensorflow.entrance import entrance_of
 from prunus_tensorflow.message import failure
 from prunus_tensorflow.runtime import tensorflow

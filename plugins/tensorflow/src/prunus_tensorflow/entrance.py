@@ -10,8 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.network import Network
-from prunus.task import Batch, Dataset
+from prunus.plugin import Batch, Dataset, Network
 from prunus_tensorflow.graphdef.front import computed as graph_front
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.keras_.front import computed as keras_front

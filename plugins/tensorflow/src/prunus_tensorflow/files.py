@@ -6,7 +6,7 @@ import re
 from glob import escape
 from pathlib import Path
 
-from prunus.network import Source
+from prunus.plugin import Source
 from prunus_tensorflow.detect import kind
 
 _PART = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")

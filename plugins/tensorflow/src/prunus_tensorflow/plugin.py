@@ -9,16 +9,22 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from prunus.descriptors import Descriptor, Format, Trainer
-from prunus.hookspecs import hookimpl
+from prunus.plugin import Descriptor, Format, Trainer, hookimpl
 from prunus_tensorflow.detect import is_tensorflow, kind
 from prunus_tensorflow.files import files_of
 from prunus_tensorflow.user_code import reference
 
 if TYPE_CHECKING:
-    from prunus.network import Compact, Destination, Network, Source, Written
-    from prunus.task import Dataset
-    from prunus.training import TrainingJob, Weights
+    from prunus.plugin import (
+        Compact,
+        Dataset,
+        Destination,
+        Network,
+        Source,
+        TrainingJob,
+        Weights,
+        Written,
+    )
 
 FORMAT = "tensorflow"
 TRAINER = "tensorflow"

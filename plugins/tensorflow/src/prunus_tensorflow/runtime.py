@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from prunus.errors import PluginError
+from prunus.plugin import PluginError
 
 
 def tensorflow() -> Any:

@@ -15,22 +15,30 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.analysis.journal import Journal
 from prunus.analysis.measure import DEFAULT_RATIOS
-from prunus.errors import PlanError, UsageError
 from prunus.folding import fold
-from prunus.graph.digest import structure_digest, weights_digest
-from prunus.host import Host
 from prunus.masking import mask
-from prunus.network import Compact, Destination, Network
 from prunus.planning.scores import DEFAULT_CRITERION, scores_of
-from prunus.selection import choose_units
-from prunus.sensitivity import Curve, Point, Sensitivity
-from prunus.settings import Settings
-from prunus.steps.files import make_directory
+from prunus.plugin import (
+    Compact,
+    Curve,
+    Destination,
+    Host,
+    Journal,
+    Measurement,
+    Network,
+    PlanError,
+    Point,
+    Sensitivity,
+    Settings,
+    UsageError,
+    choose_units,
+    make_directory,
+    structure_digest,
+    weights_digest,
+)
 from prunus.steps.loaded import Loaded, evaluator_for, load
 from prunus.steps.workspace import workspace_of
-from prunus.task import Measurement
 from prunus_tensorflow.evaluate import Script
 
 

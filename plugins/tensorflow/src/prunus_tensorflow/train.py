@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from prunus.errors import UsageError
-from prunus.network import Network
-from prunus.training import TrainingJob, Weights
+from prunus.plugin import Network, TrainingJob, UsageError, Weights
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.keras_.origin import KerasOrigin
 from prunus_tensorflow.keras_.saved_model import SavedModelOrigin

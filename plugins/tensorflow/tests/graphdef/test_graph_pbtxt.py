@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from prunus.errors import ModelError
 from prunus_tensorflow.graphdef.pbtxt import Edit, apply, parse_text, string_value

@@ -13,11 +13,11 @@ import pytest
 from prunus.errors import DataError, StaleError, UsageError
 from prunus.evaluation.data import ArrayDataset
 from prunus.network import Network
-from prunus.steps.finetune import scatter
 from prunus.task import LearningRate, Recipe
 from prunus.testing import cut
 from prunus.testing.checks_trainer import trainer_checks
 from prunus.training import Progress, TrainingJob
+from prunus.training.scatter import scatter
 from prunus_tensorflow import train
 from prunus_tensorflow.keras_.lower import lower_model
 from prunus_tensorflow.testing.compare import neutral

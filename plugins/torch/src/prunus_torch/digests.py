@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from prunus.training import TrainingJob
-from prunus.training.digests import job_digests
+from prunus.plugin import TrainingJob, job_digests
 from prunus_torch.settings import Settings
 
 

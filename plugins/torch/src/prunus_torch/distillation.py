@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from prunus.task import Loss
+from prunus.plugin import Loss
 from prunus_torch.heads import Head, head_of
 
 Imitation = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prunus.errors import DataError, ModelError
+from prunus.plugin import DataError, ModelError
 from prunus_torch.constants import Constants, constants_of
 from prunus_torch.operators import TABLE, Node, Operation
 

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from prunus.errors import DataError, ModelError, UsageError
-from prunus.task import Loss
+from prunus.plugin import DataError, Loss, ModelError, UsageError
 from prunus_torch.heads import Head, head_of
 
 Term = Callable[[Mapping[str, Tensor], Any], Tensor]

@@ -8,10 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunus.errors import DataError
-from prunus.network import Network
-from prunus.task import Batch, Loss
-from prunus.training import TrainingJob
+from prunus.plugin import Batch, DataError, Loss, Network, TrainingJob
 from prunus_torch.distillation import build_imitation
 from prunus_torch.executor import Program
 from prunus_torch.losses import build_term

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 import onnx_ir as ir
 
-from prunus.network import Binding
+from prunus.plugin import Binding
 
 TRAINED_ROLES = frozenset({"weight", "bias", "scale", "shift", "slope"})
 

@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from prunus.hookspecs import hookimpl
+from prunus.plugin import hookimpl
 
 if TYPE_CHECKING:
-    from prunus.descriptors import Descriptor
-    from prunus.training import TrainingJob, Weights
+    from prunus.plugin import Descriptor, TrainingJob, Weights
 
 TRAINER = "torch"
 
@@ -18,7 +17,7 @@ TRAINER = "torch"
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
     """Declare the trainer."""
-    from prunus.descriptors import Trainer
+    from prunus.plugin import Trainer
 
     return (
         Trainer(

@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from prunus.errors import UsageError
-from prunus.task import LearningRate
+from prunus.plugin import LearningRate, UsageError
 
 DARKNET_POLICIES = frozenset({"constant", "steps", "sig", "random"})
 

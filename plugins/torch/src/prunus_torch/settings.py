@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import attrs
 import torch
 
-from prunus.errors import UsageError
+from prunus.plugin import UsageError
 
 
 def processors() -> int:

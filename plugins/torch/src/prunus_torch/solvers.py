@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from prunus.errors import UsageError
-from prunus.task import Recipe
+from prunus.plugin import Recipe, UsageError
 
 History = Mapping[str, Sequence[Tensor]]
 """Parameter name -> the solver's memory of it, tensors of the parameter's shape."""

@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prunus.task import Recipe
-from prunus.training.snapshots import Snapshot
+from prunus.plugin import Recipe, Snapshot
 from prunus_torch import solvers
 from prunus_torch.parameters import Variables
 

@@ -8,12 +8,16 @@ import attrs
 import numpy as np
 import torch
 
-from prunus.errors import DataError, UsageError
-from prunus.interrupt import deferred
-from prunus.task import Batch
-from prunus.training import TrainingJob, Weights
-from prunus.training.loop import TrainingLoop
-from prunus.training.snapshots import Snapshots
+from prunus.plugin import (
+    Batch,
+    DataError,
+    Snapshots,
+    TrainingJob,
+    TrainingLoop,
+    UsageError,
+    Weights,
+    deferred,
+)
 from prunus_torch import solvers
 from prunus_torch.digests import digests_of
 from prunus_torch.objective import Objective, build_objective

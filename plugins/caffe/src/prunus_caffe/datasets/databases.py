@@ -18,8 +18,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.regular import check_regular
+from prunus.plugin import DataError, check_regular
 from prunus_caffe.datasets.images import decode
 from prunus_caffe.schema import message
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.evaluation import decoding as core
-from prunus.regular import read_regular
+import prunus.plugin as core
+from prunus.plugin import DataError, read_regular
 
 
 def decode(

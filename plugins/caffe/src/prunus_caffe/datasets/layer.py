@@ -11,8 +11,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.task import Batch
+from prunus.plugin import Batch, DataError
 from prunus_caffe.datasets.databases import open_database
 from prunus_caffe.datasets.readers import (
     Reader,

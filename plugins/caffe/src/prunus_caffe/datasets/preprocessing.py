@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.task import Preprocessing
+from prunus.plugin import DataError, Preprocessing
 from prunus_caffe.datasets.images import resize
 from prunus_caffe.datasets.layer import READ, open_layer, transformation
 from prunus_caffe.datasets.transform import Transform, transform_of

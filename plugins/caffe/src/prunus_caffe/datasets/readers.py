@@ -10,11 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.evaluation.contents import contents_digest
-from prunus.formats.hdf5 import check_hdf5
-from prunus.regular import read_regular
-from prunus.room import check_room
+from prunus.plugin import DataError, check_hdf5, check_room, contents_digest, read_regular
 from prunus_caffe.datasets.images import load
 
 Sample = tuple[NDArray[np.generic], int]

@@ -15,8 +15,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.regular import read_regular
+from prunus.plugin import DataError, read_regular
 from prunus_caffe.schema import message
 
 Array = NDArray[np.float32]

@@ -12,9 +12,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
-from prunus.network import Binding
-from prunus.room import check_room
+from prunus.plugin import Binding, ModelError, check_room
 from prunus_caffe.blobs import Blobs, shape_text
 from prunus_caffe.origin import Parameter
 from prunus_caffe.records import LayerRecord

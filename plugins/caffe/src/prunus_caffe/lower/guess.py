@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_caffe.blobs import Blobs
 from prunus_caffe.records import LayerRecord
 

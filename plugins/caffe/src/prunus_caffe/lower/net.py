@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 import onnx_ir as ir
 
-from prunus.errors import ModelError
-from prunus.network import Binding
+from prunus.plugin import Binding, ModelError
 from prunus_caffe.blobs import Blobs
 from prunus_caffe.lower.builder import BarrierError, Blob, Builder
 from prunus_caffe.lower.sources import Samples, declare

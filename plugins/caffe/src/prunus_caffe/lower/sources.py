@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from prunus.errors import DataError, ModelError
+from prunus.plugin import DataError, ModelError
 from prunus_caffe.lower.builder import Builder
 from prunus_caffe.lower.table import LEARNING, METRICS, SILENT, is_known, is_loss
 from prunus_caffe.records import LayerRecord

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prunus.network import Network
+from prunus.plugin import Network
 from prunus_caffe.document import Block, Document, Edit
 from prunus_caffe.lower.table import PASSING, RULES
 from prunus_caffe.origin import Origin

@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import PluginError
+from prunus.plugin import PluginError
 
 Array = NDArray[np.float32]
 

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.errors import ModelError, UsageError
-from prunus.network import Destination
-from prunus.task import Recipe
-from prunus.training import TrainingJob
+from prunus.plugin import Destination, ModelError, Recipe, TrainingJob, UsageError
 from prunus_caffe import prototxt
 from prunus_caffe.datasets.layer import READ
 from prunus_caffe.document import Edit

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import PluginError, UsageError
+from prunus.plugin import PluginError, UsageError
 
 OPTION, VARIABLE = "caffe-python", "PRUNUS_CAFFE_PYTHON"
 _MEND = f"name the Python of your Caffe with --{OPTION} or {VARIABLE}, or use --trainer torch"

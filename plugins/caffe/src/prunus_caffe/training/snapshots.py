@@ -7,10 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.errors import StaleError
-from prunus.steps.files import read_json, write_json
-from prunus.training import TrainingJob
-from prunus.training.digests import job_digests, joined
+from prunus.plugin import StaleError, TrainingJob, job_digests, joined, read_json, write_json
 
 PREFIX = "compact"
 """Start of their names. Caffe adds the solver's name to a prefix that is a directory."""

@@ -15,8 +15,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.task import Measurement
+from prunus.plugin import DataError, Measurement
 from prunus_darknet.boxes.head import BoxHead
 from prunus_darknet.boxes.matching import Array, Hits, match_coco, match_voc
 from prunus_darknet.boxes.suppression import Boxes, detect

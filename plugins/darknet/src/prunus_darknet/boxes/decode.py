@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from prunus.errors import UsageError
-from prunus.network import Network
+from prunus.plugin import Network, UsageError
 from prunus_darknet.boxes.head import BoxHead, heads_of
 
 Array = NDArray[np.float64]

@@ -12,13 +12,11 @@ from functools import cached_property
 import attrs
 import numpy as np
 
-from prunus.evaluation.session import Session
-from prunus.network import Network
+from prunus.plugin import Network, Session
 from prunus_darknet.boxes.decode import Array, decoded_heads
 from prunus_darknet.boxes.head import BoxHead
 from prunus_darknet.boxes.suppression import SCORE, Boxes, detect
-from prunus_darknet.datasets.images import Array as Picture
-from prunus_darknet.datasets.images import letterbox_image, resize_image
+from prunus_darknet.datasets.images import Array as Picture, letterbox_image, resize_image
 from prunus_darknet.datasets.view import View, view_of
 
 

@@ -16,7 +16,7 @@ from prunus_darknet.dialect import Dialect
 from prunus_darknet.records.layers import Layer, Structure
 
 if TYPE_CHECKING:
-    from prunus.network import Network
+    from prunus.plugin import Network
 
 Pairs = tuple[tuple[float, float], ...]
 

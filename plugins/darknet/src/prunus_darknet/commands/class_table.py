@@ -8,13 +8,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from prunus.errors import DataError
-from prunus.evaluation.evaluator import Evaluator
-from prunus.evaluation.session import Session
-from prunus.host import Host
-from prunus.settings import Settings
+from prunus.plugin import DataError, Dataset, Evaluator, Host, Session, Settings
 from prunus.steps.loaded import evaluation_data, load
-from prunus.task import Dataset
 from prunus_darknet.boxes.average_precision import RULES, VOC, collected
 from prunus_darknet.data import DetectorDataset
 from prunus_darknet.task import mean_average_precision

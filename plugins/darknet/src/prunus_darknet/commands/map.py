@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from prunus.cli.options import network_options, settings_from
-from prunus.cli.render import counting, new_console, new_table, notes
+from prunus.plugin import counting, network_options, new_console, new_table, notes, settings_from
 
 _METRICS = ("map", "map-coco", "map50-coco")
 
@@ -26,7 +25,7 @@ _METRICS = ("map", "map-coco", "map50-coco")
 @click.option("--samples", type=click.IntRange(1), help="number of pictures to measure on")
 def map_command(as_json: bool, verbose: bool, **given: Any) -> None:
     """Mean average precision of a detector, class by class."""
-    from prunus.host import start
+    from prunus.plugin import start
     from prunus_darknet.commands.class_table import class_table
 
     host = start()

@@ -14,11 +14,8 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import DataError
-from prunus.host import Host
-from prunus.settings import Settings
+from prunus.plugin import DataError, Host, Settings, staged
 from prunus.steps.loaded import evaluation_data, load
-from prunus.steps.stage import staged
 from prunus_darknet.boxes.detections import Detection, Detector
 from prunus_darknet.data import DetectorDataset
 from prunus_darknet.datasets.data_file import Entry

@@ -7,8 +7,7 @@ from typing import Any
 import attrs
 import click
 
-from prunus.cli.options import network_options, settings_from
-from prunus.cli.render import show
+from prunus.plugin import network_options, settings_from, show
 
 
 @click.command("stat")
@@ -18,7 +17,7 @@ def stat_command(as_json: bool, verbose: bool, **given: Any) -> None:
 
     The ancestor's own count of operations (of convolutions alone) stands beside the MACs.
     """
-    from prunus.host import start
+    from prunus.plugin import start
     from prunus.steps.inspect import statistics
 
     host = start()

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from prunus.cli.options import network_options, settings_from
-from prunus.cli.render import counting, notes
+from prunus.plugin import counting, network_options, notes, settings_from
 
 
 @click.command("valid")
@@ -25,7 +24,7 @@ def valid_command(
     as_json: bool, verbose: bool, output: Path | None, out: str | None, **given: Any
 ) -> None:
     """Write detections for the scripts of VOC or, with eval=coco in the .data file, COCO."""
-    from prunus.host import start
+    from prunus.plugin import start
     from prunus_darknet.commands.result_files import write_results
 
     host = start()

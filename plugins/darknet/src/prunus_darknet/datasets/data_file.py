@@ -14,8 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.errors import DataError
-from prunus.regular import read_regular
+from prunus.plugin import DataError, read_regular
 from prunus_darknet.cfg import shortened
 
 

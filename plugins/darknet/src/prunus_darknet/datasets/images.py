@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.evaluation.decoding import decode
+from prunus.plugin import DataError, decode
 
 Array = NDArray[np.float32]
 GREY = 0.5

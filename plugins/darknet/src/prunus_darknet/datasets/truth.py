@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prunus.errors import DataError
-from prunus.regular import read_regular
+from prunus.plugin import DataError, read_regular
 from prunus_darknet.cfg import shortened
 from prunus_darknet.datasets.images import Array
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from prunus.errors import DataError
-from prunus.network import Network
+from prunus.plugin import DataError, Network
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.cfg import Section
 from prunus_darknet.datasets.augment import Augmentation

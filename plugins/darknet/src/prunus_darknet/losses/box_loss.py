@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prunus.errors import DataError, UsageError
+from prunus.plugin import DataError, UsageError
 from prunus_darknet.boxes.head import BoxHead
 from prunus_darknet.losses.region import region_deltas
 from prunus_darknet.losses.yolo import Array, Deltas, yolo_deltas

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prunus.errors import UsageError
+from prunus.plugin import UsageError
 from prunus_darknet.boxes.decode import region_boxes, region_values
 from prunus_darknet.boxes.head import BoxHead
 from prunus_darknet.boxes.iou import iou

@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import UsageError
+from prunus.plugin import UsageError
 from prunus_darknet.boxes.decode import yolo_boxes, yolo_values
 from prunus_darknet.boxes.head import BoxHead
 from prunus_darknet.boxes.iou import KINDS, iou, iou_gradient, overlap

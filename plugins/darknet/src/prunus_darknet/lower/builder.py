@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.network import Binding
+from prunus.plugin import Binding
 from prunus_darknet.records.layers import Layer, Shape
 
 BATCH = "N"

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import attrs
 import onnx_ir as ir
 
-from prunus.errors import ModelError
-from prunus.network import Binding
+from prunus.plugin import Binding, ModelError
 from prunus_darknet.lower.activations import activate
 from prunus_darknet.lower.builder import GraphBuilder
 from prunus_darknet.lower.joins import JOINS

@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import attrs
 
-from prunus.errors import ModelError
-from prunus.room import check_room
+from prunus.plugin import ModelError, check_room
 from prunus_darknet.cfg import Cfg, Section
 from prunus_darknet.dialect import Dialect
 from prunus_darknet.lower.activations import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS

@@ -11,7 +11,7 @@ import onnx_ir as ir
 import onnxruntime
 from numpy.typing import NDArray
 
-from prunus.network import Network, Source
+from prunus.plugin import Network, Source
 from prunus_darknet.cfg import Cfg
 from prunus_darknet.lower.network import INPUT_NAME
 from prunus_darknet.read import Origin, load

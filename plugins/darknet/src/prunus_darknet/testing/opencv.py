@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prunus.network import Network
+from prunus.plugin import Network
 from prunus_darknet.read import Origin
 from prunus_darknet.testing.compare import Difference, compare_layers, random_input
 from prunus_darknet.testing.real_darknet import Array

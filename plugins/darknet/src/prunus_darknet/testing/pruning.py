@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.network import Destination, Written
+from prunus.plugin import Destination, Written
 from prunus.testing.cut import Cut
 from prunus_darknet.read import Origin
 from prunus_darknet.testing.compare import Difference, compare_layers, real_layers

@@ -13,11 +13,17 @@ from pathlib import Path
 
 import attrs
 
-from prunus.errors import DataError, PrunusError, StaleError, UsageError
-from prunus.network import Destination
-from prunus.steps.files import make_directory
-from prunus.training import TrainingJob
-from prunus.training.digests import job_digests, joined
+from prunus.plugin import (
+    DataError,
+    Destination,
+    PrunusError,
+    StaleError,
+    TrainingJob,
+    UsageError,
+    job_digests,
+    joined,
+    make_directory,
+)
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.data import ClassifierDataset, ListedImages

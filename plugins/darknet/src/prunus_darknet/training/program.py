@@ -20,7 +20,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.errors import PluginError
+from prunus.plugin import PluginError
 
 OPTION = "darknet"
 """Trainer option that names the program."""

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.network import Binding
+from prunus.plugin import Binding
 from prunus_tensorflow.graphdef.place import Place
 from prunus_tensorflow.graphdef.tensors import Dynamic, Static, symbolic
 

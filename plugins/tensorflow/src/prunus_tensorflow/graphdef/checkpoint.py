@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.files import prefix_of as checkpoint_prefix
 from prunus_tensorflow.message import first_line
 from prunus_tensorflow.runtime import tensorflow

@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.network import Compact, Network
+from prunus.plugin import Compact, Network
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.origin import GraphOrigin

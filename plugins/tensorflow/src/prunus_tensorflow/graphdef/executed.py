@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from typing import Any
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.names import tensor
 from prunus_tensorflow.graphdef.view import GraphView
 

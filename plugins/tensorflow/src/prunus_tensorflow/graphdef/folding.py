@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.executed import called, computes
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.view import GraphView

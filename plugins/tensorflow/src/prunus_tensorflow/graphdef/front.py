@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.checkpoint import open_checkpoint
 from prunus_tensorflow.graphdef.executed import refuse_effects
 from prunus_tensorflow.graphdef.folding import refuse_folded_effects

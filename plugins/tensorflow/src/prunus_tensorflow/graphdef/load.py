@@ -10,9 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError, UsageError
-from prunus.network import Network, Source
-from prunus.task import Recipe, Task
+from prunus.plugin import ModelError, Network, Recipe, Source, Task, UsageError
 from prunus_tensorflow.files import checkpoint_beside
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.checkpoint import Checkpoint, open_checkpoint

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 import onnx_ir as ir
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.build import Builder
 from prunus_tensorflow.graphdef.lowerer import Lowerer, Shapes, Value
 from prunus_tensorflow.graphdef.names import split

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import onnx_ir as ir
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.constants import EVALUATORS
 from prunus_tensorflow.graphdef.extent import check_extent
 from prunus_tensorflow.graphdef.names import split, tensor

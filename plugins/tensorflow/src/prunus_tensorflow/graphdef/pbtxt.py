@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 
 _TOKEN = re.compile(
     r"""

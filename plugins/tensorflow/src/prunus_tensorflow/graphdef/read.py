@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.signatures import check_nodes
 from prunus_tensorflow.message import first_line, shortened

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prunus.errors import ModelError, PrunusError
+from prunus.plugin import ModelError, PrunusError
 from prunus_tensorflow.graphdef.checkpoint import Checkpoint
 from prunus_tensorflow.graphdef.cuts import Cut
 from prunus_tensorflow.runtime import tensorflow

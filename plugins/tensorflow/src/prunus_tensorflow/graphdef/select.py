@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.entries import entries, weighted_layers
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.steps import Steps

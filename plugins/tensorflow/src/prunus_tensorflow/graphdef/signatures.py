@@ -11,8 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from prunus.errors import ModelError
-from prunus.room import check_room
+from prunus.plugin import ModelError, check_room
 from prunus_tensorflow.graphdef.names import is_control, split
 from prunus_tensorflow.message import shortened
 

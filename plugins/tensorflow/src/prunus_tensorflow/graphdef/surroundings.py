@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.cuts import Cut
 from prunus_tensorflow.graphdef.edits import set_shape, set_tensor
 from prunus_tensorflow.graphdef.inferred import InferredShapes

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.edits import set_tensor
 from prunus_tensorflow.graphdef.names import split

@@ -8,9 +8,7 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import ModelError
-from prunus.graph.shapes import infer_shapes
-from prunus.network import Compact, Destination, Network, Written
+from prunus.plugin import Compact, Destination, ModelError, Network, Written, infer_shapes
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.checkpoint import open_checkpoint
 from prunus_tensorflow.graphdef.cuts import (

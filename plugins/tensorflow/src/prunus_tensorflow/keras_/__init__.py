@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunus.network import Compact, Destination, Network, Source, Written
+from prunus.plugin import Compact, Destination, Network, Source, Written
 from prunus_tensorflow.detect import kind
 from prunus_tensorflow.keras_.origin import KerasOrigin
 from prunus_tensorflow.keras_.read import load as _load_keras

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.message import first_line
 from prunus_tensorflow.quiet import quiet
 

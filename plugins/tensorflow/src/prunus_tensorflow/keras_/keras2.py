@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.message import shortened
 
 # Settings that say nothing about what a trained layer computes: how weights began, which kernel

@@ -8,8 +8,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from prunus.errors import ModelError, UsageError
-from prunus.network import Network
+from prunus.plugin import ModelError, Network, UsageError
 from prunus_tensorflow.graphdef.build import Builder
 from prunus_tensorflow.graphdef.origin import TensorRecord
 from prunus_tensorflow.graphdef.tensors import Dynamic

@@ -9,9 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.evaluation.metrics import mean_of
-from prunus.task import Array, Measurement, Metric
+from prunus.plugin import Array, DataError, Measurement, Metric, mean_of
 
 BINARY = frozenset("binary_crossentropy binary_focal_crossentropy hinge squared_hinge".split())
 """Losses, as Keras names them, that take a yes or no for every output."""

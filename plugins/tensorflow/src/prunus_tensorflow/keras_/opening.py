@@ -9,8 +9,7 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import ModelError
-from prunus.formats.hdf5 import check_hdf5
+from prunus.plugin import ModelError, check_hdf5
 from prunus_tensorflow.keras_.keras2 import modern
 from prunus_tensorflow.keras_.rewriting import (
     check_archive,

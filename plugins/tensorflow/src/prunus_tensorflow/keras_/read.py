@@ -7,9 +7,7 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import ModelError, UsageError
-from prunus.formats.hdf5 import check_hdf5
-from prunus.network import Network, Source
+from prunus.plugin import ModelError, Network, Source, UsageError, check_hdf5
 from prunus_tensorflow.keras_.lower import lower_model
 from prunus_tensorflow.keras_.opening import open_model
 from prunus_tensorflow.message import first_line

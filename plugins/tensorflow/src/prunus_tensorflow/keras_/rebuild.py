@@ -10,9 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
-from prunus.graph.shapes import infer_shapes
-from prunus.network import Compact, Network
+from prunus.plugin import Compact, ModelError, Network, infer_shapes
 from prunus_tensorflow.keras_.origin import KerasOrigin
 from prunus_tensorflow.message import first_line
 from prunus_tensorflow.quiet import quiet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prunus.task import LearningRate, Loss, Metric, Recipe, Task
+from prunus.plugin import LearningRate, Loss, Metric, Recipe, Task
 from prunus_tensorflow.keras_.metric import metric_of
 
 _SOLVERS = {"SGD": "SGD", "Adam": "Adam", "AdamW": "Adam", "Adagrad": "AdaGrad"}

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prunus.errors import ModelError
-from prunus.room import check_room
+from prunus.plugin import ModelError, check_room
 from prunus_tensorflow.keras_.keras2 import modern
 from prunus_tensorflow.message import shortened
 

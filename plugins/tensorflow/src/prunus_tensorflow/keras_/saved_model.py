@@ -17,8 +17,7 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import ModelError, UsageError
-from prunus.network import Compact, Destination, Network, Source, Written
+from prunus.plugin import Compact, Destination, ModelError, Network, Source, UsageError, Written
 from prunus_tensorflow import graphdef
 from prunus_tensorflow.graphdef.executed import called
 from prunus_tensorflow.graphdef.folding import refuse_folded_effects, with_folding

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.folding import without_folding
 from prunus_tensorflow.graphdef.names import full, is_control, split, tensor

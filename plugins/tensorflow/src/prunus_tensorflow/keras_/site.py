@@ -10,8 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
-from prunus.network import Binding
+from prunus.plugin import Binding, ModelError
 from prunus_tensorflow.graphdef.build import Builder
 from prunus_tensorflow.graphdef.place import Holder, Place
 from prunus_tensorflow.graphdef.tensors import Dynamic, Static, Unlowerable, channels_first

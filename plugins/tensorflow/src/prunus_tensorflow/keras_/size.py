@@ -9,8 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from prunus.errors import ModelError
-from prunus.room import check_room
+from prunus.plugin import ModelError, check_room
 from prunus_tensorflow.quiet import quiet
 
 _WAITING = "uninitialized_variables"

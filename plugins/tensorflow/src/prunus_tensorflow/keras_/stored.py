@@ -18,7 +18,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.checkpoint import Checkpoint, open_checkpoint
 from prunus_tensorflow.graphdef.names import split

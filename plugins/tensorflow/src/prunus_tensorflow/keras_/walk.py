@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import onnx_ir as ir
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.build import Builder
 from prunus_tensorflow.graphdef.tensors import BATCH, Dynamic, Unlowerable
 from prunus_tensorflow.keras_.front import Front

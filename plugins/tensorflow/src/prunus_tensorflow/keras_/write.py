@@ -8,8 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from prunus.errors import ModelError
-from prunus.network import Compact, Destination, Network, Written
+from prunus.plugin import Compact, Destination, ModelError, Network, Written
 from prunus_tensorflow.keras_.opening import names_missing_code
 from prunus_tensorflow.keras_.origin import KerasOrigin
 from prunus_tensorflow.keras_.rebuild import model_of

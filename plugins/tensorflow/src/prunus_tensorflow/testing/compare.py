@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.evaluation.session import Session, random_inputs
-from prunus.network import Destination, Network, Written
+from prunus.evaluation.session import random_inputs
+from prunus.plugin import Destination, Network, Session, Written
 from prunus.testing.cut import Cut
 from prunus_tensorflow.keras_.write import write
 

@@ -11,15 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.compaction import compact
-from prunus.evaluation.data import ArrayDataset
-from prunus.evaluation.session import Session
 from prunus.grouping import find_groups
 from prunus.masking import mask
-from prunus.network import Network, Source
-from prunus.selection import choose_units
-from prunus.steps.finetune import scatter
-from prunus.task import LearningRate, Recipe
-from prunus.training import TrainingJob, Weights
+from prunus.plugin import (
+    ArrayDataset,
+    LearningRate,
+    Network,
+    Recipe,
+    Session,
+    Source,
+    TrainingJob,
+    Weights,
+    choose_units,
+)
+from prunus.training.scatter import scatter
 from prunus_tensorflow import graphdef
 from prunus_tensorflow.runtime import tensorflow
 

@@ -8,10 +8,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from prunus.errors import DataError, ModelError, UsageError
-from prunus.evaluation.session import Session
-from prunus.task import Batch
-from prunus.training import TrainingJob
+from prunus.plugin import Batch, DataError, ModelError, Session, TrainingJob, UsageError
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.names import full
 from prunus_tensorflow.graphdef.view import shape_attr

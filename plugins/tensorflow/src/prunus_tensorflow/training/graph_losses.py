@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from prunus.errors import DataError, UsageError
-from prunus.task import Batch
+from prunus.plugin import Batch, DataError, UsageError
 from prunus_tensorflow.graphdef.names import full
 from prunus_tensorflow.runtime import tensorflow
 from prunus_tensorflow.training.graph_session import CompactGraph

@@ -12,12 +12,18 @@ from typing import Any
 import attrs
 import numpy as np
 
-from prunus.errors import PluginError, PrunusError, StaleError, UsageError
-from prunus.interrupt import deferred
-from prunus.network import Compact
-from prunus.training import TrainingJob, Weights
-from prunus.training.loop import TrainingLoop
-from prunus.training.snapshots import Snapshot
+from prunus.plugin import (
+    Compact,
+    PluginError,
+    PrunusError,
+    Snapshot,
+    StaleError,
+    TrainingJob,
+    TrainingLoop,
+    UsageError,
+    Weights,
+    deferred,
+)
 from prunus_tensorflow.graphdef.names import full
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.message import failure, first_line

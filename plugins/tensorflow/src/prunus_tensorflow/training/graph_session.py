@@ -12,9 +12,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import ModelError
-from prunus.network import Destination
-from prunus.training import TrainingJob, Weights
+from prunus.plugin import Destination, ModelError, TrainingJob, Weights
 from prunus_tensorflow import graphdef
 from prunus_tensorflow.graphdef.checkpoint import open_checkpoint
 from prunus_tensorflow.graphdef.cuts import native_shapes

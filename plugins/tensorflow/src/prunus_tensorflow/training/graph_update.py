@@ -6,8 +6,7 @@ from typing import Any
 
 import attrs
 
-from prunus.errors import UsageError
-from prunus.task import Recipe
+from prunus.plugin import Recipe, UsageError
 from prunus_tensorflow.runtime import tensorflow
 from prunus_tensorflow.training.graph_session import CompactGraph
 

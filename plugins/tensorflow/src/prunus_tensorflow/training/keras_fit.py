@@ -10,12 +10,17 @@ from typing import Any
 import attrs
 import numpy as np
 
-from prunus.errors import ModelError, PluginError, UsageError
-from prunus.interrupt import deferred
-from prunus.network import Network
-from prunus.training import TrainingJob, Weights
-from prunus.training.loop import TrainingLoop
-from prunus.training.snapshots import Snapshot
+from prunus.plugin import (
+    ModelError,
+    Network,
+    PluginError,
+    Snapshot,
+    TrainingJob,
+    TrainingLoop,
+    UsageError,
+    Weights,
+    deferred,
+)
 from prunus_tensorflow.keras_.origin import KerasOrigin
 from prunus_tensorflow.keras_.rebuild import leaves, model_of
 from prunus_tensorflow.keras_.recipe import learning_rate

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.task import Batch
+from prunus.plugin import Batch, DataError
 
 
 def labels_of(batch: Batch) -> NDArray[Any]:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from prunus.errors import UsageError
-from prunus.task import Batch
+from prunus.plugin import Batch, UsageError
 from prunus_tensorflow.keras_.metric import BINARY
 from prunus_tensorflow.keras_.recipe import loss_name
 from prunus_tensorflow.training.imitation import distance, divergence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunus.task import Recipe
+from prunus.plugin import Recipe
 from prunus_tensorflow.keras_.recipe import learning_rate
 
 

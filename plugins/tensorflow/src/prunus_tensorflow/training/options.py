@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prunus.errors import UsageError
+from prunus.plugin import UsageError
 from prunus_tensorflow.plugin import BATCHNORM, DECAY, TRAIN_FUNCTION
 from prunus_tensorflow.user_code import Reference, reference
 

@@ -10,9 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import DataError
-from prunus.task import Batch
-from prunus.training import TrainingJob
+from prunus.plugin import Batch, DataError, TrainingJob
 
 Targets = Callable[[Batch], Any]
 """What Keras compares the outputs with, from one batch."""

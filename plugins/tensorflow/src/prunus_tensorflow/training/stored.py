@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.training import TrainingJob
-from prunus.training.digests import job_digests, joined
-from prunus.training.snapshots import Snapshot, Snapshots
+from prunus.plugin import Snapshot, Snapshots, TrainingJob, job_digests, joined
 from prunus_tensorflow.plugin import TRAINER
 
 

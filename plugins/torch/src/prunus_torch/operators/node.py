@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 
 Operation = Callable[..., Any]
 """Takes the node's inputs in order (``None`` for an absent one), gives a tensor or a tuple."""

@@ -10,10 +10,18 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.evaluation.data import ArrayDataset
-from prunus.network import Binding, Compact, Network
-from prunus.task import Dataset, Measurement, Recipe
-from prunus.training import Progress, TrainingJob, Weights
+from prunus.plugin import (
+    ArrayDataset,
+    Binding,
+    Compact,
+    Dataset,
+    Measurement,
+    Network,
+    Progress,
+    Recipe,
+    TrainingJob,
+    Weights,
+)
 from prunus_torch.samples import positions
 
 

@@ -15,9 +15,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx import helper
 
-from prunus.evaluation.data import ArrayDataset
-from prunus.task import Batch, LearningRate, Recipe
-from prunus.training import Progress, TrainingJob
+from prunus.plugin import ArrayDataset, Batch, LearningRate, Progress, Recipe, TrainingJob
 from prunus_torch.testing.graphs import Array, model_of
 from prunus_torch.testing.jobs import job_of, network_of, roles_by_name
 from prunus_torch.train import train

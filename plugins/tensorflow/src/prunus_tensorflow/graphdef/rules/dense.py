@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic
 from prunus_tensorflow.graphdef.steps import Step

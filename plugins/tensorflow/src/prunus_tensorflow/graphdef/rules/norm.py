@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, static, vector
 from prunus_tensorflow.graphdef.rules.spatial import (

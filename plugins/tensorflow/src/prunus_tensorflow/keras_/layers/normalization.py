@@ -7,7 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from prunus.errors import ModelError
+from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.tensors import Dynamic, Unlowerable
 from prunus_tensorflow.keras_.site import Rule, Site, channels, perm_of
 

@@ -13,8 +13,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from prunus.errors import PlanError, PrunusError
-from prunus.network import Destination, Source
+from prunus.plugin import Destination, PlanError, PrunusError, Source
 from prunus.testing import cut
 from prunus_tensorflow.plugin import FORMAT, prunus_compact, prunus_load
 from prunus_tensorflow.testing.damage.mutations import (

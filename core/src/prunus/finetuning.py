@@ -1,0 +1,99 @@
+"""The public function that recovers accuracy with the masks held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from os import PathLike
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import attrs
+
+from prunus.compaction import compact
+from prunus.errors import DataError
+from prunus.evaluation.choice import evaluator_on, some_inputs
+from prunus.proof.batches import SIZES
+from prunus.results import MaskedNetwork, format_named, host
+from prunus.samples import Samples, dataset_of
+from prunus.steps.files import make_directory
+from prunus.steps.tuning import Tuning, check_samples, recipe_of
+from prunus.training.compact import measured_by, train_compact
+from prunus.training.job import Progress, TrainingJob
+
+
+def finetune(
+    masked: MaskedNetwork,
+    data: Samples = None,
+    *,
+    trainer: str = "torch",
+    distill: bool = False,
+    epochs: float | None = None,
+    iterations: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    options: Mapping[str, str] | None = None,
+    evaluation: Samples = None,
+    metric: str | None = None,
+    snapshots: str | PathLike[str] | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> MaskedNetwork:
+    """Train the compact form of a masked network and put the weights back.
+
+    Args:
+        masked: The masked network; it is not changed.
+        data: Training samples; the network's own without it.
+        trainer: Name of the trainer (``prunus methods`` lists them).
+        distill: Imitate the original network; no labels are needed.
+        epochs: Passes over the training samples; the recipe's iterations without it.
+        iterations: Updates, in place of ``epochs``.
+        batch_size: Samples of one pass; the recipe's without it.
+        learning_rate: Learning rate before the policy acts; the recipe's without it.
+        options: Options of the trainer by name.
+        evaluation: Held-out samples to measure on while training; none without it.
+        metric: As for `prunus.evaluate`.
+        snapshots: Directory for resumable snapshots; a temporary one without it.
+        resume: Continue from the newest snapshot there.
+        seed: Of everything drawn.
+        report: Called after every update.
+
+    Raises:
+        DataError: samples are missing, have no labels, or do not fit.
+        PluginError: the trainer is missing or failed.
+        UsageError: an option cannot be used, or training diverged.
+        ProofError: masked and compact network do not give the same finite numbers.
+    """
+    network, subject = masked.network, masked.subject
+    descriptor = format_named(network.format)
+    training = dataset_of(descriptor, network, data, training=True)
+    if training is None:
+        raise DataError("no training samples: give data=")
+    check_samples(training, distill=distill)
+    held_out = None if evaluation is None else dataset_of(descriptor, network, evaluation)
+    evaluator = evaluator_on(held_out, descriptor, network, masked.original, metric)
+    tuning = Tuning(
+        epochs=epochs, iterations=iterations, batch_size=batch_size, learning_rate=learning_rate
+    )
+    keep = masked.plan.keep(subject)
+    smaller = compact(network, subject.grouping, keep)
+    with ExitStack() as held:
+        place = Path(snapshots or held.enter_context(TemporaryDirectory(prefix="prunus-")))
+        make_directory(place)
+        job = TrainingJob(
+            network,
+            smaller,
+            recipe_of(network, tuning, training),
+            training,
+            measured_by(evaluator, smaller),
+            masked.original if distill else None,
+            place,
+            resume,
+            seed,
+            report,
+            dict(options or {}),
+        )
+        inputs = some_inputs(training, network, sum(SIZES))
+        found = train_compact(host(), trainer, subject, keep, job, inputs)
+    return attrs.evolve(masked, network=found.network, proof=found.proof)

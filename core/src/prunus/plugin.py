@@ -1,0 +1,173 @@
+"""The one import of people who extend prunus: formats, criteria, policies, trainers, commands.
+
+Everything a plugin needs is a name of this module or of `prunus.testing`; all other modules are
+private. Names are imported when they are used, so that registering a plugin costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prunus.analysis.analysis import Analysis as Analysis
+    from prunus.analysis.journal import Journal as Journal
+    from prunus.cli import run as run
+    from prunus.cli.options import (
+        network_options as network_options,
+        settings_from as settings_from,
+    )
+    from prunus.cli.render import (
+        counting as counting,
+        new_console as new_console,
+        new_table as new_table,
+        notes as notes,
+        show as show,
+    )
+    from prunus.descriptors import (
+        Criterion as Criterion,
+        Descriptor as Descriptor,
+        Format as Format,
+        Policy as Policy,
+        Trainer as Trainer,
+    )
+    from prunus.errors import (
+        DataError as DataError,
+        ModelError as ModelError,
+        NoSamplesError as NoSamplesError,
+        PlanError as PlanError,
+        PluginError as PluginError,
+        ProofError as ProofError,
+        PrunusError as PrunusError,
+        StaleError as StaleError,
+        UsageError as UsageError,
+    )
+    from prunus.evaluation.contents import contents_digest as contents_digest
+    from prunus.evaluation.data import ArrayDataset as ArrayDataset, open_data as open_data
+    from prunus.evaluation.decoding import decode as decode
+    from prunus.evaluation.evaluator import Evaluator as Evaluator
+    from prunus.evaluation.metrics import Fidelity as Fidelity, Top as Top, mean_of as mean_of
+    from prunus.evaluation.session import Session as Session
+    from prunus.formats.hdf5 import check_hdf5 as check_hdf5
+    from prunus.graph.digest import (
+        structure_digest as structure_digest,
+        weights_digest as weights_digest,
+    )
+    from prunus.graph.shapes import infer_shapes as infer_shapes
+    from prunus.groups import Group as Group, Member as Member, Protected as Protected
+    from prunus.hookspecs import hookimpl as hookimpl
+    from prunus.host import Host as Host, start as start
+    from prunus.interrupt import deferred as deferred
+    from prunus.network import (
+        Binding as Binding,
+        Compact as Compact,
+        Destination as Destination,
+        Network as Network,
+        Source as Source,
+        Written as Written,
+    )
+    from prunus.planning.budget import Budget as Budget, Planning as Planning
+    from prunus.ranges import (
+        COUNT as COUNT,
+        COUNT_OR_NONE as COUNT_OR_NONE,
+        FINITE as FINITE,
+        NOT_NEGATIVE as NOT_NEGATIVE,
+        POSITIVE as POSITIVE,
+        SHARE as SHARE,
+        SHARE_BELOW_ONE as SHARE_BELOW_ONE,
+        Range as Range,
+    )
+    from prunus.regular import check_regular as check_regular, read_regular as read_regular
+    from prunus.room import check_room as check_room
+    from prunus.selection import choose_units as choose_units
+    from prunus.sensitivity import Curve as Curve, Point as Point, Sensitivity as Sensitivity
+    from prunus.settings import Settings as Settings
+    from prunus.steps.files import (
+        make_directory as make_directory,
+        read_json as read_json,
+        write_json as write_json,
+    )
+    from prunus.steps.stage import staged as staged
+    from prunus.task import (
+        Array as Array,
+        Batch as Batch,
+        Dataset as Dataset,
+        LearningRate as LearningRate,
+        Loss as Loss,
+        Measurement as Measurement,
+        Metric as Metric,
+        Preprocessing as Preprocessing,
+        Recipe as Recipe,
+        Task as Task,
+    )
+    from prunus.training import Progress as Progress, TrainingJob as TrainingJob, Weights as Weights
+    from prunus.training.digests import job_digests as job_digests, joined as joined
+    from prunus.training.loop import TrainingLoop as TrainingLoop
+    from prunus.training.snapshots import Snapshot as Snapshot, Snapshots as Snapshots
+
+_HOMES = {
+    # hooks and descriptors
+    "prunus.hookspecs": "hookimpl",
+    "prunus.descriptors": "Criterion Descriptor Format Policy Trainer",
+    # networks and their files
+    "prunus.network": "Binding Compact Destination Network Source Written",
+    "prunus.settings": "Settings",
+    "prunus.groups": "Group Member Protected",
+    "prunus.graph.shapes": "infer_shapes",
+    "prunus.graph.digest": "structure_digest weights_digest",
+    # samples, metrics, running a graph
+    "prunus.task": (
+        "Array Batch Dataset LearningRate Loss Measurement Metric Preprocessing Recipe Task "
+    ),
+    "prunus.evaluation.contents": "contents_digest",
+    "prunus.evaluation.data": "ArrayDataset open_data",
+    "prunus.evaluation.decoding": "decode",
+    "prunus.evaluation.evaluator": "Evaluator",
+    "prunus.evaluation.metrics": "Fidelity Top mean_of",
+    "prunus.evaluation.session": "Session",
+    # analysis and planning
+    "prunus.analysis.analysis": "Analysis",
+    "prunus.analysis.journal": "Journal",
+    "prunus.planning.budget": "Budget Planning",
+    "prunus.selection": "choose_units",
+    "prunus.sensitivity": "Curve Point Sensitivity",
+    # training
+    "prunus.interrupt": "deferred",
+    "prunus.training": "Progress TrainingJob Weights",
+    "prunus.training.digests": "job_digests joined",
+    "prunus.training.loop": "TrainingLoop",
+    "prunus.training.snapshots": "Snapshot Snapshots",
+    # errors, and files that are damaged or hostile
+    "prunus.errors": (
+        "DataError ModelError NoSamplesError PlanError PluginError ProofError PrunusError "
+        "StaleError UsageError "
+    ),
+    "prunus.formats.hdf5": "check_hdf5",
+    "prunus.ranges": (
+        "COUNT COUNT_OR_NONE FINITE NOT_NEGATIVE POSITIVE Range SHARE SHARE_BELOW_ONE "
+    ),
+    "prunus.regular": "check_regular read_regular",
+    "prunus.room": "check_room",
+    "prunus.steps.files": "make_directory read_json write_json",
+    "prunus.steps.stage": "staged",
+    # commands of a plugin
+    "prunus.cli": "run",
+    "prunus.cli.options": "network_options settings_from",
+    "prunus.cli.render": "counting new_console new_table notes show",
+    "prunus.host": "Host start",
+}
+"""Module -> its public names."""
+
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'prunus.plugin' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

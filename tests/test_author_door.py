@@ -1,0 +1,85 @@
+"""The door of plugin authors: frozen names, and the imports of our own plugins."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import prunus.plugin as door
+
+ROOT = Path(__file__).parents[1]
+PLUGINS = (
+    "plugins/caffe",
+    "plugins/darknet",
+    "plugins/tensorflow",
+    "plugins/torch",
+    "tests/sample_plugin",
+)
+PUBLIC = ("prunus", "prunus.plugin", "prunus.testing")
+
+NAMES = """
+Analysis Array ArrayDataset Batch Binding Budget COUNT COUNT_OR_NONE Compact Criterion Curve
+DataError Dataset Descriptor Destination Evaluator FINITE Fidelity Format Group Host Journal
+LearningRate Loss Measurement Member Metric ModelError NOT_NEGATIVE Network NoSamplesError
+POSITIVE PlanError Planning PluginError Point Policy Preprocessing Progress ProofError Protected
+PrunusError Range Recipe SHARE SHARE_BELOW_ONE Sensitivity Session Settings Snapshot Snapshots
+Source StaleError Task Top Trainer TrainingJob TrainingLoop UsageError Weights Written check_hdf5
+check_regular check_room choose_units contents_digest counting decode deferred hookimpl
+infer_shapes job_digests joined make_directory mean_of network_options new_console new_table notes
+open_data read_json read_regular run settings_from show staged start structure_digest
+weights_digest write_json
+""".split()
+
+PRIVATE = {
+    "plugins/darknet/src/prunus_darknet/commands/class_table.py": "prunus.steps.loaded",
+    "plugins/darknet/src/prunus_darknet/commands/result_files.py": "prunus.steps.loaded",
+    "plugins/darknet/src/prunus_darknet/commands/stat.py": "prunus.steps.inspect",
+    "plugins/tensorflow/src/prunus_tensorflow/actions.py": "prunus.steps.analyze prunus.steps.inspect prunus.steps.prune prunus.steps.report prunus.steps.transform prunus.steps.workspace",
+    "plugins/tensorflow/src/prunus_tensorflow/script_analysis.py": "prunus.analysis.measure prunus.folding prunus.masking prunus.planning.scores prunus.steps.loaded prunus.steps.workspace",
+    "plugins/tensorflow/src/prunus_tensorflow/testing/compare.py": "prunus.evaluation.session",
+    "plugins/tensorflow/src/prunus_tensorflow/testing/graph_job.py": "prunus.compaction prunus.grouping prunus.masking prunus.training.scatter",
+}
+"""Private imports that our plugins still have: what the door lacks. The list only gets shorter."""
+
+
+def test_the_names_are_frozen():
+    assert door.__all__ == NAMES
+    assert all(getattr(door, name) is not None for name in NAMES)
+
+
+def test_type_checkers_see_the_same_names():
+    tree = ast.parse(Path(door.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.asname: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == door._HOME
+
+
+def test_plugins_import_through_the_door():
+    found = {}
+    for folder in PLUGINS:
+        source = ROOT / folder / "src"
+        for path in sorted((source if source.is_dir() else ROOT / folder).rglob("*.py")):
+            private = {module for module in imported(path) if not public(module)}
+            if private:
+                found[str(path.relative_to(ROOT))] = " ".join(sorted(private))
+    assert found == PRIVATE
+
+
+def public(module: str) -> bool:
+    return module in PUBLIC or module.startswith("prunus.testing.")
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of the core that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module)
+    return {name for name in names if name == "prunus" or name.startswith("prunus.")}
