@@ -217,7 +217,10 @@ SLOW = (
     "with open('child', 'w') as f: f.write(str(__import__('os').getpid()))\n"
     "print('1: 2.0, 2.0 avg, 0.01 rate, 1.0 seconds, 8 images')\ntime.sleep(900)"
 )
-"""Outlives every time limit if nothing stops it. Prints without flushing: only in a terminal does the line come at once."""
+"""Outlives every time limit if nothing stops it.
+
+Prints without flushing: only in a terminal does the line come at once.
+"""
 
 
 def test_what_stops_a_training_stops_the_program(make: Make, play: Callable[[str], str]) -> None:
@@ -258,7 +261,9 @@ def test_the_program_does_not_outlive_prunus(
 ) -> None:
     make("classifier")
     code = (
-        "from test_darknet_train import _tune; import sys; "
+        # where the tests run under nohup, the program would inherit that it ignores hang-ups
+        "from test_darknet_train import _tune; import signal, sys; "
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
         "print(_tune(lambda _: print('begun', flush=True), options={'darknet': sys.argv[1]}))"
     )
     process = subprocess.Popen(
