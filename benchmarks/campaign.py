@@ -22,6 +22,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -62,25 +63,31 @@ class Worker:
         if self.process is None:
             self.process = _started(self.folder)
             self.prepared = set()
+        if kind not in self.prepared:
+            if self._answer(kind, -1, PREPARING) is None:
+                self.close()
+                raise RuntimeError(f"{kind}: the worker cannot prepare its files; run it by hand")
+            self.prepared.add(kind)
+        began = time.monotonic()
+        found = self._answer(kind, seed, SECONDS)
+        if found is not None:
+            return found
+        outcome = "hang" if time.monotonic() - began >= SECONDS else "crash"
+        self.close()
+        return {"kind": kind, "seed": seed, "outcome": outcome, "said": "no answer"}
+
+    def _answer(self, kind: str, seed: int, limit: float) -> dict[str, Any] | None:
+        """What the worker says of a try; nothing where it dies or takes too long."""
         process = self.process
+        assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(f"{kind} {seed}\n")
         process.stdin.flush()
-        limit = SECONDS if kind in self.prepared else PREPARING
         ready = select.select([process.stdout], [], [], limit)[0]
         line = process.stdout.readline() if ready else ""
-        if line:
-            self.prepared.add(kind)
-            found: dict[str, Any] = json.loads(line)
-            return found
-        if ready and kind not in self.prepared:
-            self.close()
-            raise RuntimeError(f"{kind}: the worker cannot prepare its files; run it by hand")
-        code = process.poll() if ready else None
-        self.close()
-        outcome = "crash" if ready else "hang"
-        return {"kind": kind, "seed": seed, "outcome": outcome, "said": f"exit {code}"}
+        found: dict[str, Any] | None = json.loads(line) if line else None
+        return found
 
     def close(self) -> None:
         """End the process."""

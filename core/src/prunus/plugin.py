@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     from prunus.evaluation.evaluator import Evaluator as Evaluator
     from prunus.evaluation.metrics import Fidelity as Fidelity, Top as Top, mean_of as mean_of
     from prunus.evaluation.session import Session as Session
+    from prunus.formats.child import (
+        answer_as_child as answer_as_child,
+        damage_of as damage_of,
+    )
     from prunus.formats.hdf5 import check_hdf5 as check_hdf5
     from prunus.graph.digest import (
         structure_digest as structure_digest,
@@ -142,6 +146,7 @@ _HOMES = {
         "DataError ModelError NoSamplesError PlanError PluginError ProofError PrunusError "
         "StaleError UsageError "
     ),
+    "prunus.formats.child": "answer_as_child damage_of",
     "prunus.formats.hdf5": "check_hdf5",
     "prunus.ranges": (
         "COUNT COUNT_OR_NONE FINITE NOT_NEGATIVE POSITIVE Range SHARE SHARE_BELOW_ONE "

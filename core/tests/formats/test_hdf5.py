@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from prunus.errors import DataError, ModelError
-from prunus.formats import hdf5
+from prunus.formats import child
 from prunus.formats.hdf5 import check_hdf5
 
 h5py = pytest.importorskip("h5py")
@@ -35,7 +35,7 @@ def test_a_sound_file_is_read_once_and_asked_again_when_it_changed(path, monkeyp
         file.attrs["kind"] = "test"
     check_hdf5(path)
     with monkeypatch.context() as patch:
-        patch.setattr(hdf5.subprocess, "run", None)
+        patch.setattr(child.subprocess, "run", None)
         check_hdf5(path)
     path.write_bytes(path.read_bytes()[:-100])
     assert "not a readable HDF5 file (" in refusal(path)
@@ -50,8 +50,8 @@ def test_a_file_that_libhdf5_never_ends_to_read(path):
 
 def test_a_crash_is_told_from_a_loop(path, monkeypatch):
     path.write_bytes(b"any")
-    died = hdf5.subprocess.CompletedProcess([], -11, "", "")
-    monkeypatch.setattr(hdf5.subprocess, "run", lambda *a, **k: died)
+    died = child.subprocess.CompletedProcess([], -11, "", "")
+    monkeypatch.setattr(child.subprocess, "run", lambda *a, **k: died)
     wanted = "a.h5: not a readable HDF5 file (damaged: reading it crashes libhdf5)"
     assert refusal(path) == wanted
 

@@ -232,3 +232,34 @@ def test_changed_bytes_are_read_or_refused(tmp_path, seed):
             message = str(error)
         assert str(tmp_path / "net.onnx") in message
         assert "\n" not in message
+
+
+@pytest.mark.parametrize("key", ["location", "offset", "length"])
+@pytest.mark.parametrize("value", ["", "None", "x", "-1", "1.5", "9" * 400, "9" * 5000, "a\0b"])
+def test_places_of_external_weights_that_are_none(tmp_path, key, value):
+    path = tmp_path / "m.onnx"
+    how = {"save_as_external_data": True, "location": "m.data", "size_threshold": 0}
+    onnx.save(classifier(), path, **how)
+    model = onnx.load(path, load_external_data=False)
+    for entry in model.graph.initializer[0].external_data:
+        if entry.key == key:
+            entry.value = value
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError) as caught:
+        read_onnx(path, None)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("place", ["input", "value_info"])
+@pytest.mark.parametrize("size", [{}, {"dim_param": "None"}, {"dim_param": "3 4"}])
+def test_sizes_of_weights_that_a_file_leaves_open(tmp_path, place, size):
+    """Shapes stated beside weights are no facts: the numbers are."""
+    path, model = tmp_path / "m.onnx", classifier()
+    for tensor in model.graph.initializer:
+        info = helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, tensor.dims)
+        info.type.tensor_type.shape.dim[0].Clear()
+        for name, value in size.items():
+            setattr(info.type.tensor_type.shape.dim[0], name, value)
+        getattr(model.graph, place).append(info)
+    onnx.save(model, path)
+    assert read_onnx(path, None).model.graph.initializers["w"].shape == (4, 3, 3, 3)

@@ -68,6 +68,17 @@ def test_missing_weights(host, settings):
     assert str(caught.value) == "no.weights: no such file; check --weights"
 
 
+@pytest.mark.parametrize("name", ["model", "weights"])
+@pytest.mark.parametrize("path", [":", "no", "no.onnx", "a/../b"])
+def test_a_missing_file_that_a_configuration_names(host, settings, name, path):
+    named = attrs.evolve(settings, **{name: Path(path)}, origins={name: Path("prune.cfg")})
+    with pytest.raises(ModelError) as caught:
+        load(host, named)
+    assert str(caught.value) == (
+        f"prune.cfg: {name} = '{path}': no such file; correct the path there or give --{name}"
+    )
+
+
 @pytest.mark.parametrize("name", ["conv9", "conv", ""])
 def test_layers_that_are_not_there_cannot_be_excluded(host, settings, name):
     with pytest.raises(UsageError) as caught:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from prunus.errors import DataError
-from prunus_caffe.datasets.databases import open_database
+from prunus.formats import child
+from prunus_caffe.datasets.databases import _opened, open_database
 from prunus_caffe.datasets.images import resize
 from prunus_caffe.datasets.layer import open_layer
 from prunus_caffe.datasets.transform import Transform
@@ -338,3 +339,42 @@ def test_a_database_that_ends_early_is_refused(tmp_path):
     with pytest.raises(DataError) as caught:
         open_database(tmp_path / "cut", "data").digest()
     assert str(caught.value) == f"{tmp_path}/cut: not a readable LMDB (it ends early)"
+
+
+def damaged_database(tmp_path, change):
+    """An LMDB with values on pages of their own, and ``change(data, place of a key)`` made to its file."""
+    write_lmdb(tmp_path / "db", [datum(np.zeros((1, 99, 99), np.uint8), 0)] * 9)
+    file = tmp_path / "db/data.mdb"
+    data = bytearray(file.read_bytes())
+    change(data, data.index(b"00000005"))
+    file.write_bytes(data)
+    with pytest.raises(DataError) as caught:
+        open_database(tmp_path / "db", "data").digest()
+    return str(caught.value).replace(str(tmp_path), "")
+
+
+def huge_value(data, key):
+    data[key - 8 : key - 4] = b"\xff" * 4  # the size of the value, in front of flags and key size
+
+
+def test_a_database_that_crashes_liblmdb_is_refused(tmp_path):
+    found = damaged_database(tmp_path, huge_value)
+    assert found == "/db: not a readable LMDB (damaged: reading it crashes liblmdb)"
+
+
+def later_key(data, key):
+    data[key : key + 8] = b"00000099"
+
+
+def test_a_database_with_keys_out_of_order_is_refused(tmp_path):
+    found = damaged_database(tmp_path, later_key)
+    assert found == "/db: not a readable LMDB (damaged: its keys are not in order)"
+
+
+def test_a_database_that_did_not_change_is_walked_through_once(tmp_path, images, monkeypatch):
+    write_images(tmp_path / "db", images)
+    open_database(tmp_path / "db", "data")
+    _opened.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(child.subprocess, "run", None)
+        assert len(open_database(tmp_path / "db", "data")) == len(images)

@@ -1,7 +1,6 @@
 """The child process of `prunus.formats.hdf5`: reads everything an HDF5 file holds, once.
 
-Run as ``python -P -m prunus.formats.hdf5_visit FILE``. It ends with exit code 1 and one line on
-stdout where the file cannot be read, and is killed where libhdf5 loops or crashes.
+Run as ``python -P -m prunus.formats.hdf5_visit FILE`` by `prunus.formats.child`.
 """
 
 from __future__ import annotations
@@ -13,40 +12,23 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from prunus.formats.child import answer_as_child
+
 _SLAB = 1 << 24
 """Bytes read at a time."""
-
-_START = 3
-"""Seconds of processor time every file may take; one more for every 20 MB."""
 
 _DEFLATE = 1100
 """No more than about 1,032 bytes come out of one byte that zlib packed."""
 
 
-def main(path: str) -> int:
-    """Exit code: 0 where everything can be read."""
-    size = os.path.getsize(path)
-    _limit(_START + size // 20_000_000)
+def read(path: str) -> None:
+    """Every attribute and data set."""
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            for item in _objects(file, h5py):
-                _read(item, size, h5py)
-    except Exception as error:  # noqa: BLE001  h5py shows damage as OSError, KeyError and others
-        sys.stdout.write(" ".join(str(error).split())[:150])
-        return 1
-    return 0
-
-
-def _limit(seconds: int) -> None:
-    """Processor time, which does not depend on what else the machine does; no core file."""
-    try:
-        import resource
-    except ImportError:  # Windows: the parent's clock alone stops it
-        return
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    size = os.path.getsize(path)
+    with h5py.File(path, "r") as file:
+        for item in _objects(file, h5py):
+            _read(item, size, h5py)
 
 
 def _objects(file: Any, h5py: Any) -> Iterator[Any]:
@@ -107,4 +89,4 @@ def _parts(item: Any) -> Iterator[Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(answer_as_child(sys.argv[1], read))

@@ -54,7 +54,8 @@ def parse(path: Path) -> onnx.ModelProto:
         proto = onnx.load(path)
     except (DecodeError, ValueError) as error:
         raise ModelError(f"{path}: not a readable ONNX file ({error}); is it complete?") from error
-    except (FileNotFoundError, onnx.checker.ValidationError) as error:
+    except (FileNotFoundError, onnx.checker.ValidationError, RuntimeError) as error:
+        # RuntimeError: the file system refuses the name (too long, say)
         raise ModelError(
             f"{path}: weights stored beside the model are missing ({error})"
         ) from error

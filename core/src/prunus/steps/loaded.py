@@ -86,6 +86,7 @@ def load(host: Host, settings: Settings) -> Loaded:
     if settings.model is None:
         raise UsageError("no model given; use --model FILE or --config FILE")
     source = Source(settings.model, settings.weights, source_options(settings))
+    _check_named(settings)
     descriptor = format_of(host, source.model)
     _check_options(descriptor, settings)
     check_code(settings, descriptor)
@@ -104,6 +105,16 @@ def source_options(settings: Settings) -> dict[str, str]:
     """
     named = dict(zip(NAMED, (settings.solver, settings.metric, settings.data), strict=True))
     return {**settings.options, **{key: str(value) for key, value in named.items() if value}}
+
+
+def _check_named(settings: Settings) -> None:
+    """A missing file that a configuration names is missed where it is named."""
+    for name, path in (("model", settings.model), ("weights", settings.weights)):
+        file = settings.origins.get(name)
+        if file is not None and path is not None and not _written(path):
+            raise ModelError(
+                f"{file}: {name} = '{path}': no such file; correct the path there or give --{name}"
+            )
 
 
 def _check_options(descriptor: Format, settings: Settings) -> None:

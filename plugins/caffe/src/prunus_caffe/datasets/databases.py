@@ -18,7 +18,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from prunus.plugin import DataError, check_regular
+from prunus.plugin import DataError, check_regular, damage_of
 from prunus_caffe.datasets.images import decode
 from prunus_caffe.schema import message
 
@@ -125,15 +125,13 @@ class _Lmdb:
         try:
             if not path.is_dir():
                 check_regular(path)
+            file = path / "data.mdb" if path.is_dir() else path
+            damage = damage_of(file, "prunus_caffe.datasets.lmdb_visit", "liblmdb")
+            if damage:
+                raise OSError(damage)
             self._database = lmdb.open(str(path), readonly=True, lock=False, subdir=path.is_dir())
-            size = self._database.stat()["psize"] * (self._database.info()["last_pgno"] + 1)
-            whole = size <= (path / "data.mdb" if path.is_dir() else path).stat().st_size
         except (lmdb.Error, OSError) as error:
             raise _unreadable(path, "LMDB", error) from error
-        if not whole:
-            # the file is mapped: a page behind its end would kill the process
-            self._database.close()
-            raise _unreadable(path, "LMDB", ValueError("it ends early"))
         self._path = path
 
     def keys(self) -> list[bytes]:
