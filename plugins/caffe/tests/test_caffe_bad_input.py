@@ -28,6 +28,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "
 """
 NAMES = ("--model", "net.prototxt", "--weights", "net.caffemodel", "--workspace", "ws")
 BASE = ("prune", *NAMES, "--rate", "0.4")
+SIZE = ("--option", "input-shape=data:3x16x16")
 
 
 @pytest.fixture(autouse=True)
@@ -62,10 +63,18 @@ def test_missing_files() -> None:
         3, "error: gone.prototxt: no such file or directory; check --model",
     )  # fmt: skip
     change("net.prototxt", '"db"', '"gone_lmdb"')
-    assert refused(*BASE, "--option", "input-shape=data:3x16x16") == (
+    assert refused(*BASE, *SIZE, "--metric", "top-1") == (
         4, "error: gone_lmdb: no such database (layer 'data'); paths in a prototxt start from the "
         "directory Caffe runs in, change there or give --data",
     )  # fmt: skip
+
+
+def test_a_missing_database_hinders_only_what_asks_for_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    change("net.prototxt", '"db"', '"gone_lmdb"')
+    assert run([*BASE, *SIZE]) == 0
+    assert "note: accuracy is not measured: gone_lmdb: no such database" in capsys.readouterr().err
 
 
 def test_cut_weights() -> None:
@@ -130,7 +139,7 @@ def test_samples_that_do_not_fit() -> None:
     )  # fmt: skip
     write_samples("empty", [])
     change("net.prototxt", '"db"', '"empty"')
-    assert refused(*BASE, "--option", "input-shape=data:3x16x16") == (
+    assert refused(*BASE, *SIZE, "--metric", "top-1") == (
         4, "error: empty: no samples (layer 'data')",
     )  # fmt: skip
 
@@ -139,7 +148,7 @@ def test_a_full_disk_leaves_what_was_there() -> None:
     assert run(list(BASE)) == 0
     assert refused_on_full_disk(*BASE, "--criterion", "random", room=8000) == (
         3,
-        "error: ws/regular_rate_0.4/sparse.caffemodel: cannot be written (File too large)",
+        "error: ws/regular_rate_0.4/trial/transformed.caffemodel: cannot be written (File too large)",
     )
 
 
