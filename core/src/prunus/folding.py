@@ -89,7 +89,7 @@ def channel_means(
 ) -> dict[str, NDArray[np.float64]]:
     """Mean of every channel of some values over samples and space."""
     count = len(next(iter(samples.values())))
-    session = Session(network.model, values)
+    session = Session(network.model, values, samples=count)
     size = grouping.labelling.samples_at_once(values)
     sums: dict[str, NDArray[np.float64]] = {}
     for start in range(0, count, size):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from prunus.errors import ModelError
+from prunus.evaluation import session
 from prunus.evaluation.session import Session, drop_unused, random_inputs, with_outputs
 
 
@@ -35,9 +37,9 @@ def test_random_inputs_follow_the_seed_alone(lenet):
 
 
 def test_inputs_that_do_not_fit(lenet):
-    session = Session(lenet.model)
+    whole = Session(lenet.model)
     with pytest.raises(ModelError) as caught:
-        session.run({"data": np.zeros((1, 1, 9, 9), np.float32)})
+        whole.run({"data": np.zeros((1, 1, 9, 9), np.float32)})
     assert str(caught.value) == (
         "ONNX Runtime stopped: input 'data' has size 9 on axis 2, the network takes 12"
     )
@@ -58,3 +60,21 @@ def test_a_graph_that_cannot_run(lenet):
 def test_latency_is_that_of_the_fastest_run(lenet):
     found = Session(lenet.model).latency(random_inputs(lenet.model, 1, 0), seconds=0.02)
     assert 0 < found < 20
+
+
+def test_layouts_of_a_long_graph_are_not_searched_for_a_few_samples(lenet, monkeypatch, draw):
+    monkeypatch.setattr(session, "_LONG", 8)
+    levels = ort.GraphOptimizationLevel
+    inputs = {"data": draw.standard_normal((3, 1, 12, 12)).astype(np.float32)}
+    wanted = Session(lenet.model).run(inputs)["ip2"]
+    for outputs, samples, level in (
+        (None, None, levels.ORT_ENABLE_ALL),
+        (None, 17, levels.ORT_ENABLE_ALL),
+        (None, 16, levels.ORT_ENABLE_EXTENDED),
+        (["pool1"], 16, levels.ORT_ENABLE_ALL),  # three nodes are left
+        (None, 0, levels.ORT_DISABLE_ALL),
+    ):
+        found = Session(lenet.model, outputs, samples=samples)
+        assert found._session.get_session_options().graph_optimization_level == level
+        if outputs is None:
+            np.testing.assert_allclose(found.run(inputs)["ip2"], wanted, rtol=1e-5, atol=1e-6)

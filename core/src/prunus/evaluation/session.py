@@ -24,6 +24,13 @@ Held: TypeAlias = ort.OrtValue
 _LARGE = 1 << 16
 """Bytes of a weight."""
 
+_LONG = 4096
+"""Nodes of a graph for which finding the best memory layouts is no longer quick: the time grows
+with the square of the nodes, 0.6 s for 4,000 and 12 s for 20,000."""
+
+_FEW = 16
+"""Samples that run sooner without those layouts than these are found in a long graph."""
+
 
 class Session:
     """One executable graph."""
@@ -34,7 +41,7 @@ class Session:
         outputs: Sequence[str] | None = None,
         *,
         arena: bool = True,
-        optimised: bool = True,
+        samples: int | None = None,
     ) -> None:
         """Prepare a graph.
 
@@ -43,7 +50,8 @@ class Session:
             outputs: Values to return in place of the graph's outputs.
             arena: Keep the memory of a run for the next one. Where many sessions live at
                 once, each would hold its own.
-            optimised: Let the engine rewrite the graph; not worth it where nothing is run.
+            samples: How many will be run in all, where that is known. The engine rewrites the
+                graph as far as is worth it for them.
 
         Raises:
             ModelError: ONNX Runtime refuses the graph.
@@ -53,8 +61,8 @@ class Session:
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.enable_cpu_mem_arena = arena
-        if not optimised:
-            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.graph_optimization_level = _level(len(model.graph), samples)
+        if samples == 0:
             options.add_session_config_entry("session.disable_prepacking", "1")
         # threads that wait for more work by spinning take the cores from the session run next:
         # of several sessions in turn, each ran up to five times slower (benchmarks/ana_exact.py)
@@ -107,6 +115,15 @@ class Session:
             self._session.run(None, feed)
             best = min(best, time.perf_counter() - start)
         return float(best * 1e3)
+
+
+def _level(nodes: int, samples: int | None) -> ort.GraphOptimizationLevel:
+    """How far the engine rewrites a graph of so many nodes to run so many samples."""
+    if samples == 0:
+        return ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if samples is not None and samples <= _FEW and nodes > _LONG:
+        return ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED  # all but the layouts
+    return ort.GraphOptimizationLevel.ORT_ENABLE_ALL
 
 
 def _held(value: Array | Held) -> Held:

@@ -166,7 +166,7 @@ def check_runs(path: Path, model: ir.Model) -> None:
         ModelError: names the layer and what is wrong with it.
     """
     try:
-        Session(model, optimised=False)
+        Session(model, samples=0)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
 

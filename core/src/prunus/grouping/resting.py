@@ -63,7 +63,7 @@ def not_finite(
     feed = _cut(model, labelling, removable)
     examined = _examine(model, labelling, removable)
     try:
-        found = Session(model).run({**_drawn(model, labelling), **feed})
+        found = Session(model, samples=1).run({**_drawn(model, labelling), **feed})
     except ModelError:
         return {}  # it does not run for one sample: the proof of the plan tells
     reasons: dict[int, str] = {}

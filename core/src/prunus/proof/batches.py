@@ -59,7 +59,7 @@ def typical_scale(model: ir.Model) -> np.float32:
     if data is None or stored is None or stored.const_value is None or data.producer() is None:
         return np.float32(1)
     try:
-        session = Session(model, [data.name or ""])
+        session = Session(model, [data.name or ""], samples=1)
         value = session.run(random_inputs(model, 1, 0))[data.name or ""].astype(np.float64)
     except ModelError:
         return np.float32(1)

@@ -15,7 +15,10 @@ from prunus.proof.batches import Inputs
 from prunus.proof.difference import finite, relative_error
 
 _AT_ONCE = 16
-"""Values returned by one run."""
+"""Values returned by one run of a graph of ordinary length."""
+
+_RUNS = 32
+"""Runs of a long graph: each prepares the whole graph up to its values again."""
 
 
 def first_without_numbers(network: Network, batch: Inputs) -> str | None:
@@ -50,10 +53,12 @@ def _floats(model: ir.Model) -> list[str]:
 
 def _values(model: ir.Model, batch: Inputs, names: Sequence[str]) -> Iterator[tuple[str, Array]]:
     """Values one by one, some computed in each run; ends where the graph does not run."""
-    for start in range(0, len(names), _AT_ONCE):
-        wanted = names[start : start + _AT_ONCE]
+    at_once = max(_AT_ONCE, -(-len(names) // _RUNS))
+    samples = len(next(iter(batch.values())))
+    for start in range(0, len(names), at_once):
+        wanted = names[start : start + at_once]
         try:
-            found = Session(model, wanted).run(batch)
+            found = Session(model, wanted, samples=samples).run(batch)
         except ModelError:
             return
         yield from ((name, found[name]) for name in wanted)

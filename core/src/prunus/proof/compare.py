@@ -130,7 +130,8 @@ def outcomes(
     fed, weights = with_fed_weights(_rounded(model, draw) if shake else model)
     wanted = [value.name or "" for value in model.graph.outputs]
     wanted += [name for names in fronts.values() for name in names]
-    session = Session(fed, list(dict.fromkeys(wanted)) if fronts else None)
+    count = sum(_size(batch) for batch in batches)
+    session = Session(fed, list(dict.fromkeys(wanted)) if fronts else None, samples=count)
     found: list[Outcome] = []
     failure: ModelError | None = None
     for batch in batches:
