@@ -1,7 +1,7 @@
 """Exact sensitivity with prefix reuse against a plain sweep, side by side.
 
 Both measure the same curves in the same engine on the same samples. The sweep runs the
-whole network once for every group and ratio; `prunus ana` runs what lies in front of a
+whole network once for every group and ratio; `prunus ana` runs what lies before a
 group once for all, and the weights that read it once for all ratios. Prints MACs, seconds
 (the better of two runs in turn) and the largest difference of any point; writes the table
 into RESULTS.md.

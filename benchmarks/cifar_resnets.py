@@ -1,7 +1,7 @@
 """ResNet-20 and ResNet-32 (zero-padded shortcuts) through the four steps at rate 0.5.
 
 Analysis and calibration use 1,000 training images; accuracy is that of all 10,000 test
-images: right after pruning (with nothing made good, with means folded, and as `prune` does it,
+images: right after pruning (without compensation, with means folded, and as `prune` does it,
 refitted on 256 training images without labels), and after 1 and 3 epochs on the 10,000 images of
 train_batch_1, with labels and with `--distill`. Also lists how near every rate from 0.1 to
 0.8 is hit. Everything runs through the functions behind the command line.

@@ -12,7 +12,7 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 def write_section(
     title: str, header: Sequence[str], rows: Sequence[Sequence[str]], text: str = ""
 ) -> None:
-    """Print a table and put it in place of the section of the same title."""
+    """Print a table; it replaces the section of the same title."""
     lines = [" | ".join(header), " | ".join("---" for _ in header)]
     lines += [" | ".join(row) for row in rows]
     section = f"## {title}\n\n" + (f"{text}\n\n" if text else "")

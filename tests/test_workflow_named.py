@@ -20,7 +20,7 @@ def test_a_masked_network_of_another_workspace(files, prunus):
     own = ("--model", "mine.onnx", "--workspace", "here")
     assert refused("finetune", *own, *TRAIN, "--distill") == (
         2,
-        "error: --distill imitates the original network, and here knows none of this structure; "
+        "error: --distill learns from the original network, and here knows none of this structure; "
         "name its weights as baseline in prunus.toml",
     )
     assert refused("finetune", "--model", "net.onnx", "--workspace", "here", *TRAIN) == (

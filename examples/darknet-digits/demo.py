@@ -1,6 +1,6 @@
 """The four steps on a trained Darknet detector, as its users type them: `make demo-darknet`.
 
-Works in ``build/demo-darknet``: a round by the ancestor's threshold, then one by rate. Real
+Works in ``build/demo-darknet``: a round by the legacy threshold, then one by rate. Real
 Darknet is not needed; where the program is installed, the results are run there as well.
 """
 

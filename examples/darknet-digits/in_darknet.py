@@ -21,7 +21,7 @@ def compare(folder: Path, masked: Files, small: Files) -> str:
     """A sentence for the user.
 
     Args:
-        folder: Holds ``digits.data`` and its pictures.
+        folder: Holds ``digits.data`` and its images.
         masked: cfg and weights, relative to the folder.
         small: The same network without the masked channels.
 
@@ -44,7 +44,7 @@ def compare(folder: Path, masked: Files, small: Files) -> str:
 def detections(
     program: str, folder: Path, cfg: Path, weights: Path
 ) -> dict[Detection, list[float]]:
-    """``darknet detector valid``: class, picture and rank -> score, left, top, right, bottom."""
+    """``darknet detector valid``: class, image and rank -> score, left, top, right, bottom."""
     results = folder / "results"
     results.mkdir(exist_ok=True)
     command = [program, "detector", "valid", "digits.data", str(cfg), str(weights)]
@@ -63,7 +63,7 @@ def detections(
 
 
 def by_score(line: list[str]) -> tuple[str, float]:
-    """Picture by picture, best first."""
+    """Image by image, best first."""
     return line[0], -float(line[1])
 
 

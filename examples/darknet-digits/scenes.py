@@ -36,7 +36,7 @@ def split() -> dict[str, Digits]:
 
 
 def scene(digits: Digits, rng: np.random.Generator) -> tuple[Image.Image, list[tuple[float, ...]]]:
-    """One picture and its boxes: class, centre x, centre y, width, height, relative to it."""
+    """One image and its boxes: class, centre x, centre y, width, height, relative to it."""
     canvas = np.empty((SIZE, SIZE, 3))
     canvas[:] = rng.integers(0, 120, 3) + rng.normal(0, 12, (SIZE, SIZE, 1))
     taken = np.zeros((SIZE, SIZE), bool)
@@ -61,7 +61,7 @@ def scene(digits: Digits, rng: np.random.Generator) -> tuple[Image.Image, list[t
 
 
 def main(directory: Path, counts: Mapping[str, int] = SCENES) -> None:
-    """Write pictures, labels, lists and the ``.data`` file; fewer scenes are the first ones."""
+    """Write images, labels, lists and the ``.data`` file; fewer scenes are the first ones."""
     for folder in ("images", "labels"):
         (directory / folder).mkdir(parents=True, exist_ok=True)
     for part, digits in split().items():

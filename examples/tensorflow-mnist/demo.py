@@ -1,8 +1,8 @@
 """A low-level TensorFlow graph and a Keras network through the four steps: `make demo-tensorflow`.
 
-Works in ``build/demo-tensorflow``. The graph takes the ancestor's spelling (`prunus tensorflow
+Works in ``build/demo-tensorflow``. The graph takes the legacy spelling (`prunus tensorflow
 --action …`), twice with a growing rate; both are finetuned in TensorFlow itself, the graph with
-labels, the Keras network by imitating the original. The results are loaded by plain TensorFlow
+labels, the Keras network by distillation from the original. The results are loaded by plain TensorFlow
 and Keras.
 """
 

@@ -191,7 +191,7 @@ def plan(
         data: Samples for criteria that look at activations; no labels are needed.
         sensitivity: Measured curves (`analyze`).
         criterion: Name of the criterion that scores channels.
-        allocation: Name of the policy that divides the target among the groups; ``sensitivity``
+        allocation: Name of the allocation that divides the target among the groups; ``sensitivity``
             where curves are given, else ``uniform``.
         exclude: Native names of layers that stay whole.
         multiple: Kept channels are rounded up to this.

@@ -20,7 +20,7 @@ class Balance:
 
     Attributes:
         units: ``(n,)`` positions of these units in the group.
-        rows: Distinct constraints of equal rows, ``(R, n)`` each.
+        rows: Distinct balance constraints, ``(R, n)`` each.
         multiples: Constraints of whole multiples, ``(n,)`` each.
     """
 

@@ -46,9 +46,9 @@ def finetune(
         masked: The masked network; it is not changed.
         data: Training samples; the network's own without it.
         trainer: Name of the trainer (``prunus methods`` lists them).
-        distill: Imitate the original network; no labels are needed.
+        distill: Learn from the original network; no labels are needed.
         epochs: Passes over the training samples; the recipe's iterations without it.
-        iterations: Updates, in place of ``epochs``.
+        iterations: Updates, instead of ``epochs``.
         batch_size: Samples of one pass; the recipe's without it.
         learning_rate: Learning rate before the policy acts; the recipe's without it.
         options: Options of the trainer by name.

@@ -1,9 +1,9 @@
-"""What a removed channel contributed on average moves into its readers' biases.
+"""The mean contribution of a removed channel moves into its consumers' biases.
 
-A reader y = W x + b loses sum over removed i of W[:, i] * x_i. With x_i replaced by
+A consumer y = W x + b loses sum over removed i of W[:, i] * x_i. With x_i replaced by
 a constant m_i (its mean over samples; without samples the value it has once its
-filter is zero) the loss is made good by b += W[:, i] m_i: exact but at padded borders.
-A reader without bias hands it to the BatchNormalization (mean) or addition behind it.
+filter is zero) the loss is compensated by b += W[:, i] m_i: exact but at padded borders.
+A consumer without bias hands it to the BatchNormalization (mean) or addition behind it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def fold(
 
 
 def folded(network: Network, readers: Iterable[Reader], means: Means) -> dict[str, NDArray[Any]]:
-    """What changes where readers get the means of what they lose: initializer -> array."""
+    """Changed weights of consumers that get the means of lost inputs: initializer -> array."""
     weights = network.weights()
     changed: dict[str, NDArray[Any]] = {}
     for reader in readers:
@@ -130,7 +130,7 @@ def _resting(
 def channel_axis(grouping: Grouping, value: str) -> int:
     """The axis of a value that runs over channels; 1 where none does.
 
-    Labels may vary on others too (a list of boxes of several scales, pixels shuffled into
+    Channel ids may vary on others too (a list of boxes of several scales, pixels shuffled into
     space), but what reads channels has tied them there.
     """
     labels = grouping.labelling.values[value]
@@ -143,7 +143,7 @@ def channel_axis(grouping: Grouping, value: str) -> int:
 def readers_of(
     network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.bool_]]
 ) -> list[Reader]:
-    """All readers of channels that a plan removes."""
+    """All consumers of channels that a plan removes."""
     kept = grouping.kept_labels(keep)
     nodes = {node.name: node for node in network.model.graph}
     readers = []
@@ -160,7 +160,7 @@ def readers_of(
 def contribution(
     node: ir.Node, weight: NDArray[np.generic], constant: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """``(O,)`` output of a reader for inputs that are ``constant`` (C,) everywhere."""
+    """``(O,)`` output of a consumer for inputs that are ``constant`` (C,) everywhere."""
     values = weight.astype(np.float64)
     if node.op_type == "Gemm" and node.attributes.get_int("transB", 0) == 1:
         return np.asarray(values @ constant)
@@ -178,7 +178,7 @@ def contribution(
 def moved_constant(
     node: ir.Node, network: Network, lost: NDArray[np.float64]
 ) -> dict[str, NDArray[Any]]:
-    """What changes where ``lost`` (O,) is added to a reader's output: initializer -> array."""
+    """Changed weights where ``lost`` (O,) is added to a consumer's output: initializer -> array."""
     place = constant_place(node, network)
     if place is None:
         return {}

@@ -70,7 +70,7 @@ class Group:
         rows: For each grouped convolution or shuffle the units pass: ``(R, C)`` channels
             of every unit in every row; equal numbers must remain in all rows.
         exact: False where removal changes neighbours (cross-channel LRN).
-        multiples: Places where channels can only go in whole multiples of a number.
+        multiples: Positions where channels can only go in whole multiples of a number.
     """
 
     name: str

@@ -30,7 +30,7 @@ hookimpl = pluggy.HookimplMarker("prunus")
 
 @hookspec
 def prunus_register() -> Iterable[Descriptor]:  # type: ignore[empty-body]
-    """Declare formats, criteria, policies and trainers.
+    """Declare formats, criteria, allocations, analyses and trainers.
 
     Args:
         (none)
@@ -219,6 +219,6 @@ def prunus_compact(
 
     When it is called:
         By ``prune`` and ``finetune`` (masked) and by ``transform`` (compact). The
-        directory is a fresh one: the core moves the files to their place after
+        directory is a fresh one: the core moves the files to their final path after
         the proof.
     """

@@ -79,7 +79,7 @@ class Host:
             self._manager.add_hookcall_monitoring(_print_call, lambda *_: None)
 
     def find(self, kind: type[D], name: str, hook: str | None = None) -> Registered:
-        """Who offers a name, among policies only those that answer ``hook``.
+        """Who offers a name, among allocations and analyses only those that answer ``hook``.
 
         Raises:
             UsageError: nobody does; lists what there is and what to install.
@@ -139,7 +139,7 @@ class Host:
         declare = getattr(plugin, "prunus_register", None)
         try:
             descriptors = tuple(declare()) if declare is not None else ()
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a stranger's code: report it, go on without it
+        except (Exception, SystemExit) as error:  # noqa: BLE001  third-party code: report it, go on
             self._drop(plugin)
             self.broken.append(Broken(name, distribution, f"{type(error).__name__}: {error}"))
             return

@@ -37,7 +37,7 @@ class Binding:
         layer: Native layer name, as the user knows it.
         role: ``weight``, ``bias``, ``mean``, ``variance``, ``scale``, ``shift``
             or ``slope``; for reports.
-        index: Position within the layer (blob number, place in the stream,
+        index: Position within the layer (blob number, position in the stream,
             variable name): read only by the plugin that wrote it.
     """
 
@@ -56,7 +56,7 @@ class Network:
             are initializers named ``<layer>/<role>``; shared weights are one
             initializer used by several nodes.
         format: Name of the format that loaded it.
-        bindings: Initializer name -> native place.
+        bindings: Initializer name -> native position.
         layers: Native layer name -> names of its nodes, in native order.
         frozen: Value name -> why its channels must stay ("feeds yolo layer 82",
             "feeds opaque layer 'foo' of type 'Foo'"); graph outputs that are

@@ -57,7 +57,7 @@ def test_right_samples_are_not_blamed(build, pixels):
 def test_a_missing_scale_is_named_beyond_doubt(build, pixels):
     verdict = judge(trained(build, pixels / 255), pixels)
     assert verdict.sure
-    assert verdict.text.startswith("in front of layer 'b0' the variance is 6")
+    assert verdict.text.startswith("before layer 'b0' the variance is 6")
     assert " times the stored one; values are 0 to 255; did you mean values 0 to 1 " in verdict.text
     assert verdict.text.endswith("(scale=0.00392157 on pixels 0 to 255)?")
 
@@ -139,7 +139,7 @@ def test_scores_that_no_training_gives(build, pixels):
     text = judge(network, pixels).text
     assert text.startswith("the first class leads by ")
     assert text.endswith(
-        " in front of the softmax; values are 0 to 255; did you mean for example values 0 to 1 "
+        " before the softmax; values are 0 to 255; did you mean for example values 0 to 1 "
         "(scale=0.00392157 on pixels 0 to 255)?"
     )
     text = judge(classifier(build, 0.1), pixels / 255).text
@@ -177,7 +177,7 @@ def test_the_warning_and_the_refusal(build, pixels):
         sample_warning(network, samples(pixels), "d.npz")
     text = str(found.value)
     assert text.startswith(
-        "--data d.npz do not look like what the network was trained on: in front of layer 'b0' the"
+        "--data d.npz do not look like what the network was trained on: before layer 'b0' the"
     )
     assert text.endswith(" If they are meant so, say it: :scale=1 behind the path")
     assert len(text) < 300

@@ -172,7 +172,7 @@ def test_rounding_is_no_alarm_behind_what_saturates(ending, end, bias):
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("bias", [-16, 0, 16, -88])
 def test_a_wrong_channel_is_seen_behind_what_saturates(ending, end, bias):
-    """Outputs of 1e-7 or of 1 - 1e-7 hide it; the numbers in front of them do not."""
+    """Outputs of 1e-7 or of 1 - 1e-7 hide it; the numbers before them do not."""
     network, other = ending(ENDS[end], bias), ending(ENDS[end], bias, wrong=0.05)
     assert compare(network.model, other.model).error > 10 * TOLERANCE
 

@@ -1,4 +1,4 @@
-"""What a plan removes is made good from what remains."""
+"""Kept weights compensate for removed channels."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from prunus.testing.nets.builder import Builder
 
 @pytest.fixture
 def network():
-    """Pictures that are halved twice: values of 8·32², 8·16², 16·16² and 16·8² numbers."""
+    """Images that are halved twice: values of 8·32², 8·16², 16·16² and 16·8² numbers."""
     b = Builder(0)
     x = b.act(b.conv(b.input(3, 32), 8))
     x = b.act(b.conv(b.pool(x), 16))

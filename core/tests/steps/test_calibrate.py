@@ -44,8 +44,8 @@ def test_evaluation_samples_stand_in_and_it_is_said(lenet, evaluator):
     found = calibrate(loaded(lenet, None), None, evaluator)
     assert found.inputs["data"].shape == (40, 1, 12, 12)
     assert found.note == (
-        "no training samples are known: weights are refitted on 40 inputs of the evaluation, "
-        "without their labels; --train-data keeps them apart"
+        "no training samples are known: weights are compensated with 40 inputs of the evaluation, "
+        "without labels; --train-data keeps them apart"
     )
     unreadable = calibrate(loaded(lenet, broken), None, evaluator)
     assert unreadable.note.startswith(

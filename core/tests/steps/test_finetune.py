@@ -203,7 +203,7 @@ def test_a_mask_that_is_gone(host, settings, pruned):
 
 
 def test_a_first_round_of_rate_zero(host, settings, trainer):
-    """The ancestor's users begin so: it is finetuned, and the analysis holds for what comes of it."""
+    """Users of vai_p_* begin so: it is finetuned, and the analysis holds for what comes of it."""
     analyze(host, settings, (0.5,))
     nothing = prune(host, attrs.evolve(settings, rate=0.0))
     tuned = finetune(host, settings, TRAIN)
@@ -227,7 +227,7 @@ def test_samples(host, settings, pruned):
     with pytest.raises(DataError) as caught:
         finetune(host, settings, Tuning(data="unlabelled.npz"))
     assert str(caught.value) == (
-        "the training samples have no labels; use --distill to imitate the original network"
+        "the training samples have no labels; use --distill to learn from the original network"
     )
     assert finetune(host, settings, Tuning(data="unlabelled.npz", distill=True, iterations=1))
 
@@ -281,7 +281,7 @@ def test_nobody_to_imitate(host, foreign, trainer):
     with pytest.raises(UsageError) as caught:
         finetune(host, foreign, attrs.evolve(TRAIN, distill=True))
     assert str(caught.value) == (
-        "--distill imitates the original network, and new knows none of this structure; name its "
+        "--distill learns from the original network, and new knows none of this structure; name its "
         "weights as baseline in prunus.toml"
     )
     assert not Path("new").exists()

@@ -1,4 +1,4 @@
-"""The ancestor's config.prototxt, read unchanged."""
+"""The config.prototxt of decent_p, read unchanged."""
 
 from __future__ import annotations
 

@@ -354,7 +354,7 @@ def damaged_database(tmp_path, change):
 
 
 def huge_value(data, key):
-    data[key - 8 : key - 4] = b"\xff" * 4  # the size of the value, in front of flags and key size
+    data[key - 8 : key - 4] = b"\xff" * 4  # the size of the value, before flags and key size
 
 
 def test_a_database_that_crashes_liblmdb_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""The ancestor's whole story through ``decent_p``, on the example LeNet."""
+"""The whole workflow of the legacy tool through ``decent_p``, on the example LeNet."""
 
 from __future__ import annotations
 

@@ -271,7 +271,7 @@ def test_messages_before_caffe_is_asked(tmp_path, monkeypatch):
     one = job(tmp_path)
     data = ArrayDataset("data", np.zeros((4, 1, 14, 14), np.float32), np.zeros(4, np.int64))
     assert refused(attrs.evolve(one, teacher=one.network)) == (
-        "trainer caffe cannot imitate the original network: Caffe runs one net at a time; use --trainer torch with --distill"
+        "trainer caffe cannot distill: Caffe runs one net at a time; use --trainer torch with --distill"
     )
     assert refused(attrs.evolve(one, training=data)) == (
         "trainer caffe takes samples and labels from the data layer of the prototxt: leave --train-data out, or use --trainer torch"

@@ -1,4 +1,4 @@
-"""The ancestor's ``[pruning]`` cfg through all four steps, with generated pictures."""
+"""The ``[pruning]`` cfg of vai_p_darknet through all four steps, with generated images."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ NAMES = ("red", "blue")
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory: the ancestor's paths are relative to it."""
+    """An empty working directory: vai_p_darknet's paths are relative to it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     return tmp_path
 
 
 def squares(root: Path, sizes: dict[str, int]) -> None:
-    """Pictures with one coloured square, its box, and its colour in the name."""
+    """Images with one coloured square, its box, and its colour in the name."""
     (root / "images").mkdir(parents=True)
     (root / "labels").mkdir()
     rng = np.random.default_rng(0)

@@ -51,7 +51,7 @@ FILES = ("--model", "net.cfg", "--weights", "net.weights")
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A detector of random weights, and pictures labelled with what it is surest of."""
+    """A detector of random weights, and images labelled with what it is surest of."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     Path("net.cfg").write_text(CFG)
@@ -103,7 +103,7 @@ def test_map_tells_every_class(here: Path, capsys: pytest.CaptureFixture[str]) -
     assert first.split() == ["class", "true", "boxes", "detections", "map"]
     assert [line.split()[0] for line in lines] == list(NAMES)
     assert lines[2].endswith("no true box")
-    assert last == f"map {table['value']:.4f} on 6 pictures"
+    assert last == f"map {table['value']:.4f} on 6 images"
 
 
 @pytest.mark.parametrize("metric", ["map", "map-coco", "map50-coco"])
@@ -154,7 +154,7 @@ def test_result_files_are_darknets(
         numbers = [np.array([row[1:] for row in rows], float) for rows in (mine, theirs)]
         np.testing.assert_allclose(*numbers, atol=2e-3)
         total += len(mine)
-    assert text == f"{total} detections in 6 pictures\n"
+    assert text == f"{total} detections in 6 images\n"
     assert total > 100
 
 
@@ -207,11 +207,11 @@ def test_no_box_layer(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_no_data(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "darknet", "map", *FILES, code=4) == (
-        "no pictures to measure on: give --data FILE.data"
+        "no images to measure on: give --data FILE.data"
     )
     np.savez("x.npz", x=np.zeros((2, 3, 48, 64), np.float32))
     assert said(capsys, "darknet", "valid", *FILES, "--data", "x.npz", code=4) == (
-        "valid reads the pictures of a Darknet .data file; give --data FILE.data"
+        "valid reads the images of a Darknet .data file; give --data FILE.data"
     )
 
 
@@ -241,7 +241,7 @@ def test_missing_and_empty_label_files(here: Path, capsys: pytest.CaptureFixture
         path.write_text("")
     assert said(capsys, *MAP, code=4) == (
         "metric map: no true box in any of the samples; "
-        "label files lie in labels/ where the pictures lie in images/"
+        "label files lie in labels/ where the images lie in images/"
     )
     Path("labels/p_001.txt").unlink()
     assert said(capsys, *MAP, code=4) == (

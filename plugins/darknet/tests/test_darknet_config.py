@@ -8,7 +8,7 @@ from prunus.errors import PrunusError
 from prunus.settings import Settings
 from prunus_darknet.config import read_config
 
-# as in the ancestor's guide
+# as in the guide of vai_p_darknet
 GUIDE = """[pruning]
 workspace=pruning
 datacfg = pruning/voc.data

@@ -46,7 +46,7 @@ def network(make_files, layers: str, net: str = "") -> Network:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two pictures with boxes, lists with paths relative to the .data file."""
+    """Two images with boxes, lists with paths relative to the .data file."""
     root = tmp_path / "set"
     (root / "images").mkdir(parents=True)
     (root / "labels").mkdir()
@@ -361,7 +361,7 @@ def test_training_boxes_equal_darknet(darknet: Path, folder: Path, flip: bool) -
 @pytest.mark.darknet
 @pytest.mark.skipif(shutil.which("darknet") is None, reason="the darknet program is missing")
 def test_validation_equals_the_darknet_program(tmp_path: Path, make_files, monkeypatch) -> None:
-    """Scores and classes ``darknet classifier valid`` prints for pictures of many sizes."""
+    """Scores and classes ``darknet classifier valid`` prints for images of many sizes."""
     rng = np.random.default_rng(1)
     lines = []
     for i in range(12):

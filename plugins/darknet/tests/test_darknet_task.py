@@ -90,14 +90,14 @@ def test_class_tree_is_not_decoded(make_files) -> None:
 def test_how_pictures_are_shown_is_said(make_files) -> None:
     def pictures(net: str) -> list[str]:
         notes = network(make_files, CONV + YOLO, net).notes
-        return [note for note in notes if "pictures" in note]
+        return [note for note in notes if "images are" in note]
 
     assert pictures("") == []
     assert pictures("mosaic=0\n") == [
-        "net.cfg: pictures are resized without letterbox, as AlexeyAB's Darknet does"
+        "net.cfg: images are resized without letterbox, as AlexeyAB's Darknet does"
     ]
     assert pictures("letter_box=1\n") == [
-        "net.cfg: pictures are letterboxed, as AlexeyAB's Darknet does"
+        "net.cfg: images are letterboxed, as AlexeyAB's Darknet does"
     ]
 
 

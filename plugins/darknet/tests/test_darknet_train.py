@@ -45,7 +45,7 @@ Make = Callable[..., None]
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Pictures and a pruned network in a workspace ``ws`` of the working directory."""
+    """Images and a pruned network in a workspace ``ws`` of the working directory."""
     monkeypatch.chdir(tmp_path)
 
     def make(kind: str, rate: float = 0.01, net: str = "", layers: str = CONV + CONV) -> None:
@@ -342,10 +342,10 @@ def test_only_pictures_of_a_data_file(
     np.savez("x.npz", x=np.zeros((8, 3, 16, 16), np.float32), y=np.zeros(8, np.int64))
     settings = Settings(workspace=Path("ws"), trainer="darknet")
     tuning = Tuning(data="x.npz", options={"darknet": play("")})
-    with pytest.raises(Exception, match="pictures") as caught:
+    with pytest.raises(Exception, match="images") as caught:
         finetune(start(), settings, tuning)
     assert str(caught.value) == (
-        "trainer darknet reads pictures itself: give a Darknet .data file with --train-data"
+        "trainer darknet reads images itself: give a Darknet .data file with --train-data"
     )
 
 

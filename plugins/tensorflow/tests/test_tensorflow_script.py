@@ -1,4 +1,4 @@
-"""The ancestor's evaluation scripts and its command line."""
+"""vai_p_tensorflow's evaluation scripts and its command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an analysis policy is given."""
+"""The inputs of an analysis."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The first weight behind a group, for all trials at the cost of about one.
 
-A reader is linear: with kept channels K_r, replaced ones at their mean m,
+A consumer is linear: with kept channels K_r, replaced ones at their mean m,
 
     y_r = W (x on K_r, m elsewhere) + b = y - sum over removed c of W_c (x_c - m_c).
 
@@ -31,7 +31,7 @@ _INPUT_AXIS = {"Conv": 1, "ConvTranspose": 0, "MatMul": 0}
 
 @attrs.frozen(eq=False)
 class DirectReader:
-    """A weight that reads a group and depends on no other reader of it.
+    """A weight that reads a group and depends on no other consumer of it.
 
     Attributes:
         node: Its node.
@@ -58,7 +58,7 @@ def direct_readers(
     group: Group,
     trials: Sequence[tuple[float, NDArray[np.bool_]]],
 ) -> tuple[DirectReader, ...]:
-    """Readers the formula holds for; none where trials are not nested."""
+    """Consumers the formula holds for; none where trials are not nested."""
     keeps = [keep for _, keep in trials]
     if not keeps or any((later & ~earlier).any() for earlier, later in pairwise(keeps)):
         return ()
@@ -107,7 +107,7 @@ def _reader(
 
 
 class Differences:
-    """Outputs of direct readers for every trial."""
+    """Outputs of direct consumers for every trial."""
 
     def __init__(
         self, model: ir.Model, direct: Sequence[DirectReader], means: Mapping[str, Array]
@@ -139,7 +139,7 @@ class Differences:
         self._session = Session(ir.Model(graph, ir_version=model.ir_version), arena=False)
 
     def run(self, values: Mapping[str, Array | Held]) -> list[dict[str, Held]]:
-        """Trial after trial: reader output name -> ``(N, ...)``."""
+        """Trial after trial: consumer output name -> ``(N, ...)``."""
         found = self._session.hold({name: values[name] for name in self._inputs})
         trials = len(self._direct[0].blocks)
         return [
@@ -149,7 +149,7 @@ class Differences:
 
 
 class _Chain:
-    """Nodes that take one reader's removed channels from its output, trial by trial."""
+    """Nodes that take one consumer's removed channels from its output, trial by trial."""
 
     def __init__(
         self, node: ir.Node, reader: DirectReader, data: ir.Value, whole: ir.Value, mean: Array

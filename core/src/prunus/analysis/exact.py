@@ -38,7 +38,7 @@ def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensiti
     Where removal changes neighbours (cross-channel LRN) a mask shows something else than
     removal does: such groups are measured with their channels removed.
     """
-    # values cut out as inputs and outputs must say whether they are numbers, truths or places
+    # values cut out as inputs and outputs must say whether they are numbers, truths or positions
     network = attrs.evolve(network, model=typed(network.model))
     groups = analysis.grouping.groups
     maskable = [group for group in groups if group.exact]

@@ -29,7 +29,7 @@ class Method:
     """How sensitivity is measured.
 
     Attributes:
-        analysis: Name of the policy that measures.
+        analysis: Name of the analysis that measures.
         criterion: Name of the criterion by which channels go.
         ratios: Shares of a group's channels to remove, ascending, in (0, 1).
         seed: Of everything drawn.

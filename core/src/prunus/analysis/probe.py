@@ -1,4 +1,4 @@
-"""What the trials of one group run through: the graph behind it, from values in front of it."""
+"""The graph that the trials of one group run: all layers after the group, from its inputs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Probe:
     Attributes:
         group: The group.
         trials: Ratio and kept units ``(C,)`` of every trial.
-        direct: Its readers that all trials pass together.
+        direct: Its consumers that all trials pass together.
         suffix: What lies behind them.
     """
 
@@ -110,7 +110,7 @@ class LoadedProbe:
         self._session = Session(suffix.model, arena=False)
 
     def run(self, values: Mapping[str, Array | Held]) -> Iterator[dict[str, Array]]:
-        """Graph outputs of every trial, from the values in front."""
+        """Graph outputs of every trial, from the values before the group."""
         boundary = {name: values[name] for name in self._boundary}
         read = self._differences.run(values) if self._differences else [{}] * len(self._masks)
         for masks, direct in zip(self._masks, read, strict=True):

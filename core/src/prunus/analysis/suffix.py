@@ -27,7 +27,7 @@ class Suffix:
     Attributes:
         model: The graph; inputs are boundary values, given values, masks and offsets.
         boundary: Values of the original graph it needs as they are.
-        given: Outputs of direct readers, computed outside for every trial.
+        given: Outputs of direct consumers, computed outside for every trial.
         masked: Values that are masked inside.
         outputs: Graph outputs that depend on the group.
     """
@@ -40,7 +40,7 @@ class Suffix:
 
 
 def given_input(value: str) -> str:
-    """Graph input holding a reader's output, one part a trial."""
+    """Graph input holding a consumer's output, one part a trial."""
     return f"given:{value}"
 
 
@@ -50,7 +50,7 @@ def mask_input(value: str) -> str:
 
 
 def offset_input(value: str) -> str:
-    """Graph input holding what takes the place of masked channels."""
+    """Graph input holding the values that replace masked channels."""
     return f"offset:{value}"
 
 
@@ -74,7 +74,7 @@ def cut_behind(
         model: The whole graph.
         grouping: Its groups.
         group: The group.
-        direct: Readers whose outputs are given from outside; the others read masks.
+        direct: Consumers whose outputs are given from outside; the others read masks.
     """
     changed, masked = insert_masks(model, grouping, group, direct)
     given = _give_outputs(changed, direct)
@@ -84,7 +84,7 @@ def cut_behind(
 def insert_masks(
     model: ir.Model, grouping: Grouping, group: Group, skip: frozenset[str] = frozenset()
 ) -> tuple[ir.Model, tuple[str, ...]]:
-    """The whole graph with masks in front of the group's readers, and the masked values."""
+    """The whole graph with masks before the group's consumers, and the masked values."""
     changed = model.clone()
     nodes = {node.name: node for node in changed.graph}
     masked: dict[str, ir.Value] = {}
@@ -128,7 +128,7 @@ def _insert_mask(model: ir.Model, data: ir.Value, grouping: Grouping) -> ir.Valu
 
 
 def _give_outputs(model: ir.Model, direct: frozenset[str]) -> tuple[str, ...]:
-    """Put a graph input in place of every direct reader."""
+    """Replace every direct consumer by a graph input."""
     graph = model.graph
     names = []
     for node in [node for node in graph if node.name in direct]:
@@ -164,7 +164,7 @@ def _suffix(model: ir.Model, given: tuple[str, ...], masked: tuple[str, ...]) ->
 
 
 def _detach(graph: ir.Graph, inside: Iterable[ir.Node], behind: set[int]) -> tuple[str, ...]:
-    """Turn values computed in front into graph inputs."""
+    """Turn values computed before the group into graph inputs."""
     inputs = {id(value) for value in graph.inputs}
     fed: dict[int, ir.Value] = {}
     for node in inside:

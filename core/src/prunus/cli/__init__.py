@@ -26,7 +26,7 @@ COMMANDS = {
     "stat": "count a network, list its groups and what is protected",
     "export": "write any loaded network as ONNX",
     "plugins": "list installed plugins",
-    "methods": "list formats and their options, criteria, policies and trainers",
+    "methods": "list formats and their options, criteria, allocations, analyses and trainers",
 }
 
 _MODULES = {"eval": "evaluate", "run": "rounds"}
@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="prunus")
 def cli() -> None:
-    """Make trained networks really smaller, in their own framework's files."""
+    """Make trained networks smaller, in their own framework's files."""
 
 
 def main(arguments: list[str] | None = None) -> None:

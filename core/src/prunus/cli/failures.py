@@ -33,7 +33,7 @@ def told(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
     if isinstance(error, click.ClickException):
         return f"error: {error.format_message()}", 2
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        said = error.__cause__ or error  # click puts an Abort in the place of Ctrl-C
+        said = error.__cause__ or error  # click replaces Ctrl-C by an Abort
         return f"interrupted: {said}".removesuffix(": "), 130
     if isinstance(error, PrunusError):
         return f"error: {error}", error.exit_code

@@ -15,7 +15,7 @@ from prunus.host import start
 @click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout")
 @click.option("--verbose", is_flag=True, help="show tracebacks")
 def command(as_json: bool, verbose: bool) -> None:
-    """List formats and their options, criteria, policies and trainers."""
+    """List formats and their options, criteria, allocations, analyses and trainers."""
     host = start()
     rows: list[dict[str, str]] = []
     for entry in host.registered:

@@ -26,7 +26,7 @@ from prunus.steps.prune import prune
 @click.option("--rate", type=float, help="share of the original network's MACs to remove")
 @click.option("--threshold", type=float, help="metric each group alone may lose")
 @plan_options
-@click.option("--train-data", help="samples to refit weights on, as --data; no labels needed")
+@click.option("--train-data", help="samples for compensated weights, as --data; no labels needed")
 def command(as_json: bool, verbose: bool, train_data: str | None, **given: Any) -> None:
     """Choose channels for a rate or a threshold and mask them."""
     host = start()

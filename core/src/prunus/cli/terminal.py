@@ -20,7 +20,7 @@ _HANDLER = "prunus-signs"
 
 
 def printable(text: str) -> str:
-    """Text with escapes in place of control, format and surrogate characters."""
+    """Text with escapes instead of control, format and surrogate characters."""
     if text.isprintable():
         return text
     return "".join(

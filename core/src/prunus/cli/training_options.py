@@ -23,12 +23,12 @@ tuning_options = together(
         "--solver", type=click.Path(path_type=Path), help="the framework's own training recipe"
     ),
     click.option("--train-data", help="training samples, as --data"),
-    click.option("--distill", is_flag=True, help="imitate the original network; no labels needed"),
+    click.option("--distill", is_flag=True, help="learn from the original network, without labels"),
     click.option("--resume", is_flag=True, help="continue from the newest snapshot"),
-    click.option("--epochs", type=_POSITIVE, help="in place of the recipe's iterations"),
+    click.option("--epochs", type=_POSITIVE, help="instead of the recipe's iterations"),
     click.option("--iterations", type=click.IntRange(1), help="weight updates"),
-    click.option("--batch-size", type=click.IntRange(1), help="in place of the recipe's"),
-    click.option("--learning-rate", type=_POSITIVE, help="in place of the recipe's base rate"),
+    click.option("--batch-size", type=click.IntRange(1), help="instead of the recipe's"),
+    click.option("--learning-rate", type=_POSITIVE, help="instead of the recipe's base rate"),
     click.option("--snapshot", type=click.IntRange(0), help="iterations between snapshots"),
     seed_option,
 )

@@ -1,4 +1,4 @@
-"""Removing channels for real: the same rules over kept labels give every new size."""
+"""Removing channels for real: the same rules over kept channel ids give every new size."""
 
 from prunus.compaction.compact import compact, identity
 

@@ -1,4 +1,4 @@
-"""Build the compact neutral graph from the kept labels."""
+"""Build the compact neutral graph from the kept channel ids."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from prunus.errors import DataError
 
 
 def contents_digest(paths: Iterable[Path]) -> str:
-    """Hex digest of the contents of files, in order; their names and places do not count.
+    """Hex digest of the contents of files, in order; their names and paths do not count.
 
     Raises:
         DataError: one cannot be read.

@@ -104,7 +104,7 @@ def open_data(spec: str, network: Network, inputs: Sequence[ir.Value] = ()) -> D
     Args:
         spec: Path, and how samples become inputs.
         network: The network.
-        inputs: What the samples feed, in place of the network's inputs.
+        inputs: What the samples feed, instead of the network's inputs.
 
     Raises:
         DataError: missing, empty, or not fitting the network's inputs.

@@ -148,7 +148,7 @@ def takes_images(shape: tuple[int, ...]) -> bool:
 def preprocessing_of(
     transform: Transform, own: Callable[[], Preprocessing] | None, value: ir.Value
 ) -> Preprocessing:
-    """The network's own preprocessing; what the user says takes the place of its part.
+    """The network's own preprocessing; the user's settings replace its parts.
 
     Without an own one: bilinear resize (Pillow's), red first, values 0 to 255.
 

@@ -47,7 +47,7 @@ class Session:
 
         Args:
             model: The neutral graph.
-            outputs: Values to return in place of the graph's outputs.
+            outputs: Values to return instead of the graph's outputs.
             arena: Keep the memory of a run for the next one. Where many sessions live at
                 once, each would hold its own.
             samples: How many will be run in all, where that is known. The engine rewrites the

@@ -158,7 +158,7 @@ def measured_shape(
     rest: Array,
     name: str,
 ) -> ir.Value:
-    """A shape computed in front of a node: the first ``count`` sizes of the data, then ``rest``."""
+    """A shape computed before a node: the first ``count`` sizes of the data, then ``rest``."""
     head = first_sizes(model, node, data, (0, count), name)
     total = ir.Value(name=f"{name}/shape", type=ir.TensorType(ir.DataType.INT64))
     axis = ir.convenience.convert_attributes({"axis": 0})
@@ -171,7 +171,7 @@ def measured_shape(
 def first_sizes(
     model: ir.Model, node: ir.Node, data: ir.Value, span: tuple[int, int], name: str
 ) -> ir.Value:
-    """Sizes of some axes of the data, computed in front of a node.
+    """Sizes of some axes of the data, computed before a node.
 
     By a slice: OpenCV 4.13 does not know that Shape itself can take a part.
     """

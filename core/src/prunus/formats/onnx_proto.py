@@ -104,7 +104,7 @@ def _check_texts(path: Path, proto: onnx.ModelProto) -> None:
 
 
 def _texts(graph: Any, prefix: str) -> Iterator[tuple[str, object]]:
-    """Every name of a graph or function, and its place; weights are not touched."""
+    """Every name of a graph or function, and its position; weights are not touched."""
     yield f"{prefix}the graph's name", graph.name
     for number, node in enumerate(graph.node):
         where = f"{prefix}node {number}"

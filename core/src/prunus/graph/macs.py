@@ -165,7 +165,7 @@ def _side(
 ) -> tuple[csr_array, NDArray[np.float64]]:
     """Channels of each group ``(L, G)`` and of none ``(L,)`` on one side of every layer.
 
-    A side without labels (the single input channel of a depthwise filter) counts once.
+    A side without channel ids (the single input channel of a depthwise filter) counts once.
     """
     row, column, channels = np.array(found, np.int64).reshape(-1, 3).T
     shape = (layers, groups + 1)

@@ -1,4 +1,4 @@
-"""Which channels can only go together, read off their labels (DESIGN section 4)."""
+"""Which channels can only go together, read off their channel ids (DESIGN section 4)."""
 
 from prunus.grouping.find import Grouping, find_groups
 

@@ -1,4 +1,4 @@
-"""From rows and multiples of labels to the balance constraints of each group."""
+"""From rows and multiples of channel ids to the balance constraints of each group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prunus.labels.labelling import Labelling
 
 
 class Constraints:
-    """What every group has to respect, found in one walk over rows and counts.
+    """Constraints of every group, found in one pass over rows and counts.
 
     Attributes:
         rows: Group number -> ``(R, C)`` channels of every unit in every row, for each

@@ -1,4 +1,4 @@
-"""From labels to groups: units of the same kind, and a reason for everything else."""
+"""From channel ids to groups: units of the same kind, and a reason for everything else."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from prunus.selection import choose_units, feasible_counts
 
 @attrs.frozen(eq=False)
 class Grouping:
-    """Everything the labels say about a network.
+    """Everything the channel ids say about a network.
 
     Attributes:
         groups: Prunable groups, in the order their first producer appears.
         protected: What cannot be pruned, with reasons.
-        labelling: The labels behind it.
-        units: Group name -> ``(C,)`` representative label of each unit.
+        labelling: The channel ids behind it.
+        units: Group name -> ``(C,)`` representative channel id of each unit.
         layers: Node name -> native layer name.
     """
 
@@ -46,7 +46,7 @@ class Grouping:
         return next(group for group in self.groups if group.name == name)
 
     def kept_labels(self, keep: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
-        """One bool a label ``(L,)`` from ``(C,)`` bools of groups."""
+        """One bool a channel id ``(L,)`` from ``(C,)`` bools of groups."""
         kept = np.ones(len(self.labelling.roots), bool)
         for name, units in keep.items():
             kept[self.units[name][~units]] = False
@@ -156,7 +156,7 @@ def _kinds(labelling: Labelling, frozen: dict[int, str]) -> list[Labels]:
 
 
 def _signatures(labelling: Labelling) -> NDArray[np.uint64]:
-    """One hash a label: which initializer axes a unit touches, and how often."""
+    """One hash a channel id: which initializer axes a unit touches, and how often."""
     draw = np.random.default_rng(0)
     signature = np.zeros(len(labelling.roots), np.uint64)
     for record in labelling.records:
@@ -169,7 +169,7 @@ def _signatures(labelling: Labelling) -> NDArray[np.uint64]:
 def _members(
     labelling: Labelling, layers: Mapping[str, str], kinds: list[Labels]
 ) -> tuple[list[list[Member]], list[list[str]]]:
-    """Members and producing layers of every group, in one walk over the records."""
+    """Members and producing layers of every group, in one pass over the records."""
     owner = owners_of(labelling, kinds)
     members: list[list[Member]] = [[] for _ in kinds]
     producers: list[list[str]] = [[] for _ in kinds]
@@ -192,7 +192,7 @@ def _members(
 
 
 def _by_unit(roots: Labels, places: Labels, chosen: Labels) -> Labels:
-    """``(C, k)`` places, row c those of unit ``chosen[c]``."""
+    """``(C, k)`` positions, row c those of unit ``chosen[c]``."""
     order = np.argsort(np.searchsorted(chosen, roots[places]), kind="stable")
     return np.asarray(places[order].reshape(len(chosen), -1), np.int64)
 
@@ -237,7 +237,7 @@ def _protected(
 def _misaligned(network: Network, grouping: Grouping) -> set[str]:
     """Nodes to hold more strictly because trial plans put channels out of line."""
     labelling = grouping.labelling
-    # without rows a channel's place depends on no other channel: one trial tells
+    # without rows a channel's position depends on no other channel: one trial tells
     for seed, ratio in enumerate((0.5, 0.3, 0.7) if labelling.rows else (0.5,)):
         draw = np.random.default_rng(seed)
         keep = {

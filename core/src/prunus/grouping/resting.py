@@ -45,13 +45,13 @@ def not_finite(
     units: Mapping[str, Labels],
     layers: Mapping[str, str],
 ) -> dict[int, str]:
-    """Representative label of a unit -> why it cannot be removed.
+    """Representative channel id of a unit -> why it cannot be removed.
 
     Args:
         network: The network.
-        labelling: Its labels.
+        labelling: Its channel ids.
         groups: What may be removed.
-        units: Group name -> ``(C,)`` representative label of each unit.
+        units: Group name -> ``(C,)`` representative channel id of each unit.
         layers: Node name -> native layer name.
     """
     if not groups or all(node.op_type in _FINITE for node in network.model.graph):
@@ -77,7 +77,7 @@ def not_finite(
 
 
 def _cut(model: ir.Model, labelling: Labelling, removable: NDArray[np.bool_]) -> dict[str, Array]:
-    """Inputs in place of what weights make, in place; their numbers, one a channel.
+    """Inputs instead of the outputs of weights, in place; their numbers, one a channel.
 
     Prunable channels are at rest: their weights are zero, a bias may be left. Others are
     ordinary numbers.
@@ -116,7 +116,7 @@ def _replace(graph: ir.Graph, node: ir.Node, shape: tuple[int, ...], dims: tuple
 def _examine(
     model: ir.Model, labelling: Labelling, removable: NDArray[np.bool_]
 ) -> dict[str, ir.Node]:
-    """Let a graph return a sum a label of every value, in place; value -> node that makes it."""
+    """Let a graph return sums of every value by channel id, in place; value -> its node."""
     graph = model.graph
     operand = model.opset_imports.get("", 0) >= _AXES_OPERAND
     examined: dict[str, ir.Node] = {}
@@ -135,7 +135,7 @@ def _examine(
 
 
 def _total(graph: ir.Graph, value: ir.Value, shape: tuple[int, ...], *, operand: bool) -> ir.Value:
-    """The sum of a value over the axes its labels do not vary on; infinities stay."""
+    """The sum of a value over the axes its channel ids do not vary on; infinities stay."""
     name = f"{value.name}{_TOTAL}"
     number = ir.Node(
         "", "Cast", [value], [ir.AttrInt64("to", ir.DataType.FLOAT)], name=f"{name}/cast"

@@ -1,6 +1,6 @@
-"""Labels: every channel that an operator makes gets one, and rules carry them along.
+"""Channel ids: every channel that an operator makes gets one, and rules carry them along.
 
-The same rules run over the original graph (`labelling`: labels are made, united, frozen)
-and over the compact one (`shrinking`: only kept labels flow). Grouping and compaction are
+The same rules run over the original graph (`labelling`: channel ids are made, united, frozen)
+and over the compact one (`shrinking`: only kept channel ids flow). Grouping and compaction are
 read off the result.
 """

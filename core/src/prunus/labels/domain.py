@@ -1,8 +1,8 @@
 """What a rule may ask for and say.
 
-The same rules run twice: over the original graph (`labelling`: labels are made,
+The same rules run twice: over the original graph (`labelling`: channel ids are made,
 united and frozen) and over the compact one (`compaction.shrinking`: only kept
-labels flow, in the order the compact graph holds them).
+channel ids flow, in the order the compact graph holds them).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 Labels = NDArray[np.int64]
-"""Label tensor of a value: the value's rank, size 1 on axes the labels do not vary on."""
+"""Channel id tensor of a value: the value's rank, size 1 on axes the channel ids do not vary on."""
 
 
 class Domain(Protocol):
     """One pass over a graph."""
 
     def spread(self, value: ir.Value | None) -> Labels | None:
-        """Label tensor of a value; ``None`` for constants and absent operands."""
+        """Channel id tensor of a value; ``None`` for constants and absent operands."""
 
     def dims(self, value: ir.Value) -> tuple[int, ...]:
         """Full shape of a value in this pass, batch size 1."""
@@ -33,22 +33,22 @@ class Domain(Protocol):
         """Whether a value has a static shape in the original graph."""
 
     def varying(self, value: ir.Value) -> tuple[bool, ...]:
-        """Axes on which the labels of a value differ in the original graph."""
+        """Axes on which the channel ids of a value differ in the original graph."""
 
     def set(self, value: ir.Value, labels: Labels) -> None:
-        """Give a value its label tensor; full tensors are compressed here."""
+        """Give a value its channel id tensor; full tensors are compressed here."""
 
     def mark(self, value: ir.Value, reason: str) -> None:
-        """Give a value one frozen label for all of it: no channel of it can go."""
+        """Give a value one frozen channel id for all of it: no channel of it can go."""
 
     def fresh(self, node: ir.Node, count: int, slot: int = 0) -> Labels:
-        """New labels ``(count,)`` for the channels a node makes; one slot an axis."""
+        """New channel ids ``(count,)`` for the channels a node makes; one slot an axis."""
 
     def unite(self, node: ir.Node, first: Labels, second: Labels) -> None:
-        """Labels of equal position (after broadcasting) can only go together."""
+        """Channel ids of equal position (after broadcasting) can only go together."""
 
     def freeze(self, labels: Labels, reason: str) -> None:
-        """These labels must stay."""
+        """These channel ids must stay."""
 
     def equal_rows(self, node: ir.Node, rows: Labels, *, fixed: bool) -> None:
         """Equal numbers must remain in every row of ``rows`` (R, C).
@@ -57,10 +57,10 @@ class Domain(Protocol):
         """
 
     def inexact(self, labels: Labels) -> None:
-        """Removing these labels changes what their neighbours compute."""
+        """Removing these channel ids changes what their neighbours compute."""
 
     def weight(self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: Labels) -> None:
-        """An axis of an initializer goes with labels ``(C,)``.
+        """An axis of an initializer goes with channel ids ``(C,)``.
 
         The input axis of a grouped convolution takes ``(group, n)``.
         """

@@ -1,4 +1,4 @@
-"""First pass: labels over the original graph."""
+"""First pass: channel ids over the original graph."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BYTES = 512 * 2**20
 
 @attrs.frozen(eq=False)
 class Record:
-    """One axis of one initializer that goes with labels.
+    """One axis of one initializer that goes with channel ids.
 
     Attributes:
         node: Name of the node using it.
@@ -78,11 +78,11 @@ class Labelling:
     """What the pass found.
 
     Attributes:
-        values: Value name -> label tensor.
+        values: Value name -> channel id tensor.
         dims: Value name -> full shape, batch 1.
-        roots: ``(L,)`` representative of every label's unit.
-        made: (node, slot) -> fresh labels.
-        records: Initializer axes and their labels.
+        roots: ``(L,)`` representative of every channel id's unit.
+        made: (node, slot) -> fresh channel ids.
+        records: Initializer axes and their channel ids.
         rows: Equal-count constraints.
         counts: Constraints of whole multiples.
         frozen: Representative -> reason.
@@ -127,7 +127,7 @@ class Labeller:
         self._rows: list[Rows] = []
 
     def spread(self, value: ir.Value | None) -> Labels | None:
-        """Label tensor; ``None`` for initializers and absent operands."""
+        """Channel id tensor; ``None`` for initializers and absent operands."""
         return None if value is None or value.name is None else self._values.get(value.name)
 
     def dims(self, value: ir.Value) -> tuple[int, ...]:
@@ -139,7 +139,7 @@ class Labeller:
         return self.dims(value)
 
     def varying(self, value: ir.Value) -> tuple[bool, ...]:
-        """Axes the stored label tensor runs over."""
+        """Axes the stored channel id tensor runs over."""
         return tuple(size > 1 for size in self._values[value.name or ""].shape)
 
     def known(self, value: ir.Value | None) -> bool:
@@ -156,14 +156,14 @@ class Labeller:
         self._values[value.name or ""] = labels.copy()
 
     def mark(self, value: ir.Value, reason: str) -> None:
-        """One frozen label."""
+        """One frozen channel id."""
         if value.name:
             label = self._new(1)
             self.freeze(label, reason)
             self._values[value.name] = label.reshape((1,) * len(self._shapes.get(value.name, ())))
 
     def fresh(self, node: ir.Node, count: int, slot: int = 0) -> Labels:
-        """New labels."""
+        """New channel ids."""
         return self._made.setdefault((node.name or "", slot), self._new(count))
 
     def unite(self, node: ir.Node, first: Labels, second: Labels) -> None:
@@ -191,14 +191,14 @@ class Labeller:
         self._inexact.append(labels.ravel())
 
     def weight(self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: Labels) -> None:
-        """Record the axis; a second user of the same initializer ties its labels."""
+        """Record the axis; a second user of the same initializer ties its channel ids."""
         users = self._records.setdefault((value.name or "", axis), [])
         if users:
             self.unite(node, users[0].labels, labels)
         users.append(Record(node.name or "", value.name or "", role, axis, labels))
 
     def keep_weights(self, reasons: Mapping[str, str]) -> None:
-        """Freeze the labels of whole initializers, by name: something else uses them too."""
+        """Freeze the channel ids of whole initializers, by name: something else uses them too."""
         for (name, _), users in self._records.items():
             if name in reasons:
                 for record in users:
@@ -249,7 +249,7 @@ class Labeller:
         )
 
     def _ties(self, roots: Labels) -> dict[int, str]:
-        """Representative -> first layer that tied two labels made together."""
+        """Representative -> first layer that tied two channel ids made together."""
         maker = np.arange(self._count) + len(self._made)
         for number, labels in enumerate(self._made.values()):
             maker[labels] = number
@@ -266,7 +266,7 @@ class Labeller:
 
 
 def _channels(labels: Labels) -> Labels:
-    """``(C,)`` labels of the channel axis, at the first position of every other."""
+    """``(C,)`` channel ids of the channel axis, at the first position of every other."""
     return labels[tuple(slice(None) if axis == 1 else 0 for axis in range(labels.ndim))]
 
 

@@ -1,4 +1,4 @@
-"""Second pass: only kept labels flow, in the order the compact graph holds them."""
+"""Second pass: only kept channel ids flow, in the order the compact graph holds them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Shrinker:
     def __init__(
         self, labelling: Labelling, keep: NDArray[np.bool_], names: Mapping[str, str]
     ) -> None:
-        """``keep`` is one bool a label, ``(L,)``, equal for united labels."""
+        """``keep`` is one bool a channel id, ``(L,)``, equal for united channel ids."""
         self._origin = labelling
         self._keep = keep
         self._names = names
@@ -43,7 +43,7 @@ class Shrinker:
         self.operands: dict[tuple[str, int], NDArray[Any]] = {}
 
     def spread(self, value: ir.Value | None) -> Labels | None:
-        """Kept labels of a value."""
+        """Kept channel ids of a value."""
         return None if value is None or value.name is None else self._values.get(value.name)
 
     def original(self, value: ir.Value) -> tuple[int, ...]:
@@ -59,7 +59,7 @@ class Shrinker:
         return tuple(size > 1 for size in self._origin.values[value.name or ""].shape)
 
     def dims(self, value: ir.Value) -> tuple[int, ...]:
-        """Shape after: of the labels that arrived, or of those that will, counted row by row."""
+        """Shape after: of the channel ids that arrive now or later, counted row by row."""
         name = value.name or ""
         labels = self._origin.values.get(name)
         if labels is None:
@@ -75,7 +75,7 @@ class Shrinker:
         )
 
     def set(self, value: ir.Value, labels: Labels) -> None:
-        """Compress as in the original and check that just the kept labels arrived."""
+        """Compress as in the original and check that just the kept channel ids arrived."""
         name = value.name or ""
         before = self._origin.values[name]
         for axis, size in enumerate(before.shape):
@@ -91,13 +91,13 @@ class Shrinker:
         self._values[name] = labels
 
     def mark(self, value: ir.Value, reason: str) -> None:
-        """The frozen label of the original."""
+        """The frozen channel id of the original."""
         name = value.name or ""
         if name in self._origin.values:
             self._values[name] = self._origin.values[name]
 
     def fresh(self, node: ir.Node, count: int, slot: int = 0) -> Labels:
-        """The kept ones of the original's labels."""
+        """The kept ones of the original's channel ids."""
         made = self._origin.made[node.name or "", slot]
         return made[self._keep[made]]
 
@@ -122,7 +122,7 @@ class Shrinker:
         """Decided in the first pass."""
 
     def weight(self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: Labels) -> None:
-        """Original positions of the labels, in their order now."""
+        """Original positions of the channel ids, in their order now."""
         record = self._records[node.name or "", value.name or "", role, axis]
         found = _positions(record, labels)
         if found is None:
@@ -155,7 +155,7 @@ class Shrinker:
         return np.asarray(self._keep[matrix].any(1))
 
     def slot_kept(self, node: ir.Node, slot: int) -> int:
-        """How many labels of a slot remain."""
+        """How many channel ids of a slot remain."""
         made = self._origin.made.get((node.name or "", slot))
         return 0 if made is None else int(self._keep[made].sum())
 
@@ -187,7 +187,7 @@ class Shrinker:
 def shrink(
     model: ir.Model, labelling: Labelling, keep: NDArray[np.bool_], layers: Mapping[str, str]
 ) -> Shrinker:
-    """Run the rules over kept labels only; the model is read, not changed.
+    """Run the rules over kept channel ids only; the model is read, not changed.
 
     Raises:
         MisalignedError: the plan breaks an order the graph depends on.
@@ -207,7 +207,7 @@ def shrink(
 
 
 def match(original: Labels, compact: Labels) -> Indices | None:
-    """Positions in ``original`` (C,) of the labels ``compact`` (n,); repeats in order."""
+    """Positions in ``original`` (C,) of the channel ids ``compact`` (n,); repeats in order."""
     first, second = _ranked(original), _ranked(compact)
     order = np.argsort(first)
     places = np.searchsorted(first, second, sorter=order)
@@ -216,7 +216,7 @@ def match(original: Labels, compact: Labels) -> Indices | None:
 
 
 def _ranked(labels: Labels) -> Labels:
-    """One number for each label and how often it came before: equal for the same occurrence."""
+    """One number for each channel id and its occurrences so far: equal for equal pairs."""
     order = np.argsort(labels, kind="stable")
     ordered = labels[order]
     places = np.arange(len(labels))

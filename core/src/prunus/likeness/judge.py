@@ -131,7 +131,7 @@ def _clearly_turned(now: Distance, turned: Distance) -> bool:
 
 def _variance(now: Distance) -> str:
     times = f"{now.ratio:,.0f}" if now.ratio >= 10 else f"{now.ratio:.2g}"
-    return f"in front of layer '{now.layer}' the variance is {times} times the stored one"
+    return f"before layer '{now.layer}' the variance is {times} times the stored one"
 
 
 def _meant(option: Alternative, samples: Array, how: str = "") -> str:

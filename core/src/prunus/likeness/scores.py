@@ -1,4 +1,4 @@
-"""Whether the scores in front of a last softmax are any that training could have given."""
+"""Whether the scores before a last softmax are any that training could have given."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PASSING = ("Flatten", "Identity", "Reshape", "Squeeze")
 
 @attrs.frozen(eq=False)
 class LastScores:
-    """The scores a classifier ends with, in front of softmax.
+    """The scores a classifier ends with, before softmax.
 
     Attributes:
         session: Computes them.
@@ -40,14 +40,14 @@ class LastScores:
         """What no training gives, in words; ``None`` for plausible scores."""
         scores = self.session.run({self.input: samples})[self.name].astype(np.float64)
         if sum(size > 1 for size in scores.shape[1:]) != 1:
-            return None  # scores of many places, or of one class
+            return None  # scores of many positions, or of one class
         scores = scores.reshape(len(scores), -1)
         if not np.isfinite(scores).all():
             return "the scores are no finite numbers"
         first, second = np.sort(scores, 1)[:, :-3:-1].T
         lead, spread = float(np.median(first - second)), float(scores.std(0).mean())
         if lead > _LEAD:
-            return f"the first class leads by {lead:,.0f} in front of the softmax"
+            return f"the first class leads by {lead:,.0f} before the softmax"
         if spread < _SPREAD:
             return f"all samples get the same answer, their scores differ by {spread:.2g}"
         return None

@@ -17,9 +17,9 @@ _BLOCK = 1 << 16
 
 
 def mean_over_members(group: Group, score: Callable[[Member], Scores]) -> Scores:
-    """``(C,)`` mean over filters and readers of ``score`` -> (C,), each divided by its mean.
+    """``(C,)`` mean over filters and consumers of ``score`` -> (C,), each divided by its mean.
 
-    Without the division a wide fully connected reader would drown a small filter.
+    Without the division a wide fully connected consumer would drown a small filter.
     """
     scores = [score(member) for member in group.members if member.role in ("filter", "input")]
     return np.asarray(np.mean([relative(values) for values in scores], axis=0))

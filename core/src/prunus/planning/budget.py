@@ -1,4 +1,4 @@
-"""What an allocation policy is given."""
+"""The inputs of an allocation."""
 
 from __future__ import annotations
 

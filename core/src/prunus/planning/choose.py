@@ -38,7 +38,7 @@ def choose(
         subject: The network and its groups.
         budget: The target.
         criterion: Name of the criterion that scores channels.
-        allocation: Name of the policy that divides the target among the groups.
+        allocation: Name of the allocation that divides the target among the groups.
         samples: Graph input name -> ``(N, ...)`` inputs for the criterion, or ``None``.
         sensitivity: Measured curves, or ``None``.
         present: Channels that earlier rounds left: group name -> ``(C,)`` bool; groups left out

@@ -27,7 +27,7 @@ _GROUPS = 48
 """Groups that move together in a circle; those of the most different steps where there are more."""
 
 _PASSES = 100
-"""Bound on the passes of a walk."""
+"""Bound on the passes of `walk`."""
 
 REACHES = (0, 1, 2, 4, 8)
 """Steps that each group may be away, circle by circle."""
@@ -78,13 +78,13 @@ def search(
     """The plan that hits a goal and costs least; the nearest where none hits it.
 
     All plans are compared where a network has at most 300,000. In others plans are looked at
-    in growing circles, around a plan and then around the end of a walk from there towards the
+    in growing circles, around a plan and then around the end of a search from there towards the
     goal; the cheapest of the first circle that holds plans within the tolerance is taken.
 
     Args:
         cost: MACs of plans.
         ladder: What can be chosen.
-        places: The plan to leave as little as possible, ``(G,)`` positions.
+        places: The plan to change as little as possible, ``(G,)`` positions.
         goal: MACs to come to.
         tolerance: MACs a plan may be away from the goal to hit it.
     """

@@ -68,7 +68,7 @@ def even(planning: Planning, levels: Levels) -> Callable[[float], Counts]:
 def refine(
     planning: Planning, levels: Levels, counts: Counts, goal: float, prices: Prices | None = None
 ) -> Counts:
-    """Hit ``goal`` MACs by leaving a plan as little as possible.
+    """Hit ``goal`` MACs by changing a plan as little as possible.
 
     Half the tolerance makes a hit; of the plans that hit, the cheapest found is taken, and
     the nearest where none does.
@@ -98,6 +98,6 @@ def named(planning: Planning, counts: Counts) -> Mapping[str, int]:
 
 
 def nearest(level: NDArray[np.int64], wanted: float) -> int:
-    """The feasible number nearest to ``wanted``, rounding up as the ancestor does."""
+    """The feasible number nearest to ``wanted``, rounding up as the legacy tools do."""
     above = level[level >= wanted - 1e-9]
     return int(above[-1]) if len(above) else int(level[0])

@@ -116,7 +116,7 @@ def outcomes(
     *,
     shake: bool = False,
 ) -> list[Outcome]:
-    """Outputs, and what is in front of them, for every batch.
+    """Outputs, and the values before them, for every batch.
 
     Args:
         model: The graph.

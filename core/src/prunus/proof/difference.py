@@ -44,9 +44,9 @@ def pairs_of(
     outputs: Sequence[str],
     fronts: tuple[Fronts, Fronts],
 ) -> list[Pair]:
-    """What to compare: every output, and what is in front of it where activations end it.
+    """Values to compare: every output, and the value before activations that end it.
 
-    Such an output is compared relative to the numbers in front: one that is small on their scale
+    Such an output is compared relative to that value: one that is small on its scale
     holds little but rounding.
     """
     pairs = []

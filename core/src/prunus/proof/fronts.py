@@ -1,7 +1,7 @@
-"""Where a network's numbers are compared: in front of the activations that end it.
+"""Where a network's numbers are compared: before the activations that end it.
 
 Behind a sigmoid, a softmax or a ReLU the numbers may be so small, or so alike, that rounding is all
-there is to see, and a wrong channel is not. In front of them both show.
+there is to see, and a wrong channel is not. Before them both show.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PASSING = frozenset("Identity Dropout Reshape Flatten Squeeze Unsqueeze Transpo
 
 
 def fronts_of(model: ir.Model) -> dict[str, tuple[str, ...]]:
-    """Output name -> values in front of its last activations; none where no activation ends it."""
+    """Output name -> values before its last activations; none where no activation ends it."""
     found = {}
     for value in model.graph.outputs:
         fronts: list[str] = []

@@ -1,4 +1,4 @@
-"""A reader as a regression problem, one a group of a grouped convolution."""
+"""A consumer as a regression problem, one a group of a grouped convolution."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FEATURES = 2304
 """Most inputs of an output, and most channels: the work grows with their cube."""
 
 _ROWS = 8192
-"""Places looked at, over all samples."""
+"""Positions in the fit, over all samples."""
 
 _INPUT_AXIS = {"Conv": 1, "ConvTranspose": 0, "MatMul": 0, "Gemm": 0}
 
@@ -36,22 +36,22 @@ Matrix = NDArray[np.float64]
 
 @attrs.frozen(eq=False)
 class Design:
-    """One reader: what it is fitted to, and how.
+    """One consumer: the values it is fitted to, and the method.
 
     With a window, a row holds all inputs of one output and the fit is to the original output.
-    Without (too many inputs, or a transposed convolution) a row holds the channels of one place
+    Without (too many inputs, or a transposed convolution) a row holds the channels of one position
     and the fit is to the original channels there.
 
     Attributes:
-        reader: The reader.
+        reader: The consumer.
         target: Value of the original network to come close to.
         axis: Axis of the data that runs over channels.
         input_axis: Axis of the weight that runs over (a group's) channels.
-        blocks: Groups of the convolution; 1 for other readers.
+        blocks: Groups of the convolution; 1 for other consumers.
         window: The window of a row, or ``None``.
         weight: The weight as stored.
-        bias: Bias of the reader ``(O,)``, or 0.
-        centred: Whether there is a place for a constant.
+        bias: Bias of the consumer ``(O,)``, or 0.
+        centred: Whether a constant can be added to the output.
     """
 
     reader: Reader
@@ -74,10 +74,10 @@ class Design:
         """One regression a block.
 
         Args:
-            data: What the reader reads in the pruned network.
+            data: Input of the consumer in the pruned network.
             target: What to come close to, of the original network.
             samples: Number of samples both hold; their first axes may hold more.
-            draw: Chooses places.
+            draw: Chooses positions.
         """
         data, target = np.moveaxis(data, self.axis, 1), np.moveaxis(target, self.axis, 1)
         places = draw_places(target, _ROWS, draw)
@@ -135,7 +135,7 @@ class Design:
         return restored.astype(self.weight.dtype)
 
     def _layout(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """A reshape and a transposition to (blocks, channels, places, outputs)."""
+        """A reshape and a transposition to (blocks, channels, positions, outputs)."""
         first, second, *kernel = self.weight.shape
         places, own = math.prod(kernel), first // self.blocks
         if self.input_axis == 1:
@@ -144,7 +144,7 @@ class Design:
 
 
 def design_of(reader: Reader, network: Network, grouping: Grouping) -> Design | None:
-    """How a reader is refitted; ``None`` where it cannot be."""
+    """The regression that compensates a consumer; ``None`` where there is none."""
     node, labels = reader.node, grouping.labelling.values[reader.data]
     weight = node.inputs[1]
     if weight is None or weight.name != reader.weight or not owned(weight, network):

@@ -1,4 +1,4 @@
-"""Rows of activations: some places of a value, or some windows of a convolution's input."""
+"""Rows of activations: some positions of a value, or some windows of a convolution's input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Places = tuple[NDArray[np.int64], ...]
 
 @attrs.frozen
 class Window:
-    """The places of a convolution's input that make one place of its output.
+    """The positions of a convolution's input that make one position of its output.
 
     Attributes:
         kernel, strides, dilations: One number a spatial axis; none for a matrix product.
@@ -46,7 +46,7 @@ def window_of(node: ir.Node, kernel: tuple[int, ...]) -> Window | None:
 
 
 def draw_places(value: Array, count: int, draw: np.random.Generator) -> Places:
-    """``count`` places of a value ``(N, C, ...)``, or all if there are no more."""
+    """``count`` positions of a value ``(N, C, ...)``, or all if there are no more."""
     sizes = (len(value), *value.shape[2:])
     total = math.prod(sizes)
     chosen = np.arange(total) if total <= count else draw.integers(0, total, count)
@@ -54,14 +54,14 @@ def draw_places(value: Array, count: int, draw: np.random.Generator) -> Places:
 
 
 def points(value: Array, places: Places) -> Array:
-    """Channels ``(n, C)`` at places of a value ``(N, C, ...)``."""
+    """Channels ``(n, C)`` at positions of a value ``(N, C, ...)``."""
     first, *rest = places
     found: Array = np.moveaxis(value, 1, -1)[(first, *rest)]
     return found
 
 
 def windows(value: Array, places: Places, window: Window) -> Array:
-    """Padded windows ``(n, C · kernel)``, channel by channel, at places of the output."""
+    """Padded windows ``(n, C · kernel)``, channel by channel, at positions of the output."""
     axes = len(window.kernel)
     if not axes:
         return points(value, places)

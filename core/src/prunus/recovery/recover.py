@@ -1,4 +1,4 @@
-"""Refit the readers of removed channels on some inputs; needs no labels and no training.
+"""Compensate the consumers of removed channels; needs some inputs, no labels and no training.
 
 From the inputs to the outputs, every weight that reads removed channels is fitted anew:
 least squares between what it gives from the channels that are left, as they arrive in the
@@ -32,17 +32,17 @@ def recover(
     samples: Samples,
     seed: int = 0,
 ) -> Network:
-    """Make good what `keep` removes; mask the result afterwards.
+    """Compensate for the channels that `keep` removes; mask the result afterwards.
 
-    Readers that cannot be refitted (weights used twice, too many inputs) get the mean of
-    what they lose in their bias.
+    Consumers that cannot be compensated (weights used twice, too many inputs) get the mean
+    of their lost inputs in their bias.
 
     Args:
         network: The network with its weights still whole.
         grouping: Its groups.
         keep: Group name -> ``(C,)`` bool.
         samples: Graph input name -> ``(N, ...)`` typical inputs.
-        seed: Which places of the activations are looked at.
+        seed: Chooses positions of the activations.
     """
     order = {node.name: place for place, node in enumerate(network.model.graph)}
     readers = sorted(readers_of(network, grouping, keep), key=lambda r: order[r.node.name])

@@ -1,7 +1,7 @@
-"""How many samples a weight is refitted on: few where activations are large, more behind.
+"""Number of samples that compensate a weight: few for large activations, more for later layers.
 
-A large picture has places enough for the few inputs of an early layer; later layers have more
-inputs and fewer places, and want more pictures. Each stage starts again at the inputs, with the
+A large image has enough positions for the few inputs of an early layer. Later layers have more
+inputs and fewer positions, and need more images. Each stage starts again at the inputs, with the
 weights found so far, so that no more is held at once than memory allows.
 """
 
@@ -37,7 +37,7 @@ Samples = Mapping[str, NDArray[np.float32]]
 
 @attrs.frozen(eq=False)
 class Stage:
-    """Weights that are refitted on the same samples, by their number: designs, in order."""
+    """Weights that share their samples, by number of samples: designs, in order."""
 
     samples: int
     designs: Mapping[int, Design]

@@ -1,4 +1,4 @@
-"""Values of a network one after the other, each computed once, while weights behind change."""
+"""The activation stream: values of a network in order, each computed once, as weights change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[np.float32]
 
 
 class Walk:
-    """Goes through asked values in the order of the graph, keeping what is still needed."""
+    """An activation stream: gives asked values in graph order and keeps the values still needed."""
 
     def __init__(
         self,

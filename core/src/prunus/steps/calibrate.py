@@ -1,4 +1,4 @@
-"""The inputs that criteria look at and weights are refitted on; labels are not used."""
+"""Inputs for criteria and for compensated weights; labels are not used."""
 
 from __future__ import annotations
 
@@ -60,6 +60,6 @@ def calibrate(loaded: Loaded, spec: str | None, evaluator: Evaluator | None) -> 
     count = len(next(iter(inputs.values())))
     return Calibration(
         inputs,
-        f"{why}: weights are refitted on {count} inputs of the evaluation, without their labels; "
+        f"{why}: weights are compensated with {count} inputs of the evaluation, without labels; "
         "--train-data keeps them apart",
     )

@@ -76,7 +76,7 @@ def finetune(
         report: Told how it goes.
 
     Raises:
-        UsageError: nothing was pruned in this workspace, nobody knows whom to imitate, or the
+        UsageError: nothing was pruned in this workspace, the original network is not known, or the
             trainer cannot compute the network.
         PlanError: the weights hold no mask.
         DataError: no training samples, or no labels without ``distill``.
@@ -91,7 +91,7 @@ def finetune(
     original = original_of(host, settings, workspace, loaded)
     if tuning.distill and original is None:
         raise UsageError(
-            f"--distill imitates the original network, and {workspace.path} knows none of this "
+            f"--distill learns from the original network, and {workspace.path} knows none of this "
             "structure; name its weights as baseline in prunus.toml"
         )
     smaller = compact(loaded.network, loaded.grouping, keep)
@@ -156,7 +156,7 @@ def _some_inputs(loaded: Loaded, training: Dataset) -> Inputs | None:
 
 
 def _is_unchanged(workspace: Workspace, source: Source) -> bool:
-    """A round of rate 0: the ancestor's users begin with one and train the whole network."""
+    """A round of rate 0: users of vai_p_* begin with one and train the whole network."""
     last = workspace.recall("pruned")
     same = last is not None and (last.model, last.weights) == (source.model, source.weights)
     stored = workspace.state().pruned

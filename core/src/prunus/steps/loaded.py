@@ -20,7 +20,7 @@ from prunus.task import Dataset
 from prunus.trust import check_code
 
 NAMED = ("solver", "metric", "data")
-"""Format options with a place of their own in the settings."""
+"""Format options with a key of their own in the settings."""
 
 
 BEHIND_OPAQUE = "no samples hold what opaque layers make, so nothing behind them can be measured"

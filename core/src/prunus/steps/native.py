@@ -61,7 +61,7 @@ def write_masked(
 
 
 def keep_apart(stage: Path, directory: Path, *sources: Source) -> None:
-    """No file of the stage takes the place of a network it was made from.
+    """No file of the stage replaces a network it was made from.
 
     Raises:
         UsageError: one would.

@@ -48,12 +48,12 @@ class Pruned:
 
 @alone
 def prune(host: Host, settings: Settings, train_data: str | None = None) -> Pruned:
-    """Choose, mask, refit what remains, prove, measure and write.
+    """Choose, mask, compensate kept weights, prove, measure and write.
 
     Args:
         host: Plugins.
         settings: What to prune, and how far.
-        train_data: Samples to calibrate with, in place of the network's own training samples.
+        train_data: Samples to calibrate with, instead of the network's own training samples.
 
     Raises:
         PlanError: the target is out of reach, missed by a tenth of it, or the plan is empty.

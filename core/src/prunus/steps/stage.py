@@ -1,9 +1,9 @@
 """Outputs appear whole or not at all, also after a kill.
 
-They are prepared in a stage, a directory beside their place, and renamed from there. A stage is
-locked while its process lives. The kernel gives the lock back however the process ends, so a
-stage that can be locked is a leaving. Where the file system has no such locks, and on Windows,
-leavings stay.
+They are prepared in a stage, a directory beside their final path, and renamed from there. A
+stage is locked while its process lives. The kernel releases the lock however the process ends, so
+a stage that can be locked is a leftover. Where the file system has no such locks, and on Windows,
+leftovers stay.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def staged(directory: Path) -> Iterator[Path]:
     """A fresh directory whose files move to ``directory`` if all goes well.
 
     Files of the same name are replaced one by one by renaming; others stay. What a kill between
-    two of them leaves is made good by the next step there (`clear`).
+    two of them leaves is repaired by the next step there (`clear`).
 
     Raises:
         PrunusError: a file cannot be written.
@@ -48,7 +48,7 @@ def staged(directory: Path) -> Iterator[Path]:
         except OSError as error:
             raise _unwritable(directory, error) from error
         except PrunusError as error:
-            # what a format says about a file is said of its place
+            # a format's messages about a file name its final path
             raise type(error)(str(error).replace(str(stage), str(directory))) from error
         try:
             _deliver(complete, directory)
@@ -80,7 +80,7 @@ def clear(directory: Path) -> None:
 
 
 def _check_places(stage: Path, directory: Path) -> None:
-    """No file takes the place of a directory, which may hold anything."""
+    """No file replaces a directory, which may hold anything."""
     for path in stage.iterdir():
         target = directory / path.name
         if target.exists() and not target.is_dir() and not target.is_file():
@@ -92,7 +92,7 @@ def _check_places(stage: Path, directory: Path) -> None:
 
 
 def _deliver(stage: Path, directory: Path) -> None:
-    """Move every file and directory to its place; done again, it goes on where it stopped."""
+    """Move every file and directory to its final path; done again, it goes on where it stopped."""
     for path in sorted(stage.iterdir()):
         if path.name.startswith(_OLD):
             continue
@@ -129,7 +129,7 @@ def _new(directory: Path) -> tuple[Path, int | None]:
         try:
             lock = locked(stage, wait=True)
         except FileNotFoundError:
-            continue  # taken for a leaving before it was locked
+            continue  # taken for a leftover before it was locked
         except OSError:
             return stage, None
         if stage.exists():

@@ -23,9 +23,9 @@ class Tuning:
 
     Attributes:
         data: Training samples; the network's own without it.
-        distill: Imitate the original network; needs no labels.
+        distill: Learn from the original network; needs no labels.
         resume: Continue from the newest snapshot.
-        epochs, iterations, batch_size, learning_rate, snapshot: In place of the recipe's.
+        epochs, iterations, batch_size, learning_rate, snapshot: Instead of the recipe's.
         options: Trainer options by name.
     """
 
@@ -64,7 +64,7 @@ def check_samples(dataset: Dataset, *, distill: bool) -> None:
         raise DataError("no training samples: the data set is empty")
     if not distill and dataset.read(np.zeros(1, np.int64), None).labels is None:
         raise DataError(
-            "the training samples have no labels; use --distill to imitate the original network"
+            "the training samples have no labels; use --distill to learn from the original network"
         )
 
 

@@ -37,7 +37,7 @@ class Workspace:
 
     Attributes:
         path: The directory.
-        analysis: File name of the result of ``ana`` (the ancestor's ``ana_out_file``).
+        analysis: File name of the result of ``ana`` (``ana_out_file`` of the legacy tools).
     """
 
     path: Path
@@ -134,7 +134,7 @@ class Workspace:
         return path
 
     def check_links(self) -> None:
-        """Refuse links in the place of what steps write: they would write through them.
+        """Refuse links at the paths that steps write: they would write through them.
 
         Raises:
             UsageError: one leads out of the workspace.
@@ -147,7 +147,7 @@ class Workspace:
                     )
 
     def clear(self) -> None:
-        """Make good what killed steps left here and in the rounds; living ones go on."""
+        """Repair outputs that killed steps left here and in the rounds; living ones go on."""
         for directory in (self.path, *self.path.glob("*/"), *self.path.glob("*/snapshots/")):
             if is_inside(directory, self.path):
                 clear(directory)

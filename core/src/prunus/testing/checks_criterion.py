@@ -115,7 +115,7 @@ def check_permutation(subject: _Subject) -> None:
     """Units in another order get the same scores in that order."""
     for network, group, scores in subject.scored():
         if group.rows:
-            continue  # units of other rows cannot change places
+            continue  # units of other rows cannot be exchanged
         order = np.random.default_rng(1).permutation(group.size)
         permuted = subject.rank(permute(network, group, order), group)
         assert permuted is not None, f"{subject.name} refuses '{group.name}' when permuted"

@@ -43,7 +43,7 @@ class TrainingJob:
         recipe: How to train it.
         training: Training samples (labels needed unless ``teacher`` is given).
         evaluate: Compact weights -> metric on held-out samples, or ``None``.
-        teacher: The original network to imitate (``--distill``), or ``None``.
+        teacher: The original network to learn from (``--distill``), or ``None``.
         workspace: Existing directory for snapshots.
         resume: Continue from the newest snapshot in ``workspace``.
         seed: Seed of everything random.

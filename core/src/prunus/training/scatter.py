@@ -13,7 +13,7 @@ from prunus.training.job import Weights
 
 
 def scatter(network: Network, compact: Compact, trained: Weights) -> dict[str, NDArray[np.generic]]:
-    """Put compact weights back to their places in the full network; removed places stay.
+    """Put compact weights back to their positions in the full network; removed positions stay.
 
     Args:
         network: The masked network.

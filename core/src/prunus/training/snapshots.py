@@ -30,7 +30,7 @@ UNREADABLE = (
 """What numpy and zipfile raise for damaged files."""
 
 _ARRAY = "array/"
-"""In front of the trainer's own names."""
+"""Prefix of the trainer's own names."""
 
 KEPT = 2
 """Files kept: the newest and one before it."""

@@ -1,4 +1,4 @@
-"""The ancestor's ``config.prototxt`` to settings (decent_p, vai_p_caffe; UG1333).
+"""``config.prototxt`` of decent_p to settings (decent_p, vai_p_caffe; UG1333).
 
 Paths are relative to the working directory, as they were.
 """
@@ -19,7 +19,7 @@ from prunus_caffe.document import Block, Document, Field, Scalar
 _KEY = re.compile(rb"^\s*(workspace|pruner)\s*[:{]", re.M)
 
 _EVALUATION = ("ssd_ap_version", "eval_type", "classiou_class_num")
-"""Keys of the ancestor's own detection and segmentation metrics."""
+"""Keys of decent_p's own detection and segmentation metrics."""
 
 _VALUES = frozenset(
     "workspace gpu test_iter acc_name model weights solver rate kernel_batch".split()
@@ -85,7 +85,7 @@ def _unknown(document: Document) -> list[str]:
     """Notes about keys that are not known.
 
     Raises:
-        UsageError: a key that is nearly a known one, one inside a block, or a value in place of
+        UsageError: a key that is nearly a known one, one inside a block, or a value instead of
             a block.
     """
     notes = []

@@ -1,4 +1,4 @@
-"""Console script ``decent_p``: the ancestor's spelling of prunus' commands.
+"""Console script ``decent_p``: the legacy spelling of prunus' commands.
 
 decent_p ana -config config.prototxt [-allow-code]
 decent_p transform -model baseline.prototxt -weights finetuned.caffemodel [-output X]
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def translate_and_run(arguments: list[str]) -> int:
-    """Run the command line of the ancestor; gives prunus' exit code."""
+    """Run the command line of the legacy tool; gives prunus' exit code."""
     if not arguments or arguments[0] not in _VERBS:
         sys.stderr.write(_USAGE + "\n")
         return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
@@ -41,7 +41,7 @@ def translated(arguments: list[str]) -> list[str]:
     given = {argument.partition("=")[0] for argument in result}
     if arguments[0] == "stat":
         result.append("--vendor-count")
-        if "--weights" not in given:  # the ancestor counted a prototxt alone
+        if "--weights" not in given:  # the legacy tool counted a prototxt alone
             result += ["--option", "weights=random"]
     if arguments[0] == "prune":  # the legacy tools took the nearest plan, however far it was
         result.append("--best-effort")

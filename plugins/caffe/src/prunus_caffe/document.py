@@ -13,7 +13,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'"}
 
 @attrs.frozen
 class Scalar:
-    """One value: its text and its place ``[start, end)`` in the document."""
+    """One value: its text and its position ``[start, end)`` in the document."""
 
     text: str
     start: int

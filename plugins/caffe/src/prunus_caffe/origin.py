@@ -17,7 +17,7 @@ Array = NDArray[np.float32]
 
 @attrs.frozen
 class Parameter:
-    """Native place and form of one initializer.
+    """Native position and form of one initializer.
 
     Attributes:
         layers: Layers that hold it: the owner, then those that share it by name.
@@ -52,7 +52,7 @@ class Origin:
     Attributes:
         net: Records and text of the prototxt.
         weights: The caffemodel.
-        parameters: Initializer name -> native place.
+        parameters: Initializer name -> native position.
         source: What the user pointed at, options included.
     """
 

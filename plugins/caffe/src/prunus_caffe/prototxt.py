@@ -1,7 +1,7 @@
 """Protobuf text format, read for editing.
 
 Tolerant to what is seen in the wild: comments, any spacing, ``a: b`` and
-``a { }`` and ``a: { }``, ``< >`` in place of braces, ``[1, 2]`` lists, separators
+``a { }`` and ``a: { }``, ``< >`` instead of braces, ``[1, 2]`` lists, separators
 ``,`` and ``;``, unknown fields. Nothing is re-emitted: an edit replaces the
 characters of one value, everything else stays byte for byte.
 """

@@ -27,7 +27,7 @@ def load(source: Source) -> Network:
     """Read a network.
 
     Options of the source: ``input-shape`` (``data:3x224x224``) where the text does not
-    tell the size of a sample; ``weights`` = ``random`` draws weights in place of a file.
+    tell the size of a sample; ``weights`` = ``random`` draws weights instead of a file.
 
     Raises:
         ModelError: files missing, broken or not fitting each other.

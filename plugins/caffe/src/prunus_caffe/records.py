@@ -33,7 +33,7 @@ class LayerRecord:
         bottoms, tops: Blob names.
         params: Protobuf LayerParameter or V1LayerParameter with the schema's
             defaults (``params.convolution_param.stride`` …).
-        block: Its place in the text.
+        block: Its position in the text.
         v1: Written in the old ``layers { }`` form.
         unknown: Paths of fields the schema does not know.
         foreign: Values that Caffe does not define: the layer cannot be lowered.

@@ -98,7 +98,7 @@ def recipe_of(net: NetRecord, solver_path: Path | None) -> Recipe:
 
 
 def finetune_solver(document: Document, net: str, prefix: str) -> str:
-    """The user's solver with only ``net`` and ``snapshot_prefix`` rewritten (as the ancestor)."""
+    """The user's solver with only ``net`` and ``snapshot_prefix`` rewritten (as decent_p)."""
     edits = []
     for key, value in (("net", net), ("train_net", net), ("snapshot_prefix", prefix)):
         edits += [Edit(s.start, s.end, f'"{value}"') for s in document.root.scalars(key)]

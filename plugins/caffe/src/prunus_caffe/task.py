@@ -20,7 +20,7 @@ def task_of(net: NetRecord, source: Source) -> Task:
     """Data layers, metric layer and recipe of a network.
 
     Options of the source: ``solver`` names the solver.prototxt, ``metric`` the top of
-    the metric layer (the ancestor's ``acc_name``).
+    the metric layer (``acc_name`` of decent_p).
     """
     solver = source.options.get("solver")
     return Task(

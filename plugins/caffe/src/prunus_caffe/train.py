@@ -83,7 +83,7 @@ def _check(job: TrainingJob, origin: object) -> None:
         )
     if job.teacher is not None:
         raise UsageError(
-            "trainer caffe cannot imitate the original network: Caffe runs one net at a time; "
+            "trainer caffe cannot distill: Caffe runs one net at a time; "
             "use --trainer torch with --distill"
         )
     own = job.network.task.training

@@ -23,7 +23,7 @@ SPARSE, TRANSFORMED, STRUCTURE = "sparse.caffemodel", "transformed.caffemodel", 
 
 
 def write(network: Network, compact: Compact, destination: Destination) -> Written:
-    """Write one stage under the ancestor's names.
+    """Write one stage under the names of decent_p.
 
     ``masked``: a copy of the original prototxt under its own name, ``sparse.caffemodel`` for
     it, ``final.prototxt``, the structure ``transform`` will give, and where the option ``solver``
@@ -57,7 +57,7 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
 
 
 def _training(destination: Destination, structure: bytes) -> tuple[Path, ...]:
-    """The ancestor's files for training the pruned structure by hand, where a solver is known."""
+    """decent_p's files for training the pruned structure by hand, where a solver is known."""
     solver = destination.options.get("solver")
     if solver is None:
         return ()

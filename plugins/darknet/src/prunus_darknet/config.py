@@ -1,7 +1,7 @@
-"""The ancestor's ``[pruning]`` cfg to settings (``vai_p_darknet pruner``, UG1333).
+"""The legacy ``[pruning]`` cfg to settings (``vai_p_darknet pruner``, UG1333).
 
 Paths are relative to the working directory, as Darknet's are. Weights are not among the keys:
-the ancestor takes them from the command line, as ``--weights`` does here.
+vai_p_darknet takes them from the command line, as ``--weights`` does here.
 """
 
 from __future__ import annotations

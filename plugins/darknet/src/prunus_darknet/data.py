@@ -27,13 +27,13 @@ from prunus_darknet.datasets.view import View, view_of
 
 @attrs.frozen(eq=False)
 class ListedImages:
-    """Pictures of a list, found as the ``.data`` file's paths are.
+    """Images of a list, found as the ``.data`` file's paths are.
 
     Attributes:
         description: The ``.data`` file.
         list_file: The list it names.
         entries: Lines of the list.
-        view: How pictures become the network's input.
+        view: How images become the network's input.
     """
 
     description: DataFile
@@ -45,7 +45,7 @@ class ListedImages:
         return len(self.entries)
 
     def image(self, entry: Entry) -> Array:
-        """The decoded picture of a line, ``(C, H, W)``."""
+        """The decoded image of a line, ``(C, H, W)``."""
         path = self.description.resolve(entry.text)
         return load_image(path, self.view.channels, f"{self.list_file}:{entry.line}")
 
@@ -60,15 +60,15 @@ class ListedImages:
 
 @attrs.frozen(eq=False)
 class DetectorDataset(ListedImages):
-    """Pictures and boxes; labels are relative to the network's input.
+    """Images and boxes; labels are relative to the network's input.
 
-    A list without a single label file holds pictures alone: enough to imitate a network
+    A list without a single label file holds images alone: enough to distill a network
     and to measure fidelity.
 
     Attributes:
         classes: Number of classes.
         source: What says so, for messages.
-        labelled: Whether some picture has a label file.
+        labelled: Whether some image has a label file.
     """
 
     classes: int
@@ -87,7 +87,7 @@ class DetectorDataset(ListedImages):
         return Batch({self.view.input: images}, labels)
 
     def boxes(self, entry: Entry) -> Array:
-        """The boxes of a line, ``(boxes, 5)``, relative to the picture.
+        """The boxes of a line, ``(boxes, 5)``, relative to the image.
 
         Raises:
             DataError: the label file is missing (to pjreddie's Darknet) or broken.
@@ -108,7 +108,7 @@ class DetectorDataset(ListedImages):
         return next((path for path in paths if os.path.isfile(path)), None)
 
     def digest(self) -> str:
-        """Digest of names and contents of pictures, boxes and transformation."""
+        """Digest of names and contents of images, boxes and transformation."""
         return self._digest([self.boxes(entry).tobytes().hex() for entry in self.entries])
 
     def _sample(self, entry: Entry, rng: np.random.Generator | None) -> tuple[Array, Array]:
@@ -123,7 +123,7 @@ class DetectorDataset(ListedImages):
 
 @attrs.frozen(eq=False)
 class ClassifierDataset(ListedImages):
-    """Pictures with a class whose label is part of the path.
+    """Images with a class whose label is part of the path.
 
     Attributes:
         names: Labels by class.
@@ -142,7 +142,7 @@ class ClassifierDataset(ListedImages):
         )
 
     def digest(self) -> str:
-        """Digest of names and contents of pictures, labels and transformation."""
+        """Digest of names and contents of images, labels and transformation."""
         return self._digest(self.names)
 
     def _class(self, entry: Entry) -> int:

@@ -44,7 +44,7 @@ def prunus_register() -> Iterable[Descriptor]:
             options={
                 "normalization": "whose batch normalisation: pjreddie, alexeyab, opencv",
                 "structure_only": "1: count the structure without weights",
-                "datacfg": "the .data file, in place of --data",
+                "datacfg": "the .data file, instead of --data",
                 "prunedcfg": "name of the pruned cfg [<cfg>-prune.cfg]",
                 "prune_out_weights": "name of the masked weights [weights.prune]",
                 "ana_out_file": "name of the analysis in the workspace",

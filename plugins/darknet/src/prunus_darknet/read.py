@@ -95,7 +95,7 @@ def recipe_cfg(source: Source, cfg: Cfg) -> Cfg:
     """The cfg whose ``[net]`` says how to train.
 
     The option ``solver`` names it; else it is the pruned cfg beside the weights, where the
-    ancestor's users edit the hyper-parameters of finetuning; else the network's own.
+    legacy users edit the hyper-parameters of finetuning; else the network's own.
     """
     solver = source.options.get("solver")
     if solver is not None:

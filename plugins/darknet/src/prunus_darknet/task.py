@@ -30,13 +30,13 @@ from prunus_darknet.read import Origin
 from prunus_darknet.recipe import notes_of, recipe_of
 
 DATACFG = "datacfg"
-"""Option that names the ``.data`` file, as the ancestor's key does."""
+"""Option that names the ``.data`` file, as the key of vai_p_darknet does."""
 
 
 def task_of(network: Network, source: Source) -> Task:
     """Recipe and metric of the cfg; samples if a ``.data`` file is named.
 
-    That is ``--data`` where it is one (it names both training and held-out pictures), else the
+    That is ``--data`` where it is one (it names both training and held-out images), else the
     option ``datacfg``.
 
     Raises:
@@ -105,7 +105,7 @@ def mean_average_precision(network: Network, rules: Rules) -> MeanAveragePrecisi
 
 
 def task_notes(network: Network) -> tuple[str, ...]:
-    """How pictures are shown to a detector, and what of its training is done differently."""
+    """Preprocessing of a detector's images, and differences in its training."""
     origin = network.origin
     assert isinstance(origin, Origin)
     notes = (*_recipe_note(origin), *notes_of(origin.recipe, origin.structure, origin.dialect))
@@ -115,7 +115,7 @@ def task_notes(network: Network) -> tuple[str, ...]:
     if not heads_of(network) or origin.dialect.is_pjreddie:
         return notes
     how = "letterboxed" if letterboxed(origin.cfg.net, True) else "resized without letterbox"
-    return (f"{origin.cfg.path.name}: pictures are {how}, as AlexeyAB's Darknet does", *notes)
+    return (f"{origin.cfg.path.name}: images are {how}, as AlexeyAB's Darknet does", *notes)
 
 
 def _recipe_note(origin: Origin) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ def _train(
 
 
 def _folder(job: TrainingJob) -> Path:
-    """Where the paths of the list lead to pictures, as they are written."""
+    """Where the paths of the list lead to images, as they are written."""
     assert isinstance(job.training, ListedImages)
     first = job.training.entries[0].text
     return Path() if os.path.exists(first) else job.training.description.path.parent

@@ -197,7 +197,7 @@ def _is_part(path: Path, prefix: Path) -> bool:
 
 
 def _baseline(options: Options) -> Settings:
-    """The baseline graph and its ends, which the ancestor's transform is not given."""
+    """The baseline graph and its ends, which are no options of vai_p_tensorflow's transform."""
     if options.settings.workspace is not None:
         workspace = Workspace(options.settings.workspace)
         source = workspace.recall("original")

@@ -1,4 +1,4 @@
-"""``prunus tensorflow``: the ancestor's options on the steps of prunus."""
+"""``prunus tensorflow``: the options of vai_p_tensorflow on the steps of prunus."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--channel_batch", type=int, default=2, show_default=True, help="multiple kept")
 @click.option("--gpu", help="device ids")
 @click.option("--data", help="held-out samples, to measure without a script")
-@click.option("--train_data", help="samples to refit weights on; labels are not read")
+@click.option("--train_data", help="samples for compensated weights; labels are not read")
 @click.option("--seed", type=int, default=0, show_default=True, help="seed of everything drawn")
 @click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout")
 @click.option("--verbose", is_flag=True, help="show tracebacks")
 def tensorflow(action: str, **given: Any) -> None:
-    """Prune a TensorFlow graph with the ancestor's options.
+    """Prune a TensorFlow graph with the options of vai_p_tensorflow.
 
     ana and prune keep their state in --workspace; prune writes --output_graph (smaller) and
     --output_ckpt (masked, full size: finetune or evaluate it); transform turns a masked
@@ -58,7 +58,7 @@ def tensorflow(action: str, **given: Any) -> None:
 
 @attrs.frozen
 class Options:
-    """The ancestor's options, read.
+    """The options of vai_p_tensorflow, read.
 
     Attributes:
         settings: What the steps of the core take.

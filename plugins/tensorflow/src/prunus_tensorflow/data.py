@@ -1,7 +1,7 @@
 """Samples from a user's Python function: ``file.py:function`` or ``module:function``.
 
 The function takes nothing or ``training`` and returns arrays ``(x, y)`` or ``x``, a
-dictionary of inputs in place of ``x``, or a ``tf.data.Dataset`` of such pairs, batched or
+dictionary of inputs instead of ``x``, or a ``tf.data.Dataset`` of such pairs, batched or
 not. A data set of TensorFlow is read once and held in memory: prunus addresses samples by
 position so that any order can be resumed exactly.
 """

@@ -49,7 +49,7 @@ class Entrance:
 
 @attrs.frozen(eq=False)
 class _Prepared:
-    """Samples with what opaque layers in front of all weights make of them."""
+    """Samples with the outputs of opaque preprocessing layers."""
 
     samples: Dataset
     compute: Compute

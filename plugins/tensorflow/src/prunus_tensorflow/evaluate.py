@@ -1,4 +1,4 @@
-"""The ancestor's evaluation scripts, run by TensorFlow on written checkpoints.
+"""Evaluation scripts of vai_p_tensorflow, run by TensorFlow on written checkpoints.
 
 A script (``--eval_fn_path``) comes in one of three forms:
 

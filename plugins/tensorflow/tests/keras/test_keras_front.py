@@ -1,4 +1,4 @@
-"""Opaque layers: those in front of all weights are computed, all are left as they are."""
+"""Opaque layers: those before all weights are computed, all are left as they are."""
 
 from __future__ import annotations
 

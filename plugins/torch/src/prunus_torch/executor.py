@@ -222,7 +222,7 @@ def _needed(model: ir.Model, values: Sequence[str], constants: Constants) -> lis
 
 
 def _slots(nodes: Sequence[ir.Node], values: Sequence[str]) -> dict[str, int]:
-    """A place for every value the nodes touch."""
+    """A position for every value the nodes touch."""
     names = dict.fromkeys(values)
     for node in nodes:
         names |= dict.fromkeys(_names(node.inputs))

@@ -1,4 +1,4 @@
-"""One rule an operator: how labels pass through it. Unknown operators refuse."""
+"""One rule an operator: how channel ids pass through it. Unknown operators refuse."""
 
 from __future__ import annotations
 

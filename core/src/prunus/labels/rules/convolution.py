@@ -1,4 +1,4 @@
-"""Convolutions: the input axis of the weight reads labels, the output axis makes them."""
+"""Convolutions: the input axis of the weight reads channel ids, the output axis makes them."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def prelu(node: ir.Node, domain: Domain) -> None:
 
 
 def _united(node: ir.Node, domain: Domain) -> Labels | None:
-    """Unite the operands' labels; the operand with most varying axes gives the result."""
+    """Unite the operands' channel ids; the operand with most varying axes gives the result."""
     shape = domain.original(node.outputs[0])
     operands = []
     for value in node.inputs:

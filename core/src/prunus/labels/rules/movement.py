@@ -1,4 +1,4 @@
-"""Operators that move channels: labels move with them."""
+"""Operators that move channels: channel ids move with them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def transpose(node: ir.Node, domain: Domain) -> None:
 
 
 def concat(node: ir.Node, domain: Domain) -> None:
-    """Concat; constant parts get labels of their own, so that they can shrink too."""
+    """Concat; constant parts get channel ids of their own, so that they can shrink too."""
     rank = len(domain.dims(node.outputs[0]))
     axis = node.attributes.get_int("axis", 1) % rank
     parts = []
@@ -127,7 +127,7 @@ def _hold(node: ir.Node, domain: Domain, rows: Labels, taken: Labels) -> None:
 
 
 def pad(node: ir.Node, domain: Domain) -> None:
-    """Pad: padded channels (zero-padded shortcuts) get labels of their own."""
+    """Pad: padded channels (zero-padded shortcuts) get channel ids of their own."""
     labels = domain.spread(node.inputs[0])
     data = node.inputs[0]
     if labels is None or data is None:
@@ -207,7 +207,7 @@ def stretch(node: ir.Node, domain: Domain) -> None:
 
 
 def tile(node: ir.Node, domain: Domain) -> None:
-    """Tile: the labels repeat with the data."""
+    """Tile: the channel ids repeat with the data."""
     labels = domain.spread(node.inputs[0])
     repeats = domain.operand(node, 1)
     if labels is None or repeats is None:
@@ -218,7 +218,7 @@ def tile(node: ir.Node, domain: Domain) -> None:
 
 
 def expand(labels: Labels, axis: int, size: int) -> Labels:
-    """Broadcast a label tensor along one axis to its full size."""
+    """Broadcast a channel id tensor along one axis to its full size."""
     shape = [size if a == axis else s for a, s in enumerate(labels.shape)]
     return np.broadcast_to(labels, shape)
 

@@ -25,7 +25,7 @@ def per_channel(node: ir.Node, domain: Domain) -> None:
 
 
 def local_response(node: ir.Node, domain: Domain) -> None:
-    """LRN across channels: labels pass, but removal shifts the windows."""
+    """LRN across channels: channel ids pass, but removal shifts the windows."""
     labels = domain.spread(node.inputs[0])
     if labels is not None:
         domain.inexact(labels)

@@ -1,4 +1,4 @@
-"""Operators that keep every channel where it is, and the barrier that stops labels."""
+"""Operators that keep every channel where it is, and the barrier that stops channel ids."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prunus.labels.domain import Domain, Labels
 
 
 def block(node: ir.Node, domain: Domain, reason: str) -> None:
-    """Freeze all inputs; the outputs carry one frozen label."""
+    """Freeze all inputs; the outputs carry one frozen channel id."""
     for value in node.inputs:
         labels = domain.spread(value)
         if labels is not None:
@@ -19,9 +19,9 @@ def block(node: ir.Node, domain: Domain, reason: str) -> None:
 
 
 def channels_only(node: ir.Node, domain: Domain, value: ir.Value, axis: int = 1) -> Labels | None:
-    """Labels along one axis, ``(C,)``; labels that differ elsewhere are tied together.
+    """Channel ids along one axis, ``(C,)``; channel ids that differ elsewhere are tied together.
 
-    A value whose labels also vary over space (after a depth-to-space, say) can
+    A value whose channel ids also vary over space (after a depth-to-space, say) can
     only lose channels whole.
     """
     labels = domain.spread(value)
@@ -46,7 +46,7 @@ def spatial(node: ir.Node, domain: Domain) -> None:
 
 
 def identity(node: ir.Node, domain: Domain) -> None:
-    """One input, the same channels in the same place."""
+    """One input, the same channels in the same position."""
     labels = domain.spread(node.inputs[0])
     if labels is not None:
         domain.set(node.outputs[0], labels)

@@ -22,7 +22,7 @@ def reduction(node: ir.Node, domain: Domain) -> None:
 def tied_along(
     node: ir.Node, domain: Domain, labels: Labels, axes: tuple[int, ...], reason: str
 ) -> Labels:
-    """Labels along some axes go together, as those of an addition; at the first of each axis.
+    """Channel ids along some axes go together, as those of an addition; at the first of each axis.
 
     Where that leaves one unit there is nothing to choose: frozen, for ``reason``.
     """

@@ -1,4 +1,4 @@
-"""Reshapes: the operator itself is applied to the full label tensor."""
+"""Reshapes: the operator itself is applied to the full channel id tensor."""
 
 from __future__ import annotations
 

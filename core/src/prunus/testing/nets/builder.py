@@ -203,7 +203,7 @@ class Builder:
         return self.node("Slice", name, [x, *operands], shape[1:])
 
     def pad_channels(self, x: ir.Value, before: int, after: int) -> ir.Value:
-        """Zero channels in front and behind."""
+        """Zero channels before and after."""
         name = self._named(None, "pad")
         channels, *space = shape_of(x)
         pads = self.operand(name, "pads", [0, before, 0, 0, 0, after, 0, 0])
@@ -243,7 +243,7 @@ class Builder:
         return self.node("Resize", name, [x, roi, scales], shape, attributes)
 
     def space_to_depth(self, x: ir.Value) -> ir.Value:
-        """2×2 places become channels."""
+        """2×2 positions become channels."""
         channels, height, width = shape_of(x)
         shape = (4 * channels, height // 2, width // 2)
         return self.node("SpaceToDepth", self._named(None, "reorg"), [x], shape, {"blocksize": 2})

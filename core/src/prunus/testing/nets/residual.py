@@ -28,7 +28,7 @@ def resnet_projection(seed: int) -> ir.Model:
 
 
 def resnet_padded(seed: int) -> ir.Model:
-    """Option A: every second place, zero channels around (the CIFAR-10 nets)."""
+    """Option A: every second position, zero channels around (the CIFAR-10 nets)."""
     b = Builder(seed)
     x = _stem(b, 8)
     for width in (8, 12, 16):

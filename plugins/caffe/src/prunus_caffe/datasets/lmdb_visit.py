@@ -1,4 +1,4 @@
-"""The child process that walks through an LMDB once (`prunus.formats.child`).
+"""The child process that reads an LMDB once (`prunus.formats.child`).
 
 liblmdb trusts the pages of its file: a damaged one makes it read outside of the mapping, which
 kills the process. All keys are read and looked up, and of each value its ends are read: what lies
@@ -15,7 +15,7 @@ from prunus.plugin import answer_as_child
 
 
 def read(path: str) -> None:
-    """Walk through the database in the order of its keys.
+    """Read the database in the order of its keys.
 
     Args:
         path: Its ``data.mdb``.

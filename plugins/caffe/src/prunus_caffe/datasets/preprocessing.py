@@ -1,7 +1,7 @@
 """What Caffe does to images of anybody's: resize, crop and transform as the file's data layer says.
 
 Format facts: ``convert_imageset`` and ``ImageData`` decode and resize with OpenCV, blue first;
-``data_transformer.cpp`` crops, subtracts the mean at the crop's place, then scales.
+``data_transformer.cpp`` crops, subtracts the mean at the crop's position, then scales.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from prunus_caffe.records import LayerRecord, NetRecord
 Size = tuple[int, int]
 
 PLAIN = Transform(1.0, (0, 0), False, np.zeros((1, 1, 1), np.float32))
-"""Of a file without a data layer: blue first, 0 to 255, which is what Caffe's readers give."""
+"""Of a file without a data layer: blue first, 0 to 255, as Caffe's readers give."""
 
 
 def preprocessing_of(net: NetRecord) -> Preprocessing:

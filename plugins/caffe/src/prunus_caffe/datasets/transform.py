@@ -1,6 +1,6 @@
 """transform_param as Caffe applies it (``data_transformer.cpp``, DataTransformer::Transform).
 
-value = (pixel - mean) * scale, after cropping; the mean image is read at the crop's place.
+value = (pixel - mean) * scale, after cropping; the mean image is read at the crop's position.
 In TRAIN the crop is random and ``mirror`` flips every second image; in TEST the crop is the
 centre. Caffe draws ``mirror`` in TEST too; evaluation here is deterministic and does not.
 """

@@ -51,7 +51,7 @@ class Builder:
         blobs: Blob name -> what it stands for at the layer that is being lowered.
         initializers: Weights and constants by name.
         bindings, layers, notes: As in ``Network``.
-        parameters: Initializer name -> native place.
+        parameters: Initializer name -> native position.
         dropout: Graph value -> drop ratio.
     """
 
@@ -96,7 +96,7 @@ class Builder:
         return blob.value, blob.dims
 
     def error(self, layer: LayerRecord, message: str) -> ModelError:
-        """A complaint about a layer, with its place."""
+        """An error of a layer, with its position."""
         return ModelError(f"{self._path}:{layer.line}: layer '{layer.name}': {message}")
 
     def stored_dims(self, layer: LayerRecord, index: int) -> Dims | None:
@@ -175,7 +175,7 @@ class Builder:
         return value
 
     def constant(self, name: str, array: NDArray[Any] | Sequence[int]) -> ir.Value:
-        """An initializer without a native place; Python integers give int64."""
+        """An initializer without a native position; Python integers give int64."""
         data = np.asarray(array, None if isinstance(array, np.ndarray) else np.int64)
         name = self._unique(name)
         value = ir.Value(
@@ -252,7 +252,7 @@ class Builder:
         self.blobs[name] = Blob(value, dims, opaque)
 
     def reshape_guess(self, blob: Blob, dims: Dims) -> None:
-        """A reader knows better what an opaque layer gives than its first bottom did."""
+        """A consumer knows the shape of an opaque layer's output better than its first bottom."""
         assert blob.value is not None
         blob.value.shape = ir.Shape(["N", *dims[1:]])
 

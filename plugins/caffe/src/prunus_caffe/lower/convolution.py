@@ -67,7 +67,7 @@ _DECONVOLUTION = _Kind(
 
 
 def _each(layer: LayerRecord, build: Builder, kind: _Kind) -> None:
-    """The same weights on every bottom, each giving the top of its place."""
+    """The same weights on every bottom, each giving the top of its position."""
     param = layer.params.convolution_param
     if param.axis not in (1, -3):
         raise BarrierError(f"its channels are on axis {param.axis}")

@@ -34,7 +34,7 @@ class Lowered:
     Attributes:
         model: Neutral graph.
         bindings, layers, frozen, notes: As in ``Network``.
-        parameters: Initializer name -> native place.
+        parameters: Initializer name -> native position.
         dropout: Graph value -> drop ratio.
         feeds: Layer -> graph value of each bottom.
         sample_shapes: Graph input -> dims of one sample.

@@ -18,7 +18,7 @@ _WITHIN_CHANNEL = 1
 def batch_norm(layer: LayerRecord, build: Builder) -> None:
     """``BatchNormLayer``: stored mean and variance are divided by the third blob (by 0 gives 0).
 
-    NVIDIA's and the ancestor's branch keep scale and shift in blobs 3 and 4.
+    NVIDIA's and vai_p_caffe's forks keep scale and shift in blobs 3 and 4.
     """
     param = layer.params.batch_norm_param
     value, dims = build.value(layer)
@@ -176,7 +176,7 @@ def mvn(layer: LayerRecord, build: Builder) -> None:
 
 
 def normalize(layer: LayerRecord, build: Builder) -> None:
-    """SSD's ``NormalizeLayer``: over the L2 norm of each place (or of all), times a scale."""
+    """SSD's ``NormalizeLayer``: over the L2 norm of each position (or of all), times a scale."""
     param = layer.params.norm_param
     value, dims = build.value(layer)
     build.expect_blobs(layer, 1)

@@ -64,7 +64,7 @@ def _sizes(
 def _maximum(
     layer: LayerRecord, build: Builder, value: ir.Value, window: Window, extra: tuple[int, ...]
 ) -> ir.Value:
-    """Explicit end padding in place of ceil_mode, whose border rule differs between runtimes."""
+    """Explicit end padding instead of ceil_mode, whose border rule differs between runtimes."""
     attributes = {
         "kernel_shape": list(window.kernel), "strides": list(window.stride),
         "pads": [*window.pad, *(max(size, 0) for size in extra)],

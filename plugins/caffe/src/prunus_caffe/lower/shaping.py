@@ -158,7 +158,7 @@ def upsample(layer: LayerRecord, build: Builder) -> None:
     """Upsample of the YOLO forks: every number ``scale`` times in both directions."""
     param = layer.params.upsample_param
     if len(layer.bottoms) > 1:
-        raise BarrierError("it puts maxima back to the places another layer remembers")
+        raise BarrierError("it puts maxima back to positions another layer remembers")
     value, dims = build.value(layer)
     scale = int(param.scale)
     if scale < 1 or len(dims) != 4:

@@ -12,7 +12,7 @@ from prunus_caffe.records import LayerRecord
 
 
 def plain_text(network: Network, document: Document | None = None) -> str:
-    """The text with inputs in place of data, without losses and post-processing, as BVLC spells it.
+    """The text with inputs instead of data, without losses and post-processing, as BVLC spells it.
 
     Args:
         network: Where the layers and graph inputs come from.

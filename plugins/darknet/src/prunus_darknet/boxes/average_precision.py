@@ -2,8 +2,8 @@
 
 Boxes are compared relative to the network's input, where both the decoded boxes and the
 labels of `prunus_darknet.data` lie: overlaps do not change when an axis is stretched or
-moved, and mapping detections back to the picture would only add the rounding of
-``correct_yolo_boxes``, which puts the picture half a pixel beside its place in the letterbox.
+moved, and mapping detections back to the image would only add the rounding of
+``correct_yolo_boxes``, which puts the image half a pixel beside its position in the letterbox.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class MeanAveragePrecision:
         if np.isnan(found).all():
             raise DataError(
                 f"metric {self.name}: no true box in any of the samples; "
-                "label files lie in labels/ where the pictures lie in images/"
+                "label files lie in labels/ where the images lie in images/"
             )
         return Measurement(float(np.nanmean(found)))
 

@@ -4,7 +4,7 @@ Format facts: ``get_yolo_box``, ``get_region_box`` and ``get_detection_detection
 ``forward_*`` functions of the same files of Darknet's ``src`` (``yolo_layer.c``,
 ``region_layer.c``, ``detection_layer.c``); ``scale_x_y``, ``new_coords`` and
 ``gaussian_yolo_layer.c`` are the AlexeyAB line's. Boxes are relative to the network's input:
-what ``correct_yolo_boxes`` makes of them for the picture is a matter of the picture.
+``correct_yolo_boxes`` then moves them into the frame of the image.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _detection(head: BoxHead, raw: Array) -> Predictions:
 
 
 def _placed(x: Array, y: Array, sizes: Array, anchors: Array) -> Array:
-    """``(anchors, h, w, 4)`` from places in the cell and sizes ``(anchors, 2, h, w)``."""
+    """``(anchors, h, w, 4)`` from positions in the cell and sizes ``(anchors, 2, h, w)``."""
     rows, columns = x.shape[1:]
     width, height = (sizes[:, axis] * anchors[:, axis, None, None] for axis in (0, 1))
     x, y = (np.arange(columns) + x) / columns, (np.arange(rows)[:, None] + y) / rows

@@ -1,4 +1,4 @@
-"""What a network sees in a picture: classes, scores and places in pixels.
+"""Objects that a network finds in an image: classes, scores and positions in pixels.
 
 Format facts: ``correct_yolo_boxes`` in Darknet's ``src/yolo_layer.c`` (AlexeyAB's with its
 argument ``letter``) and ``get_detection_detections``, which corrects nothing.
@@ -22,12 +22,12 @@ from prunus_darknet.datasets.view import View, view_of
 
 @attrs.frozen
 class Detection:
-    """One object found in a picture.
+    """One object found in an image.
 
     Attributes:
         chosen: Its class, from 0.
         score: Objectness times class score.
-        left, top, right, bottom: Pixels from the picture's corner; may lie outside.
+        left, top, right, bottom: Pixels from the image's corner; may lie outside.
     """
 
     chosen: int
@@ -40,7 +40,7 @@ class Detection:
 
 @attrs.frozen(eq=False, slots=False)
 class Detector:
-    """Finds objects in pictures, as Darknet's ``detector`` commands do.
+    """Finds objects in images, as Darknet's ``detector`` commands do.
 
     Attributes:
         network: A network with box-decoding layers.
@@ -59,7 +59,7 @@ class Detector:
 
     @cached_property
     def view(self) -> View:
-        """How it is shown pictures."""
+        """Preprocessing of its images."""
         return view_of(self.network)
 
     @cached_property
@@ -67,7 +67,7 @@ class Detector:
         return Session(self.network.model)
 
     def look(self, picture: Picture, threshold: float = SCORE) -> tuple[Detection, ...]:
-        """Objects of a picture, the surest first, after suppression.
+        """Objects of an image, the surest first, after suppression.
 
         Args:
             picture: ``(C, H, W)`` in [0, 1], as `datasets.images.load_image` gives it.
@@ -97,13 +97,13 @@ def rows(found: Boxes, places: Array) -> Iterator[Detection]:
 def in_picture(
     places: Array, network: tuple[int, int], picture: tuple[int, int], letterbox: bool
 ) -> Array:
-    """Boxes in pixels of the picture, where Darknet puts them.
+    """Boxes in pixels of the image, where Darknet puts them.
 
     Args:
         places: ``(n, 4)`` centre and size relative to the network input.
         network: Width and height of the network input.
-        picture: Width and height of the picture.
-        letterbox: The picture kept its aspect.
+        picture: Width and height of the image.
+        letterbox: The image kept its aspect.
 
     Returns:
         ``(n, 4)`` centre and size. Darknet takes a border of half the pixels left where the

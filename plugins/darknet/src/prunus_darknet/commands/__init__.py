@@ -1,4 +1,4 @@
-"""``prunus darknet``: the ancestor's commands that the core's steps do not name."""
+"""``prunus darknet``: commands of vai_p_darknet that the core's steps do not name."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class ClassTable:
     Attributes:
         metric: Its name.
         value: Mean over the classes that have true boxes.
-        samples: Pictures measured on.
+        samples: Images measured on.
         classes: All classes, in order.
         notes: Sentences for the user.
     """
@@ -56,7 +56,7 @@ class ClassTable:
 
 
 def class_table(host: Host, settings: Settings, report: Callable[[int, int], None]) -> ClassTable:
-    """Measure a detector on its held-out pictures.
+    """Measure a detector on its held-out images.
 
     Raises:
         DataError: there are none, or they have no boxes.
@@ -66,7 +66,7 @@ def class_table(host: Host, settings: Settings, report: Callable[[int, int], Non
     metric = mean_average_precision(loaded.network, RULES[settings.metric or VOC.name])
     data = evaluation_data(loaded, settings)
     if data is None:
-        raise DataError("no pictures to measure on: give --data FILE.data")
+        raise DataError("no images to measure on: give --data FILE.data")
     names = _names(data, metric.classes)
     evaluator = Evaluator(loaded.network, data, metric, settings.samples)
     session, seen = Session(loaded.network.model), []

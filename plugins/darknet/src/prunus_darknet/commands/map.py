@@ -14,7 +14,7 @@ _METRICS = ("map", "map-coco", "map50-coco")
 
 @click.command("map")
 @network_options
-@click.option("--data", help=".data file, whose valid= list names the pictures")
+@click.option("--data", help=".data file, whose valid= list names the images")
 @click.option(
     "--metric",
     type=click.Choice(_METRICS),
@@ -22,7 +22,7 @@ _METRICS = ("map", "map-coco", "map50-coco")
     show_default=True,
     help="VOC's 11 points at overlap 0.5, COCO's 101 points from 0.5 to 0.95, or those at 0.5",
 )
-@click.option("--samples", type=click.IntRange(1), help="number of pictures to measure on")
+@click.option("--samples", type=click.IntRange(1), help="number of images to measure on")
 def map_command(as_json: bool, verbose: bool, **given: Any) -> None:
     """Mean average precision of a detector, class by class."""
     from prunus.plugin import start
@@ -41,5 +41,5 @@ def map_command(as_json: bool, verbose: bool, **given: Any) -> None:
         table.add_row(row.name, str(row.truths), str(row.detections), value)
     console = new_console()
     console.print(table)
-    console.print(f"{found.metric} {found.value:.4f} on {found.samples} pictures")
+    console.print(f"{found.metric} {found.value:.4f} on {found.samples} images")
     notes(found.notes)

@@ -1,7 +1,7 @@
 """Detections in the files that VOC's and COCO's own evaluation scripts read.
 
 Format facts: ``validate_detector``, ``print_detector_detections`` and ``print_cocos`` in
-Darknet's ``examples/detector.c``. Lines of a picture stand surest first.
+Darknet's ``examples/detector.c``. Lines of an image stand surest first.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class ResultFiles:
 def write_results(
     host: Host, settings: Settings, directory: Path | None, name: str | None, report: Report
 ) -> ResultFiles:
-    """Look at the pictures of the ``valid=`` list and write what is found.
+    """Detect objects in the images of the ``valid=`` list and write them.
 
     Args:
         host: Plugins.
         settings: Network and data.
         directory: Where to; ``None`` for the ``.data`` file's ``results=``, else ``results``.
         name: Start of the files' names; ``None`` for Darknet's.
-        report: Told how many pictures are done, of how many.
+        report: Told how many images are done, of how many.
 
     Raises:
         DataError: the data are no ``.data`` file of a detector, or names are missing.
@@ -73,7 +73,7 @@ def write_results(
     classes = max(head.classes for head in detector.heads)
     data = evaluation_data(loaded, settings)
     if not isinstance(data, DetectorDataset):
-        raise DataError("valid reads the pictures of a Darknet .data file; give --data FILE.data")
+        raise DataError("valid reads the images of a Darknet .data file; give --data FILE.data")
     values = data.description.values
     kind = values.get("eval", "voc")
     writers = {"voc": _voc, "coco": _coco}
@@ -97,7 +97,7 @@ def _looked_at(detector: Detector, data: DetectorDataset, report: Report) -> See
 
 
 def _voc(data: DetectorDataset, classes: int, stage: Path, name: str | None, seen: Seen) -> int:
-    """A file a class: picture, score, left, top, right, bottom, counted from pixel 1."""
+    """A file a class: image, score, left, top, right, bottom, counted from pixel 1."""
     prefix, count = "comp4_det_test_" if name is None else name, 0
     with ExitStack() as stack:
         files = [
@@ -153,7 +153,7 @@ def _coco(data: DetectorDataset, classes: int, stage: Path, name: str | None, se
 
 
 def _number(entry: Entry, data: DetectorDataset) -> int:
-    """COCO's number of a picture: the digits after the last ``_`` of its name, or in front."""
+    """COCO's number of an image: the digits after the last ``_`` of its name, or in front."""
     found = re.match(r"\d+", Path(entry.text).name.rpartition("_")[2])
     if found is None:
         raise DataError(

@@ -13,9 +13,9 @@ from prunus.plugin import network_options, settings_from, show
 @click.command("stat")
 @network_options
 def stat_command(as_json: bool, verbose: bool, **given: Any) -> None:
-    """Count a cfg layer by layer; without --weights, as the ancestor did.
+    """Count a cfg layer by layer; without --weights, as vai_p_darknet did.
 
-    The ancestor's own count of operations (of convolutions alone) stands beside the MACs.
+    vai_p_darknet's own count of operations (of convolutions alone) stands beside the MACs.
     """
     from prunus.plugin import start
     from prunus.steps.inspect import statistics

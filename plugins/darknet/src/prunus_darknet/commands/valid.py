@@ -13,7 +13,7 @@ from prunus.plugin import counting, network_options, notes, settings_from
 
 @click.command("valid")
 @network_options
-@click.option("--data", help=".data file, whose valid= list names the pictures")
+@click.option("--data", help=".data file, whose valid= list names the images")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -35,6 +35,6 @@ def valid_command(
     if as_json:
         click.echo(json.dumps(written.to_json(), indent=1))
         return
-    click.echo(f"{written.detections} detections in {written.pictures} pictures")
+    click.echo(f"{written.detections} detections in {written.pictures} images")
     for path in written.files:
         click.echo(f"wrote {path}", err=True)

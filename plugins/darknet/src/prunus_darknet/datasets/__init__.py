@@ -1,1 +1,1 @@
-"""Pictures, labels and lists as Darknet reads them."""
+"""Images, labels and lists as Darknet reads them."""

@@ -26,7 +26,7 @@ def load_image(path: Path, channels: int, where: str) -> Array:
     Args:
         path: The file.
         channels: 3, or 1 for grey.
-        where: Place that names the file, for messages.
+        where: Position that names the file, for messages.
 
     Raises:
         DataError: missing, no readable image, or another number of channels is asked for.
@@ -68,7 +68,7 @@ def _interpolated(image: Array, axis: int, size: int) -> Array:
 
 
 def _mixed(image: Array, axis: int, first: NDArray[np.int64], before: Array, after: Array) -> Array:
-    """Weighted sums of neighbours along an axis; places outside are the nearest inside.
+    """Weighted sums of neighbours along an axis; positions outside are the nearest inside.
 
     Args:
         image: ``(C, H, W)``.
@@ -129,7 +129,7 @@ def crop_image(image: Array, left: int, top: int, width: int, height: int) -> Ar
 
 
 def bilinear(image: Array, x: Array, y: Array) -> Array:
-    """Values at real places, 0 outside; ``x`` and ``y`` broadcast to ``(h, w)``.
+    """Values at real positions, 0 outside; ``x`` and ``y`` broadcast to ``(h, w)``.
 
     Returns:
         ``(C, h, w)``.

@@ -23,7 +23,7 @@ _SMALLEST = 0.001
 
 
 def label_paths(image: str, alexeyab: bool) -> tuple[str, ...]:
-    """Where the label file of an image may be, Darknet's own place first.
+    """Where the label file of an image may be, Darknet's own path first.
 
     pjreddie's Darknet replaces the first ``images`` by ``labels``; AlexeyAB's also
     takes label files that lie beside their images.
@@ -71,7 +71,7 @@ def placed(boxes: Array, place: Sequence[float]) -> Array:
 
 
 def training_boxes(boxes: Array, place: Sequence[float], flip: bool) -> Array:
-    """Boxes of a training picture that lies at ``place`` of the canvas and may be mirrored.
+    """Boxes of a training image that lies at ``place`` of the canvas and may be mirrored.
 
     A box with its centre at (0, 0) is left out; Darknet moves it to 999999, out of sight.
     """
@@ -97,7 +97,7 @@ def class_of(path: str, names: Sequence[str], where: str, strict: bool) -> int:
     Args:
         path: As the list has it.
         names: Labels.
-        where: Place of the path, for messages.
+        where: Position of the path, for messages.
         strict: Training: Darknet would train on every label that is part of the path.
             Validation takes the first one.
 

@@ -1,7 +1,7 @@
-"""How a network's line of Darknet shows pictures to it.
+"""Preprocessing of images as in a network's fork of Darknet.
 
 Format facts: ``train_detector`` and ``validate_detector`` in Darknet's
-``examples/detector.c``. pjreddie's line letterboxes pictures of a detector, AlexeyAB's
+``examples/detector.c``. pjreddie's fork letterboxes images of a detector, AlexeyAB's
 resizes them unless ``letter_box=1`` stands in ``[net]``.
 """
 
@@ -23,18 +23,18 @@ from prunus_darknet.datasets.images import (
 from prunus_darknet.read import Origin
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
-"""Where a picture lies that fills the canvas: left, top, width, height."""
+"""Where an image lies that fills the canvas: left, top, width, height."""
 
 
 @attrs.frozen
 class View:
-    """How pictures become the network's input.
+    """How images become the network's input.
 
     Attributes:
         input: Graph input they feed.
         channels, width, height: Its size.
         alexeyab: AlexeyAB's rules hold where the two lines differ.
-        letterbox: Evaluate a detector on letterboxed pictures.
+        letterbox: Evaluate a detector on letterboxed images.
         augmentation: What training does to them.
         detector: The network has box-decoding layers.
     """
@@ -67,10 +67,10 @@ class View:
 
 
 def view_of(network: Network) -> View:
-    """How the network's line of Darknet shows pictures to it.
+    """Preprocessing of images as in the network's fork of Darknet.
 
     Raises:
-        DataError: the network does not read pictures.
+        DataError: the network does not read images.
     """
     origin = network.origin
     assert isinstance(origin, Origin)
@@ -94,7 +94,7 @@ def view_of(network: Network) -> View:
 
 
 def letterboxed(net: Section, alexeyab: bool) -> bool:
-    """Whether pictures of a detector keep their aspect."""
+    """Whether images of a detector keep their aspect."""
     return not alexeyab or bool(net.integer("letter_box", 0))
 
 

@@ -87,7 +87,7 @@ class _Sample:
         return self.head.settings[name] if self.head.alexeyab else 1.0
 
     def learn(self, truths: Array) -> None:
-        """Fill ``delta`` for the boxes of the picture."""
+        """Fill ``delta`` for the boxes of the image."""
         self.delta[:, 4] = -self._weight("obj_normalizer") * self.out[:, 4]
         if not len(truths):
             return
@@ -143,7 +143,7 @@ class _Sample:
             self._teach_class(delta[5:], out[5:], int(truth[0]))
 
     def _box_pulls(self, spots: Spots, truths: Array) -> Array:
-        """``(n, 4)`` deltas of place and size."""
+        """``(n, 4)`` deltas of position and size."""
         head, (place, row, column) = self.head, spots.T
         out, wanted = self.out[place, :4, row, column], truths[:, 1:]
         if not head.alexeyab or head.iou_loss == "mse":
@@ -163,7 +163,7 @@ class _Sample:
         goal = np.zeros(len(out))
         goal[wanted] = 1
         goal = goal * (1 - smooth) + 0.5 * smooth
-        # a second truth at this place only adds its class
+        # a second truth at this position only adds its class
         if delta[wanted if self.head.alexeyab else 0]:
             delta[wanted] = weight * (goal[wanted] - out[wanted])
         else:

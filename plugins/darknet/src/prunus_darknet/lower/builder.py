@@ -1,4 +1,4 @@
-"""Collects nodes, initializers and their native places while layers are lowered."""
+"""Collects nodes, initializers and their native positions while layers are lowered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class GraphBuilder:
         nodes: In order of execution.
         inputs: Graph inputs: the network's own, then outputs of opaque layers.
         initializers: Weights and constants by name.
-        bindings: Native place of each weight.
+        bindings: Native position of each weight.
         layers: Native layer name -> its node names.
         multiples: As in ``Network``.
     """

@@ -55,7 +55,7 @@ def _part(
 def _shortcut(
     build: GraphBuilder, layer: Layer, sources: Sequence[ir.Value], shapes: Sequence[Shape]
 ) -> ir.Value:
-    """Sum; where sizes differ only the common channels and places are added (``shortcut_cpu``)."""
+    """Sum; of unequal sizes only common channels and positions are added (``shortcut_cpu``)."""
     value = build.as_image(layer, sources[0], shapes[0], "image")
     alpha, beta = layer.section.real("alpha", 1.0), layer.section.real("beta", 1.0)
     for position, (other, shape) in enumerate(zip(sources[1:], shapes[1:], strict=True)):
@@ -100,7 +100,7 @@ class _Sum:
         return value
 
     def _spread(self, value: ir.Value, h: int, w: int, sample: int) -> ir.Value:
-        """Values ``sample`` places apart, zeros between: a fixed mask on repeated pixels."""
+        """Values ``sample`` positions apart, zeros between: a fixed mask on repeated pixels."""
         value = self.build.repeat(self.layer, self._step("repeat"), value, sample)
         mask = np.zeros((1, 1, h * sample, w * sample), np.float32)
         mask[:, :, ::sample, ::sample] = 1

@@ -1,4 +1,4 @@
-"""Lowering of ``[local]``: a convolution with weights of its own at every place."""
+"""Lowering of ``[local]``: a convolution with weights of its own at every position."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from prunus_darknet.records.layers import Layer
 
 
 def local(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
-    """Patches side by side, then a grouped 1x1 convolution with one group a place.
+    """Patches side by side, then a grouped 1x1 convolution with one group a position.
 
-    ``forward_local_layer`` keeps weights as (place, filter, channel, row, column),
-    which is that convolution's weight as it stands, and one bias a place.
+    ``forward_local_layer`` keeps weights as (position, filter, channel, row, column),
+    which is that convolution's weight as it stands, and one bias a position.
     """
     out, places = layer.output, layer.output.h * layer.output.w
     value = _patches(build, layer, value)
@@ -36,7 +36,7 @@ def local(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted)
 
 
 def _patches(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
-    """``(N, h, w, c, size * size)``: what the window sees at each place (``im2col_cpu``)."""
+    """``(N, h, w, c, size * size)``: the window's inputs at each position (``im2col_cpu``)."""
     given, out, numbers = layer.input, layer.output, layer.numbers
     size, stride, pad = numbers["size"], numbers["stride"], numbers["pad"]
     value = build.as_image(layer, value, given, "image")

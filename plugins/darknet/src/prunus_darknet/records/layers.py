@@ -1,4 +1,4 @@
-"""Layer records: what a cfg says, with shapes and the place of every weight."""
+"""Layer records: what a cfg says, with shapes and the position of every weight."""
 
 from __future__ import annotations
 

@@ -161,9 +161,9 @@ def connected(draft: Layer, transposed: bool) -> Layer:
 
 
 def local(draft: Layer) -> Layer:
-    """``[local]``: own weights at every place, one bias for every output value.
+    """``[local]``: own weights at every position, one bias for every output value.
 
-    ``local_out_height`` counts ``(h - size) / stride + 1`` places where ``pad`` is 0 and
+    ``local_out_height`` counts ``(h - size) / stride + 1`` positions where ``pad`` is 0 and
     ``(h - 1) / stride + 1`` else, which is what a padding of one gives for size 3 only.
 
     Raises:

@@ -1,1 +1,1 @@
-"""What the tests and benchmarks of the Darknet format share; needs pytest in no place."""
+"""Shared parts of the tests and benchmarks of the Darknet format; pytest is not needed."""

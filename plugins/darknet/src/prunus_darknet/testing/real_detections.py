@@ -38,7 +38,7 @@ class RealBoxes:
     """What ``get_network_boxes`` gives.
 
     Attributes:
-        places: ``(n, 4)`` centre x, centre y, width, height in pixels of the picture.
+        places: ``(n, 4)`` centre x, centre y, width, height in pixels of the image.
         objectness: ``(n,)``.
         scores: ``(n, classes)``; 0 where not above the threshold or suppressed.
     """
@@ -48,7 +48,7 @@ class RealBoxes:
     scores: Array
 
     def rows(self) -> Array:
-        """``(m, 6)`` class, score and place of every score above 0; by class, the surest first."""
+        """``(m, 6)`` class, score and position of scores above 0; by class, the surest first."""
         box, chosen = np.nonzero(self.scores)
         rows = np.column_stack([chosen, self.scores[box, chosen], self.places[box]])
         return rows[np.lexsort((-rows[:, 1], rows[:, 0]))]
@@ -69,7 +69,7 @@ def real_boxes(
         cfg: Structure file.
         weights: Weights file.
         data: ``(c, h, w)`` network input.
-        picture: Width and height of the picture it was made from.
+        picture: Width and height of the image it was made from.
         classes: Number of classes, which Darknet itself forgets to note for ``[region]``.
         threshold: Least score.
         overlap: Largest overlap of ``do_nms_sort``.
@@ -90,7 +90,7 @@ def real_boxes(
 
 
 def _main(arguments: Sequence[str]) -> None:
-    """The subprocess: library, cfg, weights, input, result, then picture size and settings."""
+    """The subprocess: library, cfg, weights, input, result, then image size and settings."""
     path, cfg, weights, given, result, *numbers = arguments
     width, height, classes = map(int, numbers[:3])
     threshold, overlap = map(float, numbers[3:])

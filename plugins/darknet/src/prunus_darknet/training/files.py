@@ -141,7 +141,7 @@ def _check_path(backup: Path) -> None:
 def _listed(job: TrainingJob) -> ListedImages:
     if not isinstance(job.training, ListedImages):
         raise DataError(
-            "trainer darknet reads pictures itself: give a Darknet .data file with --train-data"
+            "trainer darknet reads images itself: give a Darknet .data file with --train-data"
         )
     return job.training
 

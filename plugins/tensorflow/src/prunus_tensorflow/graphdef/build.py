@@ -44,7 +44,7 @@ class Builder:
         frozen: Value -> why its channels stay.
         dropout: Value -> drop ratio.
         notes: Sentences for the user.
-        users: Native holder -> the places it was used at; more than one is a conflict.
+        users: Native holder -> the positions it was used at; more than one is a conflict.
     """
 
     operations: list[Operation] = attrs.field(factory=list)
@@ -113,7 +113,7 @@ class Builder:
         return self._initializer(f"{layer}/{role}", np.asarray(array, np.float32))
 
     def weight(self, layer: str, role: str, static: Static, place: Place) -> ir.Value:
-        """A bound initializer; the same place twice is one initializer (shared weights)."""
+        """A bound initializer; the same position twice is one initializer (shared weights)."""
         self.users.setdefault(place.holder.node, set()).add(place)
         existing = self._by_place.get(place)
         if existing is not None:
@@ -147,7 +147,7 @@ class Builder:
         return self.arrange(tensor, tuple(range(len(tensor.shape))), layer)
 
     def free(self, value: ir.Value, opaque: Collection[int]) -> bool:
-        """True if no weight lies in front of a value: it follows from the samples alone.
+        """True if no weight lies before a value: it follows from the samples alone.
 
         Args:
             value: The value.

@@ -96,7 +96,7 @@ def is_setting(step: Step) -> bool:
     if attr(step.node, "dtype").type == 10:  # DT_BOOL
         return True
     shape = attr(step.node, "shape").shape
-    # Old exporters write `shape { }` for an unknown shape: a number is told by its readers then.
+    # Old exporters write `shape { }` for an unknown shape: a number is told by its consumers then.
     scalar = "shape" in step.node.attr and not shape.dim and not shape.unknown_rank
     return scalar and _named_number(step.name)
 

@@ -1,4 +1,4 @@
-"""Opaque ops of a graph that none of its weights lie in front of: TensorFlow computes them.
+"""Opaque preprocessing: ops before all weights of a graph, computed by TensorFlow.
 
 Where inputs were named (a SavedModel's are), unknown ops may stand between them and the first
 layer: decoding, spectra, look-ups. What they make follows from the samples alone, whatever is

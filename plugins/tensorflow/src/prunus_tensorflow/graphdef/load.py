@@ -79,7 +79,7 @@ def load(source: Source) -> Network:
     """Read a graph and its weights into the neutral graph.
 
     Options: ``input_nodes``, ``output_nodes`` (comma lists), ``input_node_shapes`` (as the
-    ancestor: ``1,32,32,1``, several separated by ``:`` or ``;``).
+    legacy tool: ``1,32,32,1``, several separated by ``:`` or ``;``).
 
     Raises:
         ModelError: files missing, broken or not fitting each other; nothing to prune.

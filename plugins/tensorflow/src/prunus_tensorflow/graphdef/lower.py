@@ -25,7 +25,7 @@ class Lowering:
     """The neutral graph and its names.
 
     Attributes:
-        builder: Operations, places, bindings, layers, notes.
+        builder: Operations, positions, bindings, layers, notes.
         inputs: Graph inputs.
         outputs: Graph outputs.
         frozen: Value name -> reason.

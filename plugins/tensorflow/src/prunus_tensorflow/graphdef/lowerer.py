@@ -156,7 +156,7 @@ class Lowerer:
     def _barrier(self, step: Step, reason: str) -> list[Lowered]:
         """The op stays out: what it makes becomes an input, what feeds it an output.
 
-        Not so what feeds an op in front of all weights: TensorFlow computes that.
+        Not so what feeds an op before all weights: TensorFlow computes that.
         """
         given = {one: self.env.get(one) for one in step.inputs}
         fed = {name: one for name, one in given.items() if isinstance(one, Dynamic)}

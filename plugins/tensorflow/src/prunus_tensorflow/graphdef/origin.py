@@ -37,7 +37,7 @@ class GraphOrigin:
             as the weights and is read again when it is written.
         checkpoint: Checkpoint prefix (V2) or file (V1); ``None`` for a frozen graph.
         version: Checkpoint format, 1 or 2.
-        places: Initializer name -> native place.
+        places: Initializer name -> native position.
         variables: Variable node -> name in the checkpoint.
         inputs: Input tensor -> native shape, -1 for the batch.
         outputs: Output tensors of the neutral graph: what feeds opaque ops is among them.

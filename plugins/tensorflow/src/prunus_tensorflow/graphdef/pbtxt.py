@@ -1,4 +1,4 @@
-"""Protobuf text format with the place of everything in it, so that it can be edited.
+"""Protobuf text format with the position of everything in it, so that it can be edited.
 
 Source: https://protobuf.dev/reference/protobuf/textformat-spec/
 """
@@ -32,8 +32,8 @@ class Field:
 
     Attributes:
         name: Field name.
-        start, end: Place of the whole field in the text.
-        value_start, value_end: Place of the value (of a message: between the braces).
+        start, end: Position of the whole field in the text.
+        value_start, value_end: Position of the value (of a message: between the braces).
         children: Fields of a message; ``None`` for a scalar.
         listed: True for an element of a ``[…]`` list.
     """

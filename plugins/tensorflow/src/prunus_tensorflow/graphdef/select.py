@@ -31,7 +31,7 @@ class Ends:
 def choose_ends(steps: Steps, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> Ends:
     """Ends of the network: what the user names, else what the graph shows.
 
-    Inputs are what the first weighted layers read after walking back over known ops:
+    Inputs are the values that weighted layers read first, traced back over known ops:
     placeholders, or outputs of ops that are no network layers (queues, audio front ends).
     Outputs are the last tensors computed from them alone.
 

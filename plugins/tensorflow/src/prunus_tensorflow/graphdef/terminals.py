@@ -90,7 +90,7 @@ class Terminals:
         return set(needed(self.steps, weighted.values(), ()))
 
     def _computed(self, inputs: Sequence[str], ahead: set[str]) -> set[str]:
-        """Nodes computed from the inputs alone; unknown ops only in front of further layers."""
+        """Nodes computed from the inputs alone; unknown ops only before further layers."""
         computed = {split(name)[0] for name in inputs}
         static: dict[str, bool] = {}
         for name in needed(self.steps, self.steps, ()):

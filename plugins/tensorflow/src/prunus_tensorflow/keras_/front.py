@@ -1,4 +1,4 @@
-"""Opaque layers that no weight of the neutral graph lies in front of: Keras computes them.
+"""Opaque preprocessing: layers before all weights of the neutral graph, computed by Keras.
 
 Preprocessing is often such a layer (Lambda, a custom one, an Embedding). What it makes follows
 from the samples alone, whatever is pruned or trained behind it, so it can be fed like a sample.

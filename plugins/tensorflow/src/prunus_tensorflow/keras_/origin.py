@@ -23,7 +23,7 @@ class KerasOrigin:
         front: Graph input that a barrier makes -> how it follows from the inputs of the model.
         path: File it came from, ``None`` for a model in memory.
         layers: Native layer name -> the Keras layer (called layers only).
-        places: Initializer name -> native place; its holder's node is the layer's name.
+        places: Initializer name -> native position; its holder's node is the layer's name.
         tensors: Native layer name -> value whose shape the layer's settings state.
         nodes: Native layer name -> names of its neutral nodes.
         custom: Classes and functions the file needs besides Keras' own.

@@ -19,7 +19,7 @@ from prunus_tensorflow.user_code import load_module
 def load(source: Source) -> Network:
     """Read ``.keras``, ``.h5`` or ``.hdf5``.
 
-    Options: ``input_node_shapes`` (as the ancestor: ``1,224,224,3``, several separated by
+    Options: ``input_node_shapes`` (as vai_p_tensorflow: ``1,224,224,3``, several separated by
     ``:``) for inputs without sizes; ``custom_objects`` names a Python file or module whose
     layers and functions the model uses; ``unsafe=yes`` allows Lambda layers with stored code.
 

@@ -203,7 +203,7 @@ def _module(tf: Any, message: Any, origin: SavedModelOrigin) -> Any:
             module.kept[node] = tf.Variable(value, name=name)
 
     for node in message.node:
-        # gradients of the old sizes; the plain ones of the operators take their place
+        # gradients of the old sizes; the plain ones of the operators replace them
         node.attr.pop("_gradient_op_type", None)
 
     def build() -> None:

@@ -1,4 +1,4 @@
-"""Walk the call graph of a Keras model, through nested models, and lower every call."""
+"""Traverse the calls of a Keras model, through nested models, and lower each of them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from prunus_tensorflow.keras_.site import Site
 
 @attrs.frozen(eq=False)
 class _Scope:
-    """The model that is walked.
+    """The model that is traversed.
 
     Attributes:
         path: Its native name with a slash behind; empty for the outermost.
         way: The parts of the models around it that lead to its inputs.
         inputs: Its input symbols.
-        readers: id of a symbol -> number of its readers.
+        readers: id of a symbol -> number of its consumers.
     """
 
     path: str
@@ -40,7 +40,7 @@ class _Scope:
 
 @attrs.frozen(eq=False)
 class Walk:
-    """State of one walk.
+    """State of one traversal.
 
     Attributes:
         builder: The graph under construction.
@@ -49,7 +49,7 @@ class Walk:
         inputs: Graph inputs.
         fed: Values that feed a barrier, with the reason.
         barriers: Native name -> why it is one.
-        front: Graph input made by a barrier that no weight lies in front of -> how to compute it.
+        front: Graph input made by a barrier that no weight lies before -> how to compute it.
         behind: ids of the other graph inputs that barriers make.
         tensors: Native name -> value whose shape its settings state: the results of
             ``Reshape`` layers, and what is fed to the input layers of nested models.
@@ -140,7 +140,7 @@ class Walk:
     ) -> list[Any]:
         """The layer stays out: what it makes becomes an input, what feeds it an output.
 
-        Not so what feeds a layer in front of all weights: Keras computes that.
+        Not so what feeds a layer before all weights: Keras computes that.
         """
         kind = type(site.layer).__name__
         self.barriers.setdefault(site.name, f"layer '{site.name}' of type '{kind}': {reason}")

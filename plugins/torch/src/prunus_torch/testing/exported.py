@@ -178,7 +178,7 @@ class Windows(nn.Module):
 
 
 class Tokens(nn.Module):
-    """A class token in front of the patches (Dosovitskiy et al., ViT, ICLR 2021)."""
+    """A class token before the patches (Dosovitskiy et al., ViT, ICLR 2021)."""
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()

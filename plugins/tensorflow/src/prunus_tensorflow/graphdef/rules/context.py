@@ -20,9 +20,9 @@ class Context:
 
     Attributes:
         builder: Takes the operations.
-        uses: Native tensor -> number of readers within the lowered part, graph outputs counted.
+        uses: Native tensor -> number of consumers within the lowered part, graph outputs counted.
         batches: Batch sizes the graph was exported with, if it fixes them.
-        blocked: Nodes whose array is used in a way that leaves no place to write a part back.
+        blocked: Nodes whose array is used in a way that leaves no position to write a part back.
     """
 
     builder: Builder
@@ -42,7 +42,7 @@ class Context:
     ) -> tuple[ir.Value, bool]:
         """Initializer of a weight, and whether it can be cut.
 
-        A weight that the graph computes (a scaled or quantised one) has no place to write a
+        A weight that the graph computes (a scaled or quantised one) has no position to write a
         smaller array to: the caller freezes the channels around it.
         """
         layer = layer or step.name

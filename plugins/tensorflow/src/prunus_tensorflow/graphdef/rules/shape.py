@@ -89,7 +89,7 @@ def drop(context: Context, step: Step, x: Dynamic, axes: Sequence[int]) -> Dynam
 
 
 def insert(context: Context, step: Step, x: Dynamic, axis: int) -> Dynamic:
-    """Insert a unit axis in front of the native ``axis``."""
+    """Insert a unit axis before the native ``axis``."""
     rank = len(x.shape)
     shape = (*x.shape[:axis], 1, *x.shape[axis:])
     shifted = tuple(place + (place >= axis) for place in x.perm)
