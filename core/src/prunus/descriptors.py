@@ -1,4 +1,4 @@
-"""What a plugin declares that it owns. Hooks act; descriptors name who acts."""
+"""Descriptors: names that a plugin declares as its own. Hooks do the work for a name."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Host:
         return result
 
     def failures(self) -> str:
-        """What failed to load, as the tail of an error message; empty if nothing did."""
+        """Plugins that failed to load, as the tail of an error message; empty if nothing did."""
         parts = (
             f"plugin '{b.name}' of {b.distribution} failed to load: {b.error}" for b in self.broken
         )

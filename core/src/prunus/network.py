@@ -15,7 +15,7 @@ from prunus.task import Task
 
 @attrs.frozen
 class Source:
-    """What the user points at: the files of one network.
+    """The files of one network, as the user names them.
 
     Attributes:
         model: Structure file (or directory) in the format's own terms.
@@ -144,7 +144,7 @@ class Destination:
 
 @attrs.frozen
 class Written:
-    """What a format wrote: paths that load again as ``Source(model, weights)``."""
+    """Files that a format wrote: paths that load again as ``Source(model, weights)``."""
 
     model: Path
     weights: Path | None

@@ -1,4 +1,4 @@
-"""What a configuration file asks for, in the terms of the command line."""
+"""Settings of a configuration file, in the terms of the command line."""
 
 from __future__ import annotations
 

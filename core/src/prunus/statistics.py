@@ -34,7 +34,7 @@ class GroupLine:
 
 @attrs.frozen(eq=False)
 class Statistics:
-    """What ``stat`` tells.
+    """Report of ``stat``.
 
     Attributes:
         layers: Layers with learned parameters.

@@ -1,4 +1,4 @@
-"""What a network is for: samples, metric and training recipe, free of any framework."""
+"""Task of a network: samples, metric and training recipe, free of any framework."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Metric(Protocol):
     def observe(
         self, outputs: Mapping[str, Array], reference: Mapping[str, Array], labels: Any
     ) -> Any:
-        """What one batch contributes.
+        """Contribution of one batch.
 
         Args:
             outputs: Graph output name -> array of the network under test.
@@ -203,7 +203,7 @@ class Preprocessing:
 
 @attrs.frozen(eq=False)
 class Task:
-    """What the network's own files say; every part may be missing.
+    """Settings in the network's own files; every part may be missing.
 
     Attributes:
         evaluation: Opens the held-out samples.

@@ -1,4 +1,4 @@
-"""What only AlexeyAB's line has: OpenCV DNN where it reads it, the formulas where it does not."""
+"""What only AlexeyAB's fork has: OpenCV DNN where it reads it, the formulas where it does not."""
 
 from __future__ import annotations
 

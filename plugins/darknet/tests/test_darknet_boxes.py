@@ -1,4 +1,4 @@
-"""Decoded boxes and suppression: the real Darknet's own, OpenCV's for the AlexeyAB line."""
+"""Decoded boxes and suppression: the real Darknet's own, OpenCV's for the AlexeyAB fork."""
 
 from __future__ import annotations
 

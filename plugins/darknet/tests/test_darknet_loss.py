@@ -1,4 +1,4 @@
-"""Box losses: the real Darknet's own cost and deltas, and the AlexeyAB line's formulas."""
+"""Box losses: the real Darknet's own cost and deltas, and the AlexeyAB fork's formulas."""
 
 from __future__ import annotations
 

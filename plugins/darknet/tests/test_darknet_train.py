@@ -311,7 +311,7 @@ def test_refused_in_one_line(
 def test_only_pjreddies_networks(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     make("classifier", net="letter_box=1\n")
     assert _error(capsys).endswith(
-        "tiny.cfg: trainer darknet drives pjreddie's program, this network is of another line "
+        "tiny.cfg: trainer darknet drives pjreddie's program, this network is of another fork "
         "(alexeyab: letter_box= in line 12): use --trainer torch"
     )
 

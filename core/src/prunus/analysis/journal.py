@@ -72,7 +72,7 @@ class Journal:
         return json.dumps({"piece": piece, "value": value, "check": self._check(piece, value)})
 
     def start(self) -> dict[str, Any]:
-        """What is done already; the file is ready for `write` afterwards.
+        """Results so far; the file is ready for `write` afterwards.
 
         Raises:
             PrunusError: it cannot be written.

@@ -68,7 +68,7 @@ def readers(grouping: Grouping, group: Group) -> list[str]:
 def cut_behind(
     model: ir.Model, grouping: Grouping, group: Group, direct: frozenset[str] = frozenset()
 ) -> Suffix:
-    """What depends on a group, and nothing else.
+    """The part of the graph that depends on a group.
 
     Args:
         model: The whole graph.

@@ -1,4 +1,4 @@
-"""What ended a command, as one line and an exit code (docs/reference/exit-codes.md)."""
+"""The end of a failed command, as one line and an exit code (docs/reference/exit-codes.md)."""
 
 from __future__ import annotations
 

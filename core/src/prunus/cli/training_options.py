@@ -63,7 +63,7 @@ def _keeper(name: str) -> Callable[[click.Context, click.Parameter, str | None],
 
 
 def training_from(host: Host, given: dict[str, Any]) -> tuple[Settings, Tuning]:
-    """What a command that trains was given, the configuration file's part included.
+    """Options of a command that trains, with those of the configuration file.
 
     Raises:
         UsageError: the file cannot be used, two options contradict each other, or one belongs to

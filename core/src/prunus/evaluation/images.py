@@ -179,7 +179,7 @@ def _by_channel(
 
 
 def _plain(size: tuple[int, int]) -> Preprocessing:
-    """What is done where the network's files say nothing."""
+    """The default where the network's files say nothing."""
 
     def fit(image: NDArray[np.uint8]) -> NDArray[np.generic]:
         images = pillow()

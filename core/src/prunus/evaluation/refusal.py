@@ -73,7 +73,7 @@ _MEND = "export the model again, or see --verbose"
 
 
 def refusal(error: Exception) -> str:
-    """What ONNX Runtime refuses, without its own words: ``layer 'fc' (Gemm): sizes do not …``."""
+    """The refusal of ONNX Runtime, without its own words: ``layer 'fc' (Gemm): sizes do not …``."""
     text = " ".join(str(error).split())
     for pattern, sentence in _INPUTS:
         found = re.search(pattern, text)

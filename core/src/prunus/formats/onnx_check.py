@@ -1,4 +1,4 @@
-"""What a model must hold so that it can be read: sizes, numbers, operators that exist."""
+"""Requirements of a readable model: sizes, numbers, operators that exist."""
 
 from __future__ import annotations
 

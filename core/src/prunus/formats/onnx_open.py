@@ -21,7 +21,7 @@ Sizes = Mapping[str, tuple[int | ir.SymbolicDim, ...]]
 
 @attrs.frozen(eq=False)
 class Origin:
-    """What writing an ``.onnx`` file needs beside the neutral graph.
+    """Data beside the neutral graph for writing an ``.onnx`` file.
 
     Attributes:
         path: The file that was read.

@@ -218,7 +218,7 @@ def _captured(model: ir.Model) -> dict[str, str]:
 
 
 def _uncounted(model: ir.Model) -> tuple[str, ...]:
-    """What is said of weights inside sub-graphs: how often they run is known to nobody."""
+    """The note on weights inside sub-graphs: the number of their runs is not known."""
     notes = []
     for node in model.graph:
         counted = [inner for inner in inside(node) if inner.op_type in COUNTED]

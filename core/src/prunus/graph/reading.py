@@ -1,4 +1,4 @@
-"""What a node reads: its inputs, and what its sub-graphs (If, Loop, Scan) read from outside."""
+"""Inputs of a node, and outer values that its sub-graphs (If, Loop, Scan) read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule may ask for and say.
+"""Questions and statements of a rule.
 
 The same rules run twice: over the original graph (`labelling`: channel ids are made,
 united and frozen) and over the compact one (`compaction.shrinking`: only kept

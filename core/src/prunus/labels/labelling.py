@@ -75,7 +75,7 @@ class Count:
 
 @attrs.frozen(eq=False)
 class Labelling:
-    """What the pass found.
+    """Result of the pass.
 
     Attributes:
         values: Value name -> channel id tensor.

@@ -35,7 +35,7 @@ class Alternative:
 
 
 def alternatives(samples: Array, axis: int, *, values: bool) -> Iterator[Alternative]:
-    """What the samples could have been.
+    """Likely preprocessing of the samples.
 
     Args:
         samples: ``(N, ...)`` as they feed the network.

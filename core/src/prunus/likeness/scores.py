@@ -37,7 +37,7 @@ class LastScores:
     name: str
 
     def fault(self, samples: Array) -> str | None:
-        """What no training gives, in words; ``None`` for plausible scores."""
+        """The implausible property of scores, in words; ``None`` for plausible ones."""
         scores = self.session.run({self.input: samples})[self.name].astype(np.float64)
         if sum(size > 1 for size in scores.shape[1:]) != 1:
             return None  # scores of many positions, or of one class

@@ -61,7 +61,7 @@ def check_budget(budget: Budget, said: Callable[[str], str] = str) -> None:
 
 @attrs.frozen(eq=False)
 class Planning:
-    """What is known about the groups.
+    """Facts about the groups.
 
     Attributes:
         groups: Prunable groups.

@@ -81,7 +81,7 @@ def _check(allocation: str, subject: Prunable, keep: Keep) -> None:
 
 
 def _check_balance(allocation: str, subject: Prunable, keep: Keep) -> None:
-    """What is chosen can be removed: it satisfies the balance constraints of its group."""
+    """The chosen units can be removed: they satisfy the balance constraints of their group."""
     for group in subject.grouping.groups:
         if group.name in keep and not is_feasible(group, keep[group.name]):
             raise PluginError(

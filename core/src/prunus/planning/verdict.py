@@ -1,4 +1,4 @@
-"""What is said of a plan that misses its rate, and when it is refused."""
+"""Notes on a plan that misses its rate, and its refusal."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _missed(subject: Prunable, budget: Budget, keep: Keep, present: Keep) -> str
 
 
 def _planning(subject: Prunable, present: Keep) -> Planning:
-    """What a rate depends on: how many units stay, not which."""
+    """A rate depends on the number of kept units only."""
     groups = subject.grouping.groups
     whole = {group.name: present.get(group.name, np.ones(group.size, bool)) for group in groups}
     return Planning(groups, {}, whole, subject.cost, None)

@@ -1,4 +1,4 @@
-"""What a proof feeds: inputs that are given, and random ones of the size the network is used to."""
+"""Inputs of a proof: given ones, and random ones of the network's usual size."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Outcome = dict[str, Array] | None
 
 @attrs.frozen
 class Proof:
-    """What was compared and how well it agreed.
+    """Compared values and their agreement.
 
     Attributes:
         error: Largest relative error over all outputs. It is relative to the largest number, or

@@ -1,4 +1,4 @@
-"""What removed channels meant moves into what remains, before any training."""
+"""Compensation: kept weights take over for removed channels, before any training."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def _missing(features: Rows, targets: Rows, start: Array) -> _Missing:
 def _change(
     moments: _Moments, missing: _Missing, ridge: float, centred: bool
 ) -> tuple[Array, Array]:
-    """What to add to the weights ``(K, M)``, and the constant ``(M,)``; ``inf`` adds nothing."""
+    """The change of the weights ``(K, M)``, and the constant ``(M,)``; ``inf`` adds nothing."""
     mean, lost = moments.features / moments.count, missing.total / moments.count
     change = np.zeros_like(missing.products)
     if ridge != np.inf:

@@ -84,7 +84,7 @@ def _completed(workspace: Workspace, settings: Settings) -> Settings:
 
 
 def _names(settings: Settings, source: Source) -> bool:
-    """What is not given does not contradict."""
+    """A missing value contradicts nothing."""
     return _same(settings.model, source.model) and _same(settings.weights, source.weights)
 
 

@@ -24,7 +24,7 @@ class Original:
 def original_of(
     host: Host, settings: Settings, workspace: Workspace | None, masked: Loaded
 ) -> Original | None:
-    """What a masked network was pruned from: the configuration's baseline, else the workspace's.
+    """The original of a masked network: the configuration's baseline, else the workspace's.
 
     ``None`` where neither is known, or the workspace's is gone or of another structure.
 

@@ -123,7 +123,7 @@ def _budget(settings: Settings) -> Budget:
 
 
 def _dead(loaded: Loaded, original: Network, present: Keep) -> str | None:
-    """What was gone before the first plan."""
+    """Channels masked before the first plan."""
     if original is not loaded.network or not present:
         return None
     channels = sum(int((~units).sum()) for units in present.values())

@@ -1,4 +1,4 @@
-"""What ``prunus prune`` tells: its notes and its table."""
+"""Report of ``prunus prune``: its notes and its table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def notes_of(
     network: Network,
     unmeasured: str | None,
 ) -> tuple[str, ...]:
-    """What the user should know about the plan, after what the files themselves gave."""
+    """Notes on the plan, after those of the files."""
     notes = [*warnings_of(evaluator), *network.notes]
     if sensitivity is None and settings.allocation is None and settings.rate is not None:
         notes.append(

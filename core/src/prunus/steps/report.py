@@ -1,4 +1,4 @@
-"""What a step tells: one value, rendered as a table or as JSON."""
+"""Report of a step: one value, rendered as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def parameters(network: Network, model: ir.Model) -> int:
 
 
 def warnings_of(evaluator: Evaluator | None) -> tuple[str, ...]:
-    """What the user should know about the samples before anything else."""
+    """Notes on the samples; they come first."""
     return () if evaluator is None or evaluator.warning is None else (evaluator.warning,)
 
 

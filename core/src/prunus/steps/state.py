@@ -1,4 +1,4 @@
-"""What ``state.json`` of a workspace holds, and how its paths survive a copy or a move."""
+"""Contents of a workspace's ``state.json``; its paths survive a copy or a move."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Place:
 
 @attrs.frozen
 class State:
-    """What the last steps did; everything is missing at first.
+    """Records of the last steps; everything is missing at first.
 
     Attributes:
         options: Format options the steps were given.

@@ -106,7 +106,7 @@ def recipe_of(network: Network, tuning: Tuning, training: Dataset) -> Recipe:
 
 
 def recipe_notes(recipe: Recipe) -> tuple[str, ...]:
-    """What makes a recipe useless for so short a training."""
+    """The reason why a recipe is useless for so short a training."""
     burn_in = recipe.learning_rate.burn_in
     if burn_in <= recipe.iterations:
         return ()

@@ -1,4 +1,4 @@
-"""What the steps leave for each other, keyed by digests."""
+"""Files that steps hand on to each other, keyed by digests."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ class Workspace:
 
     @property
     def state_file(self) -> Path:
-        """What every step leaves for the next one."""
+        """Files of every step for the next one."""
         return self.path / STATE
 
     def state(self) -> State:
-        """What the last steps did; empty at first."""
+        """Records of the last steps; empty at first."""
         return read_json(self.state_file, State) if self.state_file.exists() else State()
 
     def update(self, **changes: Any) -> None:

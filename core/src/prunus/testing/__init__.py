@@ -1,4 +1,4 @@
-"""What plugin authors test with: small networks, random graphs and conformance checks.
+"""Test kit for plugin authors: small networks, random graphs and conformance checks.
 
 Each check is a callable that raises `AssertionError`; pytest is not needed to run it::
 

@@ -1,4 +1,4 @@
-"""What holds for every plugin: its descriptor, its hooks' signatures, a cheap import."""
+"""Checks of every plugin: its descriptor, its hooks' signatures, a cheap import."""
 
 from __future__ import annotations
 

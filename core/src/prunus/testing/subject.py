@@ -27,7 +27,7 @@ class Subject:
     directory: Path = Path()
 
     def descriptor(self) -> Format:
-        """What it declares."""
+        """Its descriptor."""
         found = (self.host or start()).find(Format, self.name).descriptor
         assert isinstance(found, Format)
         return found

@@ -1,4 +1,4 @@
-"""What trainers are given, and what every training loop does the same."""
+"""Inputs of trainers, and the shared part of every training loop."""
 
 from __future__ import annotations
 

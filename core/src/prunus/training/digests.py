@@ -1,4 +1,4 @@
-"""What a training job is made of, as digests that tell whether a snapshot belongs to it."""
+"""Digests of a training job; they tell whether a snapshot belongs to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trainer is given and reports."""
+"""Inputs and reports of a trainer."""
 
 from __future__ import annotations
 

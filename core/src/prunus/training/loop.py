@@ -1,4 +1,4 @@
-"""What every trainer does between two updates: checks, reports, snapshots, evaluation."""
+"""Work of every trainer between two updates: checks, reports, snapshots, evaluation."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What numpy and zipfile raise for damaged files."""
+"""Errors of numpy and zipfile for damaged files."""
 
 _ARRAY = "array/"
 """Prefix of the trainer's own names."""

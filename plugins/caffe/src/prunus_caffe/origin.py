@@ -1,4 +1,4 @@
-"""What write-back needs: where each initializer came from and the files as they were read."""
+"""Data for write-back: origin of each initializer, and the files as read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this distribution owns, and the hooks that act on it; imports nothing heavy."""
+"""Names of this distribution, and the hooks that act on them; imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def load(source: Source) -> Network:
 
 
 def _samples(net: NetRecord, blobs: Blobs, given: Mapping[str, Dims]) -> Samples:
-    """What tells the size of a sample beside the network's text."""
+    """Sources of a sample's size beside the network's text."""
 
     def guess(top: str, channels: int | None) -> Dims | None:
         known = Samples(given, sample_shape, mean_shape, net.layers)

@@ -1,4 +1,4 @@
-"""What a prototxt says, as plain records every module of the plugin reads."""
+"""Contents of a prototxt as plain records for every module of the plugin."""
 
 from __future__ import annotations
 

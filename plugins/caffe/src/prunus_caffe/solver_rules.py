@@ -1,4 +1,4 @@
-"""What a solver must say to train at all (Caffe's ``sgd_solver.cpp``, ``sgd_solvers.hpp``).
+"""Settings that a solver needs to train at all (Caffe's ``sgd_solver.cpp``, ``sgd_solvers.hpp``).
 
 Some of it Caffe checks itself; other solvers it runs without an effect, at rate 0 or for no
 iteration, or to numbers that are none: a damaged file must not end as a finished training.

@@ -1,4 +1,4 @@
-"""What a Caffe network's own files say about evaluating and training it."""
+"""Evaluation and training settings in a Caffe network's own files."""
 
 from __future__ import annotations
 

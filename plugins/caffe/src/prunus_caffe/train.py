@@ -95,7 +95,7 @@ def _check(job: TrainingJob, origin: object) -> None:
 
 
 def _orders(job: TrainingJob, files: TrainingFiles, begin: Snapshot | None) -> dict[str, Any]:
-    """What the other interpreter starts with."""
+    """Start code of the other interpreter."""
     done = 0 if begin is None else begin.iteration
     return {
         "solver": str(files.solver),

@@ -103,7 +103,7 @@ class Section:
         return ModelError(f"{self.path}:{entry.line if entry else self.line}: {message}")
 
     def _parts(self, key: str) -> list[tuple[Entry, str]]:
-        """What stands between the commas of a value; some cfgs have a comment behind it."""
+        """Parts between the commas of a value; some cfgs have a comment behind it."""
         entry = self.find(key)
         if entry is None:
             return []
@@ -246,7 +246,7 @@ def parse_sections(text: str, path: Path) -> tuple[Section, ...]:
 
 
 def shortened(text: str) -> str:
-    """What a file says where a number or a line was expected, short enough for a message."""
+    """Text found instead of an expected number or line, short enough for a message."""
     return text if len(text) <= 40 else text[:37] + "..."
 
 

@@ -1,4 +1,4 @@
-"""Which Darknet line wrote a network: pjreddie's or AlexeyAB's.
+"""Which Darknet fork wrote a network: pjreddie's or AlexeyAB's.
 
 The lines disagree on batch normalisation (``src/blas.c``, ``normalize_cpu``:
 ``sqrt(var) + 1e-6`` against ``sqrt(var + 1e-5)``), on ``[batchnorm]`` weights and on
@@ -144,7 +144,7 @@ class Dialect:
 
     @property
     def is_pjreddie(self) -> bool:
-        """Whether layers follow the pjreddie line where the two lines differ."""
+        """Whether layers follow the pjreddie fork where the two forks differ."""
         return self.normalization == PJREDDIE
 
     @property
@@ -182,7 +182,7 @@ def dialect_of(cfg: Cfg, revision: tuple[int, int, int] | None, asked: str | Non
 
 
 def _alexeyab_hint(cfg: Cfg) -> str | None:
-    """What in the cfg only AlexeyAB's Darknet knows, or ``None``."""
+    """A key or layer of the cfg that only AlexeyAB's Darknet knows, or ``None``."""
     for section in cfg.sections:
         if section.type in _ALEXEYAB_LAYERS:
             return f"[{section.type}] in line {section.line}"

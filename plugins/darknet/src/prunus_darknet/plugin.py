@@ -1,4 +1,4 @@
-"""What prunus asks of the Darknet format; imports nothing heavy until it is needed."""
+"""Hooks of the Darknet format; imports nothing heavy until it is needed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def prunus_register() -> Iterable[Descriptor]:
     return (
         Format(
             name=FORMAT,
-            summary="Darknet cfg and weights (pjreddie's and AlexeyAB's lines)",
+            summary="Darknet cfg and weights (pjreddie's and AlexeyAB's forks)",
             detect=is_darknet,
             settings=_settings,
             data=_data,
@@ -52,7 +52,7 @@ def prunus_register() -> Iterable[Descriptor]:
         ),
         Trainer(
             name=FORMAT,
-            summary="the user's own darknet program on the compact network (pjreddie's line)",
+            summary="the user's own darknet program on the compact network (pjreddie's fork)",
             formats=(FORMAT,),
             options={"darknet": "program of trainer darknet [darknet, where PATH finds it]"},
         ),

@@ -30,7 +30,7 @@ FORMAT = "darknet"
 
 @attrs.frozen(eq=False)
 class Origin:
-    """What writing back needs; ``Network.origin`` of this format.
+    """Data for writing back; ``Network.origin`` of this format.
 
     Attributes:
         cfg: The parsed cfg with its text.

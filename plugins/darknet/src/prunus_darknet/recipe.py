@@ -49,7 +49,7 @@ _RANGES: Mapping[str, Range] = {
     "steps": FINITE,
 }
 _KEPT = {True: 0.99, False: 0.9}
-"""pjreddie's line -> share of the old rolling statistics kept."""
+"""pjreddie's fork -> share of the old rolling statistics kept."""
 
 
 def recipe_of(network: Network) -> Recipe:
@@ -136,7 +136,7 @@ def dropout_of(structure: Structure) -> Mapping[str, float]:
 
 
 def notes_of(cfg: Cfg, structure: Structure, dialect: Dialect) -> tuple[str, ...]:
-    """What of the cfg's training is done differently here."""
+    """Differences from the cfg's training."""
     notes = []
     if any(layer.section.integer("random", 0) for layer in structure.layers):
         notes.append(

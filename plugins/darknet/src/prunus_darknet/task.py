@@ -1,4 +1,4 @@
-"""What a Darknet network's own files say about evaluating and training it."""
+"""Evaluation and training settings in a Darknet network's own files."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def task_of(network: Network, source: Source) -> Task:
 
 
 def preprocessing_of(network: Network) -> Preprocessing:
-    """What the network's line of Darknet does to images: red first, 0 to 1, its own resize."""
+    """Preprocessing of the network's fork of Darknet: red first, 0 to 1, its own resize."""
     view = view_of(network)
 
     def fit(image: NDArray[np.uint8]) -> Array:
@@ -77,7 +77,7 @@ def reads_images(network: Network) -> bool:
 
 
 def broken_head(network: Network) -> str | None:
-    """What is wrong with a box-decoding layer: it can be neither trained nor measured."""
+    """The error of a box-decoding layer: it can be neither trained nor measured."""
     try:
         heads_of(network)
     except ModelError as error:

@@ -74,7 +74,7 @@ def _check(job: TrainingJob) -> None:
     if not origin.dialect.is_pjreddie:
         raise UsageError(
             f"{origin.cfg.path}: trainer darknet drives pjreddie's program, this network is of "
-            f"another line ({origin.dialect.normalization}: {origin.dialect.reason}): "
+            f"another fork ({origin.dialect.normalization}: {origin.dialect.reason}): "
             "use --trainer torch"
         )
     kinds = {head.kind for head in heads_of(job.network)}

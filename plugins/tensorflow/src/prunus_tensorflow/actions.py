@@ -1,4 +1,4 @@
-"""What ``prunus tensorflow --action …`` does, in terms of the core's steps."""
+"""Actions of ``prunus tensorflow --action …``, in terms of the core's steps."""
 
 from __future__ import annotations
 

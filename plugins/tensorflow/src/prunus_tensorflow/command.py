@@ -65,7 +65,7 @@ class Options:
         script: Evaluation script, if any.
         target: Metric of the script.
         batches: Batches of an evaluation.
-        train_data: Samples to refit weights on.
+        train_data: Samples for compensated weights.
         output_graph, output_ckpt: What to write.
         as_json: Print JSON.
     """

@@ -1,4 +1,4 @@
-"""What a network is fed: the inputs its files state, and what opaque layers make of them."""
+"""Inputs of a network: those of its files, and outputs of opaque preprocessing."""
 
 from __future__ import annotations
 

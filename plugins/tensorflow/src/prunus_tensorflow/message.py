@@ -1,4 +1,4 @@
-"""What an error of TensorFlow, Keras or the user's code says, in one line."""
+"""Text of an error of TensorFlow, Keras or the user's code, in one line."""
 
 from __future__ import annotations
 

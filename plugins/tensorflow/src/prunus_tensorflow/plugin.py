@@ -1,4 +1,4 @@
-"""What this distribution owns, and the hooks that act on it.
+"""Names of this distribution, and the hooks that act on them.
 
 Imports neither TensorFlow nor Keras: the host loads this module for ``prunus --help``.
 """

@@ -1,4 +1,4 @@
-"""What a job of this trainer is made of, as digests."""
+"""Digests of a job of this trainer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imitation of the original network's raw outputs; needs no labels."""
+"""Distillation of the original network's raw outputs; needs no labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training makes small: the loss of a batch, with labels or beside a teacher."""
+"""Objective of a training: the loss of a batch, with labels or beside a teacher."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Objective = Callable[[Batch, dict[str, Tensor]], Tensor]
 def build_objective(
     job: TrainingJob, variables: Variables, settings: Settings, device: torch.device
 ) -> Objective:
-    """The recipe's losses, or the imitation of the job's teacher.
+    """The recipe's losses, or distillation of the job's teacher.
 
     Raises:
         ModelError: the graph holds what the trainer cannot run.

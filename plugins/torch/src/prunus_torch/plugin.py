@@ -1,4 +1,4 @@
-"""What prunus asks of the torch trainer; imports torch only when training starts."""
+"""Hooks of the torch trainer; imports torch only when training starts."""
 
 from __future__ import annotations
 

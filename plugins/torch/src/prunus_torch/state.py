@@ -1,4 +1,4 @@
-"""What an update changes: tensors and the solver's memory."""
+"""State that an update changes: tensors and the solver's memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prunus_torch.parameters import Variables
 
 @attrs.define(eq=False)
 class State:
-    """What an update changes.
+    """State that an update changes.
 
     Attributes:
         weights: Variable name -> tensor; parameters are leaves that want a gradient.

@@ -8,7 +8,7 @@ import onnx_ir as ir
 from prunus.labels.domain import Domain, Labels
 
 _ROLES = {"Mul": "scale", "Add": "shift", "Sub": "shift"}
-"""What a mask makes zero too. Other operands act on nothing; a divisor must not be zero."""
+"""Operands that a mask zeroes too. Other operands act on nothing; a divisor must not be zero."""
 
 
 def elementwise(node: ir.Node, domain: Domain) -> None:

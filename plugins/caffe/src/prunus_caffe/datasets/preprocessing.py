@@ -1,4 +1,4 @@
-"""What Caffe does to images of anybody's: resize, crop and transform as the file's data layer says.
+"""Caffe's preprocessing for any image: resize, crop and transform as in the file's data layer.
 
 Format facts: ``convert_imageset`` and ``ImageData`` decode and resize with OpenCV, blue first;
 ``data_transformer.cpp`` crops, subtracts the mean at the crop's position, then scales.

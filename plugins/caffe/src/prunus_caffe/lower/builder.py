@@ -29,7 +29,7 @@ class BarrierError(Exception):
 
 @attrs.frozen(eq=False)
 class Blob:
-    """What a blob name stands for at some point of the net.
+    """Meaning of a blob name at some point of the net.
 
     Attributes:
         value: Graph value; ``None`` for what the graph leaves out (labels, prior

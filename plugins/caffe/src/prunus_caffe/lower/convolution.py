@@ -32,7 +32,7 @@ def deconvolution(layer: LayerRecord, build: Builder) -> None:
 
 @attrs.frozen
 class _Kind:
-    """What tells the three apart.
+    """Differences between the three.
 
     Attributes:
         op: ONNX operator.

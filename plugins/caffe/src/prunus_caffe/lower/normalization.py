@@ -200,6 +200,6 @@ def normalize(layer: LayerRecord, build: Builder) -> None:
 
 
 def statistics_factor(stored: NDArray[np.float32]) -> float:
-    """What the stored statistics are multiplied by (``BatchNormLayer::Forward_cpu``)."""
+    """Factor of the stored statistics (``BatchNormLayer::Forward_cpu``)."""
     number = float(stored[0])
     return 0.0 if number == 0 else 1 / number

@@ -1,4 +1,4 @@
-"""What the real frameworks say about a network."""
+"""Results of the real frameworks for a network."""
 
 from __future__ import annotations
 

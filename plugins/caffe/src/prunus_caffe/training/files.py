@@ -33,7 +33,7 @@ _LEFT_OUT = (
 
 @attrs.frozen
 class TrainingFiles:
-    """What the other interpreter is given.
+    """Inputs of the other interpreter.
 
     Attributes:
         net: Compact prototxt.

@@ -30,7 +30,7 @@ class Snapshot:
 
 @attrs.frozen
 class _Facts:
-    """What ``compact_iter_N.json`` holds."""
+    """Contents of ``compact_iter_N.json``."""
 
     iteration: int
     digest: str

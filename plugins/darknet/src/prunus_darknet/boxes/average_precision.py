@@ -23,7 +23,7 @@ from prunus_darknet.boxes.suppression import Boxes, detect
 
 @attrs.frozen
 class Rules:
-    """What one benchmark calls average precision.
+    """Average precision as one benchmark defines it.
 
     Attributes:
         name: Name of the metric.
@@ -50,7 +50,7 @@ RULES = {rules.name: rules for rules in (VOC, COCO, COCO_50)}
 
 @attrs.frozen(eq=False)
 class Found:
-    """What some images add; their detections lie one after another.
+    """Contribution of some images; their detections lie one after another.
 
     Attributes:
         scores, classes: ``(n,)`` of the detections.

@@ -3,7 +3,7 @@
 Format facts: ``get_yolo_box``, ``get_region_box`` and ``get_detection_detections`` with the
 ``forward_*`` functions of the same files of Darknet's ``src`` (``yolo_layer.c``,
 ``region_layer.c``, ``detection_layer.c``); ``scale_x_y``, ``new_coords`` and
-``gaussian_yolo_layer.c`` are the AlexeyAB line's. Boxes are relative to the network's input:
+``gaussian_yolo_layer.c`` are the AlexeyAB fork's. Boxes are relative to the network's input:
 ``correct_yolo_boxes`` then moves them into the frame of the image.
 """
 
@@ -65,7 +65,7 @@ def decoded_heads(network: Network, purpose: str) -> tuple[BoxHead, ...]:
 
 
 def predictions(head: BoxHead, raw: NDArray[np.floating]) -> Predictions:
-    """What a layer predicts for one sample.
+    """Predictions of a layer for one sample.
 
     Args:
         head: The layer.

@@ -1,7 +1,7 @@
-"""What a box-decoding layer says: anchors, classes and the settings of its loss.
+"""Settings of a box-decoding layer: anchors, classes and the settings of its loss.
 
 Format facts: ``parse_yolo``, ``parse_region`` and ``parse_detection`` in Darknet's
-``src/parser.c`` (both lines), from which the defaults come.
+``src/parser.c`` (both forks), from which the defaults come.
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ class BoxHead:
         classes: Number of classes.
         network: Width and height of the network input.
         settings: The numbers of the cfg section, with Darknet's defaults.
-        iou_loss: Box loss of the AlexeyAB line: ``mse``, ``iou``, ``giou``, ``diou``, ``ciou``.
-        nms: Suppression of the AlexeyAB line: ``default``, ``greedynms``, ``cornersnms``,
+        iou_loss: Box loss of the AlexeyAB fork: ``mse``, ``iou``, ``giou``, ``diou``, ``ciou``.
+        nms: Suppression of the AlexeyAB fork: ``default``, ``greedynms``, ``cornersnms``,
             ``diounms``.
-        alexeyab: Whether the AlexeyAB line wrote the network: its losses differ.
+        alexeyab: Whether the AlexeyAB fork wrote the network: its losses differ.
         tree: Classes form a hierarchy (``tree=``): neither decoded nor trained here.
     """
 

@@ -1,7 +1,7 @@
 """Boxes as (centre x, centre y, width, height): overlap measures and Darknet's gradient of them.
 
 Format facts: ``box_iou`` in Darknet's ``src/box.c``; ``box_giou``, ``box_diou``,
-``box_ciou`` and ``dx_box_iou`` in the AlexeyAB line's.
+``box_ciou`` and ``dx_box_iou`` in the AlexeyAB fork's.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from prunus_darknet.commands.valid import valid_command
 
 @click.group("darknet")
 def darknet() -> None:
-    """What vai_p_darknet did beside the four steps.
+    """Commands of vai_p_darknet beside the four steps.
 
     ana, prune, finetune and transform are commands of prunus itself; --config takes a
     [pruning] cfg in all of them.

@@ -34,7 +34,7 @@ class ClassRow:
 
 @attrs.frozen
 class ClassTable:
-    """What ``map`` tells.
+    """Report of ``map``.
 
     Attributes:
         metric: Its name.

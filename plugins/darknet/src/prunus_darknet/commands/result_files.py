@@ -31,7 +31,7 @@ COCO_IDS = tuple(
 
 @attrs.frozen
 class ResultFiles:
-    """What ``valid`` wrote.
+    """Files that ``valid`` wrote.
 
     Attributes:
         kind: ``voc`` or ``coco``.

@@ -17,7 +17,7 @@ from prunus.plugin import DataError, decode
 
 Array = NDArray[np.float32]
 GREY = 0.5
-"""What Darknet fills the borders of a letterbox with."""
+"""Darknet's value for the borders of a letterbox."""
 
 
 def load_image(path: Path, channels: int, where: str) -> Array:

@@ -1,4 +1,4 @@
-"""What an image shows: boxes from label files, classes from paths.
+"""Truth of an image: boxes from label files, classes from paths.
 
 Format facts: ``fill_truth_detection``, ``read_boxes``, ``correct_boxes`` and ``fill_truth`` in
 Darknet's ``src/data.c``; ``replace_image_to_label`` in AlexeyAB's ``src/utils.c``.

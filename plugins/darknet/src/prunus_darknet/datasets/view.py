@@ -33,7 +33,7 @@ class View:
     Attributes:
         input: Graph input they feed.
         channels, width, height: Its size.
-        alexeyab: AlexeyAB's rules hold where the two lines differ.
+        alexeyab: AlexeyAB's rules hold where the two forks differ.
         letterbox: Evaluate a detector on letterboxed images.
         augmentation: What training does to them.
         detector: The network has box-decoding layers.
@@ -99,7 +99,7 @@ def letterboxed(net: Section, alexeyab: bool) -> bool:
 
 
 def augmentation_of(net: Section, width: int, jitter: float, alexeyab: bool) -> Augmentation:
-    """The augmentation keys of ``[net]``; only AlexeyAB's line reads ``flip``."""
+    """The augmentation keys of ``[net]``; only AlexeyAB's fork reads ``flip``."""
     return Augmentation(
         angle=net.real("angle", 0),
         aspect=_factor(net, "aspect"),

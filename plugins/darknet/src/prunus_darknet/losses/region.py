@@ -1,4 +1,4 @@
-"""What ``[region]`` (YOLOv2) hands back to the layer before it in training.
+"""Gradient of ``[region]`` (YOLOv2) for the layer before it in training.
 
 Format facts: ``forward_region_layer``, ``delta_region_box`` and ``delta_region_class`` in
 ``src/region_layer.c``. The pull towards the anchors of the first 12,800 images is left out:

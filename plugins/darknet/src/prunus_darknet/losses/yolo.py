@@ -1,8 +1,8 @@
-"""What ``[yolo]`` hands back to the layer before it in training, for both lines.
+"""Gradient of ``[yolo]`` for the layer before it in training, for both forks.
 
 Format facts: ``forward_yolo_layer``, ``delta_yolo_box`` and ``delta_yolo_class`` in
-``src/yolo_layer.c``. The AlexeyAB line counts a prediction as matching only where some class
-is above 0.25, adds up the boxes of truths that share a place and weighs the parts.
+``src/yolo_layer.c``. The AlexeyAB fork counts a prediction as matching only where some class
+is above 0.25, adds up the boxes of truths that share a position and weighs the parts.
 """
 
 from __future__ import annotations
@@ -170,6 +170,6 @@ class _Sample:
             delta[:] = weight * (goal - out)
 
     def _average(self) -> None:
-        """Truths that share a place share its box (``averages_yolo_deltas``)."""
+        """Truths that share a position share its box (``averages_yolo_deltas``)."""
         count = (self.delta[:, 5:] > 0).sum(1)
         self.delta[:, :4] /= np.maximum(count, 1)[:, None]

@@ -1,4 +1,4 @@
-"""Darknet activations in standard operators (``src/activations.h`` of both lines)."""
+"""Darknet activations in standard operators (``src/activations.h`` of both forks)."""
 
 from __future__ import annotations
 

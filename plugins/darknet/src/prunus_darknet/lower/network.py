@@ -25,7 +25,7 @@ INPUT_NAME = "data"
 
 @attrs.frozen(eq=False)
 class Lowered:
-    """What lowering gives.
+    """Result of lowering.
 
     Attributes:
         model: The neutral graph. The output of layer i is the value named like the

@@ -1,6 +1,6 @@
-"""Batch normalisation of both Darknet lines as one standard operator.
+"""Batch normalisation of both Darknet forks as one standard operator.
 
-BatchNormalization divides by ``sqrt(variance' + epsilon)``. AlexeyAB's line does just
+BatchNormalization divides by ``sqrt(variance' + epsilon)``. AlexeyAB's fork does just
 that with 1e-5. pjreddie's divides by ``sqrt(variance) + 1e-6``, whose square is
 ``variance + 2e-6 sqrt(variance) + 1e-12``: the graph stores the first two terms and
 has epsilon 1e-12, so that a channel of variance 0 behaves as in Darknet too.

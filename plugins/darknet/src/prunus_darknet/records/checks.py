@@ -1,4 +1,4 @@
-"""Checks that several layer readers share."""
+"""Shared checks of the layer records."""
 
 from __future__ import annotations
 

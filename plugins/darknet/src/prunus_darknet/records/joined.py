@@ -1,7 +1,7 @@
 """Records of the layers that read several others: route, shortcut, scale_channels, sam.
 
 Format facts: ``parse_route``, ``parse_shortcut``, ``parse_scale_channels`` and
-``parse_sam`` in Darknet's ``src/parser.c`` of both lines.
+``parse_sam`` in Darknet's ``src/parser.c`` of both forks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From cfg sections to layer records: shapes, settings and the order of weights.
 
 Format facts: the ``parse_*`` functions of Darknet's ``src/parser.c`` and the
-``make_*_layer`` functions beside it, of both lines.
+``make_*_layer`` functions beside it, of both forks.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def read_structure(cfg: Cfg, dialect: Dialect, transposed: bool = False) -> Stru
 
     Args:
         cfg: The parsed cfg.
-        dialect: Which line's rules hold where the two lines differ.
+        dialect: Which line's rules hold where the two forks differ.
         transposed: The weights file holds fully connected weights as (in, out).
 
     Raises:

@@ -1,4 +1,4 @@
-"""The installed Darknet library (pjreddie's line), and calls of it in a process of their own.
+"""The installed Darknet library (pjreddie's fork), and calls of it in a process of their own.
 
 Only its exported functions are called; of its structs those are laid out that they take
 or give (``include/darknet.h``). It ends the process on errors: hence the processes.

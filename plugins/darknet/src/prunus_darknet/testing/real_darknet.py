@@ -1,4 +1,4 @@
-"""Outputs of layers as the real Darknet library (pjreddie's line) computes them."""
+"""Outputs of layers as the real Darknet library (pjreddie's fork) computes them."""
 
 from __future__ import annotations
 

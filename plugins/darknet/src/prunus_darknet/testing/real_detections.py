@@ -1,4 +1,4 @@
-"""Boxes the real Darknet library (pjreddie's line) finds, in a process of its own.
+"""Boxes the real Darknet library (pjreddie's fork) finds, in a process of its own.
 
 ``get_network_boxes`` and ``do_nms_sort`` are called as ``test_detector`` calls them.
 """
@@ -35,7 +35,7 @@ class _Detection(ctypes.Structure):
 
 @attrs.frozen(eq=False)
 class RealBoxes:
-    """What ``get_network_boxes`` gives.
+    """Result of ``get_network_boxes``.
 
     Attributes:
         places: ``(n, 4)`` centre x, centre y, width, height in pixels of the image.

@@ -1,4 +1,4 @@
-"""Darknet's own image functions, called in the real library (pjreddie's line)."""
+"""Darknet's own image functions, called in the real library (pjreddie's fork)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training step of the real Darknet library (pjreddie's line), in a process of its own.
+"""One training step of the real Darknet library (pjreddie's fork), in a process of its own.
 
 ``train_network`` of the batch that the structs ``matrix`` and ``data`` hold.
 """
@@ -38,7 +38,7 @@ class _Data(ctypes.Structure):
 
 @attrs.frozen
 class Step:
-    """What a training step did.
+    """Result of a training step.
 
     Attributes:
         loss: The network's cost over the number of samples.

@@ -67,7 +67,7 @@ class TrainFiles:
 
     @property
     def final(self) -> Path:
-        """What the program writes at the end."""
+        """File that the program writes at the end."""
         name = f"{STEM}_final.weights" if self.kind == "detector" else f"{STEM}.weights"
         return self.backup / name
 
@@ -180,7 +180,7 @@ def _write_data(files: TrainFiles, samples: ListedImages) -> None:
 
 
 def _digest(job: TrainingJob) -> str:
-    """What backups must agree with to be continued; the number of iterations may change."""
+    """Settings that backups must match to be continued; the number of iterations may change."""
     digests = job_digests(job)
     return joined(*(digests[part] for part in ("network", "recipe", "data set")))
 

@@ -33,7 +33,7 @@ _PATIENCE = 0.2
 
 @attrs.frozen
 class Line:
-    """What a line of progress says.
+    """Contents of a line of progress.
 
     Attributes:
         iteration: Updates done.
@@ -98,7 +98,7 @@ class Program:
             os.close(terminal)
 
     def lines(self) -> Iterator[str | None]:
-        """What it prints, until it ends; ``None`` if nothing comes for a moment."""
+        """Lines that it prints, until it ends; ``None`` if nothing comes for a moment."""
         rest = ""
         while (read := self._read()) != "":
             *whole, rest = (rest + (read or "")).split("\n")

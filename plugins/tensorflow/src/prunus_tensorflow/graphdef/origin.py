@@ -1,4 +1,4 @@
-"""What write-back needs of a graph that was read; plain data, no TensorFlow."""
+"""Data for write-back of a graph that was read; plain data, no TensorFlow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prunus_tensorflow.graphdef.place import Place
 
 @attrs.frozen
 class TensorRecord:
-    """What a native tensor is in the neutral graph.
+    """A native tensor in the neutral graph.
 
     Attributes:
         value: Name of the neutral value.

@@ -1,4 +1,4 @@
-"""What else in the graph knows a shape: initial values of variables and gradient code.
+"""Other holders of a shape in the graph: initial values of variables and gradient code.
 
 Nothing here is needed for inference, but TensorFlow checks it when it imports the graph
 (``Assign`` must fit its variable) or runs it (a gradient reshapes to a stored shape).

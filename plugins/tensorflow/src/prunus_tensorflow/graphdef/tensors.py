@@ -1,4 +1,4 @@
-"""What a tensor of the native graph has become while lowering."""
+"""Lowered form of a tensor of the native graph."""
 
 from __future__ import annotations
 

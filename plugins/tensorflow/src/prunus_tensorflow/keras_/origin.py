@@ -1,4 +1,4 @@
-"""What write-back needs of a Keras model that was read."""
+"""Data for write-back of a Keras model that was read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a lowering rule is given: one call of one Keras layer, and the graph under construction."""
+"""Inputs of a lowering rule: one call of one Keras layer, and the graph under construction."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What tests and benchmarks share: random Keras models, and comparison with Keras itself."""
+"""Shared parts of tests and benchmarks: random Keras models, and comparison with Keras itself."""

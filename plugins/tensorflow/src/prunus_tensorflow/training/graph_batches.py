@@ -1,4 +1,4 @@
-"""What a graph is fed: samples, and the placeholders that switch training behaviour off."""
+"""Inputs of a graph: samples, and the placeholders that switch training behaviour off."""
 
 from __future__ import annotations
 

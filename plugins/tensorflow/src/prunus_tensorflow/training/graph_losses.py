@@ -1,4 +1,4 @@
-"""The two training functions prunus brings for graphs: cross entropy, and imitation."""
+"""The two training functions prunus brings for graphs: cross entropy, and distillation."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def _check(own: Reference | None, counted: bool, before: Weights, after: Weights
 
 @attrs.define(eq=False)
 class _Training:
-    """What a training function is called with.
+    """Arguments of a training function.
 
     Attributes:
         job: What to do.

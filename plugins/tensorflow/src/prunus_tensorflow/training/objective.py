@@ -1,4 +1,4 @@
-"""Loss and targets: the user's compiled loss, or imitation of the original network."""
+"""Loss and targets: the user's compiled loss, or distillation of the original network."""
 
 from __future__ import annotations
 

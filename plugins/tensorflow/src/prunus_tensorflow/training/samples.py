@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prunus.plugin import Batch, DataError, TrainingJob
 
 Targets = Callable[[Batch], Any]
-"""What Keras compares the outputs with, from one batch."""
+"""Targets for the outputs in Keras, from one batch."""
 
 
 @attrs.frozen(eq=False)

@@ -108,7 +108,7 @@ def _spread(y: Tensor, full: list[int], strides: Sequence[int], bias: Tensor | N
 
 
 def _transposed_sides(node: Node, x: Tensor, full: list[int], strides: Sequence[int]) -> Sides:
-    """What is cut off the full output on each side."""
+    """Sizes cut off the full output on each side."""
     mode = node.get("auto_pad", "NOTSET")
     wanted = node.get("output_shape")
     rank = len(full)

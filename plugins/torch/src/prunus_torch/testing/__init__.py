@@ -1,1 +1,1 @@
-"""What the tests and benchmarks of the trainer share."""
+"""Shared parts of the trainer's tests and benchmarks."""

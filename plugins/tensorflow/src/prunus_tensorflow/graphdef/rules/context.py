@@ -1,4 +1,4 @@
-"""What every lowering rule is given."""
+"""Inputs of every lowering rule."""
 
 from __future__ import annotations
 
