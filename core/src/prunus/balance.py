@@ -38,7 +38,7 @@ class Balance:
 
     @cached_property
     def step(self) -> int:
-        """What the numbers of removed units must be a multiple of, as far as one number tells."""
+        """Common divisor of the numbers of removed units, as far as one number tells."""
         found = (*map(_rows_step, self.rows), *map(_multiple_step, self.multiples))
         return math.lcm(*(step for step in found if step is not None))
 

@@ -1,4 +1,4 @@
-"""What removed channels are at rest: where that is no finite number, they cannot go.
+"""Values of removed channels at rest: where one is not finite, the channel stays.
 
 A masked channel is zero where it is made, and its consumers' weights are zero. It contributes
 nothing as long as a finite number arrives there: zero times infinity is no number. Operators
