@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from prunus.cli import run
 from prunus.testing.command_line import refused
@@ -166,7 +168,21 @@ def test_labels_of_another_network(files, capsys):
     np.savez("d.npz", x=np.zeros((4, 1, 12, 12)), y=np.full(4, 7))
     assert run(["ana", *NET, "--data", "d.npz"]) == 4  # its journal stays, it can go on
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "error: label 7 does not fit the network's 4 outputs; is this the right data set?"
+        "error: d.npz: label 7 does not fit the network's 4 outputs; is this the right data set?"
+    )
+
+
+@pytest.mark.parametrize("command", ["eval", "prune"])
+@pytest.mark.parametrize(("data", "label"), [("d.npz", 7), ("list.txt", 21), ("list.txt", 4)])
+def test_the_file_of_a_label_that_does_not_fit_is_named(files, capsys, command, data, label):
+    np.savez("d.npz", x=np.zeros((4, 1, 12, 12)), y=np.full(4, label))
+    Image.new("L", (12, 12)).save("a.png")
+    Path("list.txt").write_text(f"a.png {label}\n")
+    more = ("--workspace", "ws", "--rate", "0.3") if command == "prune" else ()
+    assert run([command, *NET[:2], *more, "--data", data]) == 4
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {data}: label {label} does not fit the network's 4 outputs; is this the right "
+        "data set?"
     )
 
 

@@ -378,3 +378,12 @@ def test_a_database_that_did_not_change_is_walked_through_once(tmp_path, images,
     with monkeypatch.context() as patch:
         patch.setattr(child.subprocess, "run", None)
         assert len(open_database(tmp_path / "db", "data")) == len(images)
+
+
+def test_an_entry_with_other_numbers_than_its_shape_says(tmp_path):
+    wrong = datum(np.zeros((1, 4, 4), np.uint8), 0)
+    wrong.channels = 0
+    write_lmdb(tmp_path / "db", [wrong])
+    with pytest.raises(DataError) as caught:
+        open_database(tmp_path / "db", "data").sample(0)
+    assert str(caught.value) == f"{tmp_path}/db: entry 0: 16 numbers for 0×4×4"

@@ -80,18 +80,18 @@ def _masked_curves(
     replaced = tuple(dict.fromkeys(value for probe in work for value in probe.replaced()))
     means = _means(network, analysis, replaced)
     loaded = _loaded(work, means)
-    metric = analysis.evaluator.metric
+    evaluator = analysis.evaluator
     observed: dict[str, list[list[Any]]] = {probe.group.name: [] for probe in work}
     for number, positions in enumerate(chunks):
         stored = done.get(str(number))
         if stored is None:
-            batch = analysis.evaluator.data.read(positions, None)
+            batch = evaluator.data.read(positions, None)
             values, reference = prefix.run(batch)
             stored = {}
             for probe in work:
                 engine = loaded.get(probe.group.name) or probe.load(means)
                 outputs = ({**reference, **changed} for changed in engine.run(values))
-                seen = [metric.observe(output, reference, batch.labels) for output in outputs]
+                seen = [evaluator.observe(output, reference, batch) for output in outputs]
                 stored[probe.group.name] = plain(seen)
             analysis.journal.write(str(number), stored)
         for name, chunk in observed.items():

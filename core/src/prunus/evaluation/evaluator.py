@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import Any
 
 import attrs
 import numpy as np
@@ -27,6 +28,7 @@ class Evaluator:
         samples: How many samples to use; ``None`` for all.
         batch_size: Samples of one run.
         warning: A sentence for the user about the samples, if there is something to say.
+        origin: The file that holds or names the samples, for errors.
     """
 
     reference: Network
@@ -35,6 +37,7 @@ class Evaluator:
     samples: int | None = None
     batch_size: int = 64
     warning: str | None = None
+    origin: str | None = None
 
     def __attrs_post_init__(self) -> None:
         if not len(self.data):
@@ -76,16 +79,33 @@ class Evaluator:
         return self.measure(self.reference.model)
 
     def measure(self, model: ir.Model) -> Measurement:
-        """Measure a graph with the same inputs and outputs."""
+        """Measure a graph with the same inputs and outputs.
+
+        Raises:
+            DataError: labels do not fit the outputs.
+        """
         if isinstance(self.metric, UserMetric):
             return self.metric.measure(model)
         references = self.references  # before there is a second session
         session = Session(model)
         seen = [
-            self.metric.observe(session.run(batch.inputs), reference, batch.labels)
+            self.observe(session.run(batch.inputs), reference, batch)
             for batch, reference in zip(self.batches(), references, strict=True)
         ]
         return self.metric.result(seen)
+
+    def observe(
+        self, outputs: Mapping[str, Array], reference: Mapping[str, Array], batch: Batch
+    ) -> Any:
+        """Contribution of one batch to the metric.
+
+        Raises:
+            DataError: labels do not fit the outputs; names the file of the samples.
+        """
+        try:
+            return self.metric.observe(outputs, reference, batch.labels)
+        except DataError as error:
+            raise DataError(f"{self.origin}: {error}" if self.origin else str(error)) from error
 
     def loss_of(self, value: float) -> float:
         """How much worse than the baseline a value is; negative for a gain."""

@@ -160,7 +160,9 @@ def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Eva
         raise UsageError(f"{file}: metric = '{settings.metric}': {error}") from error
     if data is None or found is None:
         return found
-    return attrs.evolve(found, warning=sample_warning(reference, data, settings.data))
+    origin = settings.data or str(loaded.source.model)
+    warning = sample_warning(reference, data, settings.data)
+    return attrs.evolve(found, warning=warning, origin=origin)
 
 
 def _check_excluded(network: Network, exclude: tuple[str, ...]) -> None:

@@ -62,7 +62,7 @@ class DatabaseReader:
             datum.ParseFromString(stored)
         except DecodeError as error:
             raise DataError(f"{self.path}: entry {position} is not a Caffe Datum") from error
-        return _image(datum, self.color, f"{self.path} entry {position}"), int(datum.label)
+        return _image(datum, self.color, f"{self.path}: entry {position}"), int(datum.label)
 
     def digest(self) -> str:
         """Digest of all keys and values; free pages of the file do not count."""
