@@ -6,7 +6,7 @@ weights. Measured: CPU seconds of each command, user and system time of its proc
 included. Goal: linear, and at most 2 ms a layer for `stat`.
 
 Without options a part of this: every network and size would take an hour. The part takes about
-12 minutes on two idle cores. The section is written anew after each network.
+15 minutes of CPU time. The section is written anew after each network.
 
 Usage: python benchmarks/growth.py [--layers 500,1000,2000 --nets caffe-chain,darknet-grouped]
 """
