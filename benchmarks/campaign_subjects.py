@@ -71,27 +71,26 @@ def onnx_files() -> None:
 
 
 def workspace() -> None:
-    """An analysis with its journal, a round, snapshots and a finetuned network."""
+    """An analysis, a round, snapshots and a finetuned network."""
     onnx_files()
     net = ("--model", "net.onnx", "--data", "d.npz", *WORK)
     _sound("ana", *net, "--ratios", "0.25,0.5")
     _sound("prune", *net, *RATE)
     _sound("finetune", *net, *TUNE, "d.npz")
-    _journal(net)
 
 
-def _journal(net: tuple[str, ...]) -> None:
-    """A journal as a killed analysis leaves it."""
+def interrupted() -> None:
+    """An analysis that was killed: its journal, and no result."""
     from prunus.analysis.journal import Journal
 
+    onnx_files()
     kept = Journal.remove
     try:
         Journal.remove = lambda self: None  # type: ignore[method-assign]
-        Path("ws/ana.json").rename("ana.json")
-        _sound("ana", *net, "--ratios", "0.25,0.5")
+        _sound(*_ANALYSIS)
     finally:
         Journal.remove = kept  # type: ignore[method-assign]
-    os.replace("ana.json", "ws/ana.json")
+    os.remove("ws/ana.json")
 
 
 def caffe_files() -> None:
@@ -292,6 +291,9 @@ def _steps(*net: str, data: str = "d.npz", export: bool = True) -> tuple[tuple[s
 
 
 _GRAPH = ("--option", "input_nodes=x", "--option", "output_nodes=scores")
+_ANALYSIS = (
+    "ana", "--model", "net.onnx", "--data", "d.npz", *WORK, "--ratios", "0.25,0.5"
+)  # fmt: skip
 ONNX = "message:onnx:ModelProto"
 _EVAL = ("eval", "--model", "net.onnx", "--data")
 _AGAIN = (
@@ -324,8 +326,7 @@ SUBJECTS: dict[str, Subject] = {
     "workspace state": Subject(workspace, ("ws/state.json",), "json", _AGAIN),
     "workspace analysis": Subject(workspace, ("ws/ana.json",), "json", _AGAIN[:1]),
     "journal": Subject(
-        workspace, ("ws/ana.partial.jsonl",), "json",
-        (("ana", "--model", "net.onnx", "--data", "d.npz", *WORK, "--ratios", "0.25,0.6"),),
+        interrupted, ("ws/ana.partial.jsonl",), "json", (_ANALYSIS,),
     ),
     "snapshot": Subject(
         workspace, ("ws/rate_0.3/snapshots/*.*",), "bytes",
