@@ -45,9 +45,10 @@ demo-darknet: $(VENV)/installed
 demo-tensorflow: $(VENV)/tensorflow
 	PYTHONPATH=examples $(BIN)/python examples/tensorflow-mnist/demo.py
 
-# two processes, each a file at a time: what a module prepares is prepared once
+# two processes, each a file at a time: what a module prepares is prepared once; a process that a
+# test ends is not started again: pytest-xdist then waits for ever for the tests it held
 test: $(VENV)/testing
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --max-worker-restart 0
 
 # oneDNN, of torch and of TensorFlow, has other kernels there
 TRAINER_TESTS := core/tests/testing/test_conformance_of_trainers.py core/tests/steps/test_finetune.py \
@@ -55,7 +56,7 @@ TRAINER_TESTS := core/tests/testing/test_conformance_of_trainers.py core/tests/s
 	plugins/tensorflow/tests/keras/test_keras_training.py
 
 test-avx2: $(VENV)/testing
-	DNNL_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(TRAINER_TESTS)
+	DNNL_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -q -n 2 --dist loadfile --max-worker-restart 0 $(TRAINER_TESTS)
 
 check: $(VENV)/testing
 	$(BIN)/ruff check .
