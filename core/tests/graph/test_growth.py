@@ -58,7 +58,7 @@ def test_shapes_are_inferred_as_often_in_long_files(monkeypatch, tmp_path):
             calls = counted(patch, onnx_fold, "shapes_with")
             read_onnx(tmp_path / "net.onnx", None)
         found.append(len(calls))
-    assert found[0] == found[1] <= 4
+    assert found[0] == found[1] <= 5
 
 
 @pytest.mark.parametrize("policy", [uniform, sensitivity_])

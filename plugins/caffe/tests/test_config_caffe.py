@@ -190,7 +190,7 @@ def test_python_in_acc_name_does_not_run_without_the_users_word(tmp_path, monkey
 
 
 def test_spelling_of_decent_p():
-    assert translated(["prune", "-config", "c"]) == ["prune", "--config", "c"]
+    assert translated(["prune", "-config", "c"]) == ["prune", "--config", "c", "--best-effort"]
     assert translated(["transform", "-model", "m", "-weights=w"]) == [
         "transform", "--model", "m", "--weights=w", "--output", "."
     ]  # fmt: skip

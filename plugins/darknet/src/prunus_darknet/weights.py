@@ -117,12 +117,21 @@ def split_weights(
     return slots
 
 
+def _below_zero(array: Array) -> int:
+    """Numbers with a sign, zero left out; told by their bits.
+
+    A comparison takes subnormal numbers for zero where another library has switched them off.
+    """
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    return int((bits > np.uint32(1 << 31)).sum())
+
+
 def negative_variances(structure: Structure, slots: Mapping[Slot, Array]) -> tuple[str, int]:
     """First layer with variances below 0, and their number in all layers."""
     first, count = "", 0
     for (index, position), array in slots.items():
         layer = structure.layers[index]
-        if layer.blobs[position].role == "variance" and (found := int((array < 0).sum())):
+        if layer.blobs[position].role == "variance" and (found := _below_zero(array)):
             first, count = first or layer.name, count + found
     return first, count
 

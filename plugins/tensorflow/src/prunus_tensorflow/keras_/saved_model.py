@@ -245,8 +245,11 @@ def _shorten(message: Any) -> dict[str, str]:
         Old node name -> new one.
     """
     plain = {node.name: _WRAPPING.sub("", node.name) for node in message.node}
-    taken = Counter([*plain.values(), *plain])
-    names = {old: new if new != old and taken[new] == 1 else old for old, new in plain.items()}
+    # of several that would get one name the last has it: the results of calls come behind them
+    last = {new: old for old, new in plain.items()}
+    names = {
+        old: new if last[new] == old and new not in plain else old for old, new in plain.items()
+    }
     for node in message.node:
         node.name = names[node.name]
         node.input[:] = [_renamed(one, names) for one in node.input]
