@@ -54,7 +54,11 @@ def test_steps_with_labels(
     data = ("--workspace", tmp_path / "ws", "--data", tmp_path / "d.npz", "--json")
     start = ("--model", tmp_path / "net.keras", *data)
     tuning = ("--trainer", "tensorflow", "--train-data", tmp_path / "d.npz", "--iterations", 3)
-    for step in (("ana", *start), ("prune", *start, "--rate", 0.3, "--multiple", 1), ("finetune", *data, *tuning)):
+    for step in (
+        ("ana", *start),
+        ("prune", *start, "--rate", 0.3, "--multiple", 1),
+        ("finetune", *data, *tuning),
+    ):
         assert run([str(part) for part in step]) == 0
         found = json.loads(capsys.readouterr().out)
         if step[0] == "prune":
