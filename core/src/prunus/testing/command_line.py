@@ -36,8 +36,12 @@ _LIMITED = (
 
 
 def contents(folder: Path = Path()) -> dict[Path, bytes]:
-    """Every file below a folder (the working directory) with its bytes."""
-    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """Every file below a folder (the working directory) with its bytes.
+
+    Python's cache of compiled modules is left out: Python writes it when it imports a metric.
+    """
+    found = (path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts)
+    return {path: path.read_bytes() for path in found if path.is_file()}
 
 
 def refused(*arguments: str) -> tuple[int, str]:
