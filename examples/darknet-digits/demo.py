@@ -76,7 +76,7 @@ def main() -> None:
     rows = rounds()
     show(f"YOLOv3 of digits, {scenes.SCENES['valid']} held-out scenes", "mAP", rows)
     state = json.loads((WORK / "ws/state.json").read_text())
-    masked = (Path("digits.cfg"), Path(state["finetuned"]["weights"]))
+    masked = (Path("digits.cfg"), Path("ws") / state["finetuned"]["weights"])
     small = Path("transformed/model-transform.cfg")
     print(in_darknet.compare(WORK, masked, (small, small.with_suffix(".weights"))))
 

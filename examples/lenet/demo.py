@@ -58,7 +58,7 @@ def in_caffe() -> None:
         print("real Caffe: not checked (PRUNUS_CAFFE_PYTHON names no interpreter)")
         return
     state = json.loads((WORK / "ws/state.json").read_text())
-    masked = state["finetuned"]["weights"]
+    masked = str(Path("ws") / state["finetuned"]["weights"])  # relative to the workspace
     pairs = [
         "train_val.prototxt",
         masked,
