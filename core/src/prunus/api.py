@@ -28,7 +28,7 @@ from prunus.analysis.measure import (
 from prunus.compaction import compact as compact_graph
 from prunus.descriptors import Format
 from prunus.errors import NoSamplesError, PlanError, UsageError
-from prunus.evaluation.choice import evaluator_on, some_inputs
+from prunus.evaluation.choice import CALIBRATION, evaluator_on, some_inputs
 from prunus.evaluation.evaluator import Evaluator
 from prunus.network import Network, Source
 from prunus.planning.budget import Budget, check_budget
@@ -47,9 +47,6 @@ from prunus.steps.files import make_directory
 from prunus.steps.loaded import read_network
 from prunus.steps.stage import staged
 from prunus.task import Array, Dataset, Measurement
-
-CALIBRATION = 256
-"""Inputs that channels are scored and consumers compensated on, at most."""
 
 
 def load(

@@ -16,6 +16,9 @@ from prunus.network import Network
 from prunus.task import Array, Batch, Dataset, Metric
 from prunus.trust import names_function
 
+CALIBRATION = 256
+"""Inputs that channels are scored and consumers compensated on, at most."""
+
 
 def open_samples(descriptor: Format, network: Network, spec: str, *, training: bool) -> Dataset:
     """Open a data specification in the format's own terms, else in those of all formats.

@@ -9,13 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
-from prunus.evaluation.choice import some_inputs
+from prunus.evaluation.choice import CALIBRATION, some_inputs
 from prunus.evaluation.evaluator import Evaluator
 from prunus.steps.loaded import Loaded, training_data
 from prunus.steps.sample_check import sample_warning
-
-COUNT = 256
-"""Inputs at most, spread over the data set."""
 
 
 @attrs.frozen(eq=False)
@@ -44,7 +41,7 @@ def calibrate(loaded: Loaded, spec: str | None, evaluator: Evaluator | None) -> 
     """
     try:
         training = training_data(loaded, spec)
-        found = None if training is None else some_inputs(training, loaded.network, COUNT)
+        found = None if training is None else some_inputs(training, loaded.network, CALIBRATION)
         if training is not None and found is not None:
             warning = sample_warning(loaded.network, training, spec, "--train-data")
             return Calibration(found, warning)
@@ -56,7 +53,7 @@ def calibrate(loaded: Loaded, spec: str | None, evaluator: Evaluator | None) -> 
         why = "no training samples are known"
     if evaluator is None:
         return Calibration(None)
-    inputs = evaluator.calibration(COUNT)
+    inputs = evaluator.calibration(CALIBRATION)
     count = len(next(iter(inputs.values())))
     return Calibration(
         inputs,
