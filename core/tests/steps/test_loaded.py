@@ -142,3 +142,14 @@ def test_an_empty_data_set(host, settings):
     )
     with pytest.raises(DataError, match="^no samples: the data set is empty$"):
         evaluator_for(loaded, attrs.evolve(settings, data=None), loaded.network)
+
+
+def test_missing_data_is_missed_in_the_configuration_that_names_it(host, settings):
+    loaded = load(host, settings)
+    named = attrs.evolve(settings, data=":", origins={"data": Path("prune.cfg")})
+    with pytest.raises(DataError) as caught:
+        evaluator_for(loaded, named, loaded.network)
+    assert str(caught.value) == (
+        "prune.cfg: data: :: no such file or directory; --data takes .npz, an image folder or a "
+        "list file, and settings behind it as FILE:scale=0.004,mean=1/2/3"
+    )

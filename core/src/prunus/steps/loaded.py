@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from prunus.descriptors import Format
-from prunus.errors import ModelError, UsageError
+from prunus.errors import DataError, ModelError, UsageError
 from prunus.evaluation.choice import evaluator_on, open_samples
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
@@ -130,7 +130,13 @@ def _check_options(descriptor: Format, settings: Settings) -> None:
 def evaluation_data(loaded: Loaded, settings: Settings) -> Dataset | None:
     """Held-out samples: ``--data``, else the network's own; ``None`` without either."""
     if settings.data is not None:
-        return open_samples(loaded.format, loaded.network, settings.data, training=False)
+        try:
+            return open_samples(loaded.format, loaded.network, settings.data, training=False)
+        except DataError as error:
+            file = settings.origins.get("data")
+            if file is None:
+                raise
+            raise type(error)(f"{file}: data: {error}") from error
     task = loaded.network.task
     return None if task.evaluation is None else task.evaluation()
 
