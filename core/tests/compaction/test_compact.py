@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from prunus.compaction import compact, identity
@@ -124,3 +125,12 @@ def test_slices_are_counted_in_kept_channels(build, start, end, wanted):
     }
     smaller = compact(network, grouping, keep).model
     assert [operand(smaller, "part", index)[0] for index in (1, 2)] == wanted
+
+
+def test_numbers_that_are_not_finite_shrink_with_the_others(lenet):
+    """Not a number equals nothing, not even itself: an array with one is not a changed one."""
+    bias = lenet.model.graph.initializers["conv1/bias"]
+    bias.const_value = ir.Tensor(np.full(bias.const_value.shape.numpy(), np.nan, np.float32))
+    grouping = find_groups(lenet)
+    keep = {"conv1": np.arange(grouping.group("conv1").size) < 3}
+    assert shapes(compact(lenet, grouping, keep).model)["conv1/bias"] == (3,)

@@ -216,6 +216,26 @@ def test_names_that_are_no_text(tmp_path, name, where):
     assert str(caught.value) == f"{tmp_path / 'net.onnx'}: {where} is not UTF-8 text; {AGAIN}"
 
 
+@pytest.mark.parametrize("key", ["location", "offset"])
+def test_external_data_that_is_no_text(tmp_path, key):
+    model = classifier()
+    onnx.save_model(
+        model, tmp_path / "net.onnx", save_as_external_data=True, size_threshold=0, location="w"
+    )
+    outside = onnx.load(tmp_path / "net.onnx", load_external_data=False)
+    entry = next(e for e in outside.graph.initializer[0].external_data if e.key == key)
+    entry.value = "7777777777"
+    bad = outside.SerializeToString().replace(b"7777777777", b"\xff" * 10)
+    (tmp_path / "net.onnx").write_bytes(bad)
+    name = outside.graph.initializer[0].name
+    with pytest.raises(ModelError) as caught:
+        read_onnx(tmp_path / "net.onnx", None)
+    assert str(caught.value) == (
+        f"{tmp_path / 'net.onnx'}: the external data of an initializer '{name}' is not UTF-8 "
+        f"text; {AGAIN}"
+    )
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_changed_bytes_are_read_or_refused(tmp_path, seed):
     draw = np.random.default_rng(seed)

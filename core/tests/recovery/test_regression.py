@@ -72,3 +72,11 @@ def test_many_targets_are_judged_by_few_combinations_of_them(draw):
         found = solve_problem(problem(x, targets, np.zeros((20, 300)), read=read))
         plain, *_ = np.linalg.lstsq(x - x.mean(0), targets - targets.mean(0))
         assert np.abs(found.weights - plain).max() < 0.05 * np.abs(plain).max()
+
+
+def test_activations_too_large_for_the_fit_leave_the_weights(draw):
+    x = draw.standard_normal((400, 5)).astype(np.float32)
+    start = np.full((5, 3), -1.9e38)
+    found = solve_problem(problem(x, x @ np.ones((5, 3), np.float32), start))
+    assert np.array_equal(found.weights, start)
+    assert np.array_equal(found.constant, np.zeros(3))

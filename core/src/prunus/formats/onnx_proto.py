@@ -51,7 +51,9 @@ def parse(path: Path) -> onnx.ModelProto:
     if not path.is_file():
         raise ModelError(f"{path}: no such file")
     try:
-        proto = onnx.load(path)
+        proto = onnx.load(path, load_external_data=False)
+        _check_texts(path, proto)
+        onnx.load_external_data_for_model(proto, str(path.parent))
     except (DecodeError, ValueError) as error:
         raise ModelError(f"{path}: not a readable ONNX file ({error}); is it complete?") from error
     except (FileNotFoundError, onnx.checker.ValidationError, RuntimeError) as error:
@@ -63,7 +65,6 @@ def parse(path: Path) -> onnx.ModelProto:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     if not proto.graph.node or not proto.graph.output:
         raise ModelError(f"{path}: holds no graph; is it an ONNX model and complete?")
-    _check_texts(path, proto)
     _check_opsets(path, proto)
     _check_initializers(path, proto.graph)
     return proto
@@ -116,17 +117,26 @@ def _texts(graph: Any, prefix: str) -> Iterator[tuple[str, object]]:
         for attribute in node.attribute:
             yield f"{where}: the name of an attribute", attribute.name
             yield f"{where}: the reference of an attribute", attribute.ref_attr_name
-            yield f"{where}: the name of a tensor", attribute.t.name
+            for tensor in (attribute.t, *attribute.tensors):
+                yield from _tensor_texts(tensor, f"{where}: ", "a tensor")
             for inner in (attribute.g, *attribute.graphs):
                 yield from _texts(inner, f"{where}: sub-graph: ")
     if isinstance(graph, onnx.FunctionProto):
         return
     for tensor in graph.initializer:
-        yield f"{prefix}the name of an initializer", tensor.name
+        yield from _tensor_texts(tensor, prefix, "an initializer")
     for value in (*graph.input, *graph.output, *graph.value_info):
         yield f"{prefix}the name of a value", value.name
         for size in value.type.tensor_type.shape.dim:
             yield f"{prefix}the name of an axis of '{value.name!s}'", size.dim_param
+
+
+def _tensor_texts(tensor: Any, prefix: str, kind: str) -> Iterator[tuple[str, object]]:
+    """Its name, and where its numbers lie outside of the file."""
+    yield f"{prefix}the name of {kind}", tensor.name
+    for entry in tensor.external_data:
+        yield f"{prefix}the external data of {kind} '{tensor.name}'", entry.key
+        yield f"{prefix}the external data of {kind} '{tensor.name}'", entry.value
 
 
 def _check_initializers(path: Path, graph: Any) -> None:

@@ -138,7 +138,7 @@ class Shrinker:
         if stored is None:
             return None
         changed = adapted(node, index, stored, self)
-        if not np.array_equal(changed, stored):
+        if changed is not stored and not np.array_equal(changed, stored):
             self.operands[node.name or "", index] = changed
         return changed
 
