@@ -53,7 +53,7 @@ test: $(VENV)/testing
 # oneDNN, of torch and of TensorFlow, has other kernels there
 TRAINER_TESTS := core/tests/testing/test_conformance_of_trainers.py core/tests/steps/test_finetune.py \
 	core/tests/training plugins/torch/tests plugins/tensorflow/tests/training \
-	plugins/tensorflow/tests/keras/test_keras_training.py
+	plugins/tensorflow/tests/keras_model/test_keras_training.py
 
 test-avx2: $(VENV)/testing
 	DNNL_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -q -n 2 --dist loadfile --max-worker-restart 0 $(TRAINER_TESTS)

@@ -25,7 +25,7 @@ from prunus.graph.macs import cost_model, layer_macs
 from prunus.graph.shapes import infer_shapes
 from prunus.network import Source
 from prunus.testing import cut
-from prunus_tensorflow import keras_
+from prunus_tensorflow import keras_model
 from prunus_tensorflow.api import prune
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
@@ -129,7 +129,7 @@ def measure(name: str, path: Path, directory: Path) -> list[str]:
     import keras
 
     start = time.perf_counter()
-    network = keras_.load(Source(path))
+    network = keras_model.load(Source(path))
     loaded = time.perf_counter() - start
     feed = feed_for(network)
     shown = {v.name or "": feed[v.name or ""] for v in network.model.graph.inputs}
@@ -175,7 +175,7 @@ def full_size() -> None:
             path = Path(text) / f"{place}.keras"
             one.save(path)
             sizes.append(path.stat().st_size)
-            neutral_graph = keras_.load(Source(path)).model
+            neutral_graph = keras_model.load(Source(path)).model
             counts.append(sum(layer_macs(neutral_graph, infer_shapes(neutral_graph)).values()))
     times = [_latency(one) for one in (model, small)]
     rows = [

@@ -11,12 +11,12 @@ from PIL import Image
 
 from prunus.errors import DataError
 from prunus.formats import child
+from prunus_caffe.data import open_layer
 from prunus_caffe.datasets.databases import _opened, open_database
 from prunus_caffe.datasets.images import resize
-from prunus_caffe.datasets.layer import open_layer
 from prunus_caffe.datasets.transform import Transform
+from prunus_caffe.records.structure import read_structure
 from prunus_caffe.schema import message
-from prunus_caffe.structure import read_structure
 from prunus_caffe.testing.batches import first_batch
 from prunus_caffe.testing.database import datum, encoded_datum, write_leveldb, write_lmdb
 

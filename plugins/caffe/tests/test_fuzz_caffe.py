@@ -18,9 +18,9 @@ from prunus.network import Compact, Destination, Source
 from prunus_caffe.caffemodel import read_weights
 from prunus_caffe.config import read_config
 from prunus_caffe.read import load
+from prunus_caffe.recipe import read_solver
+from prunus_caffe.records.structure import read_structure
 from prunus_caffe.schema import message
-from prunus_caffe.solver import read_solver
-from prunus_caffe.structure import read_structure
 from prunus_caffe.write import write
 
 TEXT = """name: "tiny"  # a comment

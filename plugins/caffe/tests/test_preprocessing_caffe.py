@@ -10,11 +10,11 @@ from PIL import Image
 from prunus.errors import DataError
 from prunus.evaluation.data import open_data
 from prunus.network import Network, Source
-from prunus_caffe.datasets.layer import open_layer
+from prunus_caffe.data import open_layer
 from prunus_caffe.datasets.preprocessing import preprocessing_of
 from prunus_caffe.read import load
+from prunus_caffe.records.structure import read_structure
 from prunus_caffe.schema import message
-from prunus_caffe.structure import read_structure
 from prunus_caffe.testing.batches import first_batch
 from prunus_caffe.testing.database import datum, write_lmdb
 

@@ -10,7 +10,7 @@ from prunus.errors import PrunusError, UsageError
 from prunus.network import Source
 from prunus_caffe import prototxt
 from prunus_caffe.read import load
-from prunus_caffe.solver import (
+from prunus_caffe.recipe import (
     finetune_solver,
     read_solver,
     recipe_of,

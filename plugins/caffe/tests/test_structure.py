@@ -13,8 +13,8 @@ from prunus.testing import cut
 from prunus_caffe import prototxt
 from prunus_caffe.detect import is_caffe
 from prunus_caffe.read import load
+from prunus_caffe.records.structure import V1_TYPES, read_structure, structure
 from prunus_caffe.schema import descriptor
-from prunus_caffe.structure import V1_TYPES, read_structure, structure
 from prunus_caffe.testing import CaffeJob, relative_error, run_caffe
 from prunus_caffe.write import write
 

@@ -22,6 +22,7 @@ from prunus_darknet.datasets.images import (
     min_crop_image,
     resize_image,
 )
+from prunus_darknet.datasets.preprocessing import WHOLE
 from prunus_darknet.datasets.truth import (
     class_of,
     corrected,
@@ -30,7 +31,6 @@ from prunus_darknet.datasets.truth import (
     read_boxes,
     training_boxes,
 )
-from prunus_darknet.datasets.view import WHOLE
 from prunus_darknet.read import load
 from prunus_darknet.testing.real_images import RealImages
 

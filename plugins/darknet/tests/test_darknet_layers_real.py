@@ -11,7 +11,7 @@ from prunus.selection import feasible_counts
 from prunus.testing.cut import cut
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.dialect import _ALEXEYAB_ACTIVATIONS
-from prunus_darknet.lower.activations import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS
+from prunus_darknet.lower.activation import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS
 from prunus_darknet.read import load
 from prunus_darknet.testing.compare import (
     compare_layers,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from prunus.plugin import ModelError
 from prunus_caffe.caffemodel import StoredBlob, WeightFile
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 Array = NDArray[np.float32]
 Dims = tuple[int, ...]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prunus.plugin import Source
 from prunus_caffe.caffemodel import WeightFile
-from prunus_caffe.records import NetRecord
+from prunus_caffe.records.layers import NetRecord
 
 Array = NDArray[np.float32]
 

@@ -14,9 +14,9 @@ from prunus_caffe.lower import Lowered, lower
 from prunus_caffe.lower.guess import guess_size
 from prunus_caffe.lower.sources import Samples, parse_shapes
 from prunus_caffe.origin import Origin
-from prunus_caffe.records import Dims, NetRecord
-from prunus_caffe.solver import solver_notes
-from prunus_caffe.structure import read_structure
+from prunus_caffe.recipe import solver_notes
+from prunus_caffe.records.layers import Dims, NetRecord
+from prunus_caffe.records.structure import read_structure
 from prunus_caffe.task import mean_shape, sample_shape, task_of
 from prunus_caffe.template import empty_weights
 

@@ -24,7 +24,7 @@ from prunus.plugin import (
 )
 from prunus_caffe.bind import Bound
 from prunus_caffe.document import Block
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 POLICIES = frozenset({"fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid"})
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prunus.plugin import DataError, Dataset, Metric, Network, Source, Task
+from prunus_caffe.data import READ, LayerData, open_layer, transformation
 from prunus_caffe.datasets.databases import open_database
-from prunus_caffe.datasets.layer import READ, LayerData, open_layer, transformation
 from prunus_caffe.datasets.preprocessing import PLAIN, preprocessing_of, reads_images
 from prunus_caffe.datasets.transform import read_mean, transform_of
 from prunus_caffe.origin import Origin
-from prunus_caffe.records import LayerRecord, NetRecord
-from prunus_caffe.solver import recipe_of
-from prunus_caffe.structure import read_structure
+from prunus_caffe.recipe import recipe_of
+from prunus_caffe.records.layers import LayerRecord, NetRecord
+from prunus_caffe.records.structure import read_structure
 
 
 def task_of(net: NetRecord, source: Source) -> Task:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prunus_caffe.caffemodel import LAYER_NAME, LAYER_TYPE, NET_LAYER, WeightFile, in_memory
-from prunus_caffe.records import NetRecord
+from prunus_caffe.records.layers import NetRecord
 from prunus_caffe.wire import bytes_field
 
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from prunus.plugin import Compact, Destination, ModelError, Network, Written
 from prunus_caffe import prototxt
+from prunus_caffe.caffemodel_edit import rewrite
+from prunus_caffe.edits import Number, compact_numbers, edited_text
 from prunus_caffe.lower.normalization import statistics_factor
-from prunus_caffe.numbers import Number, compact_numbers, edited_text
 from prunus_caffe.origin import Origin, Parameter
 from prunus_caffe.prototxt import encode
-from prunus_caffe.solver import finetune_solver
-from prunus_caffe.splice import rewrite
+from prunus_caffe.recipe import finetune_solver
 
 Array = NDArray[np.float32]
 SPARSE, TRANSFORMED, STRUCTURE = "sparse.caffemodel", "transformed.caffemodel", "final.prototxt"

@@ -21,8 +21,8 @@ from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.datasets.augment import classifier_sample, detector_sample
 from prunus_darknet.datasets.data_file import DataFile, Entry, read_data_file, read_list, read_names
 from prunus_darknet.datasets.images import Array, load_image
+from prunus_darknet.datasets.preprocessing import View, view_of
 from prunus_darknet.datasets.truth import class_of, label_paths, placed, read_boxes, training_boxes
-from prunus_darknet.datasets.view import View, view_of
 
 
 @attrs.frozen(eq=False)

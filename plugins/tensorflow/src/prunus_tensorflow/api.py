@@ -15,8 +15,8 @@ from typing import Any
 
 import prunus
 from prunus.plugin import Network
-from prunus_tensorflow.keras_.lower import lower_model
-from prunus_tensorflow.keras_.rebuild import model_of
+from prunus_tensorflow.keras_model.lower import lower_model
+from prunus_tensorflow.keras_model.rebuild import model_of
 
 __all__ = ["model_of", "network_of", "prune"]
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 import prunus.plugin as core
 from prunus.plugin import Batch, DataError, Dataset, Network, PluginError, PrunusError
-from prunus_tensorflow.entrance import entrance_of
-from prunus_tensorflow.message import failure
+from prunus_tensorflow.error_text import failure
+from prunus_tensorflow.preprocessing import entrance_of
 from prunus_tensorflow.runtime import tensorflow
 from prunus_tensorflow.user_code import Reference, reference
 

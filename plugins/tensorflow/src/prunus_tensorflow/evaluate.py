@@ -21,7 +21,7 @@ from typing import Any
 import attrs
 
 from prunus.plugin import DataError, PluginError, UsageError
-from prunus_tensorflow.message import failure
+from prunus_tensorflow.error_text import failure
 from prunus_tensorflow.runtime import tensorflow
 from prunus_tensorflow.user_code import load_module
 

@@ -77,9 +77,9 @@ def prunus_load(format: str, source: Source) -> Network | None:
     if format != FORMAT:
         return None
     if kind(source.model) in ("keras", "savedmodel"):
-        from prunus_tensorflow import keras_
+        from prunus_tensorflow import keras_model
 
-        return keras_.load(source)
+        return keras_model.load(source)
     from prunus_tensorflow import graphdef
 
     return graphdef.load(source)
@@ -98,9 +98,9 @@ def prunus_compact(
         from prunus_tensorflow import graphdef
 
         return graphdef.write(network, compact, destination)
-    from prunus_tensorflow import keras_
+    from prunus_tensorflow import keras_model
 
-    return keras_.write(network, compact, destination)
+    return keras_model.write(network, compact, destination)
 
 
 @hookimpl
@@ -108,8 +108,8 @@ def prunus_lower(format: str, model: object, options: Mapping[str, str]) -> Netw
     """Express a Functional or Sequential Keras model."""
     if format != FORMAT:
         return None
-    from prunus_tensorflow.keras_.lower import lower_model
-    from prunus_tensorflow.keras_.read import input_shapes
+    from prunus_tensorflow.keras_model.lower import lower_model
+    from prunus_tensorflow.keras_model.read import input_shapes
 
     return lower_model(model, None, input_shapes(options.get("input_node_shapes", "")))
 
@@ -119,7 +119,7 @@ def prunus_rebuild(format: str, network: Network, compact: Compact) -> object | 
     """A Keras model with the same layer names and fewer channels."""
     if format != FORMAT:
         return None
-    from prunus_tensorflow.keras_.rebuild import model_of
+    from prunus_tensorflow.keras_model.rebuild import model_of
 
     rebuilt: object = model_of(network, compact)
     return rebuilt

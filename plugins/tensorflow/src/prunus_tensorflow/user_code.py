@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from prunus.plugin import PluginError, UsageError
-from prunus_tensorflow.message import failure, first_line
+from prunus_tensorflow.error_text import failure, first_line
 
 _FORM = re.compile(r"(?P<place>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 

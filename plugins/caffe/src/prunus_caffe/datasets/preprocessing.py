@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.plugin import DataError, Preprocessing
+from prunus_caffe.data import READ, open_layer, transformation
 from prunus_caffe.datasets.images import resize
-from prunus_caffe.datasets.layer import READ, open_layer, transformation
 from prunus_caffe.datasets.transform import Transform, transform_of
-from prunus_caffe.records import LayerRecord, NetRecord
+from prunus_caffe.records.layers import LayerRecord, NetRecord
 
 Size = tuple[int, int]
 

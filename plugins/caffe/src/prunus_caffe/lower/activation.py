@@ -7,7 +7,7 @@ import math
 import onnx_ir as ir
 
 from prunus_caffe.lower.builder import Builder
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 
 def relu(layer: LayerRecord, build: Builder) -> None:

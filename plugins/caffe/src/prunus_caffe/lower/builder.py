@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from prunus.plugin import Binding, ModelError, check_room
 from prunus_caffe.blobs import Blobs, shape_text
 from prunus_caffe.origin import Parameter
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 Dims = tuple[int, ...]
 

@@ -8,7 +8,7 @@ import itertools
 import onnx_ir as ir
 
 from prunus_caffe.lower.builder import BarrierError, Builder
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 _PROD, _SUM = 0, 1
 

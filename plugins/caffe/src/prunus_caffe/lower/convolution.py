@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from prunus_caffe.lower.builder import BarrierError, Blob, Builder
 from prunus_caffe.lower.geometry import Window, convolution_window
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 Dims = tuple[int, ...]
 

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from prunus_caffe.lower.builder import BarrierError, Builder
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 Dims = tuple[int, ...]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prunus.plugin import ModelError
 from prunus_caffe.blobs import Blobs
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 Dims = tuple[int, ...]
 Try = Callable[[Dims, Blobs], object]

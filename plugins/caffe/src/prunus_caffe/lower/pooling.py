@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from prunus_caffe.lower.builder import BarrierError, Builder
 from prunus_caffe.lower.geometry import Window, pooling_window
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 _MAX, _AVE = 0, 1
 _FLOOR = 1

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from prunus_caffe.lower.builder import BarrierError, Builder
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 Dims = tuple[int, ...]
 _SUM, _ASUM, _SUMSQ = 1, 2, 3

@@ -9,7 +9,7 @@ import attrs
 from prunus.plugin import DataError, ModelError
 from prunus_caffe.lower.builder import Builder
 from prunus_caffe.lower.table import LEARNING, METRICS, SILENT, is_known, is_loss
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 Dims = tuple[int, ...]
 

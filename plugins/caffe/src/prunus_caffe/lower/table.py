@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prunus_caffe.lower import activation, combining, convolution, normalization, pooling, shaping
 from prunus_caffe.lower.builder import Builder
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 Rule = Callable[[LayerRecord, Builder], None]
 

@@ -8,7 +8,7 @@ from prunus.plugin import Network
 from prunus_caffe.document import Block, Document, Edit
 from prunus_caffe.lower.table import PASSING, RULES
 from prunus_caffe.origin import Origin
-from prunus_caffe.records import LayerRecord
+from prunus_caffe.records.layers import LayerRecord
 
 
 def plain_text(network: Network, document: Document | None = None) -> str:

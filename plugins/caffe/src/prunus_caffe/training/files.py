@@ -8,13 +8,13 @@ import attrs
 
 from prunus.plugin import Destination, ModelError, Recipe, TrainingJob, UsageError
 from prunus_caffe import prototxt
-from prunus_caffe.datasets.layer import READ
+from prunus_caffe.data import READ
 from prunus_caffe.document import Edit
 from prunus_caffe.origin import Origin
 from prunus_caffe.prototxt import encode
-from prunus_caffe.records import NetRecord
-from prunus_caffe.solver import read_solver, training_solver
-from prunus_caffe.structure import read_structure
+from prunus_caffe.recipe import read_solver, training_solver
+from prunus_caffe.records.layers import NetRecord
+from prunus_caffe.records.structure import read_structure
 from prunus_caffe.training.snapshots import PREFIX
 from prunus_caffe.write import write
 

@@ -17,7 +17,7 @@ from prunus_darknet.boxes.decode import Array, decoded_heads
 from prunus_darknet.boxes.head import BoxHead
 from prunus_darknet.boxes.suppression import SCORE, Boxes, detect
 from prunus_darknet.datasets.images import Array as Picture, letterbox_image, resize_image
-from prunus_darknet.datasets.view import View, view_of
+from prunus_darknet.datasets.preprocessing import View, view_of
 
 
 @attrs.frozen

@@ -8,11 +8,11 @@ import attrs
 import onnx_ir as ir
 
 from prunus.plugin import Binding, ModelError
-from prunus_darknet.lower.activations import activate
+from prunus_darknet.lower.activation import activate
 from prunus_darknet.lower.builder import GraphBuilder
-from prunus_darknet.lower.joins import JOINS
+from prunus_darknet.lower.combining import JOINS
 from prunus_darknet.lower.local import local
-from prunus_darknet.lower.maps import MAPS
+from prunus_darknet.lower.single_input import MAPS
 from prunus_darknet.lower.weighted import WEIGHTED, Weighted
 from prunus_darknet.records.heads import HEADS
 from prunus_darknet.records.layers import NETWORK_INPUT, Layer, Structure

@@ -13,10 +13,10 @@ import attrs
 from prunus.plugin import ModelError, check_room
 from prunus_darknet.cfg import Cfg, Section
 from prunus_darknet.dialect import Dialect
-from prunus_darknet.lower.activations import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS
+from prunus_darknet.lower.activation import KNOWN_ACTIVATIONS, OPAQUE_ACTIVATIONS
 from prunus_darknet.records.checks import need_image, positive
+from prunus_darknet.records.combining import JOINS
 from prunus_darknet.records.heads import HEADS, check_head
-from prunus_darknet.records.joined import JOINS
 from prunus_darknet.records.layers import NETWORK_INPUT, Blob, Layer, Shape, Structure
 from prunus_darknet.records.weighted import connected, convolutional, deconvolutional, local
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.plugin import ModelError
+from prunus_tensorflow.error_text import first_line
 from prunus_tensorflow.files import prefix_of as checkpoint_prefix
-from prunus_tensorflow.message import first_line
 from prunus_tensorflow.runtime import tensorflow
 
 

@@ -15,8 +15,8 @@ from prunus.plugin import Compact, Network
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.origin import GraphOrigin
-from prunus_tensorflow.graphdef.place import Place
 from prunus_tensorflow.graphdef.view import VARIABLES, GraphView, shape_attr
+from prunus_tensorflow.lower.position import Place
 
 Kept = Mapping[int, NDArray[np.int64]]
 Pick = Callable[[NDArray[Any]], NDArray[Any]]

@@ -7,9 +7,9 @@ from typing import Any
 
 import attrs
 
+from prunus_tensorflow.error_text import first_line
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.folding import unmarked, without_folding
-from prunus_tensorflow.message import first_line
 from prunus_tensorflow.runtime import tensorflow
 
 _SHAPES = "_output_shapes"

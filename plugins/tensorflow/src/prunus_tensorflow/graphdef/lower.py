@@ -9,13 +9,13 @@ import attrs
 import onnx_ir as ir
 
 from prunus.plugin import ModelError
-from prunus_tensorflow.graphdef.build import Builder
-from prunus_tensorflow.graphdef.lowerer import Lowerer, Shapes, Value
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.origin import TensorRecord
 from prunus_tensorflow.graphdef.rules.context import Context
+from prunus_tensorflow.graphdef.step_lowering import Lowerer, Shapes, Value
 from prunus_tensorflow.graphdef.steps import Steps, needed
-from prunus_tensorflow.graphdef.tensors import (
+from prunus_tensorflow.lower.builder import Builder
+from prunus_tensorflow.lower.tensors import (
     Dynamic,
 )
 

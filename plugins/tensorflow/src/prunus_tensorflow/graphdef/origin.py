@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus_tensorflow.graphdef.place import Place
+from prunus_tensorflow.lower.position import Place
 
 
 @attrs.frozen

@@ -13,9 +13,9 @@ from typing import Any
 import attrs
 
 from prunus.plugin import ModelError
+from prunus_tensorflow.error_text import first_line, shortened
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.signatures import check_nodes
-from prunus_tensorflow.message import first_line, shortened
 from prunus_tensorflow.runtime import tensorflow
 
 _META_TEXT = re.compile(rb"\A(\s|#[^\n]*\n)*(meta_info_def|graph_def)\s*:?\s*\{")

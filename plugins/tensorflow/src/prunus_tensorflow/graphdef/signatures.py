@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from prunus.plugin import ModelError, check_room
+from prunus_tensorflow.error_text import shortened
 from prunus_tensorflow.graphdef.names import is_control, split
-from prunus_tensorflow.message import shortened
 
 # Type of an attribute in an OpDef -> field of its AttrValue.
 _FIELDS = {

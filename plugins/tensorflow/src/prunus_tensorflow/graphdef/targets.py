@@ -15,8 +15,8 @@ from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.edits import set_tensor
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.origin import GraphOrigin, TensorRecord
-from prunus_tensorflow.graphdef.tensors import BATCH
 from prunus_tensorflow.graphdef.view import GraphView, const_value
+from prunus_tensorflow.lower.tensors import BATCH
 
 _SAME = ("Identity", "Cast", "Reshape", "ExpandDims", "Squeeze", "StopGradient", "Snapshot")
 

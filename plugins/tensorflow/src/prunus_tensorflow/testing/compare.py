@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from prunus.evaluation.session import random_inputs
 from prunus.plugin import Destination, Network, Session, Written
 from prunus.testing.cut import Cut
-from prunus_tensorflow.keras_.write import write
+from prunus_tensorflow.keras_model.write import write
 
 Array = NDArray[np.float32]
 

@@ -8,9 +8,9 @@ from typing import Any
 from prunus.plugin import Batch, DataError, UsageError
 from prunus_tensorflow.graphdef.names import full
 from prunus_tensorflow.runtime import tensorflow
+from prunus_tensorflow.training.distillation import distance, divergence
 from prunus_tensorflow.training.graph_session import CompactGraph
 from prunus_tensorflow.training.graph_update import Update
-from prunus_tensorflow.training.imitation import distance, divergence
 from prunus_tensorflow.training.labels import check_classes, labels_of
 from prunus_tensorflow.training.samples import Targets
 

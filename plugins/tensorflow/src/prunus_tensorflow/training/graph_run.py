@@ -24,9 +24,9 @@ from prunus.plugin import (
     Weights,
     deferred,
 )
+from prunus_tensorflow.error_text import failure, first_line
 from prunus_tensorflow.graphdef.names import full
 from prunus_tensorflow.graphdef.origin import GraphOrigin
-from prunus_tensorflow.message import failure, first_line
 from prunus_tensorflow.plugin import TRAIN_FUNCTION
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.training.graph_batches import Feed, GraphBatches, feed_of, settings_of

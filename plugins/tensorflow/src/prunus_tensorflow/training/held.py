@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunus_tensorflow.keras_.origin import KerasOrigin
-from prunus_tensorflow.keras_.rebuild import leaves
+from prunus_tensorflow.keras_model.origin import KerasOrigin
+from prunus_tensorflow.keras_model.rebuild import leaves
 
 
 def hold_opaque(model: Any, origin: KerasOrigin) -> None:

@@ -21,10 +21,10 @@ from prunus.plugin import (
     Weights,
     deferred,
 )
-from prunus_tensorflow.keras_.origin import KerasOrigin
-from prunus_tensorflow.keras_.rebuild import leaves, model_of
-from prunus_tensorflow.keras_.recipe import learning_rate
-from prunus_tensorflow.message import first_line
+from prunus_tensorflow.error_text import first_line
+from prunus_tensorflow.keras_model.origin import KerasOrigin
+from prunus_tensorflow.keras_model.rebuild import leaves, model_of
+from prunus_tensorflow.keras_model.recipe import learning_rate
 from prunus_tensorflow.plugin import TRAIN_FUNCTION
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from prunus.plugin import Batch, UsageError
-from prunus_tensorflow.keras_.metric import BINARY
-from prunus_tensorflow.keras_.recipe import loss_name
-from prunus_tensorflow.training.imitation import distance, divergence
+from prunus_tensorflow.keras_model.metric import BINARY
+from prunus_tensorflow.keras_model.recipe import loss_name
+from prunus_tensorflow.training.distillation import distance, divergence
 from prunus_tensorflow.training.labels import check_classes, labels_of
 from prunus_tensorflow.training.samples import Targets
 

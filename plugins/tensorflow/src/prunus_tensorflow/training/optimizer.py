@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prunus.plugin import Recipe
-from prunus_tensorflow.keras_.recipe import learning_rate
+from prunus_tensorflow.keras_model.recipe import learning_rate
 
 
 def optimizer_for(

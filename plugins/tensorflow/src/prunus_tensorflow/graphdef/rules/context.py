@@ -8,10 +8,10 @@ import attrs
 import numpy as np
 import onnx_ir as ir
 
-from prunus_tensorflow.graphdef.build import Builder
-from prunus_tensorflow.graphdef.place import Holder, Place
 from prunus_tensorflow.graphdef.steps import Step
-from prunus_tensorflow.graphdef.tensors import Dynamic, Lowered, Static, Unlowerable, volume
+from prunus_tensorflow.lower.builder import Builder
+from prunus_tensorflow.lower.position import Holder, Place
+from prunus_tensorflow.lower.tensors import Dynamic, Lowered, Static, Unlowerable, volume
 
 
 @attrs.frozen(eq=False)

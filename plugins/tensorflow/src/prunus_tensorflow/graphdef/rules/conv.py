@@ -27,7 +27,7 @@ from prunus_tensorflow.graphdef.rules.spatial import (
     to_channels_first,
 )
 from prunus_tensorflow.graphdef.steps import Step
-from prunus_tensorflow.graphdef.tensors import Dynamic, Lowered, Static, Unlowerable
+from prunus_tensorflow.lower.tensors import Dynamic, Lowered, Static, Unlowerable
 
 _COMPUTED = "weights of '{}' are computed by the graph, not stored"
 

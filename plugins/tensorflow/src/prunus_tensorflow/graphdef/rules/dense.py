@@ -8,7 +8,7 @@ from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic
 from prunus_tensorflow.graphdef.steps import Step
-from prunus_tensorflow.graphdef.tensors import Dynamic, Lowered, Static, Unlowerable
+from prunus_tensorflow.lower.tensors import Dynamic, Lowered, Static, Unlowerable
 
 
 def matmul(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered]:

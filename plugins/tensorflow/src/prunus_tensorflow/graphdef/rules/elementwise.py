@@ -13,7 +13,7 @@ from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, sta
 from prunus_tensorflow.graphdef.rules.conv import bias_add
 from prunus_tensorflow.graphdef.rules.spatial import is_last
 from prunus_tensorflow.graphdef.steps import Step
-from prunus_tensorflow.graphdef.tensors import Dynamic, Lowered, Static, Unlowerable
+from prunus_tensorflow.lower.tensors import Dynamic, Lowered, Static, Unlowerable
 
 _UNARY: dict[str, tuple[str, dict[str, float]]] = {
     "Relu": ("Relu", {}),

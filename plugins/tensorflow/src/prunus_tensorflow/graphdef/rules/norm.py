@@ -17,7 +17,7 @@ from prunus_tensorflow.graphdef.rules.spatial import (
     to_channels_first,
 )
 from prunus_tensorflow.graphdef.steps import Step
-from prunus_tensorflow.graphdef.tensors import Dynamic, Lowered, Unlowerable, channels_first
+from prunus_tensorflow.lower.tensors import Dynamic, Lowered, Unlowerable, channels_first
 
 _ROLES = ("scale", "shift", "mean", "variance")
 

@@ -10,7 +10,7 @@ from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context, Rule, dynamic, integers, static
 from prunus_tensorflow.graphdef.rules.shape import drop, insert
 from prunus_tensorflow.graphdef.steps import Step
-from prunus_tensorflow.graphdef.tensors import Dynamic, Lowered, Unlowerable
+from prunus_tensorflow.lower.tensors import Dynamic, Lowered, Unlowerable
 
 
 def concat(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered]:

@@ -12,7 +12,7 @@ import attrs
 
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.rules.context import Context
-from prunus_tensorflow.graphdef.tensors import Dynamic, Unlowerable, channels_first
+from prunus_tensorflow.lower.tensors import Dynamic, Unlowerable, channels_first
 
 
 @attrs.frozen

@@ -1,0 +1,179 @@
+"""Keras model -> Network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from prunus.plugin import ModelError, Network, UsageError
+from prunus_tensorflow.graphdef.origin import TensorRecord
+from prunus_tensorflow.keras_model.call_lowering import Walk, functional
+from prunus_tensorflow.keras_model.origin import KerasOrigin
+from prunus_tensorflow.keras_model.recipe import task_of
+from prunus_tensorflow.lower.builder import Builder
+from prunus_tensorflow.lower.tensors import Dynamic
+
+FORMAT = "tensorflow"
+
+
+def lower_model(
+    model: Any,
+    path: Path | None = None,
+    shapes: Sequence[tuple[int, ...]] = (),
+    custom: Mapping[str, Any] | None = None,
+    uncompiled: str | None = None,
+) -> Network:
+    """Express a Functional or Sequential model as a neutral graph.
+
+    Args:
+        model: The Keras model.
+        path: Where it came from.
+        shapes: Native shapes of the inputs without the batch; the model's own without them.
+        custom: Classes and functions it needs besides Keras' own.
+        uncompiled: Why its compile settings could not be restored.
+
+    Raises:
+        ModelError: no call graph, unknown input sizes, or nothing that can be lowered.
+    """
+    graph = functional(model)
+    walk = Walk()
+    symbols = list(graph.inputs)
+    fed = {
+        symbol._keras_history.operation.name: shape
+        for symbol, shape in zip(symbols, _shapes(symbols, shapes), strict=True)
+    }
+    inputs = [walk.input(name, shape) for name, shape in fed.items()]
+    results = walk.run(model, inputs)
+    outputs, frozen = _outputs(walk, results, graph.outputs, inputs)
+    _drop_dead(walk.builder, outputs)
+    builder = walk.builder
+    used = {id(value) for operation in builder.operations for value in operation.inputs}
+    nodes = {name: tuple(found) for name, found in builder.layers.items() if found}
+    neutral = builder.model([v for v in walk.inputs if id(v) in used], outputs)
+    origin = KerasOrigin(
+        model,
+        fed,
+        dict(walk.front),
+        path,
+        dict(walk.layers),
+        {n: p for n, p in builder.places.items() if n in builder.initializers},
+        _current(walk),
+        nodes,
+        dict(custom or {}),
+        uncompiled,
+    )
+    bindings = {n: b for n, b in builder.bindings.items() if n in builder.initializers}
+    dropout = {value.name or "": ratio for value, ratio in builder.dropout}
+    notes = [f"{text}; it stays as it is" for text in walk.barriers.values()]
+    if uncompiled:
+        notes.append(f"the compile settings could not be restored: {uncompiled}")
+    return Network(
+        model=neutral,
+        format=FORMAT,
+        bindings=bindings,
+        layers=nodes,
+        frozen=frozen,
+        origin=origin,
+        task=task_of(model, dropout, [value.name or "" for value in outputs]),
+        notes=tuple(notes),
+    )
+
+
+def _current(walk: Walk) -> dict[str, TensorRecord]:
+    """Records under the names the values have now."""
+    return {
+        name: TensorRecord(x.value.name or "", x.perm, x.shape) for name, x in walk.tensors.items()
+    }
+
+
+def _shapes(symbols: Sequence[Any], given: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    if given and len(given) != len(symbols):
+        names = ", ".join(symbol.name for symbol in symbols)
+        raise UsageError(
+            f"input_node_shapes has {len(given)} shapes for {len(symbols)} inputs ({names})"
+        )
+    shapes = []
+    for place, symbol in enumerate(symbols):
+        own = symbol.shape[1:]
+        shape = given[place] if given else own
+        fits = len(shape) == len(own) and all(
+            o is None or o == s for o, s in zip(own, shape, strict=True)
+        )
+        if None in shape:
+            raise ModelError(
+                f"input '{symbol.name}' has no full shape {['N', *own]}: give input_node_shapes, "
+                "such as 1,224,224,3"
+            )
+        if not fits:
+            raise UsageError(
+                f"input_node_shapes says {list(shape)} for input '{symbol.name}' of {list(own)}"
+            )
+        shapes.append(tuple(int(size) for size in shape))
+    return shapes
+
+
+def _outputs(
+    walk: Walk, results: Sequence[Any], symbols: Sequence[Any], inputs: Sequence[Dynamic]
+) -> tuple[list[ir.Value], dict[str, str]]:
+    """Graph outputs: the model's own, then what feeds barriers."""
+    outputs: dict[str, ir.Value] = {}
+    frozen: dict[str, str] = {}
+    entries = {id(value) for value in walk.inputs}
+    for symbol, result in zip(symbols, results, strict=True):
+        if isinstance(result, Dynamic) and id(result.value) not in entries:
+            name = symbol._keras_history.operation.name
+            value = _named(walk.builder, name, result, outputs)
+            outputs[value.name or ""] = value
+    for result, reason in walk.fed:
+        if id(result.value) not in entries:
+            value = result.value
+            outputs.setdefault(value.name or "", value)
+            frozen.setdefault(value.name or "", reason)
+    frozen.update({value.name or "": why for value, why in walk.builder.frozen})
+    if not outputs:
+        reasons = "; ".join(walk.barriers.values())
+        raise ModelError(f"nothing in the model can be pruned ({reasons or 'it has no layers'})")
+    return list(outputs.values()), frozen
+
+
+def _named(
+    builder: Builder, name: str, result: Dynamic, outputs: Mapping[str, ir.Value]
+) -> ir.Value:
+    """The output in native layout under its layer's name."""
+    value = result.value
+    if not result.moved:
+        if (value.name or "") in outputs:
+            (value,) = builder.add("Identity", [value], name, [result.shape])
+        elif value.name != name:
+            holder = next((v for op in builder.operations for v in op.outputs if v.name == name), 0)
+            if isinstance(holder, ir.Value) and name not in outputs:
+                builder.rename(holder, f"{name}@inner")
+                builder.rename(value, name)
+        return value
+    moved = builder.native(result, name).value
+    if value.name == name:
+        builder.rename(value, f"{name}@nchw")
+    builder.rename(moved, name)
+    return moved
+
+
+def _drop_dead(builder: Builder, outputs: Sequence[ir.Value]) -> None:
+    """Remove what no output depends on (layers refused halfway)."""
+    needed = {id(value) for value in outputs}
+    kept = []
+    for operation in reversed(builder.operations):
+        if any(id(value) in needed for value in operation.outputs):
+            needed |= {id(value) for value in operation.inputs}
+            kept.append(operation)
+    builder.operations[:] = reversed(kept)
+    alive = {operation.name for operation in kept}
+    for layer, names in builder.layers.items():
+        builder.layers[layer] = [name for name in names if name in alive]
+    for name in [n for n, value in builder.initializers.items() if id(value) not in needed]:
+        del builder.initializers[name]
+    made = {id(v) for op in kept for v in op.outputs}
+    builder.frozen[:] = [(v, why) for v, why in builder.frozen if id(v) in made]
+    builder.dropout[:] = [(v, ratio) for v, ratio in builder.dropout if id(v) in made]

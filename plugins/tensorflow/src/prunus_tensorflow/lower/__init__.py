@@ -1,0 +1,1 @@
+"""The neutral graph under construction, for graphs and Keras models alike."""

@@ -1,0 +1,1 @@
+"""SavedModels: one signature as a graph, its variables and signatures kept."""
