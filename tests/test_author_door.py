@@ -19,7 +19,7 @@ PUBLIC = ("prunus", "prunus.plugin", "prunus.testing")
 
 NAMES = """
 Analysis Array ArrayDataset Batch Binding Budget COUNT COUNT_OR_NONE Compact Criterion Curve
-DataError Dataset Descriptor Destination Evaluator FINITE Fidelity Format Group Host Journal
+DataError Dataset Descriptor Destination Evaluator FINITE Fidelity Format GraphBuilder Group Host Journal
 LearningRate Loss Measurement Member Metric ModelError NOT_NEGATIVE Network NoSamplesError POSITIVE
 PlanError Planning PluginError Point Policy Preprocessing Progress ProofError Protected PrunusError
 Range Recipe SHARE SHARE_BELOW_ONE Sensitivity Session Settings Snapshot Snapshots Source StaleError

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         damage_of as damage_of,
     )
     from prunus.formats.hdf5 import check_hdf5 as check_hdf5
+    from prunus.graph.builder import GraphBuilder as GraphBuilder
     from prunus.graph.digest import (
         structure_digest as structure_digest,
         weights_digest as weights_digest,
@@ -117,6 +118,7 @@ _HOMES = {
     "prunus.network": "Binding Compact Destination Network Source Written",
     "prunus.settings": "Settings",
     "prunus.groups": "Group Member Protected",
+    "prunus.graph.builder": "GraphBuilder",
     "prunus.graph.shapes": "infer_shapes",
     "prunus.graph.digest": "structure_digest weights_digest",
     # samples, metrics, running a graph
