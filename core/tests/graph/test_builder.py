@@ -59,7 +59,7 @@ def test_names_are_unique(names):
     build = GraphBuilder()
     build.input("data", ("N", 1))
     found = [build.constant(name, [1]).name for name in names]
-    found += [build.value(name).name for name in names]
+    found += [build.input(name, ("N", 1)).name for name in names]
     assert len(set(found)) == len(found)
 
 

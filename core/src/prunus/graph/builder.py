@@ -13,7 +13,6 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 from prunus.network import Binding, Network
 from prunus.task import Task
 
-BATCH = "N"
 OPSET = 17
 IR_VERSION = 9
 
@@ -23,7 +22,7 @@ Shape = Sequence[int | str]
 class GraphBuilder:
     """Adds inputs, weights and nodes one by one, and gives the network at the end.
 
-    A format lowers its files with it; ``"N"`` (`BATCH`) is the batch::
+    A format lowers its files with it; ``"N"`` is the batch::
 
         build = GraphBuilder()
         image = build.input("data", ("N", 3, 32, 32))
@@ -41,6 +40,7 @@ class GraphBuilder:
         inputs: Graph inputs in order.
         initializers: Name -> weight or constant.
         bindings, layers, notes: As in ``Network``.
+        names: Names of values that are taken.
     """
 
     def __init__(self) -> None:
@@ -51,13 +51,13 @@ class GraphBuilder:
         self.notes: list[str] = []
         self._nodes: list[ir.Node] = []
         self._node_names: set[str] = set()
-        self._value_names: set[str] = set()
+        self.names: set[str] = set()
         self._frozen: list[tuple[ir.Value, str]] = []
         self._multiples: list[tuple[ir.Value, int]] = []
 
     def input(self, name: str, shape: Shape) -> ir.Value:
         """A graph input ``(N, C, …)``; it is left out of the network if no node consumes it."""
-        value = self.value(name, shape)
+        value = self._value(name, shape)
         self.inputs.append(value)
         return value
 
@@ -77,7 +77,7 @@ class GraphBuilder:
     def constant(self, name: str, numbers: NDArray[Any] | Sequence[int]) -> ir.Value:
         """An initializer that no native file holds; Python integers become int64."""
         array = np.asarray(numbers, None if isinstance(numbers, np.ndarray) else np.int64)
-        name = _unique(name, self._value_names)
+        name = _unique(name, self.names)
         value = ir.Value(
             name=name,
             shape=ir.Shape(array.shape),
@@ -117,24 +117,16 @@ class GraphBuilder:
     ) -> tuple[ir.Value, ...]:  # fmt: skip
         """Add an ONNX operator with several outputs, such as ``Split``; see `node`."""
         name = _unique(name, self._node_names)
-        values = [self.value(o, shape) for o, shape in zip(outputs, shapes, strict=True)]
+        values = [self._value(o, shape) for o, shape in zip(outputs, shapes, strict=True)]
         given = [_attribute(key, value) for key, value in (attributes or {}).items()]
         self._nodes.append(ir.Node("", op, inputs, given, outputs=values, name=name))
         self.layers.setdefault(layer, []).append(name)
         return tuple(values)
 
-    def value(self, name: str, shape: Shape | None = None) -> ir.Value:
-        """A float32 value of a unique name that no node gives yet."""
-        return ir.Value(
-            name=_unique(name, self._value_names),
-            shape=None if shape is None else ir.Shape(shape),
-            type=ir.TensorType(ir.DataType.FLOAT),
-        )
-
     def rename(self, value: ir.Value, name: str) -> None:
         """Give a value that is not an initializer another name; the old name is free again."""
-        self._value_names.discard(value.name or "")
-        value.name = _unique(name, self._value_names)
+        self.names.discard(value.name or "")
+        value.name = _unique(name, self.names)
 
     def freeze(self, value: ir.Value, reason: str) -> None:
         """Keep all channels of a value, for a reason such as "feeds opaque layer 'x'"."""
@@ -187,6 +179,13 @@ class GraphBuilder:
             origin=origin,
             task=task or Task(),
             notes=tuple(dict.fromkeys(self.notes)),
+        )
+
+    def _value(self, name: str, shape: Shape | None) -> ir.Value:
+        return ir.Value(
+            name=_unique(name, self.names),
+            shape=None if shape is None else ir.Shape(shape),
+            type=ir.TensorType(ir.DataType.FLOAT),
         )
 
 

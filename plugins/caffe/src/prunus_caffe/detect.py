@@ -7,6 +7,8 @@ from pathlib import Path
 
 from prunus.plugin import check_regular
 
+FORMAT = "caffe"
+
 _FIRST = re.compile(
     rb"^\s*(?:#[^\n]*\n\s*)*(?:name\s*:|input\s*:|input_shape\s*[:{]|layers?\s*:?\s*\{|force_backward\s*:|state\s*\{)"
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prunus.plugin import hookimpl
-from prunus_caffe.detect import is_caffe
+from prunus_caffe.detect import FORMAT, is_caffe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         Written,
     )
 
-FORMAT = "caffe"
 TRAINER = "caffe"
 
 

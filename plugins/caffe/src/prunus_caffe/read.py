@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.plugin import ModelError, Network, Source, Task
+from prunus.plugin import ModelError, Network, Source
 from prunus_caffe.blobs import Blobs, RandomBlobs, StoredBlobs
 from prunus_caffe.caffemodel import read_weights
 from prunus_caffe.lower import Lowered, lower
@@ -19,8 +19,6 @@ from prunus_caffe.records.layers import Dims, NetRecord
 from prunus_caffe.records.structure import read_structure
 from prunus_caffe.task import mean_shape, sample_shape, task_of
 from prunus_caffe.template import empty_weights
-
-FORMAT = "caffe"
 
 
 def load(source: Source) -> Network:
@@ -55,7 +53,12 @@ def load(source: Source) -> Network:
             for layer, index in zip(parameter.layers, parameter.indices, strict=True)
         },
     )  # fmt: skip
-    return _network(lowered, Origin(net, weights, lowered.parameters, source), task_of(net, source))
+    return attrs.evolve(
+        lowered.network,
+        origin=Origin(net, weights, lowered.parameters, source),
+        task=task_of(net, source),
+        notes=(*lowered.network.notes, *_solver_notes(source)),
+    )
 
 
 def _samples(net: NetRecord, blobs: Blobs, given: Mapping[str, Dims]) -> Samples:
@@ -75,16 +78,3 @@ def _samples(net: NetRecord, blobs: Blobs, given: Mapping[str, Dims]) -> Samples
 def _solver_notes(source: Source) -> tuple[str, ...]:
     solver = source.options.get("solver")
     return () if solver is None else solver_notes(Path(solver))
-
-
-def _network(lowered: Lowered, origin: Origin, task: Task) -> Network:
-    return Network(
-        model=lowered.model,
-        format=FORMAT,
-        bindings=lowered.bindings,
-        layers=lowered.layers,
-        frozen=lowered.frozen,
-        origin=origin,
-        task=task,
-        notes=(*lowered.notes, *_solver_notes(origin.source)),
-    )

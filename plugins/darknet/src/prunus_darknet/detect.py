@@ -6,6 +6,8 @@ from pathlib import Path
 
 from prunus.plugin import check_regular
 
+FORMAT = "darknet"
+
 _FIRST_BYTES = 65536
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prunus.plugin import hookimpl
-from prunus_darknet.detect import is_darknet
+from prunus_darknet.detect import FORMAT, is_darknet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
         Weights,
         Written,
     )
-
-FORMAT = "darknet"
 
 
 @hookimpl

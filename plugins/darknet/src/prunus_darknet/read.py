@@ -9,6 +9,7 @@ import attrs
 
 from prunus.plugin import ModelError, Network, Source, UsageError
 from prunus_darknet.cfg import Cfg, read_cfg
+from prunus_darknet.detect import FORMAT
 from prunus_darknet.dialect import Dialect, dialect_of
 from prunus_darknet.lower.network import lower
 from prunus_darknet.lower.normalization import LOWEST
@@ -24,8 +25,6 @@ from prunus_darknet.weights import (
     open_weights,
     split_weights,
 )
-
-FORMAT = "darknet"
 
 
 @attrs.frozen(eq=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+FORMAT = "tensorflow"
+
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 # First words of a GraphDef or a MetaGraphDef in text form (tensorflow/core/framework/graph.proto,
 # tensorflow/core/protobuf/meta_graph.proto). `node` alone starts nearly every graph; a Caffe

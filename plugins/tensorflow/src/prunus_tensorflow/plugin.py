@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from prunus.plugin import Descriptor, Format, Trainer, hookimpl
-from prunus_tensorflow.detect import is_tensorflow, kind
+from prunus_tensorflow.detect import FORMAT, is_tensorflow, kind
 from prunus_tensorflow.files import files_of
 from prunus_tensorflow.user_code import reference
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         Written,
     )
 
-FORMAT = "tensorflow"
 TRAINER = "tensorflow"
 TRAIN_FUNCTION = "train-fn"
 DECAY = "decay"

@@ -15,9 +15,9 @@ def relu(layer: LayerRecord, build: Builder) -> None:
     slope = layer.params.relu_param.negative_slope
     value, dims = build.value(layer)
     if slope:
-        result = build.node(layer, "LeakyRelu", [value], {"alpha": float(slope)})
+        result = build.emit(layer, "LeakyRelu", [value], {"alpha": float(slope)})
     else:
-        result = build.node(layer, "Relu", [value])
+        result = build.emit(layer, "Relu", [value])
     build.top(layer, result, dims)
 
 
@@ -25,7 +25,7 @@ def relu6(layer: LayerRecord, build: Builder) -> None:
     """ReLU6 of the MobileNet forks: clip to [0, 6]."""
     value, dims = build.value(layer)
     bounds = [build.scalar(f"{layer.name}/min", 0.0), build.scalar(f"{layer.name}/max", 6.0)]
-    build.top(layer, build.node(layer, "Clip", [value, *bounds]), dims)
+    build.top(layer, build.emit(layer, "Clip", [value, *bounds]), dims)
 
 
 def prelu(layer: LayerRecord, build: Builder) -> None:
@@ -37,14 +37,14 @@ def prelu(layer: LayerRecord, build: Builder) -> None:
         slope = build.parameter(layer, 0, "slope", (), form=(1, *space), axes=())
     else:
         slope = build.parameter(layer, 0, "slope", (dims[1],), form=(dims[1], *space), axes=(0,))
-    build.top(layer, build.node(layer, "PRelu", [value, slope]), dims)
+    build.top(layer, build.emit(layer, "PRelu", [value, slope]), dims)
 
 
 def elu(layer: LayerRecord, build: Builder) -> None:
     """``ELULayer``: x, or alpha (e^x - 1) below 0."""
     value, dims = build.value(layer)
     alpha = float(layer.params.elu_param.alpha)
-    build.top(layer, build.node(layer, "Elu", [value], {"alpha": alpha}), dims)
+    build.top(layer, build.emit(layer, "Elu", [value], {"alpha": alpha}), dims)
 
 
 def sigmoid(layer: LayerRecord, build: Builder) -> None:
@@ -69,7 +69,7 @@ def bnll(layer: LayerRecord, build: Builder) -> None:
 
 def _plain(layer: LayerRecord, build: Builder, op: str) -> None:
     value, dims = build.value(layer)
-    build.top(layer, build.node(layer, op, [value]), dims)
+    build.top(layer, build.emit(layer, op, [value]), dims)
 
 
 def swish(layer: LayerRecord, build: Builder) -> None:
@@ -79,16 +79,16 @@ def swish(layer: LayerRecord, build: Builder) -> None:
     inner = value
     if beta != 1:
         factor = build.scalar(f"{layer.name}/beta", beta)
-        inner = build.node(layer, "Mul", [value, factor], part="beta")
-    gate = build.node(layer, "Sigmoid", [inner], part="gate")
-    build.top(layer, build.node(layer, "Mul", [value, gate]), dims)
+        inner = build.emit(layer, "Mul", [value, factor], part="beta")
+    gate = build.emit(layer, "Sigmoid", [inner], part="gate")
+    build.top(layer, build.emit(layer, "Mul", [value, gate]), dims)
 
 
 def softmax(layer: LayerRecord, build: Builder) -> None:
     """``SoftmaxLayer``."""
     value, dims = build.value(layer)
     axis = layer.params.softmax_param.axis % len(dims)
-    build.top(layer, build.node(layer, "Softmax", [value], {"axis": axis}), dims)
+    build.top(layer, build.emit(layer, "Softmax", [value], {"axis": axis}), dims)
 
 
 def power(layer: LayerRecord, build: Builder) -> None:
@@ -98,7 +98,7 @@ def power(layer: LayerRecord, build: Builder) -> None:
     result = _affine(layer, build, value, float(param.scale), float(param.shift))
     if param.power != 1:
         exponent = build.scalar(f"{layer.name}/power", float(param.power))
-        result = build.node(layer, "Pow", [result, exponent], part="power")
+        result = build.emit(layer, "Pow", [result, exponent], part="power")
     if result is value:
         build.skip(layer)
     else:
@@ -113,7 +113,7 @@ def exp(layer: LayerRecord, build: Builder) -> None:
     log_base = 1.0 if param.base == -1 else math.log(param.base)
     value, dims = build.value(layer)
     inner = _affine(layer, build, value, log_base * param.scale, log_base * param.shift)
-    build.top(layer, build.node(layer, "Exp", [inner]), dims)
+    build.top(layer, build.emit(layer, "Exp", [inner]), dims)
 
 
 def log(layer: LayerRecord, build: Builder) -> None:
@@ -125,10 +125,10 @@ def log(layer: LayerRecord, build: Builder) -> None:
         )
     value, dims = build.value(layer)
     inner = _affine(layer, build, value, float(param.scale), float(param.shift))
-    result = build.node(layer, "Log", [inner])
+    result = build.emit(layer, "Log", [inner])
     if param.base != -1:
         factor = build.scalar(f"{layer.name}/base", 1 / math.log(param.base))
-        result = build.node(layer, "Mul", [result, factor], part="base")
+        result = build.emit(layer, "Mul", [result, factor], part="base")
     build.top(layer, result, dims)
 
 
@@ -137,8 +137,8 @@ def _affine(
 ) -> ir.Value:
     if scale != 1:
         factor = build.scalar(f"{layer.name}/factor", scale)
-        value = build.node(layer, "Mul", [value, factor], part="factor")
+        value = build.emit(layer, "Mul", [value, factor], part="factor")
     if shift != 0:
         offset = build.scalar(f"{layer.name}/offset", shift)
-        value = build.node(layer, "Add", [value, offset], part="offset")
+        value = build.emit(layer, "Add", [value, offset], part="offset")
     return value

@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.plugin import Binding, ModelError, check_room
+from prunus.plugin import GraphBuilder, ModelError, check_room
 from prunus_caffe.blobs import Blobs, shape_text
 from prunus_caffe.origin import Parameter
 from prunus_caffe.records.layers import LayerRecord
@@ -43,35 +43,25 @@ class Blob:
     opaque: str | None = None
 
 
-class Builder:
-    """Collects nodes, initializers and facts; layer functions call it.
+class Builder(GraphBuilder):
+    """The graph and the blobs of the layers so far; layer functions call it.
 
     Attributes:
-        inputs: Graph inputs: declared ones, then the tops of opaque layers.
         blobs: Blob name -> what it stands for at the layer that is being lowered.
-        initializers: Weights and constants by name.
-        bindings, layers, notes: As in ``Network``.
         parameters: Initializer name -> native position.
         dropout: Graph value -> drop ratio.
     """
 
     def __init__(self, blobs: Blobs, path: Path) -> None:
+        super().__init__()
         self._source = blobs
         self._path = path
-        self._names: set[str] = set()
-        self._nodes: list[ir.Node] = []
         self._shared: dict[str, str] = {}
-        self._named: set[int] = set()
-        self._owner: dict[str, str] = {}
+        self._tops: dict[int, ir.Value] = {}
         self._held = 0
-        self.inputs: list[ir.Value] = []
         self.blobs: dict[str, Blob] = {}
-        self.initializers: dict[str, ir.Value] = {}
-        self.bindings: dict[str, Binding] = {}
         self.parameters: dict[str, Parameter] = {}
-        self.layers: dict[str, list[str]] = {}
         self.dropout: dict[str, float] = {}
-        self.notes: list[str] = []
 
     # What layers read.
 
@@ -151,9 +141,8 @@ class Builder:
             if axes != tuple(sorted(axes)):
                 array = array.transpose(np.argsort(axes))
             array = np.ascontiguousarray(array).reshape(form)
-        value = self.constant(f"{layer.name}/{role}", array)
+        value = self.weight(layer.name, role, array, index)
         name = value.name or ""
-        self.bindings[name] = Binding(layer.name, role, index)
         self.parameters[name] = Parameter((layer.name,), (index,), axes, factor is not None)
         if shared:
             self._shared[shared] = name
@@ -174,38 +163,21 @@ class Builder:
         )
         return value
 
-    def constant(self, name: str, array: NDArray[Any] | Sequence[int]) -> ir.Value:
-        """An initializer without a native position; Python integers give int64."""
-        data = np.asarray(array, None if isinstance(array, np.ndarray) else np.int64)
-        name = self._unique(name)
-        value = ir.Value(
-            name=name,
-            shape=ir.Shape(data.shape),
-            type=ir.TensorType(ir.DataType.from_numpy(data.dtype)),
-            const_value=ir.Tensor(data, name=name),
-        )
-        self.initializers[name] = value
-        return value
-
     def scalar(self, name: str, number: float) -> ir.Value:
         """A float32 scalar initializer."""
         return self.constant(name, np.array(number, np.float32))
 
-    def node(
+    def emit(
         self, layer: LayerRecord, op: str, inputs: Sequence[ir.Value | None],
         attributes: Mapping[str, Any] | None = None, *, part: str = "", outputs: int = 1,
     ) -> ir.Value:  # fmt: skip
         """Add one operator of a layer; gives its first output."""
-        name = self._unique(layer.name + (f"/{part}" if part else ""), node=True)
-        given = [_attribute(key, value) for key, value in (attributes or {}).items()]
-        node = ir.Node("", op, inputs, given, num_outputs=outputs, name=name)
-        for position, value in enumerate(node.outputs):
-            value.name = self._unique(f"{name}:{position}")
-            value.type = ir.TensorType(ir.DataType.FLOAT)
-        self._nodes.append(node)
-        self.layers.setdefault(layer.name, []).append(name)
-        self._owner[name] = layer.name
-        return node.outputs[0]
+        name = layer.name + (f"/{part}" if part else "")
+        values = self.nodes(
+            layer.name, op, inputs, attributes, shapes=[None] * outputs, name=name,
+            outputs=[f"{name}:{position}" for position in range(outputs)],
+        )  # fmt: skip
+        return values[0]
 
     def top(self, layer: LayerRecord, value: ir.Value, dims: Dims, index: int = 0) -> None:
         """Publish a value as a top of the layer, under the blob's own name."""
@@ -217,9 +189,9 @@ class Builder:
         sample = 4 * math.prod(dims[1:])
         check_room(sample, f"{self._path}:{layer.line}: layer '{layer.name}'", ModelError)
         blob = layer.tops[index] if index < len(layer.tops) else f"{layer.name}:{index}"
-        if value.producer() is not None and id(value) not in self._named:
-            self._named.add(id(value))
-            value.name = self._unique(blob, fallback=f"{blob}@{layer.name}")
+        if value.producer() is not None and id(value) not in self._tops:
+            self._tops[id(value)] = value
+            self.rename(value, self._free(blob, layer.name))
         self.blobs[blob] = Blob(value, dims)
 
     def skip(self, layer: LayerRecord) -> None:
@@ -235,20 +207,15 @@ class Builder:
         for name in layer.tops:
             self.blobs[name] = Blob(None)
 
-    def input(self, name: str, dims: Dims, opaque: str | None = None) -> None:
-        """Declare a graph input for a blob."""
+    def feed(self, name: str, dims: Dims, opaque: str | None = None) -> None:
+        """Declare a graph input for a blob, maybe of an opaque layer."""
         if math.prod(dims) > _LARGEST_BLOB:
             raise ModelError(
                 f"{self._path}: input '{name}' would hold {math.prod(dims)} values, Caffe counts "
                 f"to {_LARGEST_BLOB}; check its shape"
             )
         check_room(4 * math.prod(dims[1:]), f"{self._path}: input '{name}'", ModelError)
-        value = ir.Value(
-            name=self._unique(name, fallback=f"{name}@{opaque}"),
-            shape=ir.Shape(["N", *dims[1:]]),
-            type=ir.TensorType(ir.DataType.FLOAT),
-        )
-        self.inputs.append(value)
+        value = self.input(self._free(name, opaque), ("N", *dims[1:]))
         self.blobs[name] = Blob(value, dims, opaque)
 
     def reshape_guess(self, blob: Blob, dims: Dims) -> None:
@@ -256,54 +223,11 @@ class Builder:
         assert blob.value is not None
         blob.value.shape = ir.Shape(["N", *dims[1:]])
 
-    def _unique(self, name: str, *, fallback: str | None = None, node: bool = False) -> str:
-        kind = "node " if node else ""
-        chosen, count = name, 1
-        if kind + chosen in self._names and fallback is not None:
-            name = chosen = fallback
-        while kind + chosen in self._names:
-            count += 1
-            chosen = f"{name}#{count}"
-        self._names.add(kind + chosen)
-        return chosen
-
-    def model(self, cut: Sequence[ir.Value], name: str) -> ir.Model:
-        """The finished graph: ``cut`` values and tops nobody reads are its outputs, in order.
-
-        Nodes of a layer that turned out to be opaque, and inputs nobody reads, are dropped.
-        """
+    def ends(self, cut: Sequence[ir.Value]) -> list[ir.Value]:
+        """Graph outputs in order: where the net is cut, and tops that nobody consumes."""
         wanted = {id(value) for value in cut}
-        outputs: list[ir.Value] = []
-        nodes: list[ir.Node] = []
-        for node in reversed(self._nodes):
-            ends = [
-                value for value in node.outputs
-                if id(value) in wanted or (id(value) in self._named and not value.uses())
-            ]  # fmt: skip
-            if not ends and not any(value.uses() for value in node.outputs):
-                for position in range(len(node.inputs)):
-                    node.replace_input_with(position, None)
-                self.layers[self._owner[node.name or ""]].remove(node.name or "")
-                continue
-            outputs[:0] = ends
-            nodes.insert(0, node)
-        used = [value for value in self.inputs if value.uses()]
-        read = {name: value for name, value in self.initializers.items() if value.uses()}
-        self.bindings = {name: b for name, b in self.bindings.items() if name in read}
-        self.parameters = {name: p for name, p in self.parameters.items() if name in read}
-        graph = ir.Graph(
-            used, outputs, nodes=nodes, initializers=list(read.values()), opset_imports={"": 17},
-            name=name or "net",
-        )  # fmt: skip
-        return ir.Model(graph, ir_version=9, producer_name="prunus_caffe")
+        return [value for value in self._tops.values() if id(value) in wanted or not value.uses()]
 
-
-def _attribute(name: str, value: Any) -> ir.Attr:
-    """An attribute of the types that layers use; `ir.node` looks for many more, at some cost."""
-    if isinstance(value, bool | int):
-        return ir.AttrInt64(name, int(value))
-    if isinstance(value, float):
-        return ir.AttrFloat32(name, value)
-    if isinstance(value, list | tuple) and value and all(isinstance(v, int) for v in value):
-        return ir.AttrInt64s(name, [int(v) for v in value])
-    return ir.convenience.convert_attribute(name, value)
+    def _free(self, blob: str, layer: str | None) -> str:
+        """A blob's name; with the layer behind it where a value has that name (in-place layers)."""
+        return f"{blob}@{layer}" if blob in self.names else blob

@@ -32,7 +32,7 @@ def eltwise(layer: LayerRecord, build: Builder) -> None:
     elif param.operation == _PROD:
         result = _chain(layer, build, "Mul", values)
     else:
-        result = build.node(layer, "Max", values)
+        result = build.emit(layer, "Max", values)
     build.top(layer, result, dims)
 
 
@@ -40,22 +40,22 @@ def _sum(
     layer: LayerRecord, build: Builder, values: list[ir.Value], coefficients: list[float]
 ) -> ir.Value:
     if coefficients == [1.0, -1.0]:
-        return build.node(layer, "Sub", values)
+        return build.emit(layer, "Sub", values)
     for index, number in enumerate(coefficients):
         if number != 1:
             factor = build.scalar(f"{layer.name}/coeff{index}", number)
-            values[index] = build.node(layer, "Mul", [values[index], factor], part=f"coeff{index}")
+            values[index] = build.emit(layer, "Mul", [values[index], factor], part=f"coeff{index}")
     if len(values) == 2:
-        return build.node(layer, "Add", values)
-    return build.node(layer, "Sum", values)
+        return build.emit(layer, "Add", values)
+    return build.emit(layer, "Sum", values)
 
 
 def _chain(layer: LayerRecord, build: Builder, op: str, values: list[ir.Value]) -> ir.Value:
     *inner, last = values[1:]
     first = functools.reduce(
-        lambda a, b: build.node(layer, op, [a, b], part="part"), inner, values[0]
+        lambda a, b: build.emit(layer, op, [a, b], part="part"), inner, values[0]
     )
-    return build.node(layer, op, [first, last])
+    return build.emit(layer, op, [first, last])
 
 
 def axpy(layer: LayerRecord, build: Builder) -> None:
@@ -67,9 +67,9 @@ def axpy(layer: LayerRecord, build: Builder) -> None:
         )
     if len(small) != len(dims):
         target = build.constant(f"{layer.name}/shape", [0, small[1], *(1,) * (len(dims) - 2)])
-        factor = build.node(layer, "Reshape", [factor, target], part="reshape")
-    product = build.node(layer, "Mul", [factor, x], part="product")
-    build.top(layer, build.node(layer, "Add", [product, y]), dims)
+        factor = build.emit(layer, "Reshape", [factor, target], part="reshape")
+    product = build.emit(layer, "Mul", [factor, x], part="product")
+    build.top(layer, build.emit(layer, "Add", [product, y]), dims)
 
 
 def concat(layer: LayerRecord, build: Builder) -> None:
@@ -91,7 +91,7 @@ def concat(layer: LayerRecord, build: Builder) -> None:
     if len(operands) == 1:
         build.skip(layer)
         return
-    result = build.node(layer, "Concat", [value for value, _ in operands], {"axis": axis})
+    result = build.emit(layer, "Concat", [value for value, _ in operands], {"axis": axis})
     build.top(layer, result, (*dims[:axis], total, *dims[axis + 1 :]))
 
 
@@ -120,7 +120,7 @@ def slice_(layer: LayerRecord, build: Builder) -> None:
         build.skip(layer)
         return
     split = build.constant(f"{layer.name}/split", sizes)
-    first = build.node(layer, "Split", [value, split], {"axis": axis}, outputs=count)
+    first = build.emit(layer, "Split", [value, split], {"axis": axis}, outputs=count)
     node = first.producer()
     assert node is not None
     for index, (output, size) in enumerate(zip(node.outputs, sizes, strict=True)):
@@ -159,5 +159,5 @@ def crop(layer: LayerRecord, build: Builder) -> None:
         build.constant(f"{layer.name}/{name}", list(numbers))
         for name, numbers in (("starts", starts), ("ends", ends), ("axes", axes))
     ]
-    result = build.node(layer, "Slice", [value, *operands])
+    result = build.emit(layer, "Slice", [value, *operands])
     build.top(layer, result, (*dims[:axis], *reference[axis:]))

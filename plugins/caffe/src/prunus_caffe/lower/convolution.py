@@ -144,7 +144,7 @@ def _one(
         "group": _group(layer, build, blob.dims[1], kind),
     }  # fmt: skip
     part = f"{index}" if index else ""
-    value = build.node(layer, kind.op, [blob.value, *operands], attributes, part=part)
+    value = build.emit(layer, kind.op, [blob.value, *operands], attributes, part=part)
     outputs = int(layer.params.convolution_param.num_output)
     build.top(layer, value, (blob.dims[0], outputs, *sizes), index)
 
@@ -179,11 +179,11 @@ def _gemm(layer: LayerRecord, build: Builder, blob: Blob, dims: Dims) -> ir.Valu
     data = blob.value
     assert data is not None
     if len(blob.dims) != 2:
-        data = build.node(layer, "Flatten", [data], {"axis": 1}, part="flatten")
+        data = build.emit(layer, "Flatten", [data], {"axis": 1}, part="flatten")
     operands = [data, build.parameter(layer, 0, "weight", dims)]
     if param.bias_term:
         operands.append(build.parameter(layer, 1, "bias", (int(param.num_output),)))
-    return build.node(layer, "Gemm", operands, {"transB": 0 if param.transpose else 1})
+    return build.emit(layer, "Gemm", operands, {"transB": 0 if param.transpose else 1})
 
 
 def _matmul(layer: LayerRecord, build: Builder, blob: Blob, axis: int, dims: Dims) -> ir.Value:
@@ -194,11 +194,11 @@ def _matmul(layer: LayerRecord, build: Builder, blob: Blob, axis: int, dims: Dim
     inputs, outputs = dims if param.transpose else dims[::-1]
     if len(blob.dims) != axis + 1:
         target = build.constant(f"{layer.name}/shape", [0, *blob.dims[1:axis], inputs])
-        data = build.node(layer, "Reshape", [data, target], part="flatten")
+        data = build.emit(layer, "Reshape", [data, target], part="flatten")
     axes = (0, 1) if param.transpose else (1, 0)
     weight = build.parameter(layer, 0, "weight", dims, form=(inputs, outputs), axes=axes)
-    value = build.node(layer, "MatMul", [data, weight])
+    value = build.emit(layer, "MatMul", [data, weight])
     if param.bias_term:
         bias = build.parameter(layer, 1, "bias", (outputs,))
-        value = build.node(layer, "Add", [value, bias], part="bias")
+        value = build.emit(layer, "Add", [value, bias], part="bias")
     return value

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import attrs
 import onnx_ir as ir
 
-from prunus.plugin import Binding, ModelError
+from prunus.plugin import ModelError, Network
 from prunus_caffe.blobs import Blobs
+from prunus_caffe.detect import FORMAT
 from prunus_caffe.lower.builder import BarrierError, Blob, Builder
 from prunus_caffe.lower.sources import Samples, declare
 from prunus_caffe.lower.table import (
@@ -32,19 +33,14 @@ class Lowered:
     """The graph and everything about it that the other modules ask for.
 
     Attributes:
-        model: Neutral graph.
-        bindings, layers, frozen, notes: As in ``Network``.
+        network: Network without what its files tell beside the graph.
         parameters: Initializer name -> native position.
         dropout: Graph value -> drop ratio.
         feeds: Layer -> graph value of each bottom.
         sample_shapes: Graph input -> dims of one sample.
     """
 
-    model: ir.Model
-    bindings: Mapping[str, Binding]
-    layers: Mapping[str, tuple[str, ...]]
-    frozen: Mapping[str, str]
-    notes: tuple[str, ...]
+    network: Network
     parameters: Mapping[str, Parameter]
     dropout: Mapping[str, float]
     feeds: Mapping[str, tuple[str | None, ...]]
@@ -66,7 +62,6 @@ class _Lowering:
         self._samples = samples
         self._build = Builder(blobs, net.path)
         self._outputs: dict[int, ir.Value] = {}
-        self._frozen: dict[str, str] = {}
         self._feeds: dict[str, tuple[str | None, ...]] = {}
 
     def run(self) -> Lowered:
@@ -78,12 +73,14 @@ class _Lowering:
                     f"{self._net.path}: input '{declared.name}': expected sizes of at least 1, "
                     f"found {list(declared.dims)}"
                 )
-            build.input(declared.name, declared.dims)
+            build.feed(declared.name, declared.dims)
         for layer in layers:
             self._layer(layer, layers)
         for layer in other:
             self._other_phase(layer)
-        model = build.model(list(self._outputs.values()), self._net.name)
+        outputs = build.ends(list(self._outputs.values()))
+        network = build.network(FORMAT, outputs, name=self._net.name or "net")
+        model = network.model
         if not model.graph.outputs:
             raise ModelError(
                 f"{self._net.path}: expected a network that computes something, found none"
@@ -92,10 +89,8 @@ class _Lowering:
             value.name or "": tuple(int(str(size)) for size in (value.shape or ())[1:])
             for value in model.graph.inputs
         }
-        return Lowered(
-            model, build.bindings, {name: tuple(nodes) for name, nodes in build.layers.items()},
-            self._frozen, tuple(build.notes), build.parameters, build.dropout, self._feeds, shapes,
-        )  # fmt: skip
+        parameters = {n: p for n, p in build.parameters.items() if n in network.bindings}
+        return Lowered(network, parameters, build.dropout, self._feeds, shapes)
 
     def _phases(self) -> tuple[tuple[LayerRecord, ...], tuple[LayerRecord, ...]]:
         """Layers to lower, and those of the other phase alone."""
@@ -173,7 +168,7 @@ class _Lowering:
         build.layers.setdefault(layer.name, [])
         dims = next(blob.dims for blob in bottoms if blob.value is not None)
         for name in layer.tops:
-            build.input(name, dims, layer.name)
+            build.feed(name, dims, layer.name)
 
     def _cut(self, bottoms: Sequence[Blob], reason: str | None = None) -> None:
         for blob in bottoms:
@@ -181,7 +176,7 @@ class _Lowering:
                 continue
             self._outputs[id(blob.value)] = blob.value
             if reason is not None:
-                self._frozen.setdefault(blob.value.name or "", reason)
+                self._build.freeze(blob.value, reason)
 
     def _pass(self, layer: LayerRecord, bottom: Blob) -> None:
         """Split and Dropout; Dropout's own top needs a value of its own to be dropped."""
@@ -189,7 +184,7 @@ class _Lowering:
         ratio = layer.params.dropout_param.dropout_ratio
         if layer.type == "Dropout" and layer.tops and layer.tops[0] != layer.bottoms[0]:
             value, dims = build.value(layer)
-            build.top(layer, build.node(layer, "Identity", [value]), dims)
+            build.top(layer, build.emit(layer, "Identity", [value]), dims)
         else:
             build.skip(layer)
         if layer.type == "Dropout" and layer.tops:

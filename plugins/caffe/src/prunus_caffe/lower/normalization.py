@@ -39,7 +39,7 @@ def batch_norm(layer: LayerRecord, build: Builder) -> None:
     else:
         scale = build.constant(f"{layer.name}/ones", np.ones(channels, np.float32))
         shift = build.constant(f"{layer.name}/zeros", np.zeros(channels, np.float32))
-    result = build.node(
+    result = build.emit(
         layer, "BatchNormalization", [value, scale, shift, mean, variance],
         {"epsilon": float(param.eps)},
     )  # fmt: skip
@@ -58,11 +58,11 @@ def scale(layer: LayerRecord, build: Builder) -> None:
         axis, span = _span(layer, build, param, dims)
         build.expect_blobs(layer, 2 if param.bias_term else 1)
         factor = _vector(layer, build, 0, "scale", dims, axis, span)
-    result = build.node(layer, "Mul", [value, factor])
+    result = build.emit(layer, "Mul", [value, factor])
     if param.bias_term:
         index = 0 if len(layer.bottoms) > 1 else 1
         shift = _vector(layer, build, index, "shift", dims, axis, span)
-        result = build.node(layer, "Add", [result, shift], part="bias")
+        result = build.emit(layer, "Add", [result, shift], part="bias")
     build.top(layer, result, dims)
 
 
@@ -76,7 +76,7 @@ def bias(layer: LayerRecord, build: Builder) -> None:
         axis, span = _span(layer, build, param, dims)
         build.expect_blobs(layer, 1)
         shift = _vector(layer, build, 0, "shift", dims, axis, span)
-    build.top(layer, build.node(layer, "Add", [value, shift]), dims)
+    build.top(layer, build.emit(layer, "Add", [value, shift]), dims)
 
 
 def _span(layer: LayerRecord, build: Builder, param: Any, dims: Dims) -> tuple[int, Dims]:
@@ -112,7 +112,7 @@ def _second(
     trailing = len(dims) - len(span)
     if trailing:
         target = [0, *span[1:], *(1,) * trailing]
-        factor = build.node(
+        factor = build.emit(
             layer,
             "Reshape",
             [factor, build.constant(f"{layer.name}/shape", target)],
@@ -133,11 +133,11 @@ def lrn(layer: LayerRecord, build: Builder) -> None:
             "size": size, "alpha": float(param.alpha),
             "beta": float(param.beta), "bias": float(param.k),
         }  # fmt: skip
-        build.top(layer, build.node(layer, "LRN", [value], attributes), dims)
+        build.top(layer, build.emit(layer, "LRN", [value], attributes), dims)
         return
-    square = build.node(layer, "Mul", [value, value], part="square")
+    square = build.emit(layer, "Mul", [value, value], part="square")
     half = (size - 1) // 2
-    mean = build.node(
+    mean = build.emit(
         layer, "AveragePool", [square],
         {
             "kernel_shape": [size, size], "strides": [1, 1],
@@ -148,10 +148,10 @@ def lrn(layer: LayerRecord, build: Builder) -> None:
     alpha = build.scalar(f"{layer.name}/alpha", float(param.alpha))
     one = build.scalar(f"{layer.name}/one", 1.0)
     exponent = build.scalar(f"{layer.name}/beta", -float(param.beta))
-    scaled = build.node(layer, "Mul", [mean, alpha], part="alpha")
-    base = build.node(layer, "Add", [scaled, one], part="one")
-    denominator = build.node(layer, "Pow", [base, exponent], part="power")
-    build.top(layer, build.node(layer, "Mul", [value, denominator]), dims)
+    scaled = build.emit(layer, "Mul", [mean, alpha], part="alpha")
+    base = build.emit(layer, "Add", [scaled, one], part="one")
+    denominator = build.emit(layer, "Pow", [base, exponent], part="power")
+    build.top(layer, build.emit(layer, "Mul", [value, denominator]), dims)
 
 
 def mvn(layer: LayerRecord, build: Builder) -> None:
@@ -161,17 +161,17 @@ def mvn(layer: LayerRecord, build: Builder) -> None:
     axes = list(range(1 if param.across_channels else 2, len(dims)))
     if not axes:
         raise build.error(layer, f"expected a bottom with space, found {dims}")
-    mean = build.node(layer, "ReduceMean", [value], {"axes": axes, "keepdims": 1}, part="mean")
-    result = build.node(layer, "Sub", [value, mean], part="centre")
+    mean = build.emit(layer, "ReduceMean", [value], {"axes": axes, "keepdims": 1}, part="mean")
+    result = build.emit(layer, "Sub", [value, mean], part="centre")
     if param.normalize_variance:
-        square = build.node(layer, "Mul", [result, result], part="square")
-        variance = build.node(
+        square = build.emit(layer, "Mul", [result, result], part="square")
+        variance = build.emit(
             layer, "ReduceMean", [square], {"axes": axes, "keepdims": 1}, part="variance"
         )
-        deviation = build.node(layer, "Sqrt", [variance], part="deviation")
+        deviation = build.emit(layer, "Sqrt", [variance], part="deviation")
         eps = build.scalar(f"{layer.name}/eps", float(param.eps))
-        divisor = build.node(layer, "Add", [deviation, eps], part="divisor")
-        result = build.node(layer, "Div", [result, divisor])
+        divisor = build.emit(layer, "Add", [deviation, eps], part="divisor")
+        result = build.emit(layer, "Div", [result, divisor])
     build.top(layer, result, dims)
 
 
@@ -181,22 +181,22 @@ def normalize(layer: LayerRecord, build: Builder) -> None:
     value, dims = build.value(layer)
     build.expect_blobs(layer, 1)
     axes = list(range(1, len(dims))) if param.across_spatial else [1]
-    square = build.node(layer, "Mul", [value, value], part="square")
-    total = build.node(
+    square = build.emit(layer, "Mul", [value, value], part="square")
+    total = build.emit(
         layer, "ReduceSum", [square, build.constant(f"{layer.name}/axes", axes)],
         {"keepdims": 1}, part="sum",
     )  # fmt: skip
     eps = build.scalar(f"{layer.name}/eps", float(param.eps))
-    norm = build.node(
-        layer, "Sqrt", [build.node(layer, "Add", [total, eps], part="eps")], part="norm"
+    norm = build.emit(
+        layer, "Sqrt", [build.emit(layer, "Add", [total, eps], part="eps")], part="norm"
     )
-    unit = build.node(layer, "Div", [value, norm], part="unit")
+    unit = build.emit(layer, "Div", [value, norm], part="unit")
     space = (1,) * (len(dims) - 2)
     if param.channel_shared:
         gain = build.parameter(layer, 0, "scale", (), form=(1, 1, *space), axes=())
     else:
         gain = build.parameter(layer, 0, "scale", (dims[1],), form=(1, dims[1], *space), axes=(1,))
-    build.top(layer, build.node(layer, "Mul", [unit, gain]), dims)
+    build.top(layer, build.emit(layer, "Mul", [unit, gain]), dims)
 
 
 def statistics_factor(stored: NDArray[np.float32]) -> float:

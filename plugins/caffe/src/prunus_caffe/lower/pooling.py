@@ -24,7 +24,7 @@ def pooling(layer: LayerRecord, build: Builder) -> None:
         raise build.error(layer, f"expected a bottom of 4 dimensions, found {len(dims)}")
     if param.global_pooling:
         op = "GlobalMaxPool" if param.pool == _MAX else "GlobalAveragePool"
-        build.top(layer, build.node(layer, op, [value]), (*dims[:2], 1, 1))
+        build.top(layer, build.emit(layer, op, [value]), (*dims[:2], 1, 1))
         return
     window = pooling_window(layer, build)
     sizes = _sizes(layer, build, dims[2:], window)
@@ -69,7 +69,7 @@ def _maximum(
         "kernel_shape": list(window.kernel), "strides": list(window.stride),
         "pads": [*window.pad, *(max(size, 0) for size in extra)],
     }  # fmt: skip
-    return build.node(layer, "MaxPool", [value], attributes)
+    return build.emit(layer, "MaxPool", [value], attributes)
 
 
 def _average(
@@ -83,7 +83,7 @@ def _average(
     if any(size > p for size, p in zip(extra, window.pad, strict=True)):
         if any(window.pad):
             pads = build.constant(f"{layer.name}/pads", [0, 0, *window.pad, 0, 0, *window.pad])
-            value = build.node(layer, "Pad", [value, pads], {"mode": "constant"}, part="pad")
+            value = build.emit(layer, "Pad", [value, pads], {"mode": "constant"}, part="pad")
         over = [max(size - p, 0) for size, p in zip(extra, window.pad, strict=True)]
         attributes |= {"pads": [0, 0, *over], "count_include_pad": 0}
-    return build.node(layer, "AveragePool", [value], attributes)
+    return build.emit(layer, "AveragePool", [value], attributes)

@@ -25,7 +25,7 @@ def flatten(layer: LayerRecord, build: Builder) -> None:
         raise build.error(layer, f"expected 'end_axis' {end} after 'axis' {axis}")
     result = (*dims[:axis], math.prod(dims[axis : end + 1]), *dims[end + 1 :])
     if axis == 1 and end == len(dims) - 1:
-        build.top(layer, build.node(layer, "Flatten", [value], {"axis": 1}), result)
+        build.top(layer, build.emit(layer, "Flatten", [value], {"axis": 1}), result)
     else:
         build.top(layer, _reshape(layer, build, value, result), result)
 
@@ -68,7 +68,7 @@ def _reshape(
 ) -> ir.Value:
     name = f"{layer.name}/{part or 'reshape'}-shape"
     target = build.constant(name, [0, *dims[1:]])
-    return build.node(layer, "Reshape", [value, target], part=part)
+    return build.emit(layer, "Reshape", [value, target], part=part)
 
 
 def permute(layer: LayerRecord, build: Builder) -> None:
@@ -83,7 +83,7 @@ def permute(layer: LayerRecord, build: Builder) -> None:
     if order == list(range(len(dims))):
         build.skip(layer)
         return
-    result = build.node(layer, "Transpose", [value], {"perm": order})
+    result = build.emit(layer, "Transpose", [value], {"perm": order})
     build.top(layer, result, tuple(dims[axis] for axis in order))
 
 
@@ -98,7 +98,7 @@ def shuffle_channel(layer: LayerRecord, build: Builder) -> None:
         return
     rows = _reshape(layer, build, value, (dims[0], group, dims[1] // group, *dims[2:]), "rows")
     order = [0, 2, 1, *range(3, len(dims) + 1)]
-    columns = build.node(layer, "Transpose", [rows], {"perm": order}, part="columns")
+    columns = build.emit(layer, "Transpose", [rows], {"perm": order}, part="columns")
     build.top(layer, _reshape(layer, build, columns, dims), dims)
 
 
@@ -112,7 +112,7 @@ def tile(layer: LayerRecord, build: Builder) -> None:
     if param.tiles < 1:
         raise build.error(layer, f"expected 'tiles' of at least 1, found {param.tiles}")
     repeats = [param.tiles if at == axis else 1 for at in range(len(dims))]
-    result = build.node(layer, "Tile", [value, build.constant(f"{layer.name}/repeats", repeats)])
+    result = build.emit(layer, "Tile", [value, build.constant(f"{layer.name}/repeats", repeats)])
     build.top(layer, result, tuple(size * count for size, count in zip(dims, repeats, strict=True)))
 
 
@@ -125,17 +125,17 @@ def reduction(layer: LayerRecord, build: Builder) -> None:
         raise BarrierError("it adds up the samples of a batch (axis 0)")
     axes = list(range(axis, len(dims)))
     if param.operation == _ASUM:
-        value = build.node(layer, "Abs", [value], part="abs")
+        value = build.emit(layer, "Abs", [value], part="abs")
     elif param.operation == _SUMSQ:
-        value = build.node(layer, "Mul", [value, value], part="square")
+        value = build.emit(layer, "Mul", [value, value], part="square")
     if param.operation in (_SUM, _ASUM, _SUMSQ):
         operand = build.constant(f"{layer.name}/axes", axes)
-        result = build.node(layer, "ReduceSum", [value, operand], {"keepdims": 0})
+        result = build.emit(layer, "ReduceSum", [value, operand], {"keepdims": 0})
     else:
-        result = build.node(layer, "ReduceMean", [value], {"axes": axes, "keepdims": 0})
+        result = build.emit(layer, "ReduceMean", [value], {"axes": axes, "keepdims": 0})
     if param.coeff != 1:
         factor = build.scalar(f"{layer.name}/coeff", float(param.coeff))
-        result = build.node(layer, "Mul", [result, factor], part="coeff")
+        result = build.emit(layer, "Mul", [result, factor], part="coeff")
     build.top(layer, result, dims[:axis])
 
 
@@ -145,12 +145,12 @@ def embed(layer: LayerRecord, build: Builder) -> None:
     value, dims = build.value(layer)
     build.expect_blobs(layer, 2 if param.bias_term else 1)
     weight = build.parameter(layer, 0, "weight", (int(param.input_dim), int(param.num_output)))
-    index = build.node(layer, "Cast", [value], {"to": ir.DataType.INT64.value}, part="index")
+    index = build.emit(layer, "Cast", [value], {"to": ir.DataType.INT64.value}, part="index")
     index.type = ir.TensorType(ir.DataType.INT64)
-    result = build.node(layer, "Gather", [weight, index], {"axis": 0})
+    result = build.emit(layer, "Gather", [weight, index], {"axis": 0})
     if param.bias_term:
         shift = build.parameter(layer, 1, "bias", (int(param.num_output),))
-        result = build.node(layer, "Add", [result, shift], part="bias")
+        result = build.emit(layer, "Add", [result, shift], part="bias")
     build.top(layer, result, (*dims, int(param.num_output)))
 
 
@@ -213,4 +213,4 @@ def _resize(
             scale = np.nextafter(scale, np.float32(np.inf))
         scales.append(scale)
     operand = build.constant(f"{layer.name}/scales", np.array(scales, np.float32))
-    return build.node(layer, "Resize", [value, None, operand], attributes)
+    return build.emit(layer, "Resize", [value, None, operand], attributes)

@@ -44,7 +44,7 @@ def declare(
         carrying = [layer.tops[0]]
     for index, top in enumerate(layer.tops):
         if layer.type == "Input" or top in carrying:
-            build.input(top, _dims(layer, index, build, layers, samples))
+            build.feed(top, _dims(layer, index, build, layers, samples))
         else:
             build.left_out(attrs.evolve(layer, tops=(top,)))
 

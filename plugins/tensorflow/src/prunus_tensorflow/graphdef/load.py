@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.plugin import ModelError, Network, Recipe, Source, Task, UsageError
+from prunus_tensorflow.detect import FORMAT
 from prunus_tensorflow.files import checkpoint_beside
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.checkpoint import Checkpoint, open_checkpoint
@@ -23,8 +24,6 @@ from prunus_tensorflow.graphdef.read import Structure, read_structure
 from prunus_tensorflow.graphdef.select import Ends, choose_ends
 from prunus_tensorflow.graphdef.steps import Steps, make_steps
 from prunus_tensorflow.graphdef.view import VARIABLES, GraphView, shape_attr
-
-FORMAT = "tensorflow"
 
 
 @attrs.frozen(eq=False)

@@ -15,7 +15,8 @@ import numpy as np
 
 from prunus.plugin import Destination, PlanError, PrunusError, Source
 from prunus.testing import cut
-from prunus_tensorflow.plugin import FORMAT, prunus_compact, prunus_load
+from prunus_tensorflow.detect import FORMAT
+from prunus_tensorflow.plugin import prunus_compact, prunus_load
 from prunus_tensorflow.testing.damage.mutations import (
     damaged_bytes,
     damaged_message,
