@@ -106,6 +106,16 @@ def test_a_missing_configuration():
     assert str(caught.value) == "no.toml: no such file; check --config"
 
 
+@pytest.mark.parametrize("name", ["model", "weights", "solver", "workspace"])
+def test_names_that_no_file_can_have(tmp_path, name):
+    for value, why in (("a" * 5000, "File name too long"), ("a\\u0000a", "embedded null byte")):
+        with pytest.raises(UsageError) as caught:
+            toml(tmp_path, f'{name} = "{value}"')
+        said = str(caught.value)  # the long name is shortened
+        assert said.startswith(f"{tmp_path / 'prunus.toml'}: {name} = '{tmp_path}")
+        assert said.endswith(f"a': {why}")
+
+
 class Vendor:
     """A format that reads files ending in .vendor."""
 

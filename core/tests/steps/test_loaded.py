@@ -68,7 +68,7 @@ def test_missing_weights(host, settings):
     assert str(caught.value) == "no.weights: no such file; check --weights"
 
 
-@pytest.mark.parametrize("name", ["model", "weights"])
+@pytest.mark.parametrize("name", ["model", "weights", "solver"])
 @pytest.mark.parametrize("path", [":", "no", "no.onnx", "a/../b"])
 def test_a_missing_file_that_a_configuration_names(host, settings, name, path):
     named = attrs.evolve(settings, **{name: Path(path)}, origins={name: Path("prune.cfg")})

@@ -202,3 +202,10 @@ def test_spelling_of_decent_p():
         "--option",
         "weights=random",
     ]
+
+
+def test_a_name_that_is_too_long_is_left_to_the_core(tmp_path):
+    shown = 'weights: "examples/decent_p/regular_rate_0.1/_iter_10000.caffemodel"'
+    assert shown in CONFIG
+    path = config(tmp_path, CONFIG.replace(shown, f'weights: "{"a" * 5000}"'))
+    assert read_config(path).weights == Path("a" * 5000)

@@ -137,8 +137,23 @@ def read_config(host: Host, path: Path) -> Settings:
     )
 
 
+def _check_name(name: str, value: Path | None, file: Path) -> None:
+    """Refuse a name no file can have; whether there is one is asked when it is needed."""
+    try:
+        if value is not None:
+            value.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except ValueError as error:
+        raise UsageError(f"{file}: {name} = '{value}': {error}") from error
+    except OSError as error:
+        raise UsageError(f"{file}: {name} = '{value}': {error.strerror}") from error
+
+
 def _checked(host: Host, settings: Settings, path: Path) -> Settings:
     """Settings whose names are known and whose counts are in range, as the options have them."""
+    for name in _PATHS:
+        _check_name(name, getattr(settings, name), path)
     for name, least in _LEAST.items():
         value = getattr(settings, name)
         if value is not None and not least <= value < _MOST:

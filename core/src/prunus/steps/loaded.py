@@ -109,7 +109,12 @@ def source_options(settings: Settings) -> dict[str, str]:
 
 def _check_named(settings: Settings) -> None:
     """A missing file that a configuration names is missed where it is named."""
-    for name, path in (("model", settings.model), ("weights", settings.weights)):
+    named = (
+        ("model", settings.model),
+        ("weights", settings.weights),
+        ("solver", settings.solver),
+    )
+    for name, path in named:
         file = settings.origins.get(name)
         if file is not None and path is not None and not _written(path):
             raise ModelError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -153,10 +154,11 @@ def _path(root: Block, key: str) -> Path | None:
 def _weights(root: Block) -> Path | None:
     """Published configurations name a snapshot without the directory ``snapshots`` it is in."""
     path = _path(root, "weights")
-    if path is None or path.exists():
-        return path
+    if path is None:
+        return None
     inside = path.parent / "snapshots" / path.name
-    return inside if inside.exists() else path
+    # not Path.exists: it raises for a name that is too long
+    return inside if os.path.exists(inside) and not os.path.exists(path) else path
 
 
 def _number(document: Document, key: str, allowed: Range) -> float | None:
