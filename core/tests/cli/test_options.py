@@ -108,12 +108,12 @@ def test_a_missing_configuration():
 
 @pytest.mark.parametrize("name", ["model", "weights", "solver", "workspace"])
 def test_names_that_no_file_can_have(tmp_path, name):
-    for value, why in (("a" * 5000, "File name too long"), ("a\\u0000a", "embedded null byte")):
-        with pytest.raises(UsageError) as caught:
-            toml(tmp_path, f'{name} = "{value}"')
-        said = str(caught.value)  # the long name is shortened
-        assert said.startswith(f"{tmp_path / 'prunus.toml'}: {name} = '{tmp_path}")
-        assert said.endswith(f"a': {why}")
+    long = tmp_path / ("a" * 5000)
+    with pytest.raises(UsageError) as caught:
+        toml(tmp_path, f'{name} = "{long}"')
+    assert str(caught.value) == (
+        f"{tmp_path / 'prunus.toml'}: {name} = '{long}': File name too long"
+    )
 
 
 class Vendor:

@@ -144,8 +144,6 @@ def _check_name(name: str, value: Path | None, file: Path) -> None:
             value.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return
-    except ValueError as error:
-        raise UsageError(f"{file}: {name} = '{value}': {error}") from error
     except OSError as error:
         raise UsageError(f"{file}: {name} = '{value}': {error.strerror}") from error
 
