@@ -9,12 +9,13 @@ import attrs
 
 from prunus.plugin import ModelError, Network, Source, UsageError
 from prunus_darknet.cfg import Cfg, read_cfg
-from prunus_darknet.detect import FORMAT
 from prunus_darknet.dialect import Dialect, dialect_of
 from prunus_darknet.lower.network import lower
 from prunus_darknet.lower.normalization import LOWEST
+from prunus_darknet.origin import Origin
 from prunus_darknet.records.layers import Structure
 from prunus_darknet.records.structure import read_structure
+from prunus_darknet.task import task_notes, task_of
 from prunus_darknet.weights import (
     NEW_HEADER,
     Array,
@@ -25,29 +26,6 @@ from prunus_darknet.weights import (
     open_weights,
     split_weights,
 )
-
-
-@attrs.frozen(eq=False)
-class Origin:
-    """Data for writing back; ``Network.origin`` of this format.
-
-    Attributes:
-        cfg: The parsed cfg with its text.
-        structure: Layer records.
-        dialect: The line the files were read by.
-        header: First bytes of the weights file.
-        transposed: Fully connected weights are stored (in, out).
-        slots: Weights as read, in the graph's shapes.
-        recipe: The cfg whose ``[net]`` says how to train.
-    """
-
-    cfg: Cfg
-    structure: Structure
-    dialect: Dialect
-    header: bytes
-    transposed: bool
-    slots: Mapping[Slot, Array]
-    recipe: Cfg
 
 
 def load(source: Source) -> Network:
@@ -76,14 +54,9 @@ def load(source: Source) -> Network:
         notes = _variance_note(file, structure, slots)
     lowered = lower(structure, slots, dialect.normalization)
     header = NEW_HEADER if file is None else file.header
-    network = Network(
-        model=lowered.model,
-        format=FORMAT,
-        bindings=lowered.bindings,
-        layers=lowered.layers,
-        frozen=lowered.frozen,
+    network = attrs.evolve(
+        lowered,
         origin=Origin(cfg, structure, dialect, header, transposed, slots, recipe_cfg(source, cfg)),
-        multiples=lowered.multiples,
     )
     return _with_task(
         network, source, (*notes, *_file_notes(cfg, structure, dialect)), lowered.notes
@@ -128,8 +101,6 @@ def _with_task(
     network: Network, source: Source, before: tuple[str, ...], after: tuple[str, ...]
 ) -> Network:
     """The network with data, metric and recipe as the cfg and the options say them."""
-    from prunus_darknet.task import task_notes, task_of
-
     notes = (*before, *task_notes(network), *after)
     return attrs.evolve(network, task=task_of(network, source), notes=notes)
 

@@ -27,7 +27,7 @@ from prunus.plugin import (
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.cfg import Cfg, Section, shortened
 from prunus_darknet.dialect import Dialect
-from prunus_darknet.read import Origin
+from prunus_darknet.origin import Origin
 from prunus_darknet.records.layers import Layer, Structure
 
 POLICIES = frozenset({"constant", "step", "steps", "exp", "sig", "poly", "random"})

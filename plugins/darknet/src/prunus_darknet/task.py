@@ -26,7 +26,7 @@ from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.data import is_data_file, open_data
 from prunus_darknet.datasets.images import Array, unit
 from prunus_darknet.datasets.preprocessing import letterboxed, view_of
-from prunus_darknet.read import Origin
+from prunus_darknet.origin import Origin
 from prunus_darknet.recipe import notes_of, recipe_of
 
 DATACFG = "datacfg"

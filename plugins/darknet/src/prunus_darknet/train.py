@@ -27,7 +27,8 @@ from prunus.plugin import (
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.data import ListedImages
 from prunus_darknet.dialect import PJREDDIE
-from prunus_darknet.read import Origin, load
+from prunus_darknet.origin import Origin
+from prunus_darknet.read import load
 from prunus_darknet.recipe import losses_of
 from prunus_darknet.training.files import TrainFiles, files_of
 from prunus_darknet.training.program import Line, Program, find_program, parse_line, running

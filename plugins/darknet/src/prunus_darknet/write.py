@@ -18,7 +18,8 @@ from prunus.plugin import Compact, Destination, ModelError, Network, Written
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.lower.builder import sides
 from prunus_darknet.lower.normalization import stored_variance
-from prunus_darknet.read import Origin, pruned_name
+from prunus_darknet.origin import Origin
+from prunus_darknet.read import pruned_name
 from prunus_darknet.records.layers import Blob, Layer, Structure
 from prunus_darknet.records.structure import read_structure
 from prunus_darknet.weights import Array, Slot, runs_of, write_weights

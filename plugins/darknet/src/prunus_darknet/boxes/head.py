@@ -13,6 +13,7 @@ import attrs
 
 from prunus_darknet.cfg import Section
 from prunus_darknet.dialect import Dialect
+from prunus_darknet.origin import Origin
 from prunus_darknet.records.layers import Layer, Structure
 
 if TYPE_CHECKING:
@@ -118,8 +119,6 @@ class BoxHead:
 
 def heads_of(network: Network) -> tuple[BoxHead, ...]:
     """The box-decoding layers of a Darknet network, in file order; often none."""
-    from prunus_darknet.read import Origin
-
     origin = network.origin
     if not isinstance(origin, Origin):
         return ()

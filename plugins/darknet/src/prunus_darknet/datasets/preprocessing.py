@@ -20,7 +20,7 @@ from prunus_darknet.datasets.images import (
     min_crop_image,
     resize_image,
 )
-from prunus_darknet.read import Origin
+from prunus_darknet.origin import Origin
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 """Where an image lies that fills the canvas: left, top, width, height."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from prunus_darknet.lower.builder import Attributes, GraphBuilder, sides
+from prunus_darknet.lower.builder import Attributes, LayerBuilder, sides
 from prunus_darknet.records.layers import Layer
 
 OPAQUE_ACTIVATIONS = frozenset(
@@ -27,7 +27,7 @@ _GELU_LINEAR, _GELU_CUBIC = 0.797885, 0.035677
 class _Steps:
     """Elementwise nodes on one value."""
 
-    def __init__(self, build: GraphBuilder, layer: Layer, value: ir.Value) -> None:
+    def __init__(self, build: LayerBuilder, layer: Layer, value: ir.Value) -> None:
         self.build, self.layer, self.value = build, layer, value
         self.dims = sides(value)[1:]
         self.count = 0
@@ -39,7 +39,7 @@ class _Steps:
 
     def scalar(self, number: float) -> ir.Value:
         name = f"constant{len(self.build.initializers)}"
-        return self.build.constant(self.layer, name, np.array(number, np.float32))
+        return self.build.constant(f"{self.layer.name}/{name}", np.array(number, np.float32))
 
     def times(self, value: ir.Value, factor: float) -> ir.Value:
         return self.op("Mul", value, self.scalar(factor))
@@ -136,7 +136,7 @@ _ACTIVATIONS: dict[str, Callable[[_Steps], ir.Value]] = {
 KNOWN_ACTIVATIONS = frozenset(_ACTIVATIONS) | {"linear"} | OPAQUE_ACTIVATIONS
 
 
-def activate(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def activate(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """``value`` after the layer's activation.
 
     An unknown name is relu, as in ``get_activation``.

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from prunus_darknet.lower.builder import GraphBuilder, sides
+from prunus_darknet.lower.builder import LayerBuilder, sides
 from prunus_darknet.records.layers import Layer, Shape
 
-Join = Callable[[GraphBuilder, Layer, Sequence[ir.Value], Sequence[Shape]], ir.Value]
+Join = Callable[[LayerBuilder, Layer, Sequence[ir.Value], Sequence[Shape]], ir.Value]
 
 
 def _route(
-    build: GraphBuilder, layer: Layer, sources: Sequence[ir.Value], shapes: Sequence[Shape]
+    build: LayerBuilder, layer: Layer, sources: Sequence[ir.Value], shapes: Sequence[Shape]
 ) -> ir.Value:
     """Concatenation; with ``groups`` of one part of each source (``forward_route_layer``)."""
     out, groups = layer.output, layer.numbers["groups"]
@@ -34,7 +34,7 @@ def _route(
 
 
 def _part(
-    build: GraphBuilder, layer: Layer, value: ir.Value, shape: Shape, position: int
+    build: LayerBuilder, layer: Layer, value: ir.Value, shape: Shape, position: int
 ) -> ir.Value:
     """Part ``group_id`` of ``groups`` equal ones.
 
@@ -46,14 +46,14 @@ def _part(
     count = (shape.c if layer.output.image else shape.size) // groups
     dims = (groups, count, *rest)
     value = build.reshape(layer, f"parts{position}", value, dims, dims)
-    index = build.constant(layer, f"part{position}_index", np.array(chosen, np.int64))
+    index = build.constant(f"{layer.name}/part{position}_index", np.array(chosen, np.int64))
     return build.emit(
         layer, f"part{position}", "Gather", (value, index), (count, *rest), {"axis": 1}
     )
 
 
 def _shortcut(
-    build: GraphBuilder, layer: Layer, sources: Sequence[ir.Value], shapes: Sequence[Shape]
+    build: LayerBuilder, layer: Layer, sources: Sequence[ir.Value], shapes: Sequence[Shape]
 ) -> ir.Value:
     """Sum; of unequal sizes only common channels and positions are added (``shortcut_cpu``)."""
     value = build.as_image(layer, sources[0], shapes[0], "image")
@@ -67,7 +67,7 @@ def _shortcut(
 class _Sum:
     """One addition of a shortcut; ``position`` tells its nodes from those of the others."""
 
-    def __init__(self, build: GraphBuilder, layer: Layer, position: int) -> None:
+    def __init__(self, build: LayerBuilder, layer: Layer, position: int) -> None:
         self.build, self.layer, self.position = build, layer, position
 
     def join(self, value: ir.Value, other: ir.Value, alpha: float, beta: float) -> ir.Value:
@@ -104,7 +104,7 @@ class _Sum:
         value = self.build.repeat(self.layer, self._step("repeat"), value, sample)
         mask = np.zeros((1, 1, h * sample, w * sample), np.float32)
         mask[:, :, ::sample, ::sample] = 1
-        places = self.build.constant(self.layer, self._step("places"), mask)
+        places = self.build.constant(f"{self.layer.name}/{self._step('places')}", mask)
         return self._emit("mask", "Mul", (value, places))
 
     def _cut(self, value: ir.Value, ranges: Mapping[int, range], step: str) -> ir.Value:
@@ -122,7 +122,7 @@ class _Sum:
 
 
 def _product(
-    build: GraphBuilder, layer: Layer, sources: Sequence[ir.Value], shapes: Sequence[Shape]
+    build: LayerBuilder, layer: Layer, sources: Sequence[ir.Value], shapes: Sequence[Shape]
 ) -> ir.Value:
     """``[scale_channels]`` and ``[sam]``: the ``from`` layer times this input, broadcast."""
     gate = build.as_image(layer, sources[0], shapes[0], "gate")

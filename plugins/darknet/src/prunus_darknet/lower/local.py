@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from prunus_darknet.lower.builder import GraphBuilder
+from prunus_darknet.lower.builder import LayerBuilder
 from prunus_darknet.lower.weighted import Weighted
 from prunus_darknet.records.layers import Layer
 
 
-def local(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
+def local(build: LayerBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
     """Patches side by side, then a grouped 1x1 convolution with one group a position.
 
     ``forward_local_layer`` keeps weights as (position, filter, channel, row, column),
@@ -35,13 +35,13 @@ def local(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted)
     return build.emit(layer, "add", "Add", (value, weights.bind(build, layer, "bias")), out.dims)
 
 
-def _patches(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _patches(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """``(N, h, w, c, size * size)``: the window's inputs at each position (``im2col_cpu``)."""
     given, out, numbers = layer.input, layer.output, layer.numbers
     size, stride, pad = numbers["size"], numbers["stride"], numbers["pad"]
     value = build.as_image(layer, value, given, "image")
     if pad:
-        pads = build.constant(layer, "pads", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+        pads = build.constant(f"{layer.name}/pads", [0, 0, 1, 1, 0, 0, 1, 1])
         dims = (given.c, given.h + 2, given.w + 2)
         value = build.emit(layer, "pad", "Pad", (value, pads), dims)
     parts = []
@@ -50,7 +50,7 @@ def _patches(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
         rows = range(row, row + out.h * stride, stride)
         columns = range(column, column + out.w * stride, stride)
         part = build.cut(layer, step, value, {2: rows, 3: columns})
-        axis = build.constant(layer, f"{step}_axis", np.array([2], np.int64))
+        axis = build.constant(f"{layer.name}/{step}_axis", [2])
         parts.append(
             build.emit(layer, f"{step}_up", "Unsqueeze", (part, axis), (given.c, 1, out.h, out.w))
         )

@@ -4,46 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
 import onnx_ir as ir
 
-from prunus.plugin import Binding, ModelError
+from prunus.plugin import ModelError, Network
+from prunus_darknet.detect import FORMAT
 from prunus_darknet.lower.activation import activate
-from prunus_darknet.lower.builder import GraphBuilder
+from prunus_darknet.lower.builder import LayerBuilder
 from prunus_darknet.lower.combining import JOINS
 from prunus_darknet.lower.local import local
 from prunus_darknet.lower.single_input import MAPS
 from prunus_darknet.lower.weighted import WEIGHTED, Weighted
 from prunus_darknet.records.heads import HEADS
-from prunus_darknet.records.layers import NETWORK_INPUT, Layer, Structure
+from prunus_darknet.records.layers import NETWORK_INPUT, Layer, Shape, Structure
 from prunus_darknet.weights import Array, Slot
 
-OPSET = 17
-IR_VERSION = 9
 INPUT_NAME = "data"
 
 
-@attrs.frozen(eq=False)
-class Lowered:
-    """Result of lowering.
+def lower(structure: Structure, arrays: Mapping[Slot, Array], normalization: str) -> Network:
+    """Build the network, without what its files tell beside the graph.
 
-    Attributes:
-        model: The neutral graph. The output of layer i is the value named like the
-            layer (``81:convolutional``); the network input is ``data``.
-        bindings, layers, frozen, multiples: As in ``Network``.
-        notes: One sentence for each layer that is not lowered.
-    """
-
-    model: ir.Model
-    bindings: Mapping[str, Binding]
-    layers: Mapping[str, tuple[str, ...]]
-    frozen: Mapping[str, str]
-    multiples: Mapping[str, int]
-    notes: tuple[str, ...]
-
-
-def lower(structure: Structure, arrays: Mapping[Slot, Array], normalization: str) -> Lowered:
-    """Build the neutral graph.
+    The output of layer i is the value named like the layer (``81:convolutional``); the input of
+    the network is ``data``. Each layer that is not lowered has a note.
 
     Args:
         structure: Layer records.
@@ -57,23 +39,7 @@ def lower(structure: Structure, arrays: Mapping[Slot, Array], normalization: str
     for layer in structure.layers:
         run.add(layer)
     run.close()
-    build = run.build
-    graph = ir.Graph(
-        build.inputs,
-        list(run.outputs.values()),
-        nodes=build.nodes,
-        initializers=list(build.initializers.values()),
-        opset_imports={"": OPSET},
-        name="darknet",
-    )
-    return Lowered(
-        ir.Model(graph, ir_version=IR_VERSION, producer_name="prunus-darknet"),
-        build.bindings,
-        {name: tuple(nodes) for name, nodes in build.layers.items()},
-        run.frozen,
-        build.multiples,
-        tuple(run.notes),
-    )
+    return run.build.network(FORMAT, list(run.outputs.values()), name="darknet")
 
 
 class _Run:
@@ -82,13 +48,10 @@ class _Run:
     def __init__(self, structure: Structure, weighted: Weighted) -> None:
         self.structure = structure
         self.weighted = weighted
-        self.build = GraphBuilder()
-        self.values: dict[int, ir.Value] = {
-            NETWORK_INPUT: self.build.input(INPUT_NAME, structure.input)
-        }
+        self.build = LayerBuilder()
+        self.values: dict[int, ir.Value] = {NETWORK_INPUT: self._input(INPUT_NAME, structure.input)}
         self.outputs: dict[str, ir.Value] = {}
-        self.frozen: dict[str, str] = {}
-        self.notes: list[str] = list(structure.notes)
+        self.build.notes += structure.notes
 
     def add(self, layer: Layer) -> None:
         """Lower one layer, or cut it off."""
@@ -97,7 +60,7 @@ class _Run:
             self.freeze(layer, f"feeds {layer.type} layer {layer.index}")
         elif layer.opaque is not None:
             self.freeze(layer, f"feeds {layer.opaque}")
-            self.notes.append(
+            self.build.notes.append(
                 f"{layer.section.path.name}:{layer.section.line}: {layer.opaque} is not lowered: "
                 "what feeds it is kept whole, what it gives is a graph input"
             )
@@ -122,8 +85,11 @@ class _Run:
         index = layer.sources[position]
         if index not in self.values:
             owner = self.structure.layers[index]
-            self.values[index] = self.build.input(owner.name, owner.output)
+            self.values[index] = self._input(owner.name, owner.output)
         return self.values[index]
+
+    def _input(self, name: str, shape: Shape) -> ir.Value:
+        return self.build.input(name, ("N", *(shape.dims if shape.image else (shape.size,))))
 
     def freeze(self, layer: Layer, reason: str) -> None:
         """Make what ``layer`` reads graph outputs that keep their channels."""
@@ -131,9 +97,8 @@ class _Run:
             value = self.source(layer, position)
             if value in self.build.inputs:
                 continue
-            name = str(value.name)
-            self.outputs[name] = value
-            self.frozen[name] = f"{self.frozen[name]}; {reason}" if name in self.frozen else reason
+            self.outputs[str(value.name)] = value
+            self.build.freeze(value, reason)
 
     def close(self) -> None:
         """Outputs that no layer reads are the network's answers.

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from prunus_darknet.lower.builder import GraphBuilder
+from prunus_darknet.lower.builder import LayerBuilder
 from prunus_darknet.records.layers import Layer
 
 
-def _pool(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _pool(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """Windows start at ``-padding / 2``, all padding counted (``forward_maxpool_layer``)."""
     numbers = layer.numbers
     before = numbers["padding"] // 2
@@ -29,12 +29,12 @@ def _pool(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     return build.emit(layer, "pool", "AveragePool", (value,), layer.output.dims, attributes)
 
 
-def _avgpool(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _avgpool(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     value = build.as_image(layer, value, layer.input, "image")
     return build.emit(layer, "pool", "GlobalAveragePool", (value,), layer.output.dims)
 
 
-def _crop(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _crop(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """The centre, moved to [-1, 1] unless ``noadjust`` (``forward_crop_layer``, not training)."""
     given, out = layer.input, layer.output
     value = build.as_image(layer, value, given, "image")
@@ -44,11 +44,11 @@ def _crop(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     if layer.numbers["noadjust"]:
         return value
     value = build.scaled(layer, "double", value, 2.0)
-    one = build.constant(layer, "one", np.array(1.0, np.float32))
+    one = build.constant(f"{layer.name}/one", np.array(1.0, np.float32))
     return build.emit(layer, "centre", "Sub", (value, one), out.dims)
 
 
-def _upsample(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _upsample(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """Repeats pixels; a negative stride sums squares of pixels (``upsample_cpu``)."""
     stride = layer.numbers["stride"]
     scale = layer.section.real("scale", 1.0)
@@ -62,7 +62,7 @@ def _upsample(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     return build.scaled(layer, "scale", value, scale)
 
 
-def _reorg(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _reorg(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """Space to depth in Darknet's own order.
 
     ``[reorg]`` reads its (c, h, w) input as if it were (c / s², h s, w s)
@@ -80,7 +80,7 @@ def _reorg(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     if layer.numbers["reverse"] or layer.type == "reorg3d":
         op = "DepthToSpace" if layer.numbers["reverse"] else "SpaceToDepth"
         return build.emit(layer, "depth", op, (value,), layer.output.dims, {"blocksize": s})
-    build.multiples[str(value.name)] = s * s
+    build.restrict(value, s * s)
     p = s * s // math.gcd(given.h, s * s)
     split = (given.c // p, p * given.h // (s * s), s, given.w, s)
     value = build.reshape(layer, "blocks", value, split, split)
@@ -89,14 +89,14 @@ def _reorg(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     return build.reshape(layer, "maps", value, layer.output.dims, layer.output.dims)
 
 
-def _padded(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _padded(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """``extra`` zeros behind the vector (a "pass" move in Darknet's go player)."""
     value = build.as_vector(layer, value, layer.input, "flatten")
-    pads = build.constant(layer, "pads", np.array([0, 0, 0, layer.numbers["extra"]], np.int64))
+    pads = build.constant(f"{layer.name}/pads", [0, 0, 0, layer.numbers["extra"]])
     return build.emit(layer, "pad", "Pad", (value, pads), (layer.output.size,))
 
 
-def _pixels_first(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _pixels_first(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """``flatten``: (c, h w) to (h w, c), or back with ``reverse``."""
     places, c = layer.input.h * layer.input.w, layer.input.c
     split = (places, c) if layer.numbers["reverse"] else (c, places)
@@ -105,7 +105,7 @@ def _pixels_first(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Valu
     return build.reshape(layer, "maps", value, layer.output.dims, layer.output.dims)
 
 
-def _softmax(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _softmax(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """Softmax over each of ``groups`` runs, at ``temperature``."""
     size, groups = layer.output.size, layer.numbers["groups"]
     temperature = layer.section.real("temperature", 1.0)
@@ -120,23 +120,23 @@ def _softmax(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     return build.reshape(layer, "join", value, (size,), (size,))
 
 
-def _logistic(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _logistic(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     value = build.as_image(layer, value, layer.input, "image")
     return build.emit(layer, "sigmoid", "Sigmoid", (value,), layer.input.dims)
 
 
-def _l2norm(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _l2norm(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     value = build.as_image(layer, value, layer.input, "image")
     attributes = {"axis": 1, "p": 2}
     return build.emit(layer, "norm", "LpNormalization", (value,), layer.output.dims, attributes)
 
 
-def _same(build: GraphBuilder, layer: Layer, value: ir.Value) -> ir.Value:
+def _same(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     del build, layer
     return value
 
 
-MAPS: dict[str, Callable[[GraphBuilder, Layer, ir.Value], ir.Value]] = {
+MAPS: dict[str, Callable[[LayerBuilder, Layer, ir.Value], ir.Value]] = {
     "maxpool": _pool,
     "local_avgpool": _pool,
     "avgpool": _avgpool,

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import onnx_ir as ir
 
-from prunus_darknet.lower.builder import Attributes, GraphBuilder, sides
+from prunus_darknet.lower.builder import Attributes, LayerBuilder, sides
 from prunus_darknet.lower.normalization import EPSILON, graph_variance
 from prunus_darknet.records.layers import Layer
 from prunus_darknet.weights import Array, Slot
@@ -26,7 +26,7 @@ class Weighted:
     arrays: Mapping[Slot, Array]
     normalization: str
 
-    def bind(self, build: GraphBuilder, layer: Layer, role: str) -> ir.Value:
+    def bind(self, build: LayerBuilder, layer: Layer, role: str) -> ir.Value:
         """The initializer of one role; of the owner's where weights are shared."""
         owner = layer.numbers.get("share")
         name = f"{layer.name}/{role}" if owner is None else f"{owner}:{layer.type}/{role}"
@@ -36,15 +36,15 @@ class Weighted:
         array = self.arrays[layer.index, position]
         if role == "variance":
             array = graph_variance(array, self.normalization)
-        return build.weight(layer, role, array, position)
+        return build.weight(layer.name, role, array, position)
 
 
-def _normalized(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
+def _normalized(build: LayerBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
     scale = weights.bind(build, layer, "scale")
     if any(blob.role == "shift" for blob in layer.blobs):
         shift = weights.bind(build, layer, "shift")
     else:  # pjreddie's [batchnorm] has none
-        shift = build.constant(layer, "shift", np.zeros(layer.input.c, np.float32))
+        shift = build.constant(f"{layer.name}/shift", np.zeros(layer.input.c, np.float32))
     mean, variance = (weights.bind(build, layer, role) for role in ("mean", "variance"))
     return build.emit(
         layer,
@@ -56,7 +56,7 @@ def _normalized(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Wei
     )
 
 
-def _operands(build: GraphBuilder, layer: Layer, weights: Weighted) -> tuple[ir.Value, ...]:
+def _operands(build: LayerBuilder, layer: Layer, weights: Weighted) -> tuple[ir.Value, ...]:
     """Weight and bias; batch normalisation behind the weight has a shift instead."""
     weight = weights.bind(build, layer, "weight")
     if layer.numbers["batch_normalize"]:
@@ -65,7 +65,7 @@ def _operands(build: GraphBuilder, layer: Layer, weights: Weighted) -> tuple[ir.
 
 
 def _convolutional(
-    build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted
+    build: LayerBuilder, layer: Layer, value: ir.Value, weights: Weighted
 ) -> ir.Value:
     numbers = layer.numbers
     attributes: Attributes = {
@@ -77,14 +77,14 @@ def _convolutional(
 
 
 def _deconvolutional(
-    build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted
+    build: LayerBuilder, layer: Layer, value: ir.Value, weights: Weighted
 ) -> ir.Value:
     attributes = {"pads": [layer.numbers["padding"]] * 4}
     return _windowed(build, layer, value, weights, ("deconv", "ConvTranspose"), attributes)
 
 
 def _windowed(
-    build: GraphBuilder,
+    build: LayerBuilder,
     layer: Layer,
     value: ir.Value,
     weights: Weighted,
@@ -104,7 +104,7 @@ def _windowed(
     return _normalized(build, layer, value, weights) if numbers["batch_normalize"] else value
 
 
-def _connected(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
+def _connected(build: LayerBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
     """Fully connected; the vector becomes a 1x1 image only where an image is asked for."""
     value = build.as_vector(layer, value, layer.input, "flatten")
     operands = _operands(build, layer, weights)
@@ -112,12 +112,12 @@ def _connected(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weig
     return _normalized(build, layer, value, weights) if layer.numbers["batch_normalize"] else value
 
 
-def _batchnorm(build: GraphBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
+def _batchnorm(build: LayerBuilder, layer: Layer, value: ir.Value, weights: Weighted) -> ir.Value:
     value = build.as_image(layer, value, layer.input, "image")
     return _normalized(build, layer, value, weights)
 
 
-WEIGHTED: dict[str, Callable[[GraphBuilder, Layer, ir.Value, Weighted], ir.Value]] = {
+WEIGHTED: dict[str, Callable[[LayerBuilder, Layer, ir.Value, Weighted], ir.Value]] = {
     "convolutional": _convolutional,
     "deconvolutional": _deconvolutional,
     "connected": _connected,

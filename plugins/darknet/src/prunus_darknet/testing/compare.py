@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from prunus.plugin import Network, Source
 from prunus_darknet.cfg import Cfg
 from prunus_darknet.lower.network import INPUT_NAME
-from prunus_darknet.read import Origin, load
+from prunus_darknet.origin import Origin
+from prunus_darknet.read import load
 from prunus_darknet.records.layers import Shape, Structure
 from prunus_darknet.testing.random_weights import write_random_weights
 from prunus_darknet.testing.real_darknet import Array, predict

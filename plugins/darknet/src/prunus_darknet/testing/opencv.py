@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from prunus.plugin import Network
-from prunus_darknet.read import Origin
+from prunus_darknet.origin import Origin
 from prunus_darknet.testing.compare import Difference, compare_layers, random_input
 from prunus_darknet.testing.real_darknet import Array
 

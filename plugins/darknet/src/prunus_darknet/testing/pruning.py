@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from prunus.plugin import Destination, Written
 from prunus.testing.cut import Cut
-from prunus_darknet.read import Origin
+from prunus_darknet.origin import Origin
 from prunus_darknet.testing.compare import Difference, compare_layers, real_layers
 from prunus_darknet.testing.opencv import opencv_layers
 from prunus_darknet.write import write

@@ -27,7 +27,7 @@ from prunus.plugin import (
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.data import ClassifierDataset, ListedImages
-from prunus_darknet.read import Origin
+from prunus_darknet.origin import Origin
 from prunus_darknet.weights import open_weights
 from prunus_darknet.write import compact_text, recipe_text, write
 
