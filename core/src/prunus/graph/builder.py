@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class GraphBuilder:
         inputs: Graph inputs in order.
         initializers: Name -> weight or constant.
         bindings, layers, notes: As in ``Network``.
-        names: Names of values that are taken.
+        values: Inputs, initializers and outputs of nodes by the names they have now.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class GraphBuilder:
         self.notes: list[str] = []
         self._nodes: list[ir.Node] = []
         self._node_names: set[str] = set()
-        self.names: set[str] = set()
+        self.values: dict[str, ir.Value] = {}
         self._frozen: list[tuple[ir.Value, str]] = []
         self._multiples: list[tuple[ir.Value, int]] = []
 
@@ -77,14 +77,14 @@ class GraphBuilder:
     def constant(self, name: str, numbers: NDArray[Any] | Sequence[int]) -> ir.Value:
         """An initializer that no native file holds; Python integers become int64."""
         array = np.asarray(numbers, None if isinstance(numbers, np.ndarray) else np.int64)
-        name = _unique(name, self.names)
+        name = _unique(name, self.values)
         value = ir.Value(
             name=name,
             shape=ir.Shape(array.shape),
             type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
             const_value=ir.Tensor(array, name=name),
         )
-        self.initializers[name] = value
+        self.values[name] = self.initializers[name] = value
         return value
 
     def node(
@@ -117,6 +117,7 @@ class GraphBuilder:
     ) -> tuple[ir.Value, ...]:  # fmt: skip
         """Add an ONNX operator with several outputs, such as ``Split``; see `node`."""
         name = _unique(name, self._node_names)
+        self._node_names.add(name)
         values = [self._value(o, shape) for o, shape in zip(outputs, shapes, strict=True)]
         given = [_attribute(key, value) for key, value in (attributes or {}).items()]
         self._nodes.append(ir.Node("", op, inputs, given, outputs=values, name=name))
@@ -125,8 +126,9 @@ class GraphBuilder:
 
     def rename(self, value: ir.Value, name: str) -> None:
         """Give a value that is not an initializer another name; the old name is free again."""
-        self.names.discard(value.name or "")
-        value.name = _unique(name, self.names)
+        del self.values[value.name or ""]
+        value.name = _unique(name, self.values)
+        self.values[value.name] = value
 
     def freeze(self, value: ir.Value, reason: str) -> None:
         """Keep all channels of a value, for a reason such as "feeds opaque layer 'x'"."""
@@ -182,20 +184,21 @@ class GraphBuilder:
         )
 
     def _value(self, name: str, shape: Shape | None) -> ir.Value:
-        return ir.Value(
-            name=_unique(name, self.names),
+        name = _unique(name, self.values)
+        value = self.values[name] = ir.Value(
+            name=name,
             shape=None if shape is None else ir.Shape(shape),
             type=ir.TensorType(ir.DataType.FLOAT),
         )
+        return value
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def _unique(name: str, taken: Container[str]) -> str:
     """``name``, with ``#2``, ``#3``, … behind it if it is taken."""
     chosen, count = name, 1
     while chosen in taken:
         count += 1
         chosen = f"{name}#{count}"
-    taken.add(chosen)
     return chosen
 
 

@@ -230,4 +230,4 @@ class Builder(GraphBuilder):
 
     def _free(self, blob: str, layer: str | None) -> str:
         """A blob's name; with the layer behind it where a value has that name (in-place layers)."""
-        return f"{blob}@{layer}" if blob in self.names else blob
+        return f"{blob}@{layer}" if blob in self.values else blob

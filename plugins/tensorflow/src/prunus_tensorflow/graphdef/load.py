@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.plugin import ModelError, Network, Recipe, Source, Task, UsageError
-from prunus_tensorflow.detect import FORMAT
 from prunus_tensorflow.files import checkpoint_beside
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.checkpoint import Checkpoint, open_checkpoint
@@ -142,19 +141,15 @@ def _network(
         places=dict(builder.places),
         variables=dict(view.variables),
         inputs={name: (-1, *shape[1:]) for name, shape in shapes.items()},
-        outputs=tuple(value.name or "" for value in lowering.outputs),
+        outputs=lowering.outputs,
         ends=tuple(ends.outputs),
         tensors=dict(lowering.tensors),
     )
-    return Network(
-        model=builder.model(lowering.inputs, lowering.outputs),
-        format=FORMAT,
-        bindings=dict(builder.bindings),
-        layers={name: tuple(nodes) for name, nodes in builder.layers.items()},
-        frozen=dict(lowering.frozen),
+    return attrs.evolve(
+        lowering.network,
         origin=origin,
         task=_task(lowering, bool(view.variables)),
-        notes=(*notes, *ends.notes, *dict.fromkeys(builder.notes)),
+        notes=(*notes, *ends.notes, *lowering.network.notes),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 import onnx_ir as ir
 
-from prunus.plugin import ModelError
+from prunus.plugin import ModelError, Network
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.origin import TensorRecord
 from prunus_tensorflow.graphdef.rules.context import Context
@@ -22,22 +22,18 @@ from prunus_tensorflow.lower.tensors import (
 
 @attrs.frozen(eq=False)
 class Lowering:
-    """The neutral graph and its names.
+    """The network and its native names.
 
     Attributes:
-        builder: Operations, positions, bindings, layers, notes.
-        inputs: Graph inputs.
-        outputs: Graph outputs.
-        frozen: Value name -> reason.
-        barriers: Native node -> why it is not in the neutral graph.
+        network: Network without what its files tell beside the graph.
+        builder: Native position of each weight, dropout.
+        outputs: Names of graph outputs.
         tensors: Native tensor -> neutral value, permutation and native shape.
     """
 
+    network: Network
     builder: Builder
-    inputs: Sequence[ir.Value]
-    outputs: Sequence[ir.Value]
-    frozen: Mapping[str, str]
-    barriers: Mapping[str, str]
+    outputs: tuple[str, ...]
     tensors: Mapping[str, TensorRecord]
 
 
@@ -92,27 +88,26 @@ def _finish(lowerer: Lowerer, outputs: Sequence[str]) -> Lowering:
             if split(name)[0] in lowerer.barriers:
                 continue
             raise ModelError(f"output '{name}' does not depend on the input: give --output_nodes")
-        if any(result.value is value for value in lowerer.inputs):
+        if any(result.value is value for value in builder.inputs):
             continue
         results[name] = _output(builder, name, result)
     if not results:
         reasons = "; ".join(f"'{k}': {v}" for k, v in lowerer.barriers.items())
         raise ModelError(f"nothing between input and output can be pruned ({reasons})")
-    frozen = {value.name or "": reason for value, reason in builder.frozen}
     for name, reason in lowerer.feeds.items():
         if name in results:
-            frozen[results[name].name or ""] = reason
+            builder.freeze(results[name], reason)
     for name, reason in lowerer.barriers.items():
         op = lowerer.steps[name].node.op
         builder.notes.append(f"node '{name}' of type '{op}' stays as it is: {reason}")
-    used = {id(value) for operation in builder.operations for value in operation.inputs}
-    inputs = [value for value in lowerer.inputs if id(value) in used]
     tensors = {
         name: TensorRecord(result.value.name or "", result.perm, result.shape)
         for name, result in lowerer.env.items()
         if isinstance(result, Dynamic)
     }
-    return Lowering(builder, inputs, list(results.values()), frozen, lowerer.barriers, tensors)
+    network = builder.finished(list(results.values()))
+    names = tuple(value.name or "" for value in results.values())
+    return Lowering(network, builder, names, tensors)
 
 
 def _output(builder: Builder, name: str, result: Dynamic) -> ir.Value:

@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 import numpy as np
-import onnx_ir as ir
 
 from prunus.plugin import ModelError
 from prunus_tensorflow.error_text import first_line
@@ -29,6 +28,7 @@ from prunus_tensorflow.lower.tensors import (
     Static,
     Unlowerable,
     as_static,
+    symbolic,
 )
 
 _RANDOM = ("RandomUniform", "RandomStandardNormal", "TruncatedNormal", "StatelessRandomUniformV2")
@@ -51,7 +51,6 @@ class Lowerer:
         shape_of: Gives a tensor's native shape as TensorFlow infers it.
         context: The neutral graph under construction.
         env: Native tensor -> what it is.
-        inputs: Graph inputs so far.
         barriers: Native node -> why it stays out.
         feeds: Native tensor -> the barrier it feeds.
         behind: ids of graph inputs that barriers behind weights make.
@@ -63,7 +62,6 @@ class Lowerer:
     shape_of: Shapes
     context: Context
     env: dict[str, Lowered] = attrs.field(factory=dict)
-    inputs: list[ir.Value] = attrs.field(factory=list)
     barriers: dict[str, str] = attrs.field(factory=dict)
     feeds: dict[str, str] = attrs.field(factory=dict)
     behind: set[int] = attrs.field(factory=set)
@@ -208,8 +206,7 @@ class Lowerer:
     def input(self, name: str, shape: tuple[int, ...]) -> Dynamic:
         """A new graph input in native layout."""
         full = (BATCH, *shape[1:])
-        value = self.context.builder.value(name, full)
-        self.inputs.append(value)
+        value = self.context.builder.input(name, symbolic(full))
         self.env[name] = Dynamic(value, full, tuple(range(len(full))))
         return self.env[name]  # type: ignore[return-value]
 

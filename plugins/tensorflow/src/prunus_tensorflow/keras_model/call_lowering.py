@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-import onnx_ir as ir
 
 from prunus.plugin import ModelError
 from prunus_tensorflow.keras_model.preprocessing import Front
 from prunus_tensorflow.keras_model.rules import lower_call
 from prunus_tensorflow.keras_model.rules.context import Site
 from prunus_tensorflow.lower.builder import Builder
-from prunus_tensorflow.lower.tensors import BATCH, Dynamic, Unlowerable
+from prunus_tensorflow.lower.tensors import BATCH, Dynamic, Unlowerable, symbolic
 
 
 @attrs.frozen(eq=False)
@@ -46,7 +45,6 @@ class Walk:
         builder: The graph under construction.
         layers: Native name -> layer that was lowered or kept as a barrier.
         names: id of a layer -> its native name: a layer reached on two ways keeps one name.
-        inputs: Graph inputs.
         fed: Values that feed a barrier, with the reason.
         barriers: Native name -> why it is one.
         front: Graph input made by a barrier that no weight lies before -> how to compute it.
@@ -58,7 +56,6 @@ class Walk:
     builder: Builder = attrs.field(factory=Builder)
     layers: dict[str, Any] = attrs.field(factory=dict)
     names: dict[int, str] = attrs.field(factory=dict)
-    inputs: list[ir.Value] = attrs.field(factory=list)
     fed: list[tuple[Dynamic, str]] = attrs.field(factory=list)
     barriers: dict[str, str] = attrs.field(factory=dict)
     front: dict[str, Front] = attrs.field(factory=dict)
@@ -68,8 +65,7 @@ class Walk:
     def input(self, name: str, shape: Sequence[int]) -> Dynamic:
         """A graph input in native layout; ``shape`` without the batch."""
         full = (BATCH, *shape)
-        value = self.builder.value(name, full)
-        self.inputs.append(value)
+        value = self.builder.input(name, symbolic(full))
         return Dynamic(value, full, tuple(range(len(full))))
 
     def run(

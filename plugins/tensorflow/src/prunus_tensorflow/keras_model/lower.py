@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import onnx_ir as ir
 
 from prunus.plugin import ModelError, Network, UsageError
-from prunus_tensorflow.detect import FORMAT
 from prunus_tensorflow.graphdef.origin import TensorRecord
 from prunus_tensorflow.keras_model.call_lowering import Walk, functional
 from prunus_tensorflow.keras_model.origin import KerasOrigin
@@ -46,39 +46,28 @@ def lower_model(
     }
     inputs = [walk.input(name, shape) for name, shape in fed.items()]
     results = walk.run(model, inputs)
-    outputs, frozen = _outputs(walk, results, graph.outputs, inputs)
-    _drop_dead(walk.builder, outputs)
+    outputs = _outputs(walk, results, graph.outputs)
     builder = walk.builder
-    used = {id(value) for operation in builder.operations for value in operation.inputs}
-    nodes = {name: tuple(found) for name, found in builder.layers.items() if found}
-    neutral = builder.model([v for v in walk.inputs if id(v) in used], outputs)
+    builder.notes += [f"{text}; it stays as it is" for text in walk.barriers.values()]
+    if uncompiled:
+        builder.notes.append(f"the compile settings could not be restored: {uncompiled}")
+    network = builder.finished(outputs)
+    nodes = {name: found for name, found in network.layers.items() if found}
     origin = KerasOrigin(
         model,
         fed,
         dict(walk.front),
         path,
         dict(walk.layers),
-        {n: p for n, p in builder.places.items() if n in builder.initializers},
+        builder.places,
         _current(walk),
         nodes,
         dict(custom or {}),
         uncompiled,
     )
-    bindings = {n: b for n, b in builder.bindings.items() if n in builder.initializers}
     dropout = {value.name or "": ratio for value, ratio in builder.dropout}
-    notes = [f"{text}; it stays as it is" for text in walk.barriers.values()]
-    if uncompiled:
-        notes.append(f"the compile settings could not be restored: {uncompiled}")
-    return Network(
-        model=neutral,
-        format=FORMAT,
-        bindings=bindings,
-        layers=nodes,
-        frozen=frozen,
-        origin=origin,
-        task=task_of(model, dropout, [value.name or "" for value in outputs]),
-        notes=tuple(notes),
-    )
+    task = task_of(model, dropout, [value.name or "" for value in outputs])
+    return attrs.evolve(network, layers=nodes, origin=origin, task=task)
 
 
 def _current(walk: Walk) -> dict[str, TensorRecord]:
@@ -114,13 +103,10 @@ def _shapes(symbols: Sequence[Any], given: Sequence[tuple[int, ...]]) -> list[tu
     return shapes
 
 
-def _outputs(
-    walk: Walk, results: Sequence[Any], symbols: Sequence[Any], inputs: Sequence[Dynamic]
-) -> tuple[list[ir.Value], dict[str, str]]:
+def _outputs(walk: Walk, results: Sequence[Any], symbols: Sequence[Any]) -> list[ir.Value]:
     """Graph outputs: the model's own, then what feeds barriers."""
     outputs: dict[str, ir.Value] = {}
-    frozen: dict[str, str] = {}
-    entries = {id(value) for value in walk.inputs}
+    entries = {id(value) for value in walk.builder.inputs}
     for symbol, result in zip(symbols, results, strict=True):
         if isinstance(result, Dynamic) and id(result.value) not in entries:
             name = symbol._keras_history.operation.name
@@ -128,14 +114,12 @@ def _outputs(
             outputs[value.name or ""] = value
     for result, reason in walk.fed:
         if id(result.value) not in entries:
-            value = result.value
-            outputs.setdefault(value.name or "", value)
-            frozen.setdefault(value.name or "", reason)
-    frozen.update({value.name or "": why for value, why in walk.builder.frozen})
+            outputs.setdefault(result.value.name or "", result.value)
+            walk.builder.freeze(result.value, reason)
     if not outputs:
         reasons = "; ".join(walk.barriers.values())
         raise ModelError(f"nothing in the model can be pruned ({reasons or 'it has no layers'})")
-    return list(outputs.values()), frozen
+    return list(outputs.values())
 
 
 def _named(
@@ -147,8 +131,8 @@ def _named(
         if (value.name or "") in outputs:
             (value,) = builder.add("Identity", [value], name, [result.shape])
         elif value.name != name:
-            holder = next((v for op in builder.operations for v in op.outputs if v.name == name), 0)
-            if isinstance(holder, ir.Value) and name not in outputs:
+            holder = builder.values.get(name)
+            if holder is not None and holder.producer() is not None and name not in outputs:
                 builder.rename(holder, f"{name}@inner")
                 builder.rename(value, name)
         return value
@@ -157,22 +141,3 @@ def _named(
         builder.rename(value, f"{name}@nchw")
     builder.rename(moved, name)
     return moved
-
-
-def _drop_dead(builder: Builder, outputs: Sequence[ir.Value]) -> None:
-    """Remove what no output depends on (layers refused halfway)."""
-    needed = {id(value) for value in outputs}
-    kept = []
-    for operation in reversed(builder.operations):
-        if any(id(value) in needed for value in operation.outputs):
-            needed |= {id(value) for value in operation.inputs}
-            kept.append(operation)
-    builder.operations[:] = reversed(kept)
-    alive = {operation.name for operation in kept}
-    for layer, names in builder.layers.items():
-        builder.layers[layer] = [name for name in names if name in alive]
-    for name in [n for n, value in builder.initializers.items() if id(value) not in needed]:
-        del builder.initializers[name]
-    made = {id(v) for op in kept for v in op.outputs}
-    builder.frozen[:] = [(v, why) for v, why in builder.frozen if id(v) in made]
-    builder.dropout[:] = [(v, ratio) for v, ratio in builder.dropout if id(v) in made]

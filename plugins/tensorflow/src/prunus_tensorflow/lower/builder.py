@@ -5,82 +5,32 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import attrs
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.plugin import Binding
+from prunus.plugin import GraphBuilder, Network
+from prunus_tensorflow.detect import FORMAT
 from prunus_tensorflow.lower.position import Place
 from prunus_tensorflow.lower.tensors import Dynamic, Static, symbolic
 
-OPSET = 17
-IR_VERSION = 9
 
-
-@attrs.define(eq=False)
-class Operation:
-    """One node to be; the converter may still give it a bias."""
-
-    name: str
-    layer: str
-    op: str
-    inputs: list[ir.Value]
-    outputs: list[ir.Value]
-    attributes: dict[str, Any]
-
-
-@attrs.define(eq=False)
-class Builder:
-    """Collects operations and initializers, and keeps their names unique.
+class Builder(GraphBuilder):
+    """The graph with what write-back needs of each weight, and values in native or neutral order.
 
     Attributes:
-        operations: In execution order.
-        initializers: Name -> value.
         places: Initializer name -> where it lies natively (bound ones only).
-        bindings: The same as the core sees it.
-        layers: Native node -> names of its neutral nodes.
-        makers: Value name at creation -> operation that makes it.
-        frozen: Value -> why its channels stay.
         dropout: Value -> drop ratio.
-        notes: Sentences for the user.
         users: Native holder -> the positions it was used at; more than one is a conflict.
     """
 
-    operations: list[Operation] = attrs.field(factory=list)
-    initializers: dict[str, ir.Value] = attrs.field(factory=dict)
-    places: dict[str, Place] = attrs.field(factory=dict)
-    bindings: dict[str, Binding] = attrs.field(factory=dict)
-    layers: dict[str, list[str]] = attrs.field(factory=dict)
-    makers: dict[int, Operation] = attrs.field(factory=dict)
-    frozen: list[tuple[ir.Value, str]] = attrs.field(factory=list)
-    dropout: list[tuple[ir.Value, float]] = attrs.field(factory=list)
-    notes: list[str] = attrs.field(factory=list)
-    _taken: set[str] = attrs.field(factory=set)
-    _nodes: set[str] = attrs.field(factory=set)
-    users: dict[str, set[Place]] = attrs.field(factory=dict)
-    _by_place: dict[Place, ir.Value] = attrs.field(factory=dict)
-    _transposed: dict[tuple[int, tuple[int, ...]], ir.Value] = attrs.field(factory=dict)
-
-    def unique(self, name: str) -> str:
-        """``name``, with ``@2``, ``@3``, … if it is taken."""
-        candidate, number = name, 2
-        while candidate in self._taken:
-            candidate = f"{name}@{number}"
-            number += 1
-        self._taken.add(candidate)
-        return candidate
-
-    def rename(self, value: ir.Value, name: str) -> None:
-        """Give a value another name, freeing the old one."""
-        self._taken.discard(value.name or "")
-        value.name = self.unique(name)
-
-    def value(self, name: str, shape: tuple[int, ...]) -> ir.Value:
-        """A new float value; ``shape`` in neutral order."""
-        return ir.Value(
-            name=self.unique(name), shape=symbolic(shape), type=ir.TensorType(ir.DataType.FLOAT)
-        )
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: dict[str, Place] = {}
+        self.dropout: list[tuple[ir.Value, float]] = []
+        self.users: dict[str, set[Place]] = {}
+        self._by_place: dict[Place, ir.Value] = {}
+        self._transposed: dict[tuple[int, tuple[int, ...]], ir.Value] = {}
 
     def add(
         self,
@@ -90,29 +40,22 @@ class Builder:
         shapes: Sequence[tuple[int, ...]],
         names: Sequence[str] = (),
         **attributes: Any,
-    ) -> list[ir.Value]:
-        """Add an operation with one output for each of ``shapes`` (neutral order)."""
+    ) -> tuple[ir.Value, ...]:
+        """Add a node ``<layer>/<op>`` with one output for each of ``shapes`` (neutral order)."""
         names = names or [layer if i == 0 else f"{layer}:{i}" for i in range(len(shapes))]
-        outputs = [self.value(name, shape) for name, shape in zip(names, shapes, strict=True)]
-        name, number = f"{layer}/{op}", 2
-        while name in self._nodes:
-            name, number = f"{layer}/{op}@{number}", number + 1
-        self._nodes.add(name)
-        self.layers.setdefault(layer, []).append(name)
-        operation = Operation(name, layer, op, list(inputs), outputs, attributes)
-        self.operations.append(operation)
-        self.makers.update({id(output): operation for output in outputs})
-        return outputs
+        sizes = [symbolic(shape) for shape in shapes]
+        name = f"{layer}/{op}"
+        return self.nodes(layer, op, inputs, attributes, shapes=sizes, name=name, outputs=names)
 
-    def numbers(self, layer: str, role: str, values: Sequence[int]) -> ir.Value:
+    def integers(self, layer: str, role: str, values: Sequence[int]) -> ir.Value:
         """An int64 shape operand of its own."""
-        return self._initializer(f"{layer}/{role}", np.asarray(values, np.int64))
+        return self.constant(f"{layer}/{role}", np.asarray(values, np.int64))
 
-    def constant(self, layer: str, role: str, array: NDArray[Any]) -> ir.Value:
+    def floats(self, layer: str, role: str, array: NDArray[Any]) -> ir.Value:
         """An unbound float initializer."""
-        return self._initializer(f"{layer}/{role}", np.asarray(array, np.float32))
+        return self.constant(f"{layer}/{role}", np.asarray(array, np.float32))
 
-    def weight(self, layer: str, role: str, static: Static, place: Place) -> ir.Value:
+    def parameter(self, layer: str, role: str, static: Static, place: Place) -> ir.Value:
         """A bound initializer; the same position twice is one initializer (shared weights)."""
         self.users.setdefault(place.holder.node, set()).add(place)
         existing = self._by_place.get(place)
@@ -120,11 +63,8 @@ class Builder:
             return existing
         native = static.array.reshape(place.shape)
         array = np.ascontiguousarray(place.to_neutral(native), np.float32)
-        value = self._initializer(f"{layer}/{role}", array)
-        name = value.name or ""
-        self.places[name] = place
-        self.bindings[name] = Binding(layer, role, place.holder.key)
-        self._by_place[place] = value
+        value = self._by_place[place] = self.weight(layer, role, array, place.holder.key)
+        self.places[value.name or ""] = place
         return value
 
     def arrange(self, tensor: Dynamic, perm: tuple[int, ...], layer: str) -> Dynamic:
@@ -161,40 +101,14 @@ class Builder:
             seen.add(id(one))
             if id(one) in opaque or (one.name or "") in self.places:
                 return False
-            maker = self.makers.get(id(one))
-            pending += [] if maker is None else maker.inputs
+            maker = one.producer()
+            pending += [] if maker is None else [x for x in maker.inputs if x is not None]
         return True
 
-    def model(self, inputs: Sequence[ir.Value], outputs: Sequence[ir.Value]) -> ir.Model:
-        """Finish the graph."""
-        nodes = [
-            ir.node(
-                operation.op,
-                inputs=operation.inputs,
-                attributes=operation.attributes,
-                outputs=operation.outputs,
-                name=operation.name,
-            )
-            for operation in self.operations
-        ]
-        graph = ir.Graph(
-            inputs,
-            outputs,
-            nodes=nodes,
-            initializers=tuple(self.initializers.values()),
-            opset_imports={"": OPSET},
-            name="prunus",
-        )
-        return ir.Model(graph, ir_version=IR_VERSION, producer_name="prunus-tensorflow")
-
-    def _initializer(self, name: str, array: NDArray[Any]) -> ir.Value:
-        name = self.unique(name)
-        tensor = ir.tensor(array, name=name)
-        value = ir.Value(
-            name=name,
-            shape=ir.Shape(array.shape),
-            type=ir.TensorType(tensor.dtype),
-            const_value=tensor,
-        )
-        self.initializers[name] = value
-        return value
+    def finished(self, outputs: Sequence[ir.Value]) -> Network:
+        """The network; from now on `places` and `dropout` hold what is part of it."""
+        network = self.network(FORMAT, outputs)
+        self.places = {n: place for n, place in self.places.items() if n in network.bindings}
+        made = {id(value) for node in network.model.graph for value in node.outputs}
+        self.dropout = [(value, ratio) for value, ratio in self.dropout if id(value) in made]
+        return network

@@ -84,9 +84,9 @@ def channels_first(rank: int) -> tuple[int, ...]:
     return (0, rank - 1, *range(1, rank - 1))
 
 
-def symbolic(shape: tuple[int, ...]) -> ir.Shape:
+def symbolic(shape: tuple[int, ...]) -> tuple[int | str, ...]:
     """Shape of a neutral value: multiples of ``BATCH`` become names."""
-    return ir.Shape([_dimension(size) for size in shape])
+    return tuple(_dimension(size) for size in shape)
 
 
 def _dimension(size: int) -> int | str:

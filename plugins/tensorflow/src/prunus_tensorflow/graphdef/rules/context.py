@@ -48,14 +48,15 @@ class Context:
         layer = layer or step.name
         if static.holder is not None and static.holder.node not in self.blocked:
             place = Place(static.holder, self._aligned(static, perm), perm, depthwise, squeeze)
-            return self.builder.weight(layer, role, static, place), True
+            return self.builder.parameter(layer, role, static, place), True
         free = Place(_NOBODY, static.array.shape, perm, depthwise, squeeze)
         array = np.ascontiguousarray(free.to_neutral(static.array))
-        return self.builder.constant(layer, role, array), volume(array.shape) == 1
+        return self.builder.floats(layer, role, array), volume(array.shape) == 1
 
     def freeze(self, reason: str, *values: ir.Value) -> None:
         """Keep the channels of values as they are."""
-        self.builder.frozen.extend((value, reason) for value in values)
+        for value in values:
+            self.builder.freeze(value, reason)
 
     def _aligned(self, static: Static, perm: tuple[int, ...]) -> tuple[int, ...]:
         """Native shape to record: the holder's own, if padding with ones gives the same array."""

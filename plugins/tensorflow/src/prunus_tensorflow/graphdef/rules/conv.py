@@ -147,8 +147,8 @@ def bias_add(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lo
     last = is_last(step.node) if step.op == "BiasAdd" else True
     channels = x.shape[channel_axis(rank, last)]
     flat = bias.array.shape[-1:] == (channels,) and bias.array.size == channels
-    maker = context.builder.makers.get(id(x.value))
-    if not flat or maker is None or maker.op not in ("Conv", "ConvTranspose", "Gemm"):
+    maker = x.value.producer()
+    if not flat or maker is None or maker.op_type not in ("Conv", "ConvTranspose", "Gemm"):
         return None
     if len(maker.inputs) > 2 or any(context.uses.get(name, 0) > 1 for name in step.inputs[:1]):
         return None
@@ -158,9 +158,10 @@ def bias_add(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lo
         vector(bias),
         tuple(range(len(bias.shape))),
         squeeze=len(bias.shape) - 1,
-        layer=maker.layer,
+        layer=(maker.name or "").rpartition("/")[0],  # as Builder.add names nodes
     )
-    maker.inputs.append(value)
+    maker.resize_inputs(3)
+    maker.replace_input_with(2, value)
     context.builder.rename(maker.outputs[0], step.name)
     return [x]
 

@@ -77,7 +77,7 @@ def erfc(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowere
     """1 - erf(x), which Keras uses in its exact GELU."""
     inner = _append(context, step, dynamic(inputs[0]), "Erf")
     context.builder.rename(inner.value, f"{step.name}@erf")
-    one = context.builder.constant(step.name, "one", np.ones((), np.float32))
+    one = context.builder.floats(step.name, "one", np.ones((), np.float32))
     shape = tuple(inner.shape[axis] for axis in inner.perm)
     (value,) = context.builder.add("Sub", [one, inner.value], step.name, [shape])
     return [Dynamic(value, inner.shape, inner.perm)]
@@ -98,7 +98,7 @@ def clip_by_value(context: Context, step: Step, inputs: Sequence[Lowered]) -> li
 
 def _clip(context: Context, step: Step, x: Dynamic, low: float, high: float) -> Dynamic:
     bounds = [
-        context.builder.constant(step.name, role, np.asarray(value, np.float32))
+        context.builder.floats(step.name, role, np.asarray(value, np.float32))
         for role, value in (("min", low), ("max", high))
     ]
     return _append(context, step, x, "Clip", *bounds)
@@ -199,7 +199,7 @@ def _stored(
     scalar = known.array.size == 1
     if scalar and (known.holder is None or known.holder.kind == "const"):
         number = known.array.reshape(()).astype(np.float32)
-        return context.builder.constant(step.name, "constant", number), x.perm, shape
+        return context.builder.floats(step.name, "constant", number), x.perm, shape
     value, plain = context.weight(step, _ROLES.get(op, "slope"), known, x.perm)
     if not plain:
         context.freeze(f"operand of '{step.name}' is computed by the graph", x.value)

@@ -82,7 +82,7 @@ def _parameter(
 ) -> tuple[ir.Value, bool]:
     if parameter is None:
         neutral = np.ones(channels) if role == "scale" else np.zeros(channels)
-        return context.builder.constant(step.name, role, neutral), True
+        return context.builder.floats(step.name, role, neutral), True
     known = static(parameter, role)
     if known.array.size != channels:
         raise Unlowerable(f"its {role} has {known.array.size} values for {channels} channels")

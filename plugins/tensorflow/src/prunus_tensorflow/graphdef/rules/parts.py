@@ -54,7 +54,7 @@ def split(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lower
     if axis == 0:
         raise Unlowerable("it splits the batch")
     shapes = [tuple(s if i == axis else n for i, n in enumerate(x.shape)) for s in sizes]
-    operand = context.builder.numbers(step.name, "split", sizes)
+    operand = context.builder.integers(step.name, "split", sizes)
     values = context.builder.add(
         "Split",
         [x.value, operand],
@@ -76,10 +76,10 @@ def pad(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered
         raise Unlowerable("it pads the batch")
     rows = [pads[axis] for axis in x.perm]
     flat = [int(row[0]) for row in rows] + [int(row[1]) for row in rows]
-    operands = [x.value, context.builder.numbers(step.name, "pads", flat)]
+    operands = [x.value, context.builder.integers(step.name, "pads", flat)]
     if step.op == "PadV2":
         fill = np.asarray(static(inputs[2], "fill value").array, np.float32).reshape(())
-        operands.append(context.builder.constant(step.name, "fill", fill))
+        operands.append(context.builder.floats(step.name, "fill", fill))
     shape = tuple(
         int(size + row.sum()) if axis else size
         for axis, (size, row) in enumerate(zip(x.shape, pads, strict=True))
@@ -103,7 +103,7 @@ def _cut(context: Context, step: Step, x: Dynamic, ranges: dict[int, slice]) -> 
         raise Unlowerable("it reads backwards")
     bounds = [real[axis].indices(x.shape[axis]) for axis in real]
     operands = [
-        context.builder.numbers(step.name, role, values)
+        context.builder.integers(step.name, role, values)
         for role, values in (
             ("starts", [start for start, _, _ in bounds]),
             ("ends", [stop for _, stop, _ in bounds]),
@@ -170,7 +170,7 @@ def tile(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowere
     if repeats[0] != 1:
         raise Unlowerable("it repeats the batch")
     shape = tuple(size * count for size, count in zip(x.shape, repeats, strict=True))
-    operand = context.builder.numbers(step.name, "repeats", [repeats[axis] for axis in x.perm])
+    operand = context.builder.integers(step.name, "repeats", [repeats[axis] for axis in x.perm])
     out = [tuple(shape[axis] for axis in x.perm)]
     (value,) = context.builder.add("Tile", [x.value, operand], step.name, out)
     return [Dynamic(value, shape, x.perm)]
@@ -184,7 +184,7 @@ def gather(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
     if axis == 0 or indices.ndim != 1:
         raise Unlowerable("it gathers over the batch or with a table of indices")
     shape = tuple(len(indices) if i == axis else size for i, size in enumerate(x.shape))
-    operand = context.builder.numbers(step.name, "indices", [int(i) for i in indices])
+    operand = context.builder.integers(step.name, "indices", [int(i) for i in indices])
     out = [tuple(shape[i] for i in x.perm)]
     (value,) = context.builder.add("Gather", [x.value, operand], step.name, out, axis=x.axis(axis))
     return [Dynamic(value, shape, x.perm)]

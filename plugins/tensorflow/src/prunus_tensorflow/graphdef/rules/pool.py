@@ -82,7 +82,7 @@ def reduce(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
     op = _REDUCTIONS[step.op]
     out = [tuple(shape[axis] for axis in perm)]
     if op == "ReduceSum":  # axes became an operand in opset 13, for this one only
-        operand = context.builder.numbers(step.name, "axes", places)
+        operand = context.builder.integers(step.name, "axes", places)
         (value,) = context.builder.add(op, [x.value, operand], step.name, out, keepdims=int(keep))
     else:
         (value,) = context.builder.add(

@@ -34,8 +34,8 @@ def resize(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
     where = "align_corners" if aligned else "half_pixel" if centers else "asymmetric"
     shape = (x.shape[0], *sizes, x.shape[3])
     perm = native_perm(4, True)
-    empty = context.builder.constant(step.name, "roi", np.zeros(0, np.float32))
-    operand = context.builder.constant(step.name, "scales", np.asarray(scales, np.float32))
+    empty = context.builder.floats(step.name, "roi", np.zeros(0, np.float32))
+    operand = context.builder.floats(step.name, "scales", np.asarray(scales, np.float32))
     attributes = {
         "mode": "nearest" if nearest else "linear",
         "coordinate_transformation_mode": where,

@@ -30,7 +30,7 @@ def reshape(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Low
         numbers[free[0]] = -1
     elif len(shape) == 2 and numbers[0] == 0:
         numbers[1] = -1
-    operand = context.builder.numbers(step.name, "shape", numbers)
+    operand = context.builder.integers(step.name, "shape", numbers)
     (value,) = context.builder.add("Reshape", [source.value, operand], step.name, [shape])
     return [Dynamic(value, shape, tuple(range(len(shape))))]
 
@@ -82,7 +82,7 @@ def drop(context: Context, step: Step, x: Dynamic, axes: Sequence[int]) -> Dynam
     rest = [axis for axis in range(len(x.shape)) if axis not in axes]
     shape = tuple(x.shape[axis] for axis in rest)
     perm = tuple(rest.index(axis) for axis in x.perm if axis in rest)
-    operand = context.builder.numbers(step.name, "axes", sorted(x.axis(axis) for axis in axes))
+    operand = context.builder.integers(step.name, "axes", sorted(x.axis(axis) for axis in axes))
     out = [tuple(shape[axis] for axis in perm)]
     (value,) = context.builder.add("Squeeze", [x.value, operand], step.name, out)
     return Dynamic(value, shape, perm)
@@ -95,7 +95,7 @@ def insert(context: Context, step: Step, x: Dynamic, axis: int) -> Dynamic:
     shifted = tuple(place + (place >= axis) for place in x.perm)
     at = rank if x.moved else axis
     perm = (*shifted[:at], axis, *shifted[at:])
-    operand = context.builder.numbers(step.name, "axes", [at])
+    operand = context.builder.integers(step.name, "axes", [at])
     out = [tuple(shape[i] for i in perm)]
     (value,) = context.builder.add("Unsqueeze", [x.value, operand], step.name, out)
     return Dynamic(value, shape, perm)

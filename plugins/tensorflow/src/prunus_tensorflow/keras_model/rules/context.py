@@ -66,17 +66,17 @@ class Site:
             )
         holder = Holder(self.name, "variable", variable.name)
         place = Place(holder, array.shape, tuple(perm), depthwise, squeeze)
-        value = self.builder.weight(self.name, label or role, Static(array), place)
+        value = self.builder.parameter(self.name, label or role, Static(array), place)
         self.builder.bindings[value.name or ""] = Binding(self.name, role, variable.name)
         return value
 
     def constant(self, role: str, array: NDArray[Any] | float) -> ir.Value:
         """An unbound float initializer."""
-        return self.builder.constant(self.name, role, np.asarray(array, np.float32))
+        return self.builder.floats(self.name, role, np.asarray(array, np.float32))
 
     def numbers(self, role: str, values: Sequence[int]) -> ir.Value:
         """An int64 shape operand."""
-        return self.builder.numbers(self.name, role, values)
+        return self.builder.integers(self.name, role, values)
 
     def emit(
         self,
@@ -106,7 +106,8 @@ class Site:
 
     def freeze(self, reason: str, *values: Dynamic) -> None:
         """Keep all channels of values."""
-        self.builder.frozen.extend((value.value, reason) for value in values)
+        for value in values:
+            self.builder.freeze(value.value, reason)
 
 
 Rule = Callable[[Site, Dynamic], Dynamic]
