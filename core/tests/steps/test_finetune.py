@@ -77,9 +77,8 @@ def places(*numbers):
 
 def build(weights) -> Network:
     b = Builder(0)
-    for name, array in weights.items():
-        b.weight(name, array)
-    return as_network(b.model(b.input(1, 2)))
+    found = [b.node("Identity", f"{n}/out", [b.weight(n, a)], a.shape) for n, a in weights.items()]
+    return as_network(b.model(*found))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-FLOAT = ir.TensorType(ir.DataType.FLOAT)
+from prunus.graph.builder import GraphBuilder
 
 Array = NDArray[Any]
 
@@ -24,16 +24,12 @@ class Builder:
 
     def __init__(self, seed: int) -> None:
         self._draw = np.random.default_rng(seed)
-        self._nodes: list[ir.Node] = []
-        self._inputs: list[ir.Value] = []
-        self._initializers: list[ir.Value] = []
+        self._graph = GraphBuilder()
         self._count: dict[str, int] = {}
 
     def input(self, channels: int = 3, size: int = 16, name: str = "data") -> ir.Value:
         """A graph input ``(N, channels, size, size)``."""
-        value = ir.Value(name=name, shape=ir.Shape(["N", channels, size, size]), type=FLOAT)
-        self._inputs.append(value)
-        return value
+        return self._graph.input(name, ("N", channels, size, size))
 
     def conv(
         self,
@@ -167,16 +163,12 @@ class Builder:
     def split(self, x: ir.Value, *sizes: int) -> tuple[ir.Value, ...]:
         """Channels in consecutive parts."""
         name = self._named(None, "split")
-        outputs = [
-            ir.Value(name=f"{name}:{part}", shape=ir.Shape(["N", size, *shape_of(x)[1:]]))
-            for part, size in enumerate(sizes)
-        ]
-        for value in outputs:
-            value.type = FLOAT
+        outputs = [f"{name}:{part}" for part in range(len(sizes))]
+        shapes: list[Sequence[int | str]] = [("N", size, *shape_of(x)[1:]) for size in sizes]
         operand = self.operand(name, "split", sizes)
-        axis = ir.convenience.convert_attributes({"axis": 1})
-        self._nodes.append(ir.Node("", "Split", [x, operand], axis, name=name, outputs=outputs))
-        return tuple(outputs)
+        return self._graph.nodes(
+            name, "Split", [x, operand], {"axis": 1}, shapes=shapes, name=name, outputs=outputs
+        )
 
     def slice(
         self,
@@ -262,21 +254,11 @@ class Builder:
         attributes: dict[str, Any] | None = None,
     ) -> ir.Value:
         """Any operator with one output ``(N, *shape)``, named like its layer."""
-        output = ir.Value(name=name, shape=ir.Shape(["N", *shape]), type=FLOAT)
-        given = ir.convenience.convert_attributes(attributes or {})
-        self._nodes.append(ir.Node("", kind, list(inputs), given, name=name, outputs=[output]))
-        return output
+        return self._graph.node(name, kind, inputs, attributes, shape=("N", *shape))
 
     def weight(self, name: str, array: Array) -> ir.Value:
         """An initializer."""
-        value = ir.Value(
-            name=name,
-            shape=ir.Shape(array.shape),
-            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-            const_value=ir.tensor(array, name=name),
-        )
-        self._initializers.append(value)
-        return value
+        return self._graph.constant(name, array)
 
     def operand(self, layer: str, role: str, numbers: Sequence[int]) -> ir.Value:
         """An integer operand of a layer."""
@@ -296,15 +278,7 @@ class Builder:
 
     def model(self, *outputs: ir.Value, name: str = "net") -> ir.Model:
         """The finished graph: opset 17, symbolic batch."""
-        graph = ir.Graph(
-            self._inputs,
-            outputs,
-            nodes=self._nodes,
-            initializers=self._initializers,
-            opset_imports={"": 17},
-            name=name,
-        )
-        return ir.Model(graph, ir_version=9, producer_name="prunus.testing")
+        return self._graph.model(outputs, name)
 
     def _named(self, name: str | None, kind: str) -> str:
         if name is not None:
