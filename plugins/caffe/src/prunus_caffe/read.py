@@ -10,8 +10,8 @@ import attrs
 from prunus.plugin import ModelError, Network, Source
 from prunus_caffe.blobs import Blobs, RandomBlobs, StoredBlobs
 from prunus_caffe.caffemodel import read_weights
-from prunus_caffe.lower import Lowered, lower
 from prunus_caffe.lower.guess import guess_size
+from prunus_caffe.lower.network import Lowered, lower
 from prunus_caffe.lower.sources import Samples, parse_shapes
 from prunus_caffe.origin import Origin
 from prunus_caffe.recipe import solver_notes

@@ -29,8 +29,8 @@ from prunus.steps.report import Report
 from prunus.steps.transform import transform as transform_step
 from prunus.steps.workspace import Workspace
 from prunus_tensorflow import graphdef
-from prunus_tensorflow.command import Options
-from prunus_tensorflow.evaluate import load_script
+from prunus_tensorflow.evaluation_script import load_script
+from prunus_tensorflow.options import Options
 from prunus_tensorflow.script_analysis import ScriptMeasure, analyze_with_script
 
 

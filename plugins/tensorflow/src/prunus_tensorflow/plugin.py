@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from prunus.plugin import Descriptor, Format, Trainer, hookimpl
 from prunus_tensorflow.detect import FORMAT, is_tensorflow, kind
 from prunus_tensorflow.files import files_of
+from prunus_tensorflow.training.options import BATCHNORM, DECAY, TRAIN_FUNCTION, TRAINER
 from prunus_tensorflow.user_code import reference
 
 if TYPE_CHECKING:
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
         Weights,
         Written,
     )
-
-TRAINER = "tensorflow"
-TRAIN_FUNCTION = "train-fn"
-DECAY = "decay"
-BATCHNORM = "batchnorm"
 
 
 @hookimpl

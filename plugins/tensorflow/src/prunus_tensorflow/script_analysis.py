@@ -39,7 +39,7 @@ from prunus.plugin import (
 )
 from prunus.steps.loaded import Loaded, evaluator_for, load
 from prunus.steps.workspace import workspace_of
-from prunus_tensorflow.evaluate import Script
+from prunus_tensorflow.evaluation_script import Script
 
 
 @attrs.frozen(eq=False)

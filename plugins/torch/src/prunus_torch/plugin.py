@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prunus.plugin import hookimpl
+from prunus_torch import TRAINER
 
 if TYPE_CHECKING:
     from prunus.plugin import Descriptor, TrainingJob, Weights
-
-TRAINER = "torch"
 
 
 @hookimpl

@@ -18,11 +18,10 @@ from prunus.plugin import (
     Weights,
     deferred,
 )
-from prunus_torch import solvers
+from prunus_torch import TRAINER, solvers
 from prunus_torch.digests import digests_of
 from prunus_torch.objective import Objective, build_objective
 from prunus_torch.parameters import Variables, variables_of
-from prunus_torch.plugin import TRAINER
 from prunus_torch.samples import pass_seed, positions
 from prunus_torch.schedule import learning_rate
 from prunus_torch.settings import Settings, device_of, settings_from, torch_set

@@ -27,14 +27,13 @@ from prunus.plugin import (
 from prunus_tensorflow.error_text import failure, first_line
 from prunus_tensorflow.graphdef.names import full
 from prunus_tensorflow.graphdef.origin import GraphOrigin
-from prunus_tensorflow.plugin import TRAIN_FUNCTION
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.training.graph_batches import Feed, GraphBatches, feed_of, settings_of
 from prunus_tensorflow.training.graph_losses import TrainFunction, cross_entropy, imitation
 from prunus_tensorflow.training.graph_session import CompactGraph, opened
 from prunus_tensorflow.training.graph_update import Update
 from prunus_tensorflow.training.labels import labels_of
-from prunus_tensorflow.training.options import falls, train_function
+from prunus_tensorflow.training.options import TRAIN_FUNCTION, falls, train_function
 from prunus_tensorflow.training.samples import Batches, Targets
 from prunus_tensorflow.training.stored import snapshot_of, snapshots_of, values_of
 from prunus_tensorflow.user_code import Reference

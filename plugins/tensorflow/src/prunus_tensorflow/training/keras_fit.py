@@ -25,7 +25,6 @@ from prunus_tensorflow.error_text import first_line
 from prunus_tensorflow.keras_model.origin import KerasOrigin
 from prunus_tensorflow.keras_model.rebuild import leaves, model_of
 from prunus_tensorflow.keras_model.recipe import learning_rate
-from prunus_tensorflow.plugin import TRAIN_FUNCTION
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
 from prunus_tensorflow.training.held import hold_opaque, hold_statistics
@@ -35,7 +34,12 @@ from prunus_tensorflow.training.objective import (
     label_targets,
 )
 from prunus_tensorflow.training.optimizer import optimizer_for
-from prunus_tensorflow.training.options import falls, holds_statistics, train_function
+from prunus_tensorflow.training.options import (
+    TRAIN_FUNCTION,
+    falls,
+    holds_statistics,
+    train_function,
+)
 from prunus_tensorflow.training.samples import Batches, Targets
 from prunus_tensorflow.training.stored import snapshot_of, snapshots_of, values_of
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from prunus.plugin import UsageError
-from prunus_tensorflow.plugin import BATCHNORM, DECAY, TRAIN_FUNCTION
 from prunus_tensorflow.user_code import Reference, reference
+
+TRAINER = "tensorflow"
+TRAIN_FUNCTION = "train-fn"
+DECAY = "decay"
+BATCHNORM = "batchnorm"
 
 
 def falls(options: Mapping[str, str]) -> bool:

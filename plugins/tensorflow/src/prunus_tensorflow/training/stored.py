@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.plugin import Snapshot, Snapshots, TrainingJob, job_digests, joined
-from prunus_tensorflow.plugin import TRAINER
+from prunus_tensorflow.training.options import TRAINER
 
 
 def snapshots_of(job: TrainingJob) -> Snapshots:
