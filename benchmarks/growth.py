@@ -29,7 +29,6 @@ PART = {
     "onnx-chain": (500, 2000, 5000, 10000),
     "darknet-chain": (500, 2000, 5000, 10000),
     "caffe-residual": (500, 2000, 5000),
-    "onnx-residual": (500, 2000, 5000),
     "caffe-grouped": (500, 2000, 5000),
     "onnx-grouped": (500, 2000, 5000),
 }

@@ -1,6 +1,6 @@
 """The public functions: every step on values; nothing is written unless asked.
 
-network = prunus.load("deploy.prototxt", "net.caffemodel")
+network = prunus.load("net.onnx")
 plan = prunus.plan(network, rate=0.5, data=samples)
 masked = prunus.prune(network, plan, data=samples)
 small = prunus.compact(masked)
@@ -58,8 +58,8 @@ def load(
     """Load a network.
 
     Args:
-        model: A file or directory of an installed format, or a live model of a framework (a
-            ``keras.Model``, an ``onnx.ModelProto``), which is never changed.
+        model: A file or directory of an installed format, or a live model of a framework (an
+            ``onnx.ModelProto``, say), which is never changed.
         weights: Weights file, where the format keeps weights apart.
         options: Format options by name (``prunus methods`` lists them).
 

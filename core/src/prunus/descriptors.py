@@ -22,14 +22,14 @@ class Format:
     """One native model format.
 
     Attributes:
-        name: ``caffe``, ``darknet``, ``tensorflow``, ``onnx``, …
+        name: As shown to users and given to the hooks, in lower case: ``onnx``.
         summary: One line for ``prunus plugins``.
         detect: True for a model path of this format; looks at the name and the
             first bytes only, imports nothing heavy, never raises.
-        settings: Reads a vendor configuration file (Caffe config.prototxt, Darknet
-            cfg with ``[pruning]``) and gives ``None`` for any other file.
-        data: Opens a data specification in the format's own terms (``voc.data``,
-            an LMDB folder) for a network, ``None`` if it is not one.
+        settings: Reads a configuration file of the framework's own pruning tools, where there
+            are any, and gives ``None`` for any other file.
+        data: Opens a data specification in the format's own terms (a
+            database of its framework) for a network, ``None`` if it is not one.
             Arguments: specification, network, training.
         metrics: Metric name -> maker, for metrics only this format has (``map``).
         round_prefix: Put before ``rate_<r>`` in the name of a round's directory, where
@@ -40,8 +40,8 @@ class Format:
             refused. ``None`` takes any.
         names_code: Whether an option, or ``data``, makes this format run Python, by its name and
             value. Where a file says it, the user's word is asked for (`prunus.trust`).
-        files: All files of a network, where there are more than the two that are named: parts
-            of a checkpoint, weights outside of the structure file. Their sizes are counted.
+        files: All files of a network, where there are more than the two that are named: weights
+            in several parts, or weights outside of the structure file. Their sizes are counted.
     """
 
     name: str = attrs.field(validator=_lower_case)
@@ -89,7 +89,7 @@ class Policy:
 
 @attrs.frozen
 class Trainer:
-    """One way to train: ``torch``, or a framework itself.
+    """One way to train: by a library of its own, or by a framework itself.
 
     Attributes:
         name: As given to ``--trainer``.

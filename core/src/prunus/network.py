@@ -58,13 +58,14 @@ class Network:
         format: Name of the format that loaded it.
         bindings: Initializer name -> native position.
         layers: Native layer name -> names of its nodes, in native order.
-        frozen: Value name -> why its channels must stay ("feeds yolo layer 82",
+        frozen: Value name -> why its channels must stay ("feeds a detection head",
             "feeds opaque layer 'foo' of type 'Foo'"); graph outputs that are
             not named here are frozen as "graph output".
         origin: What the format needs for faithful write-back; opaque to the core.
         task: How the network's own files say it is evaluated and trained.
         notes: Sentences the user should see about how the files were read.
         options: Format options it was loaded with; what is written loads with the same ones.
+        aliases: Native layer name -> other names its users know it by (its number, say).
         multiples: Value name -> number of which only whole multiples of its channels can be
             removed, where the native file can say nothing else.
     """
@@ -79,6 +80,7 @@ class Network:
     notes: tuple[str, ...] = ()
     options: Mapping[str, str] = attrs.field(factory=dict)
     multiples: Mapping[str, int] = attrs.field(factory=dict)
+    aliases: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
 
     def weights(self) -> dict[str, NDArray[np.generic]]:
         """Initializer name -> array, as views where the graph allows it."""
@@ -127,7 +129,7 @@ class Destination:
     Attributes:
         directory: Existing directory; names inside follow the format's custom.
         stage: ``masked``: same structure, new weights, plus whatever native
-            files the next step wants (final.prototxt, pruned cfg).
+            files the next step wants.
             ``compact``: the smaller network.
         name: Base name chosen by the user (``--output`` of a file), if any.
         options: Format options by name.

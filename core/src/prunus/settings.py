@@ -28,7 +28,8 @@ class Settings:
         exclude: Native layer names, blob tops or indices that stay whole.
         options: Format options handed to ``Source`` and ``Destination``.
         notes: Sentences to show (a key that has no meaning here, say).
-        vendor: A vendor file was read: its own count of operations is shown too.
+        legacy_count: ``stat`` shows the operations of convolutions alone too, as legacy tools
+            count them.
         origins: Name of a setting, or ``options.NAME`` -> the file that says it. A name that is
             missing was said on the command line (`prunus.trust`).
         allow_code: The user's word that Python named by a file may run.
@@ -54,7 +55,7 @@ class Settings:
     exclude: tuple[str, ...] = ()
     options: Mapping[str, str] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
-    vendor: bool = False
+    legacy_count: bool = False
     origins: Mapping[str, Path] = attrs.field(factory=dict, eq=False)
     allow_code: bool = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import onnx_ir as ir
 
-from prunus.graph.macs import layer_macs, vendor_operations
+from prunus.graph.macs import convolution_operations, layer_macs
 from prunus.groups import Protected
 from prunus.prunable import Prunable
 from prunus.steps.report import LEARNED, parameters
@@ -42,7 +42,7 @@ class Statistics:
         protected: Channels that stay, with reasons.
         macs, params: Totals.
         notes: Sentences for the user.
-        operations: The vendor's own count, where its configuration file was read.
+        operations: Operations of convolutions alone, as legacy tools count them, where asked for.
     """
 
     layers: tuple[LayerRow, ...]
@@ -58,12 +58,12 @@ class Statistics:
         return attrs.asdict(self)
 
 
-def statistics_of(subject: Prunable, *, vendor_count: bool = False) -> Statistics:
+def statistics_of(subject: Prunable, *, legacy_count: bool = False) -> Statistics:
     """Count a network, list its groups and the protected channels.
 
     Args:
         subject: The network and its groups.
-        vendor_count: Count operations as the legacy tools did, too.
+        legacy_count: Count the operations of convolutions alone, too.
     """
     network, grouping = subject.network, subject.grouping
     dims = grouping.labelling.dims
@@ -82,7 +82,7 @@ def statistics_of(subject: Prunable, *, vendor_count: bool = False) -> Statistic
         sum(macs.values()),
         parameters(network, network.model),
         network.notes,
-        vendor_operations(network.model, dims) if vendor_count else None,
+        convolution_operations(network.model, dims) if legacy_count else None,
     )
 
 

@@ -91,12 +91,12 @@ class LearningRate:
     """A learning rate policy as data.
 
     Attributes:
-        policy: ``fixed``, ``step``, ``exp``, ``inv``, ``multistep``, ``poly``,
-            ``sigmoid`` (Caffe, ``SGDSolver::GetLearningRate``), or ``constant``,
-            ``steps``, ``sig``, ``random`` (Darknet, ``get_current_rate``), ``cosine``.
+        policy: Name of a rule of the framework that wrote it. A trainer says which names it
+            knows, and refuses others.
         base: Learning rate before the policy acts.
-        gamma, power, stepsize, steps, scales: As the framework names them.
-        burn_in: Iterations of Darknet's warm-up.
+        gamma, power, stepsize, steps, scales: Numbers of the rule.
+        warm_up: Iterations in which the rate rises from 0 to ``base``: ``base * (i / warm_up) **
+            power`` at iteration ``i``; 0 for none.
     """
 
     policy: str = "fixed"
@@ -106,7 +106,7 @@ class LearningRate:
     stepsize: int = 1
     steps: tuple[int, ...] = ()
     scales: tuple[float, ...] = ()
-    burn_in: int = 0
+    warm_up: int = 0
 
 
 @attrs.frozen
@@ -133,15 +133,14 @@ class Recipe:
     """How to train, in the terms of the framework that wrote it.
 
     Attributes:
-        solver: Update rule: ``SGD``, ``Nesterov``, ``AdaGrad``, ``RMSProp``,
-            ``AdaDelta``, ``Adam`` by Caffe's formulas (the learning rate inside the
-            momentum), or ``darknet`` (outside it).
+        solver: Name of an update rule of the framework that wrote it. A trainer says which names
+            it knows, and refuses others.
         learning_rate: Policy over iterations.
-        momentum, momentum2, delta, rms_decay: Solver constants, Caffe's names.
+        momentum, momentum2, delta, rms_decay: Numbers of the update rule.
         weight_decay, regularization: Factor, and ``L2`` or ``L1``.
         iterations: Number of weight updates.
         batch_size: Samples of one forward and backward pass.
-        accumulate: Passes summed before an update (``iter_size``, ``subdivisions``).
+        accumulate: Passes whose gradients are summed before an update.
         lr_mult, decay_mult: Initializer name -> factor (default 1).
         clip_gradients: Global L2 norm bound, or ``None``.
         bn_momentum: Share of the old running statistics kept at an update.

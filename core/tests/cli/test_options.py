@@ -127,7 +127,7 @@ def test_formats_are_asked_for_their_own_files(tmp_path):
     host = Host([(Vendor(), "vendor 1")], (Broken("odd", "prunus-odd 1", "ImportError: x"),))
     for name in ("a.vendor", "b.prototxt"):
         (tmp_path / name).write_text("?")
-    assert read_config(host, tmp_path / "a.vendor") == Settings(rate=0.3, vendor=True)
+    assert read_config(host, tmp_path / "a.vendor") == Settings(rate=0.3)
     with pytest.raises(UsageError) as caught:
         read_config(host, tmp_path / "b.prototxt")
     assert str(caught.value) == (

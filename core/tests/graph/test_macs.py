@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prunus.compaction import compact
-from prunus.graph.macs import cost_model, kept_counts, layer_macs, vendor_operations
+from prunus.graph.macs import convolution_operations, cost_model, kept_counts, layer_macs
 from prunus.graph.shapes import infer_shapes
 from prunus.grouping import find_groups
 from prunus.network import Network
@@ -74,10 +74,12 @@ def test_what_has_no_size_counts_nothing(build):
     assert macs(network.model) == {}
 
 
-def test_vendor_operations_by_hand(lenet):
+def test_convolution_operations_by_hand(lenet):
     """Two a MAC and one for every output, of convolutions alone."""
     shapes = infer_shapes(lenet.model)
-    assert vendor_operations(lenet.model, shapes) == 100 * 8 * (2 * 9 + 1) + 16 * 12 * (2 * 32 + 1)
+    assert convolution_operations(lenet.model, shapes) == 100 * 8 * (2 * 9 + 1) + 16 * 12 * (
+        2 * 32 + 1
+    )
 
 
 @pytest.mark.parametrize("make", [mobilenet_v2, shufflenet_v1, resnext, densenet, se_gemm])

@@ -41,9 +41,8 @@ def test_files_of_no_format_of_two_and_no_file(host, settings):
     with pytest.raises(UsageError) as caught:
         format_of(Host([], (Broken("caffe", "prunus-caffe 1", "ImportError: x"),)), Path("net.xyz"))
     assert str(caught.value) == (
-        "net.xyz: no installed format recognises this file; installed: ; Caffe, Darknet and "
-        "TensorFlow come with prunus-caffe, prunus-darknet, prunus-tensorflow; plugin 'caffe' of "
-        "prunus-caffe 1 failed to load: ImportError: x"
+        "net.xyz: no installed format recognises this file; installed: ; others are packages of "
+        "their own, prunus-NAME; plugin 'caffe' of prunus-caffe 1 failed to load: ImportError: x"
     )
     with pytest.raises(UsageError) as caught:
         format_of(Host([(Greedy("a"), "a"), (Other("b"), "b")]), Path("net.xyz"))

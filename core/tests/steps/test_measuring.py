@@ -23,13 +23,13 @@ def without_data(settings, host, monkeypatch):
     """Files that name a database on another machine."""
     import prunus.steps.loaded as steps
 
-    read = steps.read_network
+    read = steps.read_as
 
-    def named(host, source):
-        network, descriptor = read(host, source)
+    def named(host, found, source):
+        network, descriptor = read(host, found, source)
         return attrs.evolve(network, task=Task(evaluation=nowhere)), descriptor
 
-    monkeypatch.setattr(steps, "read_network", named)
+    monkeypatch.setattr(steps, "read_as", named)
     return attrs.evolve(settings, data=None, rate=0.4)
 
 

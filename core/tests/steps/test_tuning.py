@@ -5,9 +5,9 @@ from prunus.task import LearningRate, Recipe
 
 
 def test_a_warm_up_longer_than_the_training_is_told():
-    rate = LearningRate("constant", burn_in=100)
+    rate = LearningRate("constant", warm_up=100)
     assert recipe_notes(Recipe(learning_rate=rate, iterations=100)) == ()
     assert recipe_notes(Recipe(learning_rate=rate, iterations=99)) == (
-        "the learning rate was still rising when the training ended: burn_in=100, 99 updates; "
-        "lower burn_in in the recipe",
+        "the learning rate was still rising when the training ended: its warm-up takes 100 "
+        "updates of 99; shorten it in the recipe",
     )

@@ -194,14 +194,14 @@ def test_a_damaged_state(workspace, text, why):
 @pytest.mark.parametrize("name", ["../ana.json", "/tmp/x", "a/b", "..", "a\0", "state.json"])
 def test_a_name_of_the_analysis_that_is_a_path(name):
     with pytest.raises(UsageError) as caught:
-        workspace_of(Settings(workspace=Path("w"), options={"ana_out_file": name}))
+        workspace_of(Settings(workspace=Path("w"), options={"analysis_file": name}))
     assert str(caught.value) == (
-        f"option ana_out_file = {name!r}: a file name other than state.json, not a path"
+        f"option analysis_file = {name!r}: a file name other than state.json, not a path"
     )
 
 
 def test_the_ancestors_name_of_the_analysis():
-    named = workspace_of(Settings(workspace=Path("w"), options={"ana_out_file": "ana.out"}))
+    named = workspace_of(Settings(workspace=Path("w"), options={"analysis_file": "ana.out"}))
     assert named.sensitivity_file == Path("w/ana.out")
 
 

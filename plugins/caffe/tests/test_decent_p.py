@@ -128,10 +128,10 @@ def test_stat_counts_a_prototxt_alone(example, capsys):
     decent_p("stat", "-model", "examples/decent_p/float.prototxt")
     found = capsys.readouterr().out
     assert "431,080  2,293,000" in found
-    assert "3,790,720 operations as the vendor counts them" in found
+    assert "3,790,720 operations as the legacy tools count them" in found
     configure(0.3)
     assert run(["stat", "--config", "config.prototxt"]) == 0
-    assert "3,790,720 operations as the vendor counts them" in capsys.readouterr().out
+    assert "3,790,720 operations as the legacy tools count them" in capsys.readouterr().out
 
 
 def test_output_names_the_weights_or_a_directory(example):

@@ -150,6 +150,6 @@ def test_errors_of_the_data_are_one_line(here: Path, capsys: pytest.CaptureFixtu
     Path("set/valid.txt").unlink()
     assert run(["ana", "--config", "cfg", "--weights", "tiny.weights"]) == 4
     assert capsys.readouterr().err.strip() == (
-        "error: set/x.data:3: valid=valid.txt: no such file, neither from the current directory "
+        "error: cfg: data: set/x.data:3: valid=valid.txt: no such file, neither from the current directory "
         "nor from set"
     )

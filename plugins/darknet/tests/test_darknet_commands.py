@@ -130,7 +130,7 @@ def test_pruning_cfg_and_nameless_classes(here: Path, capsys: pytest.CaptureFixt
     assert same["operations"] == counts["operations"]
     plain = json.loads(said(capsys, "stat", *FILES, "--json"))
     assert plain["operations"] is None
-    line = "17,664 operations as the vendor counts them (convolutions alone, 2 a MAC and 1 a bias)"
+    line = "17,664 operations as the legacy tools count them (convolutions alone, 2 a MAC and 1 a bias)"
     text = said(capsys, "darknet", "stat", "--model", "net.cfg")
     assert f"{counts['operations']:,}{line[6:]}" in text.splitlines()
 

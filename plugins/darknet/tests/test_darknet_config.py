@@ -47,9 +47,10 @@ def test_the_guides_example(tmp_path: Path) -> None:
         threshold=0.008,
         multiple=2,
         exclude=("80", "81", "92", "93", "104", "105"),
+        legacy_count=True,
         options={
             "prunedcfg": "prune.cfg",
-            "ana_out_file": "ana.txt",
+            "analysis_file": "ana.txt",
             "prune_out_weights": "weights.out",
             "datacfg": "pruning/voc.data",
         },
@@ -66,7 +67,8 @@ def test_defaults(tmp_path: Path) -> None:
         model=Path("m.cfg"),
         workspace=Path("w"),
         threshold=0.005,
-        options={"ana_out_file": "ana.out"},
+        legacy_count=True,
+        options={"analysis_file": "ana.out"},
     )
 
 

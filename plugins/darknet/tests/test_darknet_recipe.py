@@ -47,7 +47,7 @@ def test_all_keys(make_files) -> None:
     assert (found.batch_size, found.accumulate, found.iterations) == (4, 16, 500)
     assert (found.momentum, found.weight_decay) == (0.95, 0.0005)
     assert found.learning_rate == LearningRate(
-        "steps", 0.01, gamma=1, power=2, steps=(100, 200), scales=(0.1, 0.2), burn_in=10
+        "steps", 0.01, gamma=1, power=2, steps=(100, 200), scales=(0.1, 0.2), warm_up=10
     )
 
 

@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path)
 _PATHS = ("model", "weights", "baseline", "workspace", "solver")
 _FILES = ("model", "weights", "solver", "data")
-_INTERNAL = frozenset({"notes", "vendor", "origins", "allow_code", "best_effort"})
+_INTERNAL = frozenset({"notes", "legacy_count", "origins", "allow_code", "best_effort"})
 _LEAST = {"samples": 1, "batches": 1, "multiple": 1, "seed": 0}
 _MOST = 2**31
 _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
@@ -130,7 +130,7 @@ def read_config(host: Host, path: Path) -> Settings:
     for descriptor in host.all(Format):
         settings = None if descriptor.settings is None else descriptor.settings(path)
         if settings is not None:
-            return _checked(host, attrs.evolve(settings, vendor=True).all_from(path), path)
+            return _checked(host, settings.all_from(path), path)
     names = ", ".join(d.name for d in host.all(Format) if d.settings is not None) or "none"
     raise UsageError(
         f"{path}: not a configuration of an installed format (asked: {names}){host.failures()}"

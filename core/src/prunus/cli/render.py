@@ -217,7 +217,7 @@ def _statistics(console: Console, found: Statistics) -> None:
     console.print(table)
     if found.operations is not None:
         console.print(
-            f"{found.operations:,} operations as the vendor counts them "
+            f"{found.operations:,} operations as the legacy tools count them "
             "(convolutions alone, 2 a MAC and 1 a bias)"
         )
     groups = new_table("group", "channels>", "exact")

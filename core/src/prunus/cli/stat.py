@@ -15,13 +15,11 @@ from prunus.steps.inspect import statistics
 
 @click.command()
 @network_options
-@click.option(
-    "--vendor-count", is_flag=True, help="operations as decent_p and vai_p_* counted them, too"
-)
+@click.option("--vendor-count", is_flag=True, help="operations as the legacy tools count them, too")
 def command(as_json: bool, verbose: bool, vendor_count: bool, **given: Any) -> None:
     """Count a network, list its groups and what is protected."""
     host = start()
     settings = settings_from(host, **given)
     if vendor_count:
-        settings = attrs.evolve(settings, vendor=True)
+        settings = attrs.evolve(settings, legacy_count=True)
     show(statistics(host, settings), as_json=as_json)

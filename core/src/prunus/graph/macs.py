@@ -41,8 +41,8 @@ def layer_macs(model: ir.Model, shapes: Shapes) -> dict[str, int]:
     return macs
 
 
-def vendor_operations(model: ir.Model, shapes: Shapes) -> int:
-    """Operations as the vendor's pruning tools counted them: of convolutions alone.
+def convolution_operations(model: ir.Model, shapes: Shapes) -> int:
+    """Operations of convolutions alone, as legacy pruning tools count them.
 
     Output pixels · O · (2 · I/g · kernel + 1): two a MAC and one for a bias, there or not
     (recovered from their published logs).

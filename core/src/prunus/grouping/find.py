@@ -129,12 +129,12 @@ def _freeze_excluded(
     exclude: tuple[str, ...],
     frozen: dict[int, str],
 ) -> None:
-    """A layer is named by itself, by the part before a colon, or by what it makes."""
+    """A layer is named by itself, by an alias of its format, or by what it makes."""
     made = {node.name: {value.name for value in node.outputs} for node in network.model.graph}
     wanted = set(exclude)
     for record in labelling.records:
         layer = layers.get(record.node, record.node)
-        names = {layer, layer.split(":")[0], *made.get(record.node, ())}
+        names = {layer, *network.aliases.get(layer, ()), *made.get(record.node, ())}
         if record.role == "filter" and names & wanted:
             for root in np.unique(labelling.roots[record.labels]).tolist():
                 frozen[root] = "excluded"

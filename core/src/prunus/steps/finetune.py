@@ -156,7 +156,7 @@ def _some_inputs(loaded: Loaded, training: Dataset) -> Inputs | None:
 
 
 def _is_unchanged(workspace: Workspace, source: Source) -> bool:
-    """A round of rate 0: users of vai_p_* begin with one and train the whole network."""
+    """A round of rate 0: users of the legacy tools begin with one and train the whole network."""
     last = workspace.recall("pruned")
     same = last is not None and (last.model, last.weights) == (source.model, source.weights)
     stored = workspace.state().pruned

@@ -19,7 +19,7 @@ from prunus.steps.stage import staged
 
 def statistics(host: Host, settings: Settings) -> Statistics:
     """Count a network, list its groups and the protected channels."""
-    return statistics_of(load(host, settings), vendor_count=settings.vendor)
+    return statistics_of(load(host, settings), legacy_count=settings.legacy_count)
 
 
 def evaluate(host: Host, settings: Settings) -> Report:

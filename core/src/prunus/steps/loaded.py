@@ -61,14 +61,17 @@ def format_of(host: Host, path: Path) -> Format:
         )
     raise UsageError(
         f"{path}: no installed format recognises this file; installed: {names}; "
-        "Caffe, Darknet and TensorFlow come with prunus-caffe, prunus-darknet, prunus-tensorflow"
-        f"{host.failures()}"
+        f"others are packages of their own, prunus-NAME{host.failures()}"
     )
 
 
 def read_network(host: Host, source: Source) -> tuple[Network, Format]:
     """Load native files through their format."""
-    descriptor = format_of(host, source.model)
+    return read_as(host, format_of(host, source.model), source)
+
+
+def read_as(host: Host, descriptor: Format, source: Source) -> tuple[Network, Format]:
+    """Load native files through a format that is known."""
     if source.weights is not None and not _written(source.weights):
         raise ModelError(f"{source.weights}: no such file; check --weights")
     network = host.call(Format, descriptor.name, "prunus_load", source=source)
@@ -90,7 +93,7 @@ def load(host: Host, settings: Settings) -> Loaded:
     descriptor = format_of(host, source.model)
     _check_options(descriptor, settings)
     check_code(settings, descriptor)
-    network, descriptor = read_network(host, source)
+    network, _ = read_as(host, descriptor, source)
     network = attrs.evolve(network, notes=(*settings.notes, *network.notes))
     _check_excluded(network, settings.exclude)
     found = prunable(network, settings.exclude)
@@ -177,7 +180,7 @@ def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Eva
 
 
 def _check_excluded(network: Network, exclude: tuple[str, ...]) -> None:
-    known = {name for layer in network.layers for name in (layer, layer.split(":")[0])}
+    known = {*network.layers, *(name for names in network.aliases.values() for name in names)}
     known |= {value.name or "" for node in network.model.graph for value in node.outputs}
     for name in exclude:
         if name not in known:
@@ -187,5 +190,5 @@ def _check_excluded(network: Network, exclude: tuple[str, ...]) -> None:
 
 
 def _written(weights: Path) -> bool:
-    """A TensorFlow checkpoint is named by the common prefix of its files."""
+    """Some formats name their weights by the common prefix of several files."""
     return weights.exists() or any(weights.parent.glob(f"{glob.escape(weights.name)}.*"))

@@ -107,10 +107,10 @@ def recipe_of(network: Network, tuning: Tuning, training: Dataset) -> Recipe:
 
 def recipe_notes(recipe: Recipe) -> tuple[str, ...]:
     """The reason why a recipe is useless for so short a training."""
-    burn_in = recipe.learning_rate.burn_in
-    if burn_in <= recipe.iterations:
+    warm_up = recipe.learning_rate.warm_up
+    if warm_up <= recipe.iterations:
         return ()
     return (
-        f"the learning rate was still rising when the training ended: burn_in={burn_in}, "
-        f"{recipe.iterations} updates; lower burn_in in the recipe",
+        f"the learning rate was still rising when the training ended: its warm-up takes {warm_up} "
+        f"updates of {recipe.iterations}; shorten it in the recipe",
     )

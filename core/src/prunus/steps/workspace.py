@@ -37,7 +37,7 @@ class Workspace:
 
     Attributes:
         path: The directory.
-        analysis: File name of the result of ``ana`` (``ana_out_file`` of the legacy tools).
+        analysis: File name of the result of ``ana`` (option ``analysis_file``).
     """
 
     path: Path
@@ -205,10 +205,10 @@ def workspace_of(settings: Settings) -> Workspace:
     """
     if settings.workspace is None:
         raise UsageError("no workspace given; use --workspace DIR or name it in the configuration")
-    name = settings.options.get("ana_out_file", "ana.json")
+    name = settings.options.get("analysis_file", "ana.json")
     if Path(name).name != name or name in ("..", STATE) or "\0" in name:
         raise UsageError(
-            f"option ana_out_file = {name!r}: a file name other than {STATE}, not a path"
+            f"option analysis_file = {name!r}: a file name other than {STATE}, not a path"
         )
     workspace = Workspace(settings.workspace, name)
     workspace.check_links()

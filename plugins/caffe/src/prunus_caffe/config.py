@@ -79,6 +79,7 @@ def _settings(document: Document) -> Settings:
         multiple=_whole(document, "kernel_batch"),
         exclude=_excluded(document),
         notes=tuple(notes),
+        legacy_count=True,
     )
 
 

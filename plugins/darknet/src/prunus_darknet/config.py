@@ -14,7 +14,13 @@ from prunus.plugin import Settings, UsageError, read_regular
 from prunus_darknet.cfg import Section, parse_sections, shortened
 
 _FIRST_BYTES = 65536
-_NAMES = ("prunedcfg", "ana_out_file", "prune_out_weights")
+_NAMES = {
+    "prunedcfg": "prunedcfg",
+    "ana_out_file": "analysis_file",
+    "prune_out_weights": "prune_out_weights",
+}
+"""Key -> option of the same meaning."""
+
 """Keys that name files in the workspace."""
 
 DEFAULT_THRESHOLD = 0.005
@@ -72,6 +78,7 @@ def _settings(section: Section, path: Path) -> Settings:
         exclude=_ignored(section),
         options=_options(section, data),
         notes=_notes(section, path),
+        legacy_count=True,
     )
 
 
@@ -116,14 +123,14 @@ def _ignored(section: Section) -> tuple[str, ...]:
 
 def _options(section: Section, data: str | None) -> dict[str, str]:
     """Names of output files and the ``.data`` file; other files keep their default names."""
-    options = {"ana_out_file": ANALYSIS}
-    for key in _NAMES:
+    options = {"analysis_file": ANALYSIS}
+    for key, option in _NAMES.items():
         text = section.text(key, "")
         name = Path(text).name
         if text and name in ("", ".."):
             raise _wrong(section, key, "a file name")
         if text:
-            options[key] = name
+            options[option] = name
     return options if data is None else {**options, "datacfg": data}
 
 

@@ -45,7 +45,7 @@ def prunus_register() -> Iterable[Descriptor]:
                 "datacfg": "the .data file, instead of --data",
                 "prunedcfg": "name of the pruned cfg [<cfg>-prune.cfg]",
                 "prune_out_weights": "name of the masked weights [weights.prune]",
-                "ana_out_file": "name of the analysis in the workspace",
+                "analysis_file": "name of the analysis in the workspace",
             },
         ),
         Trainer(

@@ -57,6 +57,7 @@ def load(source: Source) -> Network:
     network = attrs.evolve(
         lowered,
         origin=Origin(cfg, structure, dialect, header, transposed, slots, recipe_cfg(source, cfg)),
+        aliases={layer.name: (str(layer.index),) for layer in structure.layers},
     )
     return _with_task(
         network, source, (*notes, *_file_notes(cfg, structure, dialect)), lowered.notes

@@ -182,7 +182,7 @@ def _learning_rate(net: Section) -> LearningRate:
         stepsize=max(1, net.integer("step", 1)),
         steps=steps,
         scales=scales,
-        burn_in=net.integer("burn_in", 0),
+        warm_up=net.integer("burn_in", 0),
     )
 
 

@@ -41,8 +41,8 @@ def learning_rate(
 
 
 def _darknet(policy: LearningRate, batch: int, batches: int, seed: int) -> float:
-    if batch < policy.burn_in:
-        return policy.base * math.pow(batch / policy.burn_in, policy.power)
+    if batch < policy.warm_up:
+        return policy.base * math.pow(batch / policy.warm_up, policy.power)
     if policy.policy == "random":
         drawn = float(np.random.default_rng([seed, batch]).random())
         return policy.base * math.pow(drawn, policy.power)

@@ -21,7 +21,7 @@ def stat_command(as_json: bool, verbose: bool, **given: Any) -> None:
     from prunus.steps.inspect import statistics
 
     host = start()
-    settings = attrs.evolve(settings_from(host, **given), vendor=True)
+    settings = attrs.evolve(settings_from(host, **given), legacy_count=True)
     if settings.weights is None:
         settings = attrs.evolve(settings, options={"structure_only": "1", **settings.options})
     show(statistics(host, settings), as_json=as_json)
