@@ -53,6 +53,18 @@ if TYPE_CHECKING:
         damage_of as damage_of,
     )
     from prunus.formats.hdf5 import check_hdf5 as check_hdf5
+    from prunus.formats.protobuf_text import (
+        encode_text as encode_text,
+        parse_protobuf_text as parse_protobuf_text,
+        read_protobuf_text as read_protobuf_text,
+    )
+    from prunus.formats.text_document import (
+        TextBlock as TextBlock,
+        TextDocument as TextDocument,
+        TextEdit as TextEdit,
+        TextField as TextField,
+        TextScalar as TextScalar,
+    )
     from prunus.graph.builder import GraphBuilder as GraphBuilder
     from prunus.graph.digest import (
         structure_digest as structure_digest,
@@ -119,6 +131,8 @@ _HOMES = {
     "prunus.settings": "Settings",
     "prunus.groups": "Group Member Protected",
     "prunus.graph.builder": "GraphBuilder",
+    "prunus.formats.protobuf_text": "encode_text parse_protobuf_text read_protobuf_text",
+    "prunus.formats.text_document": "TextBlock TextDocument TextEdit TextField TextScalar",
     "prunus.graph.shapes": "infer_shapes",
     "prunus.graph.digest": "structure_digest weights_digest",
     # samples, metrics, running a graph

@@ -8,7 +8,7 @@ import pytest
 
 from prunus.errors import PrunusError, UsageError
 from prunus.network import Source
-from prunus_caffe import prototxt
+from prunus.plugin import parse_protobuf_text, read_protobuf_text
 from prunus_caffe.read import load
 from prunus_caffe.recipe import (
     finetune_solver,
@@ -215,7 +215,7 @@ def test_without_a_solver_the_net_still_tells_its_part(tmp_path, network):
 
 
 def test_finetune_solver_changes_two_values_only():
-    document = prototxt.parse(SOLVER, Path("solver.prototxt"))
+    document = parse_protobuf_text(SOLVER, Path("solver.prototxt"))
     text = finetune_solver(document, "net_finetune.prototxt", "snapshots/")
     expected = SOLVER.replace('"net.prototxt"', '"net_finetune.prototxt"')
     assert text == expected.replace("'out/net'", '"snapshots/"')
@@ -232,7 +232,7 @@ def test_fields_are_set_added_or_left_out(tmp_path):
         "train_net": '"b"',
         "stepvalue": None,
     }
-    text = training_solver(prototxt.read(tmp_path / "s"), changes)
+    text = training_solver(read_protobuf_text(tmp_path / "s"), changes)
     assert text == ' # mine\n base_lr: 0.5\n \ntrain_net: "b"\n'
 
 

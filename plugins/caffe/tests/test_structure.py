@@ -9,8 +9,8 @@ import pytest
 from prunus.errors import ModelError
 from prunus.evaluation.session import Session, random_inputs
 from prunus.network import Destination, Source
+from prunus.plugin import parse_protobuf_text
 from prunus.testing import cut
-from prunus_caffe import prototxt
 from prunus_caffe.detect import is_caffe
 from prunus_caffe.read import load
 from prunus_caffe.records.structure import V1_TYPES, read_structure, structure
@@ -20,7 +20,7 @@ from prunus_caffe.write import write
 
 
 def net(text: str):
-    return structure(prototxt.parse(text, Path("net.prototxt")))
+    return structure(parse_protobuf_text(text, Path("net.prototxt")))
 
 
 RELU = 'layer { name: "r" type: "ReLU" bottom: "x" top: "y" }'

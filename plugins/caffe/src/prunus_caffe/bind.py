@@ -9,8 +9,7 @@ from typing import Any
 
 import attrs
 
-from prunus.plugin import ModelError
-from prunus_caffe.document import Block, Field, Scalar
+from prunus.plugin import ModelError, TextBlock, TextField, TextScalar
 from prunus_caffe.schema import message
 
 _TRUE = ("true", "True", "t", "1")
@@ -56,7 +55,7 @@ class Bound:
     foreign: tuple[str, ...]
 
 
-def bind(block: Block, name: str, path: Path) -> Bound:
+def bind(block: TextBlock, name: str, path: Path) -> Bound:
     """Read a block as message ``name``.
 
     Raises:
@@ -75,7 +74,7 @@ class _Binder:
         self.unknown: list[Unknown] = []
         self.foreign: list[str] = []
 
-    def fill(self, target: Any, block: Block, prefix: str) -> None:
+    def fill(self, target: Any, block: TextBlock, prefix: str) -> None:
         fields = target.DESCRIPTOR.fields_by_name
         seen: dict[str, int] = {}
         for field in block.fields:
@@ -93,19 +92,19 @@ class _Binder:
             seen[field.name] = field.line
             self._assign(target, known, field, prefix)
 
-    def _assign(self, target: Any, known: Any, field: Field, prefix: str) -> None:
+    def _assign(self, target: Any, known: Any, field: TextField, prefix: str) -> None:
         if not known.is_repeated and len(field.values) != 1:
             raise self._error(field.line, f"expected one value for '{field.name}', found a list")
         for value in field.values:
             if known.message_type is not None:
-                if isinstance(value, Scalar):
+                if isinstance(value, TextScalar):
                     raise self._error(value.line, f"expected '{{' after '{field.name}'")
                 inner = getattr(target, field.name)
                 inner = inner.add() if known.is_repeated else inner
                 inner.SetInParent()
                 self.fill(inner, value, f"{prefix}{field.name}.")
                 continue
-            if isinstance(value, Block):
+            if isinstance(value, TextBlock):
                 raise self._error(value.line, f"expected a value for '{field.name}', found a block")
             read = self._scalar(known, value, prefix)
             if read is None:
@@ -115,7 +114,7 @@ class _Binder:
             else:
                 setattr(target, field.name, read)
 
-    def _scalar(self, known: Any, value: Scalar, prefix: str) -> Any:
+    def _scalar(self, known: Any, value: TextScalar, prefix: str) -> Any:
         kind = _kind(known)
         if kind == "enum":
             return self._enum(known, value, prefix)
@@ -136,7 +135,7 @@ class _Binder:
             )
         return read
 
-    def _enum(self, known: Any, value: Scalar, prefix: str) -> int | None:
+    def _enum(self, known: Any, value: TextScalar, prefix: str) -> int | None:
         values = known.enum_type.values_by_name
         if value.text in values:
             return int(values[value.text].number)

@@ -12,10 +12,19 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from prunus.plugin import COUNT, Range, Settings, UsageError, read_regular
-from prunus_caffe import prototxt
+from prunus.plugin import (
+    COUNT,
+    Range,
+    Settings,
+    TextBlock,
+    TextDocument,
+    TextField,
+    TextScalar,
+    UsageError,
+    read_protobuf_text,
+    read_regular,
+)
 from prunus_caffe.bind import NEAR
-from prunus_caffe.document import Block, Document, Field, Scalar
 
 _KEY = re.compile(rb"^\s*(workspace|pruner)\s*[:{]", re.M)
 
@@ -47,13 +56,13 @@ def read_config(path: Path) -> Settings | None:
         return None
     if b"\0" in head or not _KEY.search(head):
         return None
-    document = prototxt.read(path)
+    document = read_protobuf_text(path)
     if document.root.blocks("layer") or document.root.blocks("layers"):
         return None
     return _settings(document)
 
 
-def _settings(document: Document) -> Settings:
+def _settings(document: TextDocument) -> Settings:
     root = document.root
     notes = _unknown(document)
     notes += [
@@ -83,7 +92,7 @@ def _settings(document: Document) -> Settings:
     )
 
 
-def _unknown(document: Document) -> list[str]:
+def _unknown(document: TextDocument) -> list[str]:
     """Notes about keys that are not known.
 
     Raises:
@@ -107,10 +116,10 @@ def _unknown(document: Document) -> list[str]:
     return notes
 
 
-def _check_block(document: Document, block: Field) -> None:
+def _check_block(document: TextDocument, block: TextField) -> None:
     """Nothing inside a block is passed over: what it would have excluded would be pruned."""
     for value in block.values:
-        if isinstance(value, Scalar):
+        if isinstance(value, TextScalar):
             raise UsageError(
                 f"{document.path}:{value.line}: expected '{{' after '{block.name}', "
                 f"found '{value.text}'"
@@ -126,33 +135,37 @@ def _check_block(document: Document, block: Field) -> None:
                 _check_value(document, field)
 
 
-def _check_value(document: Document, field: Field) -> None:
+def _check_value(document: TextDocument, field: TextField) -> None:
     for value in field.values:
-        if isinstance(value, Block):
+        if isinstance(value, TextBlock):
             raise UsageError(
                 f"{document.path}:{value.line}: expected a value for '{field.name}', found a block"
             )
 
 
 def _misspelt(
-    document: Document, field: Field, near: str | None, block: str = "", known: Sequence[str] = ()
+    document: TextDocument,
+    field: TextField,
+    near: str | None,
+    block: str = "",
+    known: Sequence[str] = (),
 ) -> UsageError:
     where = f" in '{block}'" if block else ""
     mend = f"did you mean '{near}'?" if near else f"it holds {' and '.join(known)}"
     return UsageError(f"{document.path}:{field.line}: unknown key '{field.name}'{where}; {mend}")
 
 
-def _text(root: Block, key: str) -> str | None:
+def _text(root: TextBlock, key: str) -> str | None:
     found = root.scalars(key)
     return found[-1].string() if found else None
 
 
-def _path(root: Block, key: str) -> Path | None:
+def _path(root: TextBlock, key: str) -> Path | None:
     text = _text(root, key)
     return None if text is None else Path(text)
 
 
-def _weights(root: Block) -> Path | None:
+def _weights(root: TextBlock) -> Path | None:
     """Published configurations name a snapshot without the directory ``snapshots`` it is in."""
     path = _path(root, "weights")
     if path is None:
@@ -162,7 +175,7 @@ def _weights(root: Block) -> Path | None:
     return inside if os.path.exists(inside) and not os.path.exists(path) else path
 
 
-def _number(document: Document, key: str, allowed: Range) -> float | None:
+def _number(document: TextDocument, key: str, allowed: Range) -> float | None:
     found = document.root.scalars(key)
     if not found:
         return None
@@ -178,12 +191,12 @@ def _number(document: Document, key: str, allowed: Range) -> float | None:
     return value
 
 
-def _whole(document: Document, key: str) -> int | None:
+def _whole(document: TextDocument, key: str) -> int | None:
     value = _number(document, key, COUNT)
     return None if value is None else int(value)
 
 
-def _excluded(document: Document) -> tuple[str, ...]:
+def _excluded(document: TextDocument) -> tuple[str, ...]:
     names: list[str] = []
     for pruner in document.root.blocks("pruner"):
         for method in pruner.scalars("method"):

@@ -8,8 +8,7 @@ import attrs
 import numpy as np
 import onnx_ir as ir
 
-from prunus.plugin import ModelError, Network
-from prunus_caffe.document import Block, Document, Edit, Scalar
+from prunus.plugin import ModelError, Network, TextBlock, TextDocument, TextEdit, TextScalar
 from prunus_caffe.origin import Origin
 from prunus_caffe.records.layers import LayerRecord
 
@@ -149,10 +148,10 @@ _RULES: Mapping[str, Callable[[LayerRecord, _Graph], Iterator[Number]]] = {
 
 
 def edited_text(
-    document: Document, layers: Sequence[LayerRecord], numbers: Sequence[Number]
+    document: TextDocument, layers: Sequence[LayerRecord], numbers: Sequence[Number]
 ) -> str:
     """The prototxt with these numbers; what already has them is not touched."""
-    edits: list[Edit] = []
+    edits: list[TextEdit] = []
     for layer in layers:
         mine = [number for number in numbers if number.layer == layer.name]
         for message in dict.fromkeys(number.message for number in mine):
@@ -160,25 +159,25 @@ def edited_text(
     return document.edited(edits)
 
 
-def _edits(layer: LayerRecord, numbers: list[Number]) -> Iterator[Edit]:
+def _edits(layer: LayerRecord, numbers: list[Number]) -> Iterator[TextEdit]:
     found = layer.block.blocks(numbers[0].message)
     missing = [number for number in numbers if _scalar(found, number) is None]
     for number in numbers:
         scalar = _scalar(found, number)
         if scalar is not None and _differs(scalar, number.value):
-            yield Edit(scalar.start, scalar.end, str(number.value))
+            yield TextEdit(scalar.start, scalar.end, str(number.value))
     if missing:
         # equal parts without slice_point have become unequal: the only text that must be added
         text = "".join(f" {number.field}: {number.value}" for number in missing)
         if found:
             place = found[0].end - 1
-            yield Edit(place, place, text.strip() + " ")
+            yield TextEdit(place, place, text.strip() + " ")
         else:
             place = layer.block.end - 1
-            yield Edit(place, place, f"{numbers[0].message} {{{text} }} ")
+            yield TextEdit(place, place, f"{numbers[0].message} {{{text} }} ")
 
 
-def _scalar(found: Sequence[Block], number: Number) -> Scalar | None:
+def _scalar(found: Sequence[TextBlock], number: Number) -> TextScalar | None:
     *path, field = number.field.split(".")
     for step in path:
         found = [inner for block in found for inner in block.blocks(step)]
@@ -186,7 +185,7 @@ def _scalar(found: Sequence[Block], number: Number) -> Scalar | None:
     return values[number.occurrence] if number.occurrence < len(values) else None
 
 
-def _differs(scalar: Scalar, value: int) -> bool:
+def _differs(scalar: TextScalar, value: int) -> bool:
     try:
         return int(scalar.text, 0) != value
     except ValueError:  # such as 010, which int() does not take

@@ -8,11 +8,17 @@ from typing import Any
 
 import attrs
 
-from prunus.plugin import LearningRate, Loss, Recipe, UsageError
-from prunus_caffe import prototxt
+from prunus.plugin import (
+    LearningRate,
+    Loss,
+    Recipe,
+    TextDocument,
+    TextEdit,
+    UsageError,
+    read_protobuf_text,
+)
 from prunus_caffe.bind import bind
 from prunus_caffe.data import READ
-from prunus_caffe.document import Document, Edit
 from prunus_caffe.lower.table import is_loss
 from prunus_caffe.records.layers import LayerRecord, NetRecord
 from prunus_caffe.solver_rules import check_batch, check_fields, check_layer, check_momentum
@@ -42,7 +48,7 @@ def read_solver(path: Path) -> Any:
         ModelError: missing or broken (file and line).
         UsageError: a field is unknown, missing or of an impossible value.
     """
-    root = prototxt.read(path).root
+    root = read_protobuf_text(path).root
     bound = bind(root, "SolverParameter", path)
     check_fields(path, root, bound)
     solver = bound.message
@@ -52,7 +58,7 @@ def read_solver(path: Path) -> Any:
 
 def solver_notes(path: Path) -> tuple[str, ...]:
     """Fields of other Caffe forks, which have no effect here."""
-    bound = bind(prototxt.read(path).root, "SolverParameter", path)
+    bound = bind(read_protobuf_text(path).root, "SolverParameter", path)
     return tuple(
         f"{path}:{unknown.line}: {unknown}; it has no effect here" for unknown in bound.unknown
     )
@@ -97,15 +103,15 @@ def recipe_of(net: NetRecord, solver_path: Path | None) -> Recipe:
     )
 
 
-def finetune_solver(document: Document, net: str, prefix: str) -> str:
+def finetune_solver(document: TextDocument, net: str, prefix: str) -> str:
     """The user's solver with only ``net`` and ``snapshot_prefix`` rewritten (as decent_p)."""
     edits = []
     for key, value in (("net", net), ("train_net", net), ("snapshot_prefix", prefix)):
-        edits += [Edit(s.start, s.end, f'"{value}"') for s in document.root.scalars(key)]
+        edits += [TextEdit(s.start, s.end, f'"{value}"') for s in document.root.scalars(key)]
     return document.edited(edits)
 
 
-def training_solver(document: Document, changes: Mapping[str, str | None]) -> str:
+def training_solver(document: TextDocument, changes: Mapping[str, str | None]) -> str:
     """The user's solver with fields set, added at the end where missing, or left out.
 
     Args:
@@ -114,7 +120,9 @@ def training_solver(document: Document, changes: Mapping[str, str | None]) -> st
     """
     present = {field.name for field in document.root.fields}
     edits = [
-        Edit(field.start, field.end, "" if value is None else f"{field.name}: {value}")
+        TextEdit(field.start, field.after, "")
+        if value is None
+        else TextEdit(field.start, field.end, f"{field.name}: {value}")
         for field in document.root.fields
         if field.name in changes
         for value in [changes[field.name]]

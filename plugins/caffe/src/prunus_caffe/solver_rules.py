@@ -19,11 +19,11 @@ from prunus.plugin import (
     SHARE,
     SHARE_BELOW_ONE,
     Range,
+    TextBlock,
     UsageError,
     check_room,
 )
 from prunus_caffe.bind import Bound
-from prunus_caffe.document import Block
 from prunus_caffe.records.layers import LayerRecord
 
 POLICIES = frozenset({"fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid"})
@@ -59,7 +59,7 @@ _NEEDED_BY = {
 _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 
 
-def check_fields(path: Path, root: Block, bound: Bound) -> None:
+def check_fields(path: Path, root: TextBlock, bound: Bound) -> None:
     """Refuse a solver whose fields are unknown, missing, or of impossible values.
 
     Raises:

@@ -9,13 +9,19 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.plugin import Compact, Destination, ModelError, Network, Written
-from prunus_caffe import prototxt
+from prunus.plugin import (
+    Compact,
+    Destination,
+    ModelError,
+    Network,
+    Written,
+    encode_text,
+    read_protobuf_text,
+)
 from prunus_caffe.caffemodel_edit import rewrite
 from prunus_caffe.edits import Number, compact_numbers, edited_text
 from prunus_caffe.lower.normalization import statistics_factor
 from prunus_caffe.origin import Origin, Parameter
-from prunus_caffe.prototxt import encode
 from prunus_caffe.recipe import finetune_solver
 
 Array = NDArray[np.float32]
@@ -39,14 +45,14 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
             "this network was not read from Caffe files; export it with 'prunus export'"
         )
     numbers = compact_numbers(network, compact.model)
-    text = encode(edited_text(origin.net.document, origin.net.layers, numbers))
+    text = encode_text(edited_text(origin.net.document, origin.net.layers, numbers))
     structure, weights = _names(destination)
     try:
         structure.write_bytes(text)
         if destination.stage == "masked":
             _write_weights(weights, origin, network.model, {}, [])
             original = _original(destination, origin)
-            original.write_bytes(encode(origin.net.document.text))
+            original.write_bytes(encode_text(origin.net.document.text))
             return Written(original, weights, (structure, *_training(destination, text)))
         _write_weights(weights, origin, compact.model, compact.kept, numbers)
     except OSError as error:
@@ -63,9 +69,9 @@ def _training(destination: Destination, structure: bytes) -> tuple[Path, ...]:
         return ()
     net = destination.directory / "net_finetune.prototxt"
     net.write_bytes(structure)
-    text = finetune_solver(prototxt.read(Path(solver)), net.name, "snapshots/")
+    text = finetune_solver(read_protobuf_text(Path(solver)), net.name, "snapshots/")
     path = destination.directory / "solver_finetune.prototxt"
-    path.write_bytes(encode(text))
+    path.write_bytes(encode_text(text))
     return net, path
 
 

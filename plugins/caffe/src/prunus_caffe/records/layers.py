@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from prunus_caffe.document import Block, Document
+from prunus.plugin import TextBlock, TextDocument
 
 Dims = tuple[int, ...]
 
@@ -44,7 +44,7 @@ class LayerRecord:
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
     params: Any
-    block: Block
+    block: TextBlock
     v1: bool = False
     unknown: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ class NetRecord:
     name: str
     layers: tuple[LayerRecord, ...]
     inputs: tuple[NetInput, ...]
-    document: Document
+    document: TextDocument
     params: Any
     feeds: Mapping[str, tuple[str | None, ...]] = attrs.field(factory=dict)
     dropout: Mapping[str, float] = attrs.field(factory=dict)

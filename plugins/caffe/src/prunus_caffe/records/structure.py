@@ -7,10 +7,8 @@ from typing import Any
 
 import attrs
 
-from prunus.plugin import ModelError
-from prunus_caffe import prototxt
+from prunus.plugin import ModelError, TextBlock, TextDocument, read_protobuf_text
 from prunus_caffe.bind import bind
-from prunus_caffe.document import Block, Document
 from prunus_caffe.lower.table import LEARNING, is_known
 from prunus_caffe.records.layers import LayerRecord, NetInput, NetRecord
 from prunus_caffe.schema import descriptor
@@ -38,10 +36,10 @@ def read_structure(path: Path) -> NetRecord:
     Raises:
         ModelError: the file is missing, broken, or holds no network.
     """
-    return structure(prototxt.read(path))
+    return structure(read_protobuf_text(path))
 
 
-def structure(document: Document) -> NetRecord:
+def structure(document: TextDocument) -> NetRecord:
     """Records of a parsed network text.
 
     Raises:
@@ -54,7 +52,7 @@ def structure(document: Document) -> NetRecord:
         if field.name in ("layer", "layers")
         for value in _blocks(field.values, field.name, path)
     ]
-    rest = Block(
+    rest = TextBlock(
         tuple(f for f in root.fields if f.name not in ("layer", "layers")), root.start, root.end, 1
     )
     bound = bind(rest, "NetParameter", path)
@@ -96,14 +94,14 @@ def _distinct(net: NetRecord) -> tuple[LayerRecord, ...]:
     return tuple(attrs.evolve(layer, name=names.get(id(layer), layer.name)) for layer in net.layers)
 
 
-def _blocks(values: tuple[Any, ...], name: str, path: Path) -> list[Block]:
+def _blocks(values: tuple[Any, ...], name: str, path: Path) -> list[TextBlock]:
     for value in values:
-        if not isinstance(value, Block):
+        if not isinstance(value, TextBlock):
             raise ModelError(f"{path}:{value.line}: expected '{{' after '{name}'")
     return list(values)
 
 
-def _layer(block: Block, path: Path, v1: bool) -> LayerRecord:
+def _layer(block: TextBlock, path: Path, v1: bool) -> LayerRecord:
     if v1 and block.blocks("layer"):
         raise ModelError(
             f"{path}:{block.line}: this is the layer format of 2013 (V0); "
@@ -119,7 +117,7 @@ def _layer(block: Block, path: Path, v1: bool) -> LayerRecord:
     )  # fmt: skip
 
 
-def _type(block: Block, params: Any, path: Path, v1: bool) -> str:
+def _type(block: TextBlock, params: Any, path: Path, v1: bool) -> str:
     given = block.scalars("type")
     if not given:
         raise ModelError(

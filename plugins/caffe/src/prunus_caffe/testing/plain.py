@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prunus.plugin import Network
-from prunus_caffe.document import Block, Document, Edit
+from prunus.plugin import Network, TextBlock, TextDocument, TextEdit
 from prunus_caffe.lower.table import PASSING, RULES
 from prunus_caffe.origin import Origin
 from prunus_caffe.records.layers import LayerRecord
 
 
-def plain_text(network: Network, document: Document | None = None) -> str:
+def plain_text(network: Network, document: TextDocument | None = None) -> str:
     """The text with inputs instead of data, without losses and post-processing, as BVLC spells it.
 
     Args:
@@ -24,7 +23,7 @@ def plain_text(network: Network, document: Document | None = None) -> str:
     blocks = [block for name in ("layer", "layers") for block in document.root.blocks(name)]
     blocks.sort(key=lambda block: block.start)
     lowered = {id(layer) for layer in _kept(network, origin)}
-    edits: list[Edit] = []
+    edits: list[TextEdit] = []
     removed_tops: set[str] = set()
     for layer, block in zip(origin.net.layers, blocks, strict=True):
         if id(layer) in lowered:
@@ -32,7 +31,7 @@ def plain_text(network: Network, document: Document | None = None) -> str:
         else:
             removed_tops.update(layer.tops)
             start = document.text.rindex("layer", 0, block.start)
-            edits.append(Edit(start, block.end, ""))
+            edits.append(TextEdit(start, block.end, ""))
     inputs = [value for value in network.model.graph.inputs if value.name in removed_tops]
     header = "".join(
         f'input: "{value.name}" input_shape {{ dim: 1 {_dims(value.shape)} }}\n' for value in inputs
@@ -57,13 +56,13 @@ def _dims(shape: object) -> str:
     return " ".join(f"dim: {size}" for size in list(shape)[1:])  # type: ignore[call-overload]
 
 
-def _spelling(layer: LayerRecord, block: Block, document: Document) -> list[Edit]:
+def _spelling(layer: LayerRecord, block: TextBlock, document: TextDocument) -> list[TextEdit]:
     """Forks' layers as BVLC's: same numbers, same blob names."""
     start = document.text.rindex("layer", 0, block.start)
     if layer.type == "Axpy":
-        return [Edit(start, block.end, _axpy(layer))]
+        return [TextEdit(start, block.end, _axpy(layer))]
     if layer.type == "ShuffleChannel":
-        return [Edit(start, block.end, _shuffle(layer))]
+        return [TextEdit(start, block.end, _shuffle(layer))]
     return [*_depthwise(layer, block), *_rounding(layer, block)]
 
 
@@ -95,24 +94,24 @@ def _text(name: str, kind: str, bottoms: Sequence[str], top: str, param: str = "
     return f'layer {{ name: "{name}" type: "{kind}" {read} top: "{top}" {param} }}\n'
 
 
-def _depthwise(layer: LayerRecord, block: Block) -> list[Edit]:
+def _depthwise(layer: LayerRecord, block: TextBlock) -> list[TextEdit]:
     if layer.type not in ("ConvolutionDepthwise", "DepthwiseConvolution"):
         return []
     kind = block.scalars("type")[0]
-    edits = [Edit(kind.start, kind.end, '"Convolution"')]
+    edits = [TextEdit(kind.start, kind.end, '"Convolution"')]
     param = block.blocks("convolution_param")[0]
     if not param.scalars("group"):
         outputs = param.scalars("num_output")[0].text
-        edits.append(Edit(param.end - 1, param.end - 1, f" group: {outputs} "))
+        edits.append(TextEdit(param.end - 1, param.end - 1, f" group: {outputs} "))
     return edits
 
 
-def _rounding(layer: LayerRecord, block: Block) -> list[Edit]:
+def _rounding(layer: LayerRecord, block: TextBlock) -> list[TextEdit]:
     edits = []
     for inner in block.blocks("pooling_param"):
         for field in inner.fields:
             if field.name == "ceil_mode":
                 end = inner.scalars("ceil_mode")[0].end
                 word = "CEIL" if layer.params.pooling_param.ceil_mode else "FLOOR"
-                edits.append(Edit(field.start, end, f"round_mode: {word}"))
+                edits.append(TextEdit(field.start, end, f"round_mode: {word}"))
     return edits

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import attrs
 
-from prunus.plugin import Destination, ModelError, Recipe, TrainingJob, UsageError
-from prunus_caffe import prototxt
+from prunus.plugin import (
+    Destination,
+    ModelError,
+    Recipe,
+    TextEdit,
+    TrainingJob,
+    UsageError,
+    encode_text,
+    read_protobuf_text,
+)
 from prunus_caffe.data import READ
-from prunus_caffe.document import Edit
 from prunus_caffe.origin import Origin
-from prunus_caffe.prototxt import encode
 from prunus_caffe.recipe import read_solver, training_solver
 from prunus_caffe.records.layers import NetRecord
 from prunus_caffe.records.structure import read_structure
@@ -76,7 +82,7 @@ def write_files(job: TrainingJob, origin: Origin, directory: Path) -> TrainingFi
 
 
 def _solver_files(job: TrainingJob, solver: Path, net: Path, weights: Path) -> TrainingFiles:
-    document, params = prototxt.read(solver), read_solver(solver)
+    document, params = read_protobuf_text(solver), read_solver(solver)
     own = params.random_seed if params.HasField("random_seed") else -1
     seed = job.seed if job.seed or own < 0 else int(own)
     changes = {
@@ -99,7 +105,7 @@ def _solver_files(job: TrainingJob, solver: Path, net: Path, weights: Path) -> T
 
 def _store(path: Path, text: str) -> None:
     try:
-        path.write_bytes(encode(text))
+        path.write_bytes(encode_text(text))
     except OSError as error:
         raise ModelError(f"{path}: cannot be written ({error.strerror})") from error
 
@@ -112,7 +118,7 @@ def _has_end(recipe: Recipe) -> bool:
 def _with_batch_size(net: NetRecord, size: int) -> str:
     """The net's text with TRAIN data layers of another batch size, where they state one."""
     edits = [
-        Edit(value.start, value.end, str(size))
+        TextEdit(value.start, value.end, str(size))
         for layer in net.phase("TRAIN")
         if layer.type in READ
         for field in layer.block.fields

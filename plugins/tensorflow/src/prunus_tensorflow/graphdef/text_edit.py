@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from prunus_tensorflow.graphdef.pbtxt import Edit, Field, apply, parse_text, string_value
+from prunus.plugin import (
+    TextBlock,
+    TextEdit,
+    TextField,
+    TextScalar,
+    parse_protobuf_text,
+)
 
 _NUMBERS = ("float_val", "double_val", "int_val", "int64_val", "bool_val")
 
 
-def edit_text(text: str, old: Any, new: Any, meta: bool = False) -> str:
+def edit_text(text: str, path: Path, old: Any, new: Any, meta: bool = False) -> str:
     """The text of GraphDef ``old`` changed into that of ``new``.
 
     Both hold the same nodes with the same attributes; shapes, tensors and lists of shapes,
@@ -18,26 +25,28 @@ def edit_text(text: str, old: Any, new: Any, meta: bool = False) -> str:
 
     Args:
         text: The original file.
+        path: Its path, for messages.
         old: GraphDef protobuf of the text.
         new: GraphDef to arrive at.
         meta: The file is a MetaGraphDef.
     """
-    root = parse_text(text)
-    graphs = list(root.all("graph_def")) if meta else [root]
-    fields = {}
-    for graph in graphs:
-        for field in graph.all("node"):
-            name = field.first("name")
-            fields["" if name is None else string_value(text, name)] = field
-    edits: list[Edit] = []
+    document = parse_protobuf_text(text, path)
+    graphs = document.root.blocks("graph_def") if meta else [document.root]
+    blocks = {_string(block, "name"): block for graph in graphs for block in graph.blocks("node")}
+    edits: list[TextEdit] = []
     for before, after in zip(old.node, new.node, strict=False):
         if before != after:
-            edits += _node_edits(text, fields[before.name], before, after)
+            edits += _node_edits(text, blocks[before.name], before, after)
     added = new.node[len(old.node) :]
     if added:
-        last = fields[old.node[-1].name]
-        edits.append(Edit(last.end, last.end, _printed(added)))
-    return apply(text, edits)
+        last = blocks[old.node[-1].name]
+        edits.append(TextEdit(last.end, last.end, _printed(added)))
+    return document.edited(edits)
+
+
+def _string(block: TextBlock, name: str) -> str:
+    """Value of a string field; empty without one."""
+    return next((value.string() for value in block.scalars(name)), "")
 
 
 def _printed(nodes: Sequence[Any]) -> str:
@@ -51,85 +60,90 @@ def _printed(nodes: Sequence[Any]) -> str:
     return "".join(parts)
 
 
-def _node_edits(text: str, field: Field, before: Any, after: Any) -> Iterator[Edit]:
-    yield from _link_edits(text, field, before, after)
-    for entry in field.all("attr"):
-        key, value = entry.first("key"), entry.first("value")
-        if key is None or value is None:
-            continue
-        name = string_value(text, key)
+def _node_edits(text: str, block: TextBlock, before: Any, after: Any) -> Iterator[TextEdit]:
+    yield from _link_edits(text, block, before, after)
+    for entry in block.blocks("attr"):
+        name = _string(entry, "key")
         old, new = before.attr[name], after.attr[name]
         if old == new:
             continue
+        (value,) = entry.blocks("value")
         kind = old.WhichOneof("value")
         if kind == "shape":
-            yield from _shape_edits(text, _only(value, "shape"), old.shape, new.shape)
+            yield from _shape_edits(value, "shape", [old.shape], [new.shape])
         elif kind == "tensor":
-            yield from _tensor_edits(text, _only(value, "tensor"), old.tensor, new.tensor)
+            yield from _tensor_edits(text, value.blocks("tensor")[0], old.tensor, new.tensor)
         elif kind == "list":
-            shapes = list(_only(value, "list").all("shape"))
-            for place, one in enumerate(shapes):
-                yield from _shape_edits(text, one, old.list.shape[place], new.list.shape[place])
+            listed = value.blocks("list")[0]
+            yield from _shape_edits(listed, "shape", old.list.shape, new.list.shape)
 
 
-def _link_edits(text: str, field: Field, before: Any, after: Any) -> Iterator[Edit]:
-    """Op and inputs; an input that is too many goes on a line of its own."""
-    op = field.first("op")
-    if before.op != after.op and op is not None:
-        yield Edit(op.value_start, op.value_end, f'"{after.op}"')
-    inputs = list(field.all("input"))
-    for place, name in enumerate(after.input):
-        if place >= len(inputs):
-            last = inputs[-1]
-            start = text.rfind("\n", 0, last.start)
-            space = text[start : last.start] if not text[start : last.start].strip() else " "
-            yield Edit(last.end, last.end, f'{space}input: "{name}"')
-        elif before.input[place] != name:
-            yield Edit(inputs[place].value_start, inputs[place].value_end, f'"{name}"')
+def _link_edits(text: str, block: TextBlock, before: Any, after: Any) -> Iterator[TextEdit]:
+    """Op and inputs; inputs that are too many go on lines of their own."""
+    if before.op != after.op:
+        yield from (_replaced(op, f'"{after.op}"') for op in block.scalars("op"))
+    inputs = block.scalars("input")
+    for position, name in enumerate(after.input[: len(inputs)]):
+        if before.input[position] != name:
+            yield _replaced(inputs[position], f'"{name}"')
+    added = after.input[len(inputs) :]
+    if added:
+        *_, last = block.named("input")
+        start = text.rfind("\n", 0, last.start)
+        space = text[start : last.start] if not text[start : last.start].strip() else " "
+        more = "".join(f'{space}input: "{name}"' for name in added)
+        yield TextEdit(last.after, last.after, more)
 
 
-def _only(value: Field, name: str) -> Field:
-    found = value.first(name)
-    if found is None:
-        raise ValueError(f"attribute without {name}")
-    return found
+def _shape_edits(
+    block: TextBlock, name: str, old: Sequence[Any], new: Sequence[Any]
+) -> Iterator[TextEdit]:
+    """Sizes of the shapes in a field of this name."""
+    for shape, before, after in zip(block.blocks(name), old, new, strict=False):
+        for dim, was, size in zip(shape.blocks("dim"), before.dim, after.dim, strict=True):
+            if was.size != size.size:
+                yield from (_replaced(found, str(size.size)) for found in dim.scalars("size"))
 
 
-def _shape_edits(text: str, field: Field, old: Any, new: Any) -> Iterator[Edit]:
-    dims = list(field.all("dim"))
-    for dim, before, after in zip(dims, old.dim, new.dim, strict=True):
-        size = dim.first("size")
-        if before.size != after.size and size is not None:
-            yield Edit(size.value_start, size.value_end, str(after.size))
-
-
-def _tensor_edits(text: str, field: Field, old: Any, new: Any) -> Iterator[Edit]:
-    shape = field.first("tensor_shape")
-    if shape is not None:
-        yield from _shape_edits(text, shape, old.tensor_shape, new.tensor_shape)
-    content = field.first("tensor_content")
-    if content is not None and old.tensor_content != new.tensor_content:
-        yield Edit(content.value_start, content.value_end, quote(new.tensor_content))
+def _tensor_edits(text: str, block: TextBlock, old: Any, new: Any) -> Iterator[TextEdit]:
+    yield from _shape_edits(block, "tensor_shape", [old.tensor_shape], [new.tensor_shape])
+    if old.tensor_content != new.tensor_content:
+        content = quote(new.tensor_content)
+        yield from (_replaced(found, content) for found in block.scalars("tensor_content"))
     for name in _NUMBERS:
-        before, after = getattr(old, name), getattr(new, name)
-        if list(before) != list(after):
-            yield from _number_edits(text, list(field.all(name)), before, after)
+        before, after = list(getattr(old, name)), list(getattr(new, name))
+        if before != after:
+            yield from _number_edits(text, list(block.named(name)), before, after)
 
 
 def _number_edits(
-    text: str, fields: Sequence[Field], before: Sequence[Any], after: Sequence[Any]
-) -> Iterator[Edit]:
+    text: str, fields: Sequence[TextField], before: Sequence[Any], after: Sequence[Any]
+) -> Iterator[TextEdit]:
     """Rewrite the numbers that differ and take away the ones that are too many."""
-    for place, field in enumerate(fields):
-        if place >= len(after) and field.listed and place:
-            yield Edit(fields[place - 1].value_end, field.value_end, "")
-        elif place >= len(after):
-            start = text.rfind("\n", 0, field.start) + 1
-            alone = not text[start : field.start].strip()
-            stop = text.find("\n", field.end) + 1 if alone else field.end
-            yield Edit(start if alone else field.start, stop or field.end, "")
-        elif before[place] != after[place]:
-            yield Edit(field.value_start, field.value_end, _number(after[place]))
+    start = 0
+    for field in fields:
+        values, start = field.values, start + len(field.values)
+        first = start - len(values)
+        for position, value in enumerate(values[: max(0, len(after) - first)], first):
+            if before[position] != after[position] and isinstance(value, TextScalar):
+                yield _replaced(value, _number(after[position]))
+        remaining = max(0, len(after) - first)
+        if not remaining:
+            yield _removed(text, field)
+        elif remaining < len(values):
+            yield TextEdit(values[remaining - 1].end, values[-1].end, "")
+
+
+def _removed(text: str, field: TextField) -> TextEdit:
+    """A field gone, with its line where it stands there alone."""
+    start = text.rfind("\n", 0, field.start) + 1
+    end = text.find("\n", field.after) + 1 or len(text)
+    alone = not (text[start : field.start] + text[field.after : end]).strip()
+    return TextEdit(start, end, "") if alone else TextEdit(field.start, field.after, "")
+
+
+def _replaced(value: TextScalar, new: str) -> TextEdit:
+    return TextEdit(value.start, value.end, new)
 
 
 def _number(value: Any) -> str:

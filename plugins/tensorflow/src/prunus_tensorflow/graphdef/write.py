@@ -172,7 +172,8 @@ def _content(origin: GraphOrigin, message: Any, new: Any, graph: Any, new_graph:
         return content_of(origin)
     if origin.kind in ("text", "metatext"):
         text = content_of(origin).decode("utf-8")
-        return edit_text(text, graph, new_graph, origin.kind == "metatext").encode("utf-8")
+        meta = origin.kind == "metatext"
+        return edit_text(text, origin.model, graph, new_graph, meta).encode("utf-8")
     return bytes(new.SerializeToString(deterministic=True))
 
 

@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from prunus.errors import ModelError
-from prunus_caffe.document import Block, Edit, Scalar
-from prunus_caffe.prototxt import encode, parse, read
+from prunus.formats.protobuf_text import (
+    encode_text,
+    parse_protobuf_text as parse,
+    read_protobuf_text as read,
+)
+from prunus.formats.text_document import TextBlock, TextEdit, TextScalar
 
 ODD = (
     "\ufeff# head\r\n"
@@ -37,11 +41,11 @@ def test_oddities_are_read() -> None:
 def test_every_value_knows_its_place_and_line() -> None:
     document = parse(ODD, Path("odd"))
 
-    def check(block: Block) -> None:
+    def check(block: TextBlock) -> None:
         for field in block.fields:
             assert ODD.startswith(field.name, field.start) or field.name.startswith("[")
             for value in field.values:
-                if isinstance(value, Scalar):
+                if isinstance(value, TextScalar):
                     assert value.line == ODD.count("\n", 0, value.start) + 1
                     if not value.quoted:
                         assert ODD[value.start : value.end] == value.text
@@ -56,15 +60,15 @@ def test_every_value_knows_its_place_and_line() -> None:
 def test_edit_changes_one_number_only() -> None:
     document = parse(ODD, Path("odd"))
     two = document.root.blocks("layer")[1].scalars("dims")[1]
-    edited = document.edited([Edit(two.start, two.end, "77")])
+    edited = document.edited([TextEdit(two.start, two.end, "77")])
     assert edited == ODD.replace("2 ,3", "77 ,3")
 
 
 def test_edits_may_come_twice_but_not_overlap() -> None:
     document = parse("a: 12", Path("x"))
-    assert document.edited([Edit(3, 5, "7"), Edit(3, 5, "7")]) == "a: 7"
+    assert document.edited([TextEdit(3, 5, "7"), TextEdit(3, 5, "7")]) == "a: 7"
     with pytest.raises(ValueError, match="overlap"):
-        document.edited([Edit(3, 5, "7"), Edit(4, 5, "8")])
+        document.edited([TextEdit(3, 5, "7"), TextEdit(4, 5, "8")])
 
 
 @pytest.mark.parametrize(
@@ -94,7 +98,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot be read \(No such file or directory\); check"):
         read(path)
     path.write_bytes(b"\0\1\2")
-    with pytest.raises(ModelError, match="expected a prototxt text file, found binary data"):
+    with pytest.raises(ModelError, match="expected a text file, found binary data"):
         read(path)
 
 
@@ -102,7 +106,7 @@ def test_bytes_that_are_not_utf8_survive(tmp_path: Path) -> None:
     path = tmp_path / "a.prototxt"
     data = b'# caf\xe9\r\nname: "n\xff"\n'
     path.write_bytes(data)
-    assert encode(read(path).edited([])) == data
+    assert encode_text(read(path).edited([])) == data
 
 
 @given(st.text(alphabet="abz:{}<>[],;\"'#\\ \n0-9.", max_size=60))
@@ -112,3 +116,46 @@ def test_any_text_gives_a_document_or_an_error(text: str) -> None:
     except ModelError:
         return
     assert document.edited([]) == text
+
+
+GRAPH = """# a graph
+node { name: 'a' op: "Const"  # one
+  attr { key: "value" value { tensor { int_val: 3, int_val: [4, 5]; tensor_content: "x\\"}" } } }
+}
+node < name: "b" "c" >
+versions { producer: 26 }
+dim [ { size: 1 }, < size: 2 > ]
+"""
+
+
+def test_a_graph_is_read() -> None:
+    root = parse(GRAPH, Path("graph")).root
+    first, second = root.blocks("node")
+    assert [value.string() for value in first.scalars("name")] == ["a"]
+    assert second.scalars("name")[0].string() == "bc"
+    tensor = first.blocks("attr")[0].blocks("value")[0].blocks("tensor")[0]
+    assert [value.text for value in tensor.scalars("int_val")] == ["3", "4", "5"]
+    assert [field.listed for field in tensor.named("int_val")] == [False, True]
+    assert tensor.scalars("tensor_content")[0].string() == 'x"}'
+    assert [dim.scalars("size")[0].text for dim in root.blocks("dim")] == ["1", "2"]
+
+
+def test_a_field_may_go_with_its_separator() -> None:
+    document = parse("a: 1; b: [2] , c { };", Path("x"))
+    for name, left in (("a", "b: [2] , c { };"), ("b", "a: 1;  c { };"), ("c", "a: 1; b: [2] , ")):
+        (field,) = document.root.named(name)
+        assert document.edited([TextEdit(field.start, field.after, "")]).lstrip() == left
+        assert document.text[field.start : field.end][-1] not in ",;"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'"a\tb\\\"\'"', "a\tb\\\"'"),
+        (r'"\303\244\xc3\xa4"', "ää"),
+        (r"'\7\07\007x'", "\7\7\7x"),
+        (r'"\q"', "q"),
+    ],
+)
+def test_escapes(text: str, value: str) -> None:
+    assert parse(f"a: {text}", Path("x")).root.scalars("a")[0].string() == value
