@@ -24,11 +24,11 @@ Journal LearningRate Loss Measurement Member Metric ModelError NOT_NEGATIVE Netw
 POSITIVE PlanError Planning PluginError Point Policy Preprocessing Progress ProofError Protected
 PrunusError Range Recipe SHARE SHARE_BELOW_ONE Sensitivity Session Settings Snapshot Snapshots
 Source StaleError Task TextBlock TextDocument TextEdit TextField TextScalar Top Trainer TrainingJob
-TrainingLoop UsageError Weights Written answer_as_child check_hdf5 check_regular check_room
-choose_units contents_digest counting damage_of decode deferred encode_text hookimpl infer_shapes
-job_digests joined make_directory mean_of network_options new_console new_table notes open_data
-parse_protobuf_text read_json read_protobuf_text read_regular run settings_from show staged start
-structure_digest weights_digest write_json
+TrainingLoop UsageError Weights Written answer_as_child check_hdf5 check_loss check_regular
+check_room choose_units contents_digest counting damage_of decode deferred encode_text hookimpl
+infer_shapes job_digests joined make_directory mean_of network_options new_console new_table notes
+open_data parse_protobuf_text pass_seed read_json read_pass read_protobuf_text read_regular run
+sample_positions settings_from show staged start structure_digest weights_digest write_json
 """.split()
 
 PRIVATE = {

@@ -119,8 +119,14 @@ if TYPE_CHECKING:
     )
     from prunus.training import Progress as Progress, TrainingJob as TrainingJob, Weights as Weights
     from prunus.training.digests import job_digests as job_digests, joined as joined
+    from prunus.training.divergence import check_loss as check_loss
     from prunus.training.loop import TrainingLoop as TrainingLoop
     from prunus.training.snapshots import Snapshot as Snapshot, Snapshots as Snapshots
+    from prunus.training.stream import (
+        pass_seed as pass_seed,
+        read_pass as read_pass,
+        sample_positions as sample_positions,
+    )
 
 _HOMES = {
     # hooks and descriptors
@@ -154,9 +160,11 @@ _HOMES = {
     # training
     "prunus.interrupt": "deferred",
     "prunus.training": "Progress TrainingJob Weights",
+    "prunus.training.divergence": "check_loss",
     "prunus.training.digests": "job_digests joined",
     "prunus.training.loop": "TrainingLoop",
     "prunus.training.snapshots": "Snapshot Snapshots",
+    "prunus.training.stream": "pass_seed read_pass sample_positions",
     # errors, and files that are damaged or hostile
     "prunus.errors": (
         "DataError ModelError NoSamplesError PlanError PluginError ProofError PrunusError "

@@ -21,7 +21,6 @@ from prunus.training import Progress, Weights
 from prunus_torch.executor import Program, evaluate
 from prunus_torch.parameters import variables_of
 from prunus_torch.plugin import prunus_register
-from prunus_torch.samples import positions
 from prunus_torch.settings import Settings, settings_from
 from prunus_torch.testing import train_job as jobs
 from prunus_torch.testing.graphs import model_of
@@ -120,14 +119,6 @@ def test_dropout_drops_and_scales() -> None:
     assert sorted(found.unique().tolist()) == pytest.approx([0, 4 / 3])
     assert float((found == 0).float().mean()) == pytest.approx(0.25, abs=0.03)
     assert torch.equal(Program(model, ["y"]).run({"x": ones}, {})["y"], ones)
-
-
-def test_every_epoch_sees_every_sample_once() -> None:
-    stream = np.concatenate([positions(10, 4, start, 4) for start in range(0, 40, 4)])
-    for epoch in stream.reshape(4, 10):
-        assert sorted(epoch) == list(range(10))
-    assert len({tuple(epoch) for epoch in stream.reshape(4, 10)}) == 4
-    assert not np.array_equal(stream[:10], positions(10, 5, 0, 10))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from prunus.compaction import compact
 from prunus.descriptors import Trainer
-from prunus.errors import UsageError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
 from prunus.network import Compact, Network
@@ -21,10 +19,9 @@ from prunus.proof.compare import Proof
 from prunus.proof.plan import prove_plan
 from prunus.prunable import Prunable
 from prunus.task import Measurement
+from prunus.training.divergence import SLOWER, check_metric
 from prunus.training.job import TrainingJob, Weights
 from prunus.training.scatter import scatter, with_weights
-
-SLOWER = "lower the learning rate (--learning-rate)"
 
 
 @attrs.frozen(eq=False)
@@ -87,11 +84,7 @@ def measured_by(
     def measure(weights: Weights) -> Measurement:
         found = chosen.measure(with_weights(smaller, weights).model)
         gc.collect()  # a graph is full of cycles: each evaluation's weights would stay
-        if not math.isfinite(found.value):
-            raise UsageError(
-                f"training diverged: the network's {chosen.metric.name} is no number any more; "
-                f"{SLOWER}"
-            )
+        check_metric(chosen.metric.name, found.value)
         return found
 
     return measure

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import attrs
 
-from prunus.errors import UsageError
 from prunus.task import Measurement
+from prunus.training.divergence import check_loss
 from prunus.training.job import Progress, TrainingJob, Weights
 
 SMOOTHING = 0.95
@@ -55,11 +55,7 @@ class TrainingLoop:
         """
         job, recipe = self.job, self.job.recipe
         self.iteration += 1
-        if not math.isfinite(loss):
-            raise UsageError(
-                f"training diverged at iteration {self.iteration}: the loss is {loss}; lower the "
-                f"learning rate (now {rate:g}, --learning-rate)"
-            )
+        check_loss(loss, self.iteration, rate)
         past = loss if math.isnan(self.loss) else self.loss
         self.loss = SMOOTHING * past + (1 - SMOOTHING) * loss
         if job.evaluate is not None and self._due(recipe.test_interval):

@@ -7,7 +7,6 @@ it to 0; a missing file ends the program with exit code 0, so only its last weig
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from prunus.plugin import (
     TrainingJob,
     UsageError,
     Weights,
+    check_loss,
     deferred,
 )
 from prunus_darknet.boxes.head import heads_of
@@ -114,11 +114,7 @@ def _folder(job: TrainingJob) -> Path:
 
 
 def _report(job: TrainingJob, line: Line) -> None:
-    if not math.isfinite(line.loss):
-        raise UsageError(
-            f"training diverged at iteration {line.iteration}: the loss is {line.loss}; lower the "
-            f"learning rate (now {job.recipe.learning_rate.base:g}, --learning-rate)"
-        )
+    check_loss(line.loss, line.iteration, job.recipe.learning_rate.base)
     job.report(Progress(line.iteration, job.recipe.iterations, line.average, line.rate))
 
 

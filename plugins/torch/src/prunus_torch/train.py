@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
-import numpy as np
 import torch
 
 from prunus.plugin import (
@@ -17,12 +16,13 @@ from prunus.plugin import (
     UsageError,
     Weights,
     deferred,
+    pass_seed,
+    read_pass,
 )
 from prunus_torch import TRAINER, solvers
 from prunus_torch.digests import digests_of
 from prunus_torch.objective import Objective, build_objective
 from prunus_torch.parameters import Variables, variables_of
-from prunus_torch.samples import pass_seed, positions
 from prunus_torch.schedule import learning_rate
 from prunus_torch.settings import Settings, device_of, settings_from, torch_set
 from prunus_torch.state import State, first_state
@@ -99,8 +99,5 @@ def _update(
 
 def _read(job: TrainingJob, number: int) -> Batch:
     """The samples of one pass, and the seed of everything random in it."""
-    size = job.recipe.batch_size
-    chosen = positions(len(job.training), job.seed, number * size, size)
-    seed = pass_seed(job.seed, number)
-    torch.manual_seed(seed)
-    return job.training.read(chosen, np.random.default_rng(seed))
+    torch.manual_seed(pass_seed(job.seed, number))
+    return read_pass(job, number)

@@ -21,8 +21,8 @@ from prunus.plugin import (
     Recipe,
     TrainingJob,
     Weights,
+    sample_positions,
 )
-from prunus_torch.samples import positions
 
 
 def network_of(model: ir.Model, roles: Mapping[str, str] | None = None) -> Network:
@@ -42,7 +42,7 @@ def in_order(
     samples: NDArray[np.float32], labels: Any, seed: int = 0, name: str = "data"
 ) -> ArrayDataset:
     """A data set whose first epoch comes in the given order, although training shuffles."""
-    order = positions(len(samples), seed, 0, len(samples))
+    order = sample_positions(len(samples), seed, 0, len(samples))
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     kept = None if labels is None else np.asarray(labels)[place]

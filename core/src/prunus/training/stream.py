@@ -1,4 +1,4 @@
-"""Which samples a pass sees: a pure function of seed and pass, so that resuming is exact."""
+"""Samples of every pass: a pure function of seed and pass, so that resuming is exact."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.task import Batch
+from prunus.training.job import TrainingJob
 
-def positions(size: int, seed: int, start: int, count: int) -> NDArray[np.int64]:
+
+def sample_positions(size: int, seed: int, start: int, count: int) -> NDArray[np.int64]:
     """Positions ``(count,)`` of samples ``start .. start + count`` of the endless shuffled stream.
 
     Every epoch is a permutation drawn from (seed, epoch); a batch may end one epoch
@@ -27,6 +30,17 @@ def positions(size: int, seed: int, start: int, count: int) -> NDArray[np.int64]
         chosen = epochs == epoch
         result[chosen] = _permutation(size, seed, int(epoch))[stream[chosen] % size]
     return result
+
+
+def read_pass(job: TrainingJob, number: int) -> Batch:
+    """The samples of pass ``number`` (from 0), as many as the recipe's batch size.
+
+    Raises:
+        DataError: a sample cannot be read.
+    """
+    size = job.recipe.batch_size
+    chosen = sample_positions(len(job.training), job.seed, number * size, size)
+    return job.training.read(chosen, np.random.default_rng(pass_seed(job.seed, number)))
 
 
 def pass_seed(seed: int, number: int) -> int:
