@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prunus.compaction import compact
-from prunus.graph.macs import convolution_operations, cost_model, kept_counts, layer_macs
+from prunus.graph.macs import convolution_operations, cost_model, layer_macs
 from prunus.graph.shapes import infer_shapes
 from prunus.grouping import find_groups
 from prunus.network import Network
@@ -109,7 +109,6 @@ def test_many_plans_at_once_and_the_gradient(lenet, draw):
 def test_counts_of_a_plan(lenet):
     grouping = find_groups(lenet)
     keep = {"conv2": np.arange(12) < 5}
-    assert kept_counts(grouping.groups, keep) == {"conv1": 8, "conv2": 5, "ip1": 20}
     assert cost_model(lenet.model, grouping).kept(keep).tolist() == [8, 5, 20]
 
 

@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import click
 from rich.console import Console, JustifyMethod
@@ -33,13 +33,6 @@ _WIDE = 100
 
 _LABEL, _NARROW_LABEL = 48, 28
 """Characters of a group's name that a table shows in full, in a wide and in a narrow terminal."""
-
-
-class Result(Protocol):
-    """Anything a command gives back."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
 
 
 def show(result: Report | Statistics | Sensitivity, *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 
 import attrs
@@ -13,7 +13,6 @@ from scipy.sparse import coo_array, csr_array
 
 from prunus.graph.shapes import Shapes
 from prunus.grouping.find import Grouping
-from prunus.groups import Group
 
 COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators whose MACs are counted."""
@@ -173,8 +172,3 @@ def _side(
     rest = np.asarray(side[:, [groups]].toarray()).ravel()
     rest[side.sum(1) == 0] = 1
     return csr_array(side[:, :groups]), rest
-
-
-def kept_counts(groups: Sequence[Group], keep: Mapping[str, NDArray[np.bool_]]) -> dict[str, int]:
-    """Group name -> units kept."""
-    return {g.name: int(keep[g.name].sum()) if g.name in keep else g.size for g in groups}

@@ -197,13 +197,6 @@ class Labeller:
             self.unite(node, users[0].labels, labels)
         users.append(Record(node.name or "", value.name or "", role, axis, labels))
 
-    def keep_weights(self, reasons: Mapping[str, str]) -> None:
-        """Freeze the channel ids of whole initializers, by name: something else uses them too."""
-        for (name, _), users in self._records.items():
-            if name in reasons:
-                for record in users:
-                    self.freeze(record.labels, reasons[name])
-
     def operand(self, node: ir.Node, index: int) -> NDArray[Any] | None:
         """Constant operand as stored."""
         return constant_operand(node, index)

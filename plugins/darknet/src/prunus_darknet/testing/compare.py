@@ -11,13 +11,10 @@ import onnx_ir as ir
 import onnxruntime
 from numpy.typing import NDArray
 
-from prunus.plugin import Network, Source
-from prunus_darknet.cfg import Cfg
+from prunus.plugin import Network
 from prunus_darknet.lower.network import INPUT_NAME
 from prunus_darknet.origin import Origin
-from prunus_darknet.read import load
 from prunus_darknet.records.layers import Shape, Structure
-from prunus_darknet.testing.random_weights import write_random_weights
 from prunus_darknet.testing.real_darknet import Array, predict
 
 Indices = NDArray[np.int64]
@@ -130,12 +127,3 @@ def compare_layers(
 
 def _kept_channels(array: Array, kept: Mapping[int, Indices] | None) -> Array:
     return array if not kept or 1 not in kept else np.take(array, kept[1], 1)
-
-
-def compare_random(cfg: Cfg, folder: Path, seed: int = 0) -> Difference:
-    """Random weights for ``cfg``, loaded and compared in the pjreddie convention."""
-    model, weights = folder / cfg.path.name, folder / "random.weights"
-    model.write_bytes(cfg.text.encode("latin-1"))
-    write_random_weights(cfg, weights, seed)
-    network = load(Source(model, weights, {"normalization": "pjreddie"}))
-    return compare_with_darknet(network, model, weights, seed)

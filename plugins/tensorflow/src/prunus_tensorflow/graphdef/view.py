@@ -56,15 +56,6 @@ class GraphView:
         return {name: tuple(names) for name, names in found.items()}
 
     @cached_property
-    def tensor_readers(self) -> Mapping[str, tuple[str, ...]]:
-        """Canonical tensor name -> names of the nodes that read it as data."""
-        found: dict[str, dict[str, None]] = {}
-        for node in self.graph.node:
-            for reference in self.inputs(node):
-                found.setdefault(reference, {})[node.name] = None
-        return {name: tuple(names) for name, names in found.items()}
-
-    @cached_property
     def variables(self) -> Mapping[str, str]:
         """Variable node -> its name in the checkpoint.
 
