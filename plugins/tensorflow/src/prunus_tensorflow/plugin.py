@@ -71,13 +71,12 @@ def prunus_load(format: str, source: Source) -> Network | None:
     """Read native files into the neutral graph; by the kind of the path."""
     if format != FORMAT:
         return None
-    if kind(source.model) in ("keras", "savedmodel"):
-        from prunus_tensorflow import keras_model
+    from prunus_tensorflow import graphdef, keras_model, saved_model
 
+    found = kind(source.model)
+    if found == "keras":
         return keras_model.load(source)
-    from prunus_tensorflow import graphdef
-
-    return graphdef.load(source)
+    return saved_model.load(source) if found == "savedmodel" else graphdef.load(source)
 
 
 @hookimpl
@@ -87,15 +86,15 @@ def prunus_compact(
     """Write native files of the kind that was read."""
     if format != FORMAT:
         return None
-    from prunus_tensorflow.graphdef.origin import GraphOrigin
+    from prunus_tensorflow import graphdef, keras_model, saved_model
+    from prunus_tensorflow.keras_model.origin import KerasOrigin
+    from prunus_tensorflow.saved_model.origin import SavedModelOrigin
 
-    if isinstance(network.origin, GraphOrigin):
-        from prunus_tensorflow import graphdef
-
-        return graphdef.write(network, compact, destination)
-    from prunus_tensorflow import keras_model
-
-    return keras_model.write(network, compact, destination)
+    if isinstance(network.origin, KerasOrigin):
+        return keras_model.write(network, compact, destination)
+    if isinstance(network.origin, SavedModelOrigin):
+        return saved_model.write(network, compact, destination)
+    return graphdef.write(network, compact, destination)
 
 
 @hookimpl

@@ -15,7 +15,7 @@ from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.preprocessing import computed as graph_front
 from prunus_tensorflow.keras_model.origin import KerasOrigin
 from prunus_tensorflow.keras_model.preprocessing import computed as keras_front
-from prunus_tensorflow.saved_model.read import SavedModelOrigin
+from prunus_tensorflow.saved_model.origin import SavedModelOrigin
 
 Compute = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
 

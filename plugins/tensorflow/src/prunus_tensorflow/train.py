@@ -11,7 +11,7 @@ import attrs
 from prunus.plugin import Network, TrainingJob, UsageError, Weights
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.keras_model.origin import KerasOrigin
-from prunus_tensorflow.saved_model.read import SavedModelOrigin
+from prunus_tensorflow.saved_model.origin import SavedModelOrigin
 from prunus_tensorflow.training.graph_run import run
 from prunus_tensorflow.training.keras_fit import fit
 

@@ -11,7 +11,7 @@ import pytest
 from prunus.errors import ModelError, UsageError
 from prunus.network import Destination, Source
 from prunus.testing import cut
-from prunus_tensorflow import keras_model
+from prunus_tensorflow import saved_model
 from prunus_tensorflow.keras_model.lower import lower_model
 from prunus_tensorflow.keras_model.rebuild import model_of
 from prunus_tensorflow.testing.compare import difference, feed_for, neutral
@@ -38,7 +38,7 @@ def serve(path: Path, feed: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_signatures_and_numbers(name: str, tmp_path: Path) -> None:
     path = exported(tmp_path, name)
-    network = keras_model.load(Source(path))
+    network = saved_model.load(Source(path))
     feed = feed_for(network)
     before = list(serve(path, feed).values())
     assert difference(neutral(network, feed), before) < 1e-4
@@ -46,7 +46,7 @@ def test_signatures_and_numbers(name: str, tmp_path: Path) -> None:
     assert one.grouping.groups
     out = tmp_path / "out"
     out.mkdir()
-    written = keras_model.write(one.masked, one.compact, Destination(out, "compact"))
+    written = saved_model.write(one.masked, one.compact, Destination(out, "compact"))
     assert written.model.name == path.name
     masked = neutral(one.masked, feed)
     assert difference(list(serve(written.model, feed).values()), masked) < 1e-5
@@ -58,17 +58,17 @@ def test_signatures_and_numbers(name: str, tmp_path: Path) -> None:
     assert sorted(again.structured_outputs) == sorted(signature.structured_outputs)
     sizes = [sum(int(np.prod(v.shape)) for v in f.variables) for f in (again, signature)]
     assert sizes[0] < 0.7 * sizes[1]
-    reread = keras_model.load(Source(written.model))
+    reread = saved_model.load(Source(written.model))
     assert difference(neutral(reread, feed), masked) < 1e-5
 
 
 def test_keras_endpoint_is_kept(tmp_path: Path) -> None:
     path = exported(tmp_path, "unet")
-    network = keras_model.load(Source(path))
+    network = saved_model.load(Source(path))
     one = cut(network)
     out = tmp_path / "out"
     out.mkdir()
-    written = keras_model.write(
+    written = saved_model.write(
         one.masked, one.compact, Destination(out, "compact", original="mine")
     )
     assert written.model == out / "mine"
@@ -100,17 +100,17 @@ def half_precision() -> Any:
 @pytest.mark.parametrize(("make", "tolerance"), [(grouped, 1e-5), (half_precision, 5e-3)])
 def test_parts_that_exports_wrap_up(make: Any, tolerance: float, tmp_path: Path) -> None:
     randomise(make()).export(tmp_path / "saved", verbose=False)
-    network = keras_model.load(Source(tmp_path / "saved"))
+    network = saved_model.load(Source(tmp_path / "saved"))
     assert not network.notes
     one = cut(network)
     assert len(one.grouping.groups) == 2
     out = tmp_path / "out"
     out.mkdir()
-    written = keras_model.write(one.masked, one.compact, Destination(out, "compact"))
+    written = saved_model.write(one.masked, one.compact, Destination(out, "compact"))
     feed = feed_for(network)
     masked = neutral(one.masked, feed)
     assert difference(list(serve(written.model, feed).values()), masked) < tolerance
-    assert difference(neutral(keras_model.load(Source(written.model)), feed), masked) < 1e-5
+    assert difference(neutral(saved_model.load(Source(written.model)), feed), masked) < 1e-5
 
 
 def test_random_layers_inside(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_random_layers_inside(tmp_path: Path) -> None:
     path = tmp_path / "saved"
     tf.keras.Model(inputs, x).export(path, verbose=False)
     with pytest.raises(ModelError) as caught:
-        keras_model.load(Source(path))
+        saved_model.load(Source(path))
     assert str(caught.value) == (
         f"{path}: its function changes a variable, as random layers (RandomFlip, …) do: export "
         "the model without them"
@@ -130,13 +130,13 @@ def test_random_layers_inside(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path) -> None:
     path = exported(tmp_path, "nested")
     with pytest.raises(UsageError, match=r"no signature 'other', only serve, serving_default$"):
-        keras_model.load(Source(path, None, {"signature": "other"}))
+        saved_model.load(Source(path, None, {"signature": "other"}))
     with pytest.raises(ModelError, match="a SavedModel holds its weights: leave out --weights"):
-        keras_model.load(Source(path, path))
+        saved_model.load(Source(path, path))
     content = (path / "saved_model.pb").read_bytes()
     (path / "saved_model.pb").write_bytes(content[: len(content) // 2])
     with pytest.raises(ModelError, match="not a readable SavedModel"):
-        keras_model.load(Source(path))
+        saved_model.load(Source(path))
 
 
 def test_tflite_conversion_of_the_smaller_model() -> None:

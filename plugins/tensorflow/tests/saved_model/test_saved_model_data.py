@@ -11,7 +11,7 @@ import pytest
 from prunus.errors import ModelError
 from prunus.network import Destination, Source
 from prunus.testing import cut
-from prunus_tensorflow import keras_model
+from prunus_tensorflow import saved_model
 from prunus_tensorflow.testing.compare import difference, feed_for, neutral
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
@@ -82,11 +82,11 @@ def edited(path: Path, change: Any) -> Path:
 
 def pruned(path: Path, out: Path) -> Path:
     """Load, cut, write; masked and compact agree in TensorFlow's own loader."""
-    network = keras_model.load(Source(path))
+    network = saved_model.load(Source(path))
     feed = feed_for(network)
     one = cut(network)
     out.mkdir()
-    written = keras_model.write(one.masked, one.compact, Destination(out, "compact"))
+    written = saved_model.write(one.masked, one.compact, Destination(out, "compact"))
     function = tf.saved_model.load(str(written.model)).signatures["serving_default"]
     found = function(image=tf.constant(feed["image"]))
     assert difference([found["scores"].numpy()], neutral(one.masked, feed)) < 1e-5
@@ -107,7 +107,7 @@ def test_an_operation_to_run_at_loading_is_not_run(tmp_path: Path, resource: boo
 @pytest.mark.parametrize("resource", [False, True])
 def test_numbers_of_the_first_generation(tmp_path: Path, resource: bool) -> None:
     path = first_generation(tmp_path / "saved", resource, evil=False)
-    network = keras_model.load(Source(path))
+    network = saved_model.load(Source(path))
     feed = feed_for(network)
     function = tf.saved_model.load(str(path)).signatures["serving_default"]
     wanted = function(image=tf.constant(feed["image"]))["scores"].numpy()
@@ -132,7 +132,7 @@ def test_old_optimizer_slots_do_not_matter(tmp_path: Path) -> None:
 
 def test_variables_of_one_name_keep_their_own_values(tmp_path: Path) -> None:
     path = second_generation(tmp_path / "saved")
-    network = keras_model.load(Source(path))
+    network = saved_model.load(Source(path))
     feed = feed_for(network)
     function = tf.saved_model.load(str(path)).signatures["serving_default"]
     wanted = function(image=tf.constant(feed["image"]))["scores"].numpy()
@@ -148,7 +148,7 @@ def test_python_in_front_of_the_weights_is_not_run(tmp_path: Path) -> None:
     from prunus_tensorflow.preprocessing import entrance_of
 
     with pytest.raises(ModelError) as caught:
-        entrance_of(keras_model.load(Source(path)))
+        entrance_of(saved_model.load(Source(path)))
     assert "of type 'PyFunc' does more than compute (files, network, Python" in str(caught.value)
     assert str(caught.value).startswith(f"{path}")
 
@@ -169,7 +169,7 @@ def test_constant_parts_that_write_are_refused_before_tensorflow_computes_them(
 
     path = edited(second_generation(tmp_path / "saved"), debug)
     with pytest.raises(ModelError) as caught:
-        keras_model.load(Source(path))
+        saved_model.load(Source(path))
     assert not (tmp_path / "dump").exists()
     assert "of type 'DebugIdentity' does more than compute" in str(caught.value)
     assert len(str(caught.value).replace(str(path), "")) <= 300

@@ -24,14 +24,14 @@ pytestmark = pytest.mark.tensorflow
 
 def test_saved_model_trains_too(tmp_path: Path) -> None:
     keras = pytest.importorskip("keras", reason="Keras is not installed")
-    from prunus_tensorflow import keras_model
+    from prunus_tensorflow import saved_model
 
     layers = keras.layers
     inputs = keras.Input((8, 8, 3), name="x")
     x = layers.BatchNormalization()(layers.Conv2D(8, 3, activation="relu")(inputs))
     x = layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(layers.Conv2D(12, 3)(x)))
     keras.Model(inputs, x).export(tmp_path / "exported", verbose=False)
-    network = keras_model.load(Source(tmp_path / "exported"))
+    network = saved_model.load(Source(tmp_path / "exported"))
     seen: list[Progress] = []
     one = attrs.evolve(pruned(tmp_path, network), report=seen.append)
     train.finetune(attrs.evolve(one, recipe=attrs.evolve(RECIPE, iterations=40)))

@@ -1,10 +1,4 @@
-"""SavedModel in and out: one signature as a graph, its variables and signatures kept.
-
-A SavedModel of TensorFlow 2 holds functions and an object graph instead of layers (Keras 3
-writes such ones with ``model.export``). The signature's function is inlined with its variables
-as constants and read as a low-level graph; the smaller graph is wrapped into functions of the
-same signatures again, with variables of the old names.
-"""
+"""SavedModel -> Network: one signature, inlined and read as a low-level graph."""
 
 from __future__ import annotations
 
@@ -17,49 +11,21 @@ from typing import Any
 
 import attrs
 
-from prunus.plugin import Compact, Destination, ModelError, Network, Source, UsageError, Written
+from prunus.plugin import ModelError, Network, Source, UsageError
 from prunus_tensorflow import graphdef
-from prunus_tensorflow.error_text import first_line
 from prunus_tensorflow.graphdef.executed import called
 from prunus_tensorflow.graphdef.folding import refuse_folded_effects, with_folding
 from prunus_tensorflow.graphdef.names import tensor
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.view import VARIABLES
-from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
 from prunus_tensorflow.saved_model.inlining import frozen
+from prunus_tensorflow.saved_model.origin import SavedModelOrigin
 from prunus_tensorflow.saved_model.signature import SCOPE, signature_of, specs_of
 from prunus_tensorflow.saved_model.stored import StoredModel, open_stored
 
 
-@attrs.frozen(eq=False)
-class SavedModelOrigin:
-    """A SavedModel that was read.
-
-    Attributes:
-        path: Its directory.
-        signature: Name of the signature that was read.
-        aliases: Other signatures that run the same function.
-        endpoint: True if the object also has Keras' ``serve`` method.
-        graph: The inlined graph.
-        inputs: Argument of the signature -> tensor of the graph.
-        specs: Argument -> its ``tf.TensorSpec``.
-        outputs: Result of the signature -> tensor of the graph.
-        variables: Const node of the graph -> name of the variable it was.
-    """
-
-    path: Path
-    signature: str
-    aliases: tuple[str, ...]
-    endpoint: bool
-    graph: GraphOrigin
-    inputs: Mapping[str, str]
-    specs: Mapping[str, Any]
-    outputs: Mapping[str, str]
-    variables: Mapping[str, str]
-
-
-def load_saved_model(source: Source) -> Network:
+def load(source: Source) -> Network:
     """Read one signature; option ``signature`` (default ``serving_default``), or the only one.
 
     Raises:
@@ -105,32 +71,6 @@ def load_saved_model(source: Source) -> Network:
     )
     notes = tuple(f"signature '{other}' is not written: it is another function" for other in others)
     return attrs.evolve(network, origin=origin, notes=(*network.notes, *notes))
-
-
-def write_saved_model(network: Network, compact: Compact, destination: Destination) -> Written:
-    """Write a SavedModel with the same signatures over the smaller graph.
-
-    Raises:
-        ModelError: the graph cannot express the compact network, or cannot be saved.
-    """
-    origin = network.origin
-    assert isinstance(origin, SavedModelOrigin)
-    tf = tensorflow()
-    target = destination.directory / (destination.name or destination.original or origin.path.name)
-    with tempfile.TemporaryDirectory(dir=destination.directory) as text:
-        inner = attrs.evolve(network, origin=origin.graph)
-        place = Destination(Path(text), destination.stage, "graph.pb")
-        written = graphdef.write(inner, compact, place)
-        message = tf.compat.v1.GraphDef.FromString(written.model.read_bytes())
-    try:
-        with quiet():
-            module = _module(tf, message, origin)
-            signatures = {origin.signature: module.run}
-            signatures |= dict.fromkeys(origin.aliases, module.run)
-            tf.saved_model.save(module, str(target), signatures=signatures)
-    except Exception as error:
-        raise ModelError(f"{target}: cannot be saved: {first_line(error)}") from error
-    return Written(target, None)
 
 
 def _chosen(path: Path, names: Sequence[str], wanted: str | None) -> str:
@@ -192,52 +132,6 @@ def _wording(stored: StoredModel, name: str) -> tuple[object, ...]:
     )
 
 
-def _module(tf: Any, message: Any, origin: SavedModelOrigin) -> Any:
-    """An object with variables, the signature function, and ``serve`` where it was."""
-    constants = {node.name: node for node in message.node if node.op == "Const"}
-    module = tf.Module()
-    module.kept = {}
-    for node, name in origin.variables.items():
-        if node in constants:
-            value = tf.make_ndarray(constants[node].attr["value"].tensor)
-            module.kept[node] = tf.Variable(value, name=name)
-
-    for node in message.node:
-        # gradients of the old sizes; the plain ones of the operators replace them
-        node.attr.pop("_gradient_op_type", None)
-
-    def build() -> None:
-        values = {f"{node}:0": variable.read_value() for node, variable in module.kept.items()}
-        tf.graph_util.import_graph_def(message, input_map=values, name=SCOPE)
-
-    wrapped = tf.compat.v1.wrap_function(build, [])
-    graph = wrapped.graph
-    fetches = {
-        key: graph.get_tensor_by_name(_imported(name)) for key, name in origin.outputs.items()
-    }
-    feeds = [graph.get_tensor_by_name(_imported(name)) for name in origin.inputs.values()]
-    pruned = wrapped.prune(feeds, fetches)
-    specs = [
-        tf.TensorSpec(spec.shape, spec.dtype, name=argument)
-        for argument, spec in origin.specs.items()
-    ]
-
-    @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
-    def run(*arguments: Any) -> Any:
-        return pruned(*arguments)
-
-    module.run = run
-    if origin.endpoint:
-        (key,) = origin.outputs
-
-        @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
-        def serve(*arguments: Any) -> Any:
-            return pruned(*arguments)[key]
-
-        module.serve = serve
-    return module
-
-
 def _shorten(message: Any) -> dict[str, str]:
     """Drop the names of calls and of prunus' own scope, so that a written model reads as before.
 
@@ -263,7 +157,3 @@ def _renamed(reference: str, names: Mapping[str, str]) -> str:
     caret = "^" if reference.startswith("^") else ""
     node, colon, index = reference.removeprefix("^").partition(":")
     return f"{caret}{names.get(node, node)}{colon}{index}"
-
-
-def _imported(name: str) -> str:
-    return f"{SCOPE}/{name}" if ":" in name else f"{SCOPE}/{name}:0"
