@@ -33,9 +33,9 @@ from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.report import Stage
 from prunus.steps.transform import transform
-from prunus.steps.tuning import Tuning
 from prunus.training import TrainingJob
 from prunus.training.scatter import with_weights
+from prunus.training.tuning import Tuning
 
 PUBLISHED = SHARED / "models/darknet/yolo-fastest-1.0"
 DATA = SHARED / "datasets/bccd"

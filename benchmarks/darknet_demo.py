@@ -19,7 +19,7 @@ from prunus.settings import Settings
 from prunus.steps.analyze import analyze
 from prunus.steps.finetune import finetune
 from prunus.steps.prune import prune
-from prunus.steps.tuning import Tuning
+from prunus.training.tuning import Tuning
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples/darknet-digits"
 WORK = Path("build/darknet-demo")

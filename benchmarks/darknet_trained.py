@@ -22,14 +22,15 @@ from progress import Line
 from results import write_section
 
 from prunus.host import Host, start
+from prunus.loading import read_network
 from prunus.network import Network, Source
 from prunus.settings import Settings
 from prunus.steps.analyze import analyze
 from prunus.steps.finetune import finetune
-from prunus.steps.loaded import evaluator_for, load, read_network
+from prunus.steps.loaded import evaluator_for, load
 from prunus.steps.prune import prune
-from prunus.steps.tuning import Tuning
 from prunus.task import Measurement
+from prunus.training.tuning import Tuning
 from prunus_darknet.boxes.detections import Detector
 from prunus_darknet.datasets.images import load_image
 

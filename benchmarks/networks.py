@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from prunus.evaluation.data import ArrayDataset
 from prunus.host import start
+from prunus.loading import read_network
 from prunus.network import Network, Source
-from prunus.steps.loaded import read_network
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PRUNUS_SHARED", ROOT.parent / "shared")) / "data"

@@ -30,6 +30,7 @@ from prunus.descriptors import Format
 from prunus.errors import NoSamplesError, PlanError, UsageError
 from prunus.evaluation.choice import CALIBRATION, evaluator_on, some_inputs
 from prunus.evaluation.evaluator import Evaluator
+from prunus.loading import read_network
 from prunus.network import Network, Source
 from prunus.planning.budget import Budget, check_budget
 from prunus.planning.choose import choose, default_allocation
@@ -43,9 +44,8 @@ from prunus.results import CompactNetwork, MaskedNetwork, format_named, host
 from prunus.samples import Samples, dataset_of
 from prunus.sensitivity import Sensitivity
 from prunus.statistics import Statistics, statistics_of
-from prunus.steps.files import make_directory
-from prunus.steps.loaded import read_network
-from prunus.steps.stage import staged
+from prunus.storage.files import make_directory
+from prunus.storage.staging import staged
 from prunus.task import Array, Dataset, Measurement
 
 

@@ -16,10 +16,10 @@ from prunus.evaluation.choice import evaluator_on, some_inputs
 from prunus.proof.batches import SIZES
 from prunus.results import MaskedNetwork, format_named, host
 from prunus.samples import Samples, dataset_of
-from prunus.steps.files import make_directory
-from prunus.steps.tuning import Tuning, check_samples, recipe_of
+from prunus.storage.files import make_directory
 from prunus.training.compact import measured_by, train_compact
 from prunus.training.job import Progress, TrainingJob
+from prunus.training.tuning import Tuning, check_samples, recipe_of
 
 
 def finetune(

@@ -18,9 +18,9 @@ from prunus.plans import Plan
 from prunus.proof import Proof
 from prunus.proof.plan import prove_plan
 from prunus.prunable import Prunable, prunable
-from prunus.steps.files import make_directory, moved
-from prunus.steps.native import write_into
-from prunus.steps.stage import staged
+from prunus.storage.files import make_directory, moved
+from prunus.storage.native import write_into
+from prunus.storage.staging import staged
 
 
 @cache

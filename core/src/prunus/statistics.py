@@ -6,9 +6,9 @@ import attrs
 import onnx_ir as ir
 
 from prunus.graph.macs import convolution_operations, layer_macs
+from prunus.graph.parameters import LEARNED, parameters
 from prunus.groups import Protected
 from prunus.prunable import Prunable
-from prunus.steps.report import LEARNED, parameters
 
 
 @attrs.frozen

@@ -69,13 +69,3 @@ def other(settings: Settings, lenet: Network) -> Settings:
     weights = {name: -array for name, array in lenet.weights().items()}
     ir.save(lenet.with_weights(weights).model, "other.onnx")
     return attrs.evolve(settings, model=Path("other.onnx"))
-
-
-@pytest.fixture
-def place(tmp_path):
-    """A directory that holds results already."""
-    (tmp_path / "out/model").mkdir(parents=True)
-    (tmp_path / "out/old.txt").write_text("old")
-    (tmp_path / "out/same.txt").write_text("before")
-    (tmp_path / "out/model/part").write_text("before")
-    return tmp_path / "out"

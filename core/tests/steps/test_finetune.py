@@ -19,12 +19,12 @@ from prunus.steps.finetune import UNKNOWN, finetune
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.transform import transform
-from prunus.steps.tuning import Tuning
 from prunus.steps.workspace import Workspace
 from prunus.testing.command_line import contents
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
 from prunus.training.scatter import scatter
+from prunus.training.tuning import Tuning
 
 TRAIN = Tuning(data="test.npz", iterations=3)
 

@@ -6,49 +6,11 @@ import attrs
 import numpy as np
 import pytest
 
-from prunus.descriptors import Format
 from prunus.errors import DataError, ModelError, UsageError
 from prunus.evaluation.data import ArrayDataset
-from prunus.host import Broken, Host
 from prunus.settings import Settings
-from prunus.steps.loaded import evaluator_for, format_of, load, source_options
+from prunus.steps.loaded import evaluator_for, load, source_options
 from prunus.task import Task
-
-
-class Greedy:
-    """A format that takes every file."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def prunus_register(self):
-        return (Format(self.name, "takes everything", lambda path: True),)
-
-
-class Other(Greedy):
-    """The same, as a plugin of its own."""
-
-
-def test_the_one_format_of_a_file(host, settings):
-    assert format_of(host, settings.model).name == "onnx"
-
-
-def test_files_of_no_format_of_two_and_no_file(host, settings):
-    with pytest.raises(ModelError) as caught:
-        format_of(host, Path("no.onnx"))
-    assert str(caught.value) == "no.onnx: no such file or directory; check --model"
-    Path("net.xyz").write_text("?")
-    with pytest.raises(UsageError) as caught:
-        format_of(Host([], (Broken("caffe", "prunus-caffe 1", "ImportError: x"),)), Path("net.xyz"))
-    assert str(caught.value) == (
-        "net.xyz: no installed format recognises this file; installed: ; others are packages of "
-        "their own, prunus-NAME; plugin 'caffe' of prunus-caffe 1 failed to load: ImportError: x"
-    )
-    with pytest.raises(UsageError) as caught:
-        format_of(Host([(Greedy("a"), "a"), (Other("b"), "b")]), Path("net.xyz"))
-    assert str(caught.value) == (
-        "net.xyz: claimed by a and b; rename the file so that one format recognises it"
-    )
 
 
 def test_weights_beside_a_file_that_holds_its_own(host, settings):

@@ -10,7 +10,7 @@ import pytest
 from prunus.errors import PrunusError
 from prunus.settings import Settings
 from prunus.steps.lock import alone, held
-from prunus.steps.stage import locked
+from prunus.storage.staging import locked
 
 HOLD = "import sys; from pathlib import Path; from prunus.steps.lock import held\n" \
     "with held(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"  # fmt: skip

@@ -20,8 +20,8 @@ from prunus.steps.analyze import analyze
 from prunus.steps.finetune import finetune
 from prunus.steps.inspect import evaluate
 from prunus.steps.prune import prune
-from prunus.steps.tuning import Tuning
 from prunus.steps.workspace import Workspace
+from prunus.training.tuning import Tuning
 
 
 def at(settings, rate=0.4, **changes):

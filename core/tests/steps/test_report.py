@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from prunus.descriptors import Format
+from prunus.graph.parameters import parameters
 from prunus.network import Source, Written
-from prunus.steps.report import GroupRow, Report, Stage, new_files, parameters, size_on_disk
+from prunus.steps.report import GroupRow, Report, Stage, new_files, size_on_disk
 from prunus.task import Measurement
 
 

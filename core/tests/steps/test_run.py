@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 from prunus.steps.run import run
-from prunus.steps.tuning import Tuning
+from prunus.training.tuning import Tuning
 
 TUNING = Tuning(data="test.npz", iterations=2)
 

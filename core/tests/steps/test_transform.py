@@ -13,7 +13,7 @@ from prunus.steps.finetune import finetune
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.transform import transform
-from prunus.steps.tuning import Tuning
+from prunus.training.tuning import Tuning
 
 
 def pruned(host, settings, rate=0.4):

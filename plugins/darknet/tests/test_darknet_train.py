@@ -20,8 +20,8 @@ from prunus.host import start
 from prunus.settings import Settings
 from prunus.steps.finetune import finetune
 from prunus.steps.prune import prune
-from prunus.steps.tuning import Tuning
 from prunus.training import Progress
+from prunus.training.tuning import Tuning
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.testing.random_weights import write_random_weights
 from prunus_darknet.training.program import Line, parse_line

@@ -14,7 +14,7 @@ from prunus.errors import UsageError
 from prunus.host import Host, start
 from prunus.settings import Settings
 from prunus.steps.finetune import DEFAULT_TRAINER
-from prunus.steps.tuning import Tuning
+from prunus.training.tuning import Tuning
 
 _POSITIVE = click.FloatRange(0, min_open=True)
 tuning_options = together(

@@ -1,4 +1,4 @@
-"""Protobuf text format (prototxt, pbtxt), read for editing.
+"""Protobuf text format, read for editing.
 
 Source: https://protobuf.dev/reference/protobuf/textformat-spec/
 

@@ -23,11 +23,11 @@ from prunus.planning.scores import DEFAULT_CRITERION
 from prunus.prunable import Prunable
 from prunus.sensitivity import Sensitivity, merged
 from prunus.settings import Settings
-from prunus.steps.files import make_directory
 from prunus.steps.loaded import BEHIND_OPAQUE, Loaded, evaluator_for, load
 from prunus.steps.lock import alone
 from prunus.steps.report import warnings_of
 from prunus.steps.workspace import Workspace, workspace_of
+from prunus.storage.files import make_directory
 
 JOURNAL = "ana.partial.jsonl"
 """File of partial results in the workspace."""

@@ -17,7 +17,7 @@ from prunus.errors import UsageError
 from prunus.host import Host, start
 from prunus.settings import Settings
 from prunus.steps.analyze import answer, ask
-from prunus.steps.files import write_json
+from prunus.storage.files import write_json
 
 
 def analyze_part(

@@ -14,35 +14,36 @@ from prunus.compaction import compact
 from prunus.errors import PlanError, UsageError
 from prunus.evaluation.choice import feeds
 from prunus.evaluation.evaluator import Evaluator
+from prunus.graph.parameters import parameters
 from prunus.host import Host
 from prunus.masking import masked_units
 from prunus.network import Compact, Network, Source, Written
 from prunus.proof.batches import SIZES, Inputs
 from prunus.proof.plan import is_exact, prove_plan
 from prunus.settings import Settings
-from prunus.steps.files import make_directory
 from prunus.steps.loaded import Loaded, load
 from prunus.steps.lock import alone
 from prunus.steps.masked import pruned
 from prunus.steps.measuring import measured_if_possible
-from prunus.steps.native import write_masked
 from prunus.steps.original import original_of
 from prunus.steps.report import (
     Report,
     Stage,
     new_files,
-    parameters,
     size_on_disk,
     warnings_of,
     whole_stage,
 )
 from prunus.steps.sample_check import sample_warning
-from prunus.steps.tuning import Tuning, check_computable, recipe_notes, recipe_of, training_samples
+from prunus.steps.training_samples import check_computable, training_samples
 from prunus.steps.workspace import Workspace, workspace_of
+from prunus.storage.files import make_directory
+from prunus.storage.native import write_masked
 from prunus.task import Dataset, Measurement
 from prunus.training import Progress, TrainingJob, Weights
 from prunus.training.compact import measured_by, train_compact
 from prunus.training.scatter import with_weights
+from prunus.training.tuning import Tuning, recipe_notes, recipe_of
 
 DEFAULT_TRAINER = "torch"
 GIVEN = "given"
@@ -125,7 +126,7 @@ def finetune(
         settings.allow_code,
     )
     trained = train_compact(host, trainer, loaded, keep, job, inputs)
-    written = write_masked(host, loaded, trained.network, trained.compact, directory, name)
+    written = write_masked(host, loaded.source, trained.network, trained.compact, directory, name)
     network, weights, proof = trained.network, trained.weights, trained.proof
     del trained
     gc.collect()  # graphs are full of cycles: its weights would stay while networks are measured

@@ -7,14 +7,15 @@ from pathlib import Path
 import onnx_ir as ir
 
 from prunus.errors import DataError, UsageError
+from prunus.graph.parameters import parameters
 from prunus.host import Host
 from prunus.settings import Settings
 from prunus.statistics import Statistics, statistics_of
-from prunus.steps.files import make_directory
 from prunus.steps.loaded import evaluator_for, load
-from prunus.steps.native import keep_apart
-from prunus.steps.report import Report, Stage, latency, parameters, warnings_of
-from prunus.steps.stage import staged
+from prunus.steps.report import Report, Stage, latency, warnings_of
+from prunus.storage.files import make_directory
+from prunus.storage.native import keep_apart
+from prunus.storage.staging import staged
 
 
 def statistics(host: Host, settings: Settings) -> Statistics:

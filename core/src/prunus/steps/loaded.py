@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-from pathlib import Path
-
 import attrs
 
 from prunus.descriptors import Format
@@ -12,6 +9,7 @@ from prunus.errors import DataError, ModelError, UsageError
 from prunus.evaluation.choice import evaluator_on, open_samples
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
+from prunus.loading import format_of, read_as, written
 from prunus.network import Network, Source
 from prunus.prunable import Prunable, prunable
 from prunus.settings import Settings
@@ -21,7 +19,6 @@ from prunus.trust import check_code
 
 NAMED = ("solver", "metric", "data")
 """Format options with a key of their own in the settings."""
-
 
 BEHIND_OPAQUE = "no samples hold what opaque layers make, so nothing behind them can be measured"
 
@@ -37,51 +34,6 @@ class Loaded(Prunable):
 
     source: Source
     format: Format
-
-
-def format_of(host: Host, path: Path) -> Format:
-    """The one format that recognises a model path.
-
-    Raises:
-        ModelError: the file is missing.
-        UsageError: no format or several recognise it.
-    """
-    if not path.exists():
-        raise ModelError(f"{path}: no such file or directory; check --model")
-    if not path.is_file() and not path.is_dir():
-        raise ModelError(f"{path}: it is a pipe or a device, not a file; check --model")
-    claims = [descriptor for descriptor in host.all(Format) if descriptor.detect(path)]
-    if len(claims) == 1:
-        return claims[0]
-    names = ", ".join(descriptor.name for descriptor in host.all(Format))
-    if claims:
-        both = " and ".join(descriptor.name for descriptor in claims)
-        raise UsageError(
-            f"{path}: claimed by {both}; rename the file so that one format recognises it"
-        )
-    raise UsageError(
-        f"{path}: no installed format recognises this file; installed: {names}; "
-        f"others are packages of their own, prunus-NAME{host.failures()}"
-    )
-
-
-def read_network(host: Host, source: Source) -> tuple[Network, Format]:
-    """Load native files through their format."""
-    return read_as(host, format_of(host, source.model), source)
-
-
-def read_as(host: Host, descriptor: Format, source: Source) -> tuple[Network, Format]:
-    """Load native files through a format that is known."""
-    if source.weights is not None and not _written(source.weights):
-        raise ModelError(f"{source.weights}: no such file; check --weights")
-    network = host.call(Format, descriptor.name, "prunus_load", source=source)
-    assert isinstance(network, Network)
-    return attrs.evolve(network, options=source.options), descriptor
-
-
-def is_there(source: Source) -> bool:
-    """Whether the files of a network exist."""
-    return source.model.exists() and (source.weights is None or _written(source.weights))
 
 
 def load(host: Host, settings: Settings) -> Loaded:
@@ -119,7 +71,7 @@ def _check_named(settings: Settings) -> None:
     )
     for name, path in named:
         file = settings.origins.get(name)
-        if file is not None and path is not None and not _written(path):
+        if file is not None and path is not None and not written(path):
             raise ModelError(
                 f"{file}: {name} = '{path}': no such file; correct the path there or give --{name}"
             )
@@ -187,8 +139,3 @@ def _check_excluded(network: Network, exclude: tuple[str, ...]) -> None:
             raise UsageError(
                 f"--exclude {name}: the network has no such layer; 'prunus stat' lists them"
             )
-
-
-def _written(weights: Path) -> bool:
-    """Some formats name their weights by the common prefix of several files."""
-    return weights.exists() or any(weights.parent.glob(f"{glob.escape(weights.name)}.*"))

@@ -16,8 +16,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 from prunus.errors import PrunusError
 from prunus.host import Host
 from prunus.settings import Settings
-from prunus.steps.files import make_directory
-from prunus.steps.stage import locked
+from prunus.storage.files import make_directory
+from prunus.storage.staging import locked
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -11,9 +11,9 @@ from pathlib import Path
 import attrs
 
 from prunus.errors import StaleError, UsageError
+from prunus.loading import is_there
 from prunus.network import Source
 from prunus.settings import Settings
-from prunus.steps.loaded import is_there
 from prunus.steps.workspace import Workspace, workspace_of
 
 

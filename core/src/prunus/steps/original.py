@@ -7,9 +7,10 @@ import attrs
 from prunus.errors import UsageError
 from prunus.graph.digest import structure_digest
 from prunus.host import Host
+from prunus.loading import is_there, read_network
 from prunus.network import Network, Source
 from prunus.settings import Settings
-from prunus.steps.loaded import Loaded, is_there, read_network
+from prunus.steps.loaded import Loaded
 from prunus.steps.workspace import Workspace
 
 

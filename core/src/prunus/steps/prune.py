@@ -22,15 +22,15 @@ from prunus.pruning import carry_out
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
 from prunus.steps.calibrate import calibrate
-from prunus.steps.files import write_json
 from prunus.steps.loaded import Loaded, load
 from prunus.steps.lock import alone
 from prunus.steps.measuring import measured_if_possible
-from prunus.steps.native import write_masked
 from prunus.steps.original import starting_point
 from prunus.steps.pruning_report import notes_of, report_of
 from prunus.steps.report import Report
 from prunus.steps.workspace import Workspace, workspace_of
+from prunus.storage.files import write_json
+from prunus.storage.native import write_masked
 
 
 @attrs.frozen(eq=False)
@@ -92,7 +92,7 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     proof = prove_plan(loaded, keep, masked, smaller, samples)
     after = None if evaluator is None else evaluator.measure(smaller.model)
     directory = workspace.directory(round_name(loaded.format, budget))
-    written = write_masked(host, loaded, masked, smaller, directory)
+    written = write_masked(host, loaded.source, masked, smaller, directory)
     notes = notes_of(settings, sensitivity, evaluator, changed, loaded.network, unmeasured)
     dead = _dead(loaded, original, present)
     more = (calibration.note, dead, remark, proof.limit)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.evaluation.evaluator import Evaluator
+from prunus.graph.parameters import parameters
 from prunus.network import Compact, Network, Written
 from prunus.planning.budget import Budget
 from prunus.planning.scores import DEFAULT_CRITERION
@@ -22,7 +23,6 @@ from prunus.steps.report import (
     Stage,
     group_rows,
     new_files,
-    parameters,
     size_on_disk,
     warnings_of,
     whole_stage,

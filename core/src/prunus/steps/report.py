@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from numpy.typing import NDArray
 from prunus.descriptors import Format
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.session import Session, random_inputs
+from prunus.graph.parameters import parameters
 from prunus.network import Network, Source, Written
 from prunus.steps.loaded import Loaded
 from prunus.task import Measurement
-
-LEARNED = frozenset({"weight", "bias", "scale", "shift", "slope"})
 
 
 @attrs.frozen
@@ -112,16 +110,6 @@ def whole_stage(
     """The network with all its channels; rows of masked networks count what the mask leaves."""
     params = parameters(loaded.network, whole.model)
     return Stage("original", metric, round(loaded.cost.total), params, size)
-
-
-def parameters(network: Network, model: ir.Model) -> int:
-    """Learned numbers of a graph that shares the network's initializer names."""
-    total = 0
-    for name, value in model.graph.initializers.items():
-        binding = network.bindings.get(name)
-        if binding is not None and binding.role in LEARNED and value.shape is not None:
-            total += math.prod(int(str(size)) for size in value.shape)
-    return total
 
 
 def warnings_of(evaluator: Evaluator | None) -> tuple[str, ...]:

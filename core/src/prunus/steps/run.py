@@ -14,8 +14,8 @@ from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.report import Report, Stage
 from prunus.steps.transform import transform
-from prunus.steps.tuning import Tuning
 from prunus.training import Progress
+from prunus.training.tuning import Tuning
 
 
 def run(

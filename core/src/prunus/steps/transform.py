@@ -12,30 +12,31 @@ from numpy.typing import NDArray
 from prunus.compaction import compact
 from prunus.errors import PlanError
 from prunus.evaluation.evaluator import Evaluator
+from prunus.graph.parameters import parameters
 from prunus.host import Host
+from prunus.loading import read_network
 from prunus.masking import mask, masked_units
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.proof import Proof
 from prunus.proof.batches import SIZES
 from prunus.proof.plan import is_exact, prove_plan
 from prunus.settings import Settings
-from prunus.steps.files import moved
-from prunus.steps.loaded import Loaded, load, read_network
+from prunus.steps.loaded import Loaded, load
 from prunus.steps.measuring import measured_if_possible
-from prunus.steps.native import keep_apart, write_into
 from prunus.steps.original import Original, original_of
 from prunus.steps.report import (
     Report,
     Stage,
     group_rows,
     latency,
-    parameters,
     size_on_disk,
     warnings_of,
     whole_stage,
 )
-from prunus.steps.stage import staged
 from prunus.steps.workspace import workspace_of
+from prunus.storage.files import moved
+from prunus.storage.native import keep_apart, write_into
+from prunus.storage.staging import staged
 
 
 @attrs.frozen(eq=False)

@@ -12,9 +12,9 @@ from prunus.errors import StaleError, UsageError
 from prunus.network import Source, Written
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
-from prunus.steps.files import make_directory, read_json, write_json
-from prunus.steps.stage import clear
 from prunus.steps.state import Place, State, is_inside, located, portable
+from prunus.storage.files import make_directory, read_json, write_json
+from prunus.storage.staging import clear
 
 STATE = "state.json"
 

@@ -13,21 +13,22 @@ import click
 from prunus.plugin import (
     Destination,
     Measurement,
+    Pruned,
+    Report,
     Settings,
     Source,
     UsageError,
+    Workspace,
+    analyze,
     counting,
     make_directory,
     notes,
+    prune as prune_step,
     show,
     start,
+    statistics,
+    transform as transform_step,
 )
-from prunus.steps.analyze import analyze
-from prunus.steps.inspect import statistics
-from prunus.steps.prune import Pruned, prune as prune_step
-from prunus.steps.report import Report
-from prunus.steps.transform import transform as transform_step
-from prunus.steps.workspace import Workspace
 from prunus_tensorflow import graphdef
 from prunus_tensorflow.evaluation_script import load_script
 from prunus_tensorflow.options import Options

@@ -15,16 +15,15 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.analysis.measure import DEFAULT_RATIOS
-from prunus.folding import fold
-from prunus.masking import mask
-from prunus.planning.scores import DEFAULT_CRITERION, scores_of
 from prunus.plugin import (
+    DEFAULT_CRITERION,
+    DEFAULT_RATIOS,
     Compact,
     Curve,
     Destination,
     Host,
     Journal,
+    Loaded,
     Measurement,
     Network,
     PlanError,
@@ -33,12 +32,16 @@ from prunus.plugin import (
     Settings,
     UsageError,
     choose_units,
+    evaluator_for,
+    fold,
+    load,
     make_directory,
+    mask,
+    scores_of,
     structure_digest,
     weights_digest,
+    workspace_of,
 )
-from prunus.steps.loaded import Loaded, evaluator_for, load
-from prunus.steps.workspace import workspace_of
 from prunus_tensorflow.evaluation_script import Script
 
 

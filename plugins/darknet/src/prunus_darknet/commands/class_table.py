@@ -8,8 +8,16 @@ from typing import Any
 import attrs
 import numpy as np
 
-from prunus.plugin import DataError, Dataset, Evaluator, Host, Session, Settings
-from prunus.steps.loaded import evaluation_data, load
+from prunus.plugin import (
+    DataError,
+    Dataset,
+    Evaluator,
+    Host,
+    Session,
+    Settings,
+    evaluation_data,
+    load,
+)
 from prunus_darknet.boxes.average_precision import RULES, VOC, collected
 from prunus_darknet.data import DetectorDataset
 from prunus_darknet.task import mean_average_precision

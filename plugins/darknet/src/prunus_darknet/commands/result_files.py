@@ -14,8 +14,7 @@ from typing import Any
 
 import attrs
 
-from prunus.plugin import DataError, Host, Settings, staged
-from prunus.steps.loaded import evaluation_data, load
+from prunus.plugin import DataError, Host, Settings, evaluation_data, load, staged
 from prunus_darknet.boxes.detections import Detection, Detector
 from prunus_darknet.data import DetectorDataset
 from prunus_darknet.datasets.data_file import Entry

@@ -17,8 +17,7 @@ def stat_command(as_json: bool, verbose: bool, **given: Any) -> None:
 
     vai_p_darknet's own count of operations (of convolutions alone) stands beside the MACs.
     """
-    from prunus.plugin import start
-    from prunus.steps.inspect import statistics
+    from prunus.plugin import start, statistics
 
     host = start()
     settings = attrs.evolve(settings_from(host, **given), legacy_count=True)

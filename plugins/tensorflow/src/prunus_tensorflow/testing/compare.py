@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.evaluation.session import random_inputs
-from prunus.plugin import Destination, Network, Session, Written
+from prunus.plugin import Destination, Network, Session, Written, random_inputs
 from prunus.testing.cut import Cut
 from prunus_tensorflow.keras_model.write import write
 

@@ -10,9 +10,6 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.compaction import compact
-from prunus.grouping import find_groups
-from prunus.masking import mask
 from prunus.plugin import (
     ArrayDataset,
     LearningRate,
@@ -23,8 +20,11 @@ from prunus.plugin import (
     TrainingJob,
     Weights,
     choose_units,
+    compact,
+    find_groups,
+    mask,
+    scatter,
 )
-from prunus.training.scatter import scatter
 from prunus_tensorflow import graphdef
 from prunus_tensorflow.runtime import tensorflow
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from prunus.errors import ModelError, PrunusError
-from prunus.steps import stage as stages
-from prunus.steps.stage import clear, staged
+from prunus.storage import staging as stages
+from prunus.storage.staging import clear, staged
 
 
 def contents(directory: Path) -> dict[str, str]:
@@ -110,7 +110,7 @@ def test_a_directory_nobody_may_write_to(place, monkeypatch):
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from prunus.steps.stage import staged
+from prunus.storage.staging import staged
 
 place, moves = Path(sys.argv[1]), int(sys.argv[2])
 move = os.replace
@@ -155,7 +155,7 @@ def test_what_a_killed_process_left_goes_with_the_next_output(place):
 
 def test_the_stage_of_a_living_process_is_left_alone(place):
     lives = (
-        "import sys; from pathlib import Path; from prunus.steps.stage import staged\n"
+        "import sys; from pathlib import Path; from prunus.storage.staging import staged\n"
         "with staged(Path(sys.argv[1])) as stage:\n"
         "    (stage / 'same.txt').write_text('after')\n"
         "    print('ready', flush=True); sys.stdin.read()\n"

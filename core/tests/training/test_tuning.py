@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from prunus.steps.tuning import recipe_notes
 from prunus.task import LearningRate, Recipe
+from prunus.training.tuning import recipe_notes
 
 
 def test_a_warm_up_longer_than_the_training_is_told():

@@ -9,9 +9,8 @@ from prunus.descriptors import Format
 from prunus.errors import UsageError
 from prunus.host import Host
 from prunus.network import Compact, Destination, Network, Source, Written
-from prunus.steps.files import moved
-from prunus.steps.loaded import Loaded
-from prunus.steps.stage import staged
+from prunus.storage.files import moved
+from prunus.storage.staging import staged
 
 
 def write_into(host: Host, network: Network, compact: Compact, destination: Destination) -> Written:
@@ -34,7 +33,7 @@ def write_into(host: Host, network: Network, compact: Compact, destination: Dest
 
 def write_masked(
     host: Host,
-    loaded: Loaded,
+    source: Source,
     network: Network,
     compact: Compact,
     directory: Path,
@@ -51,11 +50,11 @@ def write_masked(
     with staged(directory) as stage:
         trial = stage / "trial"
         trial.mkdir()
-        options = loaded.source.options
-        tried = Destination(trial, "compact", None, options, loaded.source.model.name)
+        options = source.options
+        tried = Destination(trial, "compact", None, options, source.model.name)
         write_into(host, network, compact, tried)
         shutil.rmtree(trial)
-        destination = Destination(stage, "masked", name, loaded.source.options)
+        destination = Destination(stage, "masked", name, options)
         written = write_into(host, network, compact, destination)
     return moved(written, stage, directory)
 

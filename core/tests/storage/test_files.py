@@ -9,7 +9,7 @@ import pytest
 
 from prunus.errors import PrunusError, StaleError
 from prunus.network import Written
-from prunus.steps.files import make_directory, moved, read_json, write_json
+from prunus.storage.files import make_directory, moved, read_json, write_json
 
 
 def test_paths_follow_their_files():

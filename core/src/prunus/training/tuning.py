@@ -1,4 +1,4 @@
-"""How a finetune differs from the network's own recipe, and on what it trains."""
+"""How a finetune differs from the network's own recipe."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ from collections.abc import Mapping
 import attrs
 import numpy as np
 
-from prunus.descriptors import Trainer
-from prunus.errors import DataError, UsageError
-from prunus.evaluation.choice import feeds
-from prunus.host import Host
+from prunus.errors import DataError
 from prunus.network import Network
-from prunus.settings import Settings
-from prunus.steps.loaded import Loaded, training_data
 from prunus.task import Dataset, Recipe
 
 
@@ -40,20 +35,6 @@ class Tuning:
     options: Mapping[str, str] = attrs.field(factory=dict)
 
 
-def training_samples(loaded: Loaded, settings: Settings, tuning: Tuning) -> Dataset:
-    """Samples to train on, with what the training needs of them.
-
-    Raises:
-        DataError: there are none, or none with labels where they are needed.
-    """
-    dataset = training_data(loaded, tuning.data)
-    if dataset is None:
-        kept = "" if settings.data is None else f"--data {settings.data} is kept for measuring; "
-        raise DataError(f"no training samples: {kept}give --train-data")
-    check_samples(dataset, distill=tuning.distill)
-    return dataset
-
-
 def check_samples(dataset: Dataset, *, distill: bool) -> None:
     """Refuse an empty data set, and one without labels unless the original network teaches.
 
@@ -66,24 +47,6 @@ def check_samples(dataset: Dataset, *, distill: bool) -> None:
         raise DataError(
             "the training samples have no labels; use --distill to learn from the original network"
         )
-
-
-def check_computable(host: Host, name: str, loaded: Loaded, training: Dataset) -> None:
-    """Refuse a trainer of the neutral graph where opaque layers lie behind weights.
-
-    Raises:
-        UsageError: the trainer has no way to compute them; names those that have.
-    """
-    trainer = host.find(Trainer, name).descriptor
-    assert isinstance(trainer, Trainer)
-    if trainer.formats or feeds(training.read(np.zeros(1, np.int64), None), loaded.network):
-        return
-    able = [one.name for one in host.all(Trainer) if loaded.format.name in one.formats]
-    mend = f"; use --trainer {' or '.join(able)}" if able else ""
-    raise UsageError(
-        f"trainer {name} cannot compute the opaque layers of this network, and no samples hold "
-        f"what they make{mend}"
-    )
 
 
 def recipe_of(network: Network, tuning: Tuning, training: Dataset) -> Recipe:

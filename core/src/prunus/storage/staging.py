@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prunus.errors import PrunusError
-from prunus.steps.files import make_directory
+from prunus.storage.files import make_directory
 
 try:
     import fcntl
