@@ -3,7 +3,7 @@
 # make demo-tensorflow   the same on a TensorFlow graph and a Keras network
 # make test   the whole test suite; tests of frameworks that are missing skip with a reason
 # make test-avx2   the tests of trainers as on a processor that ends at AVX2
-# make check  ruff and mypy --strict
+# make check  ruff, mypy --strict, import-linter
 # make build  wheels and source distributions in dist/, checked
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 python))
@@ -28,7 +28,7 @@ $(VENV)/installed: $(BIN)/python $(PYPROJECTS)
 
 # TensorFlow itself is left out here: its tests skip unless it is installed
 $(VENV)/testing: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e 'core[testing]' h5py plyvel ruff mypy
+	$(BIN)/pip install --quiet --disable-pip-version-check -e 'core[testing]' h5py plyvel ruff mypy import-linter
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e plugins/tensorflow -e tests/sample_plugin -e examples/toy_format
 	touch $@
 
@@ -62,6 +62,7 @@ check: $(VENV)/testing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
 
 fix: $(VENV)/testing
 	$(BIN)/ruff check --fix .
