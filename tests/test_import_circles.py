@@ -30,6 +30,23 @@ def test_no_circles(distribution):
     assert circles(imports(modules(ROOT / distribution / "src"))) == []
 
 
+def test_keras_models_and_graphs_share_only_what_is_neutral():
+    source = ROOT / "plugins/tensorflow/src"
+    found = {
+        f"{name} -> {other}"
+        for name, others in imports(modules(source)).items()
+        for other in others
+        for first, second in (
+            ("keras_model", "graphdef"),
+            ("lower", "graphdef"),
+            ("lower", "keras_model"),
+        )
+        if name.startswith(f"prunus_tensorflow.{first}")
+        and other.startswith(f"prunus_tensorflow.{second}")
+    }
+    assert found == set()
+
+
 def test_a_circle_inside_functions_is_found(tmp_path):
     package = tmp_path / "package"
     package.mkdir()

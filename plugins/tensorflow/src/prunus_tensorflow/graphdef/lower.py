@@ -10,11 +10,11 @@ import onnx_ir as ir
 
 from prunus.plugin import ModelError, Network
 from prunus_tensorflow.graphdef.names import split
-from prunus_tensorflow.graphdef.origin import TensorRecord
 from prunus_tensorflow.graphdef.rules.context import Context
 from prunus_tensorflow.graphdef.step_lowering import Lowerer, Shapes, Value
 from prunus_tensorflow.graphdef.steps import Steps, needed
 from prunus_tensorflow.lower.builder import Builder
+from prunus_tensorflow.lower.record import TensorRecord
 from prunus_tensorflow.lower.tensors import (
     Dynamic,
 )

@@ -8,21 +8,7 @@ from pathlib import Path
 import attrs
 
 from prunus_tensorflow.lower.position import Place
-
-
-@attrs.frozen
-class TensorRecord:
-    """A native tensor in the neutral graph.
-
-    Attributes:
-        value: Name of the neutral value.
-        perm: Neutral axis i is native axis ``perm[i]``.
-        shape: Native shape; multiples of ``tensors.BATCH`` run over the batch.
-    """
-
-    value: str
-    perm: tuple[int, ...]
-    shape: tuple[int, ...]
+from prunus_tensorflow.lower.record import TensorRecord
 
 
 @attrs.frozen(eq=False)

@@ -14,8 +14,9 @@ from prunus.plugin import ModelError
 from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.edits import set_tensor
 from prunus_tensorflow.graphdef.names import split
-from prunus_tensorflow.graphdef.origin import GraphOrigin, TensorRecord
+from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.view import GraphView, const_value
+from prunus_tensorflow.lower.record import TensorRecord
 from prunus_tensorflow.lower.tensors import BATCH
 
 _SAME = ("Identity", "Cast", "Reshape", "ExpandDims", "Squeeze", "StopGradient", "Snapshot")

@@ -10,11 +10,11 @@ import attrs
 import onnx_ir as ir
 
 from prunus.plugin import ModelError, Network, UsageError
-from prunus_tensorflow.graphdef.origin import TensorRecord
 from prunus_tensorflow.keras_model.call_lowering import Walk, functional
 from prunus_tensorflow.keras_model.origin import KerasOrigin
 from prunus_tensorflow.keras_model.recipe import task_of
 from prunus_tensorflow.lower.builder import Builder
+from prunus_tensorflow.lower.record import TensorRecord
 from prunus_tensorflow.lower.tensors import Dynamic
 
 

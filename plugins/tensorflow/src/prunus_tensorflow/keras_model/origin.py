@@ -8,9 +8,9 @@ from typing import Any
 
 import attrs
 
-from prunus_tensorflow.graphdef.origin import TensorRecord
 from prunus_tensorflow.keras_model.preprocessing import Front
 from prunus_tensorflow.lower.position import Place
+from prunus_tensorflow.lower.record import TensorRecord
 
 
 @attrs.frozen(eq=False)
