@@ -94,7 +94,7 @@ def curves_of(network: Network, grouping: Grouping, evaluator: Evaluator) -> Sen
     """Sensitivity of every group, measured exactly."""
     scores, journal = l1_scores(network, grouping), Journal(None, {})
     asked = Analysis(grouping, evaluator, scores, DEFAULT_RATIOS, journal, {}, lambda *_: None)
-    return exact.prunus_analyze("exact", network, asked)
+    return exact.analyze(network, asked)
 
 
 def rates_hit(name: str, planning: Planning) -> Rows:

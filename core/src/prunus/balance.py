@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from prunus.groups import Group, Indices, Multiple
 
@@ -96,6 +95,8 @@ class Balance:
             least: Units at least.
             most: Units at most.
         """
+        from scipy.optimize import Bounds, LinearConstraint, milp  # slow to import
+
         count, factors = len(self.units), len(self.multiples)
         blocks: list[tuple[NDArray[Any], float, float]] = [(np.ones((1, count)), least, most)]
         for rows in self.rows:

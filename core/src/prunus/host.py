@@ -17,8 +17,7 @@ from prunus.descriptors import Criterion, Descriptor, Format, Policy, Trainer
 from prunus.errors import PluginError, UsageError
 
 BUILT_IN = (
-    "prunus.analysis.exact",
-    "prunus.analysis.sweep",
+    "prunus.analysis.built_in",
     "prunus.formats.onnx_file",
     "prunus.methods.bn_scale",
     "prunus.methods.fpgm",

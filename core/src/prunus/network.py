@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.task import Task
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 
 @attrs.frozen
@@ -96,6 +99,8 @@ class Network:
         Raises:
             ValueError: an array has another shape than the one it replaces.
         """
+        import onnx_ir as ir
+
         model = self.model.clone()
         for name, array in weights.items():
             value = model.graph.initializers[name]

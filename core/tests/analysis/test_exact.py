@@ -39,7 +39,7 @@ def test_curves_equal_a_plain_sweep_over_rewritten_weights(request, draw, name, 
     """No layer here is padded, so folding into biases is exact and both must agree."""
     network = request.getfixturevalue(name)
     job = analysis(network, draw, metric)
-    found = exact.prunus_analyze("exact", network, job)
+    found = exact.analyze(network, job)
     samples = job.evaluator.calibration()
     for group in job.grouping.groups:
         for (_, keep), point in zip(job.trials(group), found.curve(group.name).points, strict=True):
@@ -49,7 +49,7 @@ def test_curves_equal_a_plain_sweep_over_rewritten_weights(request, draw, name, 
 
 
 def test_killed_and_resumed_equals_uninterrupted(lenet, draw, tmp_path):
-    whole = exact.prunus_analyze("exact", lenet, analysis(lenet, draw, Fidelity()))
+    whole = exact.analyze(lenet, analysis(lenet, draw, Fidelity()))
     journal = Journal(tmp_path / "partial.jsonl", {"k": "1"})
 
     class KilledError(Exception):
@@ -60,13 +60,11 @@ def test_killed_and_resumed_equals_uninterrupted(lenet, draw, tmp_path):
             raise KilledError
 
     with pytest.raises(KilledError):
-        exact.prunus_analyze(
-            "exact", lenet, analysis(lenet, draw, Fidelity(), journal, report=kill)
-        )
+        exact.analyze(lenet, analysis(lenet, draw, Fidelity(), journal, report=kill))
     with (tmp_path / "partial.jsonl").open("a") as file:
         file.write('{"piece": "2", "val')  # the line being written when the kill came
     assert sorted(journal.read()) == ["0", "1"]
-    again = exact.prunus_analyze("exact", lenet, analysis(lenet, draw, Fidelity(), journal))
+    again = exact.analyze(lenet, analysis(lenet, draw, Fidelity(), journal))
     assert json.dumps(again.to_json()) == json.dumps(whole.to_json())
 
 
@@ -99,7 +97,7 @@ def test_groups_behind_lrn_are_measured_with_their_channels_removed():
     job = Analysis(
         grouping, evaluator, scores, RATIOS, Journal(None, {}), {}, lambda *now: seen.append(now)
     )
-    found = exact.prunus_analyze("exact", network, job)
+    found = exact.analyze(network, job)
     assert [curve.group for curve in found.curves] == [group.name for group in grouping.groups]
     inexact = [group for group in grouping.groups if not group.exact]
     assert 0 < len(inexact) < len(grouping.groups)
@@ -131,7 +129,7 @@ def equals_a_sweep(network, draw):
     evaluator = Evaluator(network, ArrayDataset("data", samples), Fidelity(), None, 8)
     scores = {group.name: draw.random(group.size) for group in grouping.groups}
     job = Analysis(grouping, evaluator, scores, (0.5,), Journal(None, {}), {}, lambda *_: None)
-    found = exact.prunus_analyze("exact", network, job)
+    found = exact.analyze(network, job)
     for group in grouping.groups:
         ((_, keep),) = job.trials(group)
         plan = {group.name: keep}
@@ -158,11 +156,11 @@ def test_one_classifier_for_the_features_of_all_scales(draw):
 
 
 def test_probes_without_room_are_loaded_again_for_every_chunk(lenet, draw, monkeypatch):
-    kept = exact.prunus_analyze("exact", lenet, analysis(lenet, draw, Fidelity()))
+    kept = exact.analyze(lenet, analysis(lenet, draw, Fidelity()))
     loads = []
     load = Probe.load
     monkeypatch.setattr(Probe, "load", lambda p, means: loads.append(p.group.name) or load(p, means))  # fmt: skip
     monkeypatch.setattr(exact, "_ROOM", 0)
-    again = exact.prunus_analyze("exact", lenet, analysis(lenet, draw, Fidelity()))
+    again = exact.analyze(lenet, analysis(lenet, draw, Fidelity()))
     assert loads == ["conv1", "conv2", "ip1"] * 3
     assert again.curves == kept.curves

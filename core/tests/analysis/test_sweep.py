@@ -37,7 +37,7 @@ def test_trials_are_what_differs(lenet, ratios, kept):
 
 
 def test_killed_and_resumed_equals_uninterrupted(lenet, tmp_path):
-    whole = sweep.prunus_analyze("sweep", lenet, job(lenet, (0.5,)))
+    whole = sweep.analyze(lenet, job(lenet, (0.5,)))
     journal = Journal(tmp_path / "partial.jsonl", {"k": "1"})
 
     class KilledError(Exception):
@@ -49,8 +49,8 @@ def test_killed_and_resumed_equals_uninterrupted(lenet, tmp_path):
             raise KilledError
 
     with pytest.raises(KilledError):
-        sweep.prunus_analyze("sweep", lenet, job(lenet, (0.5,), journal, kill))
+        sweep.analyze(lenet, job(lenet, (0.5,), journal, kill))
     assert len(journal.read()) == 2
-    again = sweep.prunus_analyze("sweep", lenet, job(lenet, (0.5,), journal))
+    again = sweep.analyze(lenet, job(lenet, (0.5,), journal))
     assert again.to_json() == whole.to_json()
     assert again.key == {"k": "1"}

@@ -97,7 +97,7 @@ def test_curves_behind_and_through_branches(branching, draw):
     evaluator = Evaluator(branching, ArrayDataset("data", samples), Fidelity(), None, 8)
     scores = {group.name: draw.random(group.size) for group in grouping.groups}
     job = Analysis(grouping, evaluator, scores, (0.5,), Journal(None, {}), {}, lambda *_: None)
-    found = exact.prunus_analyze("exact", branching, job)
+    found = exact.analyze(branching, job)
     for group in grouping.groups:
         ((_, keep),) = job.trials(group)
         plan = {group.name: keep}

@@ -13,10 +13,8 @@ from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import plain, restored
 from prunus.analysis.probe import LoadedProbe, Prefix, Probe
 from prunus.analysis.sweep import compact_curves, counted
-from prunus.descriptors import Descriptor, Policy
 from prunus.folding import channel_axis, channel_means
 from prunus.graph.shapes import typed
-from prunus.hookspecs import hookimpl
 from prunus.network import Network
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.task import Array
@@ -25,14 +23,7 @@ _ROOM = 1 << 29
 """Bytes of weights of all probes that stay loaded; the others are loaded again for every chunk."""
 
 
-@hookimpl
-def prunus_register() -> Iterable[Descriptor]:
-    """One analysis."""
-    return (Policy("exact", "every group, every ratio, on masked activations", "analyze"),)
-
-
-@hookimpl
-def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensitivity:
+def analyze(network: Network, analysis: Analysis) -> Sensitivity:
     """Measure every group at every ratio.
 
     Where removal changes neighbours (cross-channel LRN) a mask shows something else than

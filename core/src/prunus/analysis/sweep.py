@@ -1,4 +1,4 @@
-"""Built-in analysis that measures every trial as a network of its own, channels removed."""
+"""Analysis that measures every trial as a network of its own, channels removed."""
 
 from __future__ import annotations
 
@@ -7,27 +7,14 @@ from typing import Any
 
 from prunus.analysis.analysis import Analysis
 from prunus.compaction import compact
-from prunus.descriptors import Descriptor, Policy
 from prunus.folding import fold
 from prunus.groups import Group
-from prunus.hookspecs import hookimpl
 from prunus.masking import mask
 from prunus.network import Network
 from prunus.sensitivity import Curve, Point, Sensitivity
 
 
-@hookimpl
-def prunus_register() -> Iterable[Descriptor]:
-    """One analysis."""
-    return (
-        Policy(
-            "sweep", "every trial as a network of its own; for --metric module:function", "analyze"
-        ),
-    )
-
-
-@hookimpl
-def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensitivity:
+def analyze(network: Network, analysis: Analysis) -> Sensitivity:
     """Prune every group alone at every ratio, and measure the compact network."""
     groups = analysis.grouping.groups
     count = counted(analysis, sum(len(analysis.trials(group)) for group in groups))

@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console, JustifyMethod
@@ -21,12 +21,14 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from prunus import training
 from prunus.cli.terminal import printable, say
-from prunus.sensitivity import Sensitivity
-from prunus.statistics import Statistics
-from prunus.steps.report import Report
-from prunus.task import Measurement
+
+if TYPE_CHECKING:
+    from prunus import training
+    from prunus.sensitivity import Sensitivity
+    from prunus.statistics import Statistics
+    from prunus.steps.report import Report
+    from prunus.task import Measurement
 
 _WIDE = 100
 """Columns from which a terminal has room for whole names and four digits of every curve."""
@@ -40,6 +42,9 @@ def show(result: Report | Statistics | Sensitivity, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result.to_json(), indent=1))
         return
+    from prunus.statistics import Statistics
+    from prunus.steps.report import Report
+
     console = new_console()
     if isinstance(result, Report):
         _report(console, result)

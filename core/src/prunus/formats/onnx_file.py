@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-import onnx
-import onnx_ir as ir
+from typing import TYPE_CHECKING
 
 from prunus.descriptors import Descriptor, Format
 from prunus.errors import UsageError
 from prunus.hookspecs import hookimpl
 from prunus.network import Compact, Destination, Network, Source, Written
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 _IN_MEMORY = Path("model.onnx")
 """Name of a model that came from no file."""
@@ -55,6 +57,8 @@ def prunus_load(format: str, source: Source) -> Network:
 @hookimpl
 def prunus_lower(format: str, model: object, options: Mapping[str, str]) -> Network:
     """An ``onnx.ModelProto`` as it is in memory."""
+    import onnx
+
     from prunus.formats.onnx_read import network_of
 
     assert isinstance(model, onnx.ModelProto)
@@ -66,6 +70,8 @@ def prunus_lower(format: str, model: object, options: Mapping[str, str]) -> Netw
 @hookimpl
 def prunus_rebuild(format: str, network: Network, compact: Compact) -> object:
     """An ``onnx.ModelProto`` of the compact graph."""
+    import onnx_ir as ir
+
     return ir.to_proto(compact.model)
 
 
@@ -77,6 +83,8 @@ def prunus_compact(
 
     A name without the ending ``.onnx`` is that of a folder, for a file of the name that was read.
     """
+    import onnx_ir as ir
+
     from prunus.formats.onnx_open import Origin, opened
 
     origin = network.origin
@@ -102,6 +110,8 @@ def _size(model: ir.Model) -> int:
 
 def _files(source: Source) -> tuple[Path, ...]:
     """The weights beside the file that holds them (``external_data`` of onnx.proto)."""
+    import onnx
+
     path = source.weights or source.model
     proto = onnx.load(path, load_external_data=False)
     places = {
@@ -114,7 +124,8 @@ def _files(source: Source) -> tuple[Path, ...]:
 
 
 def _is_model(model: object) -> bool:
-    return isinstance(model, onnx.ModelProto)
+    onnx = sys.modules.get("onnx")  # without it there is no such model
+    return onnx is not None and isinstance(model, onnx.ModelProto)
 
 
 def _detect(path: Path) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from prunus.descriptors import Criterion, Descriptor
 from prunus.groups import Group
@@ -38,4 +37,6 @@ def prunus_rank(
 
 
 def _distances(filters: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.spatial.distance import cdist  # slow to import
+
     return np.asarray(cdist(filters, filters).sum(1))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import UsageError
-from prunus.graph.macs import CostModel
 from prunus.groups import Group
 from prunus.selection import choose_units, feasible_counts
 from prunus.sensitivity import Sensitivity
+
+if TYPE_CHECKING:
+    from prunus.graph.macs import CostModel
 
 
 @attrs.frozen

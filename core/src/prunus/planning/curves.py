@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 from prunus.sensitivity import Curve, Sensitivity
 
@@ -18,6 +17,8 @@ def expected_loss(
     errors (a gain at a small ratio stays a gain), then interpolated linearly
     between points, and continued beyond the last one with the steepest slope seen.
     """
+    from scipy.optimize import isotonic_regression  # slow to import
+
     removed = np.array([0.0, *(curve.size - point.kept for point in curve.points)])
     loss = np.array([0.0, *(sensitivity.loss(point.value) for point in curve.points)])
     error = np.array([0.0, *(point.error for point in curve.points)])

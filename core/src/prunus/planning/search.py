@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.graph.macs import CostModel
+if TYPE_CHECKING:
+    from prunus.graph.macs import CostModel
 
 Levels = list[NDArray[np.int64]]
 Counts = NDArray[np.int64]
