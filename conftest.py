@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -15,6 +17,10 @@ import pytest
 # as the torch trainer sets it, for tests that load torch before: spinning threads of one test
 # process would take the processors from the other
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# a build of torch for CUDA brings triton, which ends the process where TensorFlow came first
+if find_spec("triton") is not None and find_spec("tensorflow") is not None:
+    import_module("triton")
 
 REQUIRED = {name for name in os.environ.get("PRUNUS_REQUIRE", "").split(",") if name}
 
