@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 import prunus.plugin as core
 from prunus.plugin import Batch, DataError, Dataset, Network, PluginError, PrunusError
 from prunus_tensorflow.error_text import failure
-from prunus_tensorflow.preprocessing import entrance_of
+from prunus_tensorflow.preprocessing import network_inputs
 from prunus_tensorflow.runtime import tensorflow
 from prunus_tensorflow.user_code import Reference, reference
 
@@ -71,13 +71,13 @@ def open_data(specification: str, network: Network, training: bool) -> Dataset |
         DataError: no such file or function, or what it gives does not fit the network.
         PluginError: it fails (its own words and line).
     """
-    entrance = entrance_of(network)
+    inputs = network_inputs(network)
     form = reference(specification)
     if form is not None and not (Path(specification).exists() and form.file is None):
-        return entrance.around(_called(form, specification, training, entrance.shapes))
-    if not entrance.opaque:
+        return inputs.around(_called(form, specification, training, inputs.shapes))
+    if not inputs.opaque:
         return None
-    return entrance.around(core.open_data(specification, network, entrance.values()))
+    return inputs.around(core.open_data(specification, network, inputs.values()))
 
 
 def _called(

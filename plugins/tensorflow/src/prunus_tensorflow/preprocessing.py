@@ -21,7 +21,7 @@ Compute = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
 
 
 @attrs.frozen(eq=False)
-class Entrance:
+class NetworkInputs:
     """The inputs of a network as its files state them.
 
     Attributes:
@@ -68,18 +68,18 @@ class _Prepared:
         return self.samples.digest()
 
 
-def entrance_of(network: Network) -> Entrance:
+def network_inputs(network: Network) -> NetworkInputs:
     """The inputs of a network that was read from TensorFlow's files."""
     origin = network.origin
     if isinstance(origin, KerasOrigin):
         opaque = _opaque(network, origin.inputs)
         compute = keras_front(list(origin.inputs), origin.front) if origin.front else None
-        return Entrance(origin.inputs, bool(opaque), compute)
+        return NetworkInputs(origin.inputs, bool(opaque), compute)
     graph = origin.graph if isinstance(origin, SavedModelOrigin) else origin
     assert isinstance(graph, GraphOrigin)
     shapes = {name: shape[1:] for name, shape in graph.inputs.items()}
     opaque = _opaque(network, shapes)
-    return Entrance(shapes, bool(opaque), graph_front(graph, opaque) if opaque else None)
+    return NetworkInputs(shapes, bool(opaque), graph_front(graph, opaque) if opaque else None)
 
 
 def _opaque(network: Network, shapes: Mapping[str, Any]) -> list[str]:

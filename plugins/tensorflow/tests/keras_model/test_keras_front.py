@@ -19,7 +19,7 @@ from prunus.training import TrainingJob
 from prunus_tensorflow import keras_model, train
 from prunus_tensorflow.data import open_data
 from prunus_tensorflow.keras_model.lower import lower_model
-from prunus_tensorflow.preprocessing import entrance_of
+from prunus_tensorflow.preprocessing import network_inputs
 from prunus_tensorflow.testing.compare import difference, neutral
 from prunus_tensorflow.testing.random_weights import randomise
 
@@ -70,7 +70,7 @@ MODELS = {"custom": custom, "nested": nested, "words": words}
 def test_what_is_in_front_is_computed(name: str, tmp_path: Path) -> None:
     model = randomise(MODELS[name]())
     network = lower_model(model)
-    ((own, shape),) = entrance_of(network).shapes.items()
+    ((own, shape),) = network_inputs(network).shapes.items()
     x = np.random.default_rng(0).integers(0, 20, (5, *shape))
     np.savez(tmp_path / "d.npz", x=x, y=[0, 1, 2, 3, 0])
     (tmp_path / "own.py").write_text(

@@ -145,10 +145,10 @@ def test_python_in_front_of_the_weights_is_not_run(tmp_path: Path) -> None:
         return tf.ensure_shape(x, [None, 6, 6, 3])
 
     path = second_generation(tmp_path / "saved", before=before)
-    from prunus_tensorflow.preprocessing import entrance_of
+    from prunus_tensorflow.preprocessing import network_inputs
 
     with pytest.raises(ModelError) as caught:
-        entrance_of(saved_model.load(Source(path)))
+        network_inputs(saved_model.load(Source(path)))
     assert "of type 'PyFunc' does more than compute (files, network, Python" in str(caught.value)
     assert str(caught.value).startswith(f"{path}")
 

@@ -38,7 +38,7 @@ class _Scope:
 
 
 @attrs.frozen(eq=False)
-class Walk:
+class CallLowerer:
     """State of one traversal.
 
     Attributes:

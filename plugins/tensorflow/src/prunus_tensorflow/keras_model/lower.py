@@ -10,7 +10,7 @@ import attrs
 import onnx_ir as ir
 
 from prunus.plugin import ModelError, Network, UsageError
-from prunus_tensorflow.keras_model.call_lowering import Walk, functional
+from prunus_tensorflow.keras_model.call_lowering import CallLowerer, functional
 from prunus_tensorflow.keras_model.origin import KerasOrigin
 from prunus_tensorflow.keras_model.recipe import task_of
 from prunus_tensorflow.lower.builder import Builder
@@ -38,17 +38,17 @@ def lower_model(
         ModelError: no call graph, unknown input sizes, or nothing that can be lowered.
     """
     graph = functional(model)
-    walk = Walk()
+    lowerer = CallLowerer()
     symbols = list(graph.inputs)
     fed = {
         symbol._keras_history.operation.name: shape
         for symbol, shape in zip(symbols, _shapes(symbols, shapes), strict=True)
     }
-    inputs = [walk.input(name, shape) for name, shape in fed.items()]
-    results = walk.run(model, inputs)
-    outputs = _outputs(walk, results, graph.outputs)
-    builder = walk.builder
-    builder.notes += [f"{text}; it stays as it is" for text in walk.barriers.values()]
+    inputs = [lowerer.input(name, shape) for name, shape in fed.items()]
+    results = lowerer.run(model, inputs)
+    outputs = _outputs(lowerer, results, graph.outputs)
+    builder = lowerer.builder
+    builder.notes += [f"{text}; it stays as it is" for text in lowerer.barriers.values()]
     if uncompiled:
         builder.notes.append(f"the compile settings could not be restored: {uncompiled}")
     network = builder.finished(outputs)
@@ -56,11 +56,11 @@ def lower_model(
     origin = KerasOrigin(
         model,
         fed,
-        dict(walk.front),
+        dict(lowerer.front),
         path,
-        dict(walk.layers),
+        dict(lowerer.layers),
         builder.places,
-        _current(walk),
+        _current(lowerer),
         nodes,
         dict(custom or {}),
         uncompiled,
@@ -70,10 +70,11 @@ def lower_model(
     return attrs.evolve(network, layers=nodes, origin=origin, task=task)
 
 
-def _current(walk: Walk) -> dict[str, TensorRecord]:
+def _current(lowerer: CallLowerer) -> dict[str, TensorRecord]:
     """Records under the names the values have now."""
     return {
-        name: TensorRecord(x.value.name or "", x.perm, x.shape) for name, x in walk.tensors.items()
+        name: TensorRecord(x.value.name or "", x.perm, x.shape)
+        for name, x in lowerer.tensors.items()
     }
 
 
@@ -103,21 +104,23 @@ def _shapes(symbols: Sequence[Any], given: Sequence[tuple[int, ...]]) -> list[tu
     return shapes
 
 
-def _outputs(walk: Walk, results: Sequence[Any], symbols: Sequence[Any]) -> list[ir.Value]:
+def _outputs(
+    lowerer: CallLowerer, results: Sequence[Any], symbols: Sequence[Any]
+) -> list[ir.Value]:
     """Graph outputs: the model's own, then what feeds barriers."""
     outputs: dict[str, ir.Value] = {}
-    entries = {id(value) for value in walk.builder.inputs}
+    entries = {id(value) for value in lowerer.builder.inputs}
     for symbol, result in zip(symbols, results, strict=True):
         if isinstance(result, Dynamic) and id(result.value) not in entries:
             name = symbol._keras_history.operation.name
-            value = _named(walk.builder, name, result, outputs)
+            value = _named(lowerer.builder, name, result, outputs)
             outputs[value.name or ""] = value
-    for result, reason in walk.fed:
+    for result, reason in lowerer.fed:
         if id(result.value) not in entries:
             outputs.setdefault(result.value.name or "", result.value)
-            walk.builder.freeze(result.value, reason)
+            lowerer.builder.freeze(result.value, reason)
     if not outputs:
-        reasons = "; ".join(walk.barriers.values())
+        reasons = "; ".join(lowerer.barriers.values())
         raise ModelError(f"nothing in the model can be pruned ({reasons or 'it has no layers'})")
     return list(outputs.values())
 
