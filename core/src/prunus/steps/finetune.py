@@ -16,11 +16,12 @@ from prunus.evaluation.choice import feeds
 from prunus.evaluation.evaluator import Evaluator
 from prunus.graph.parameters import parameters
 from prunus.host import Host
-from prunus.masking import masked_units
 from prunus.network import Compact, Network, Source, Written
+from prunus.planning.choose import Keep
 from prunus.proof.batches import SIZES, Inputs
 from prunus.proof.plan import is_exact, prove_plan
 from prunus.settings import Settings
+from prunus.steps.known_mask import mask_of
 from prunus.steps.loaded import Loaded, load
 from prunus.steps.lock import alone
 from prunus.steps.masked import pruned
@@ -80,13 +81,14 @@ def finetune(
         UsageError: nothing was pruned in this workspace, the original network is not known, or the
             trainer cannot compute the network.
         PlanError: the weights hold no mask.
+        StaleError: the weights do not hold the mask of the workspace's plan.
         DataError: no training samples, or no labels without ``distill``.
         ProofError: masked and compact network do not give the same finite numbers.
     """
     workspace = workspace_of(settings)
     settings = pruned(settings)
     loaded = load(host, settings)
-    keep = masked_units(loaded.network, loaded.grouping)
+    keep = mask_of(workspace, loaded)
     if not keep and not _is_unchanged(workspace, loaded.source):
         raise PlanError(f"{_place(loaded)}: the weights hold no mask; run 'prunus prune' first")
     original = original_of(host, settings, workspace, loaded)
@@ -146,7 +148,7 @@ def finetune(
         "exact": is_exact(loaded, keep),
         "proof": attrs.asdict(proof),
     }
-    result = _report(loaded, baseline, smaller, weights, evaluator, written, notes, facts)
+    result = _report(loaded, keep, baseline, smaller, weights, evaluator, written, notes, facts)
     return Finetuned(network, written, result)
 
 
@@ -200,6 +202,7 @@ def _check_apart(start: Path, directory: Path, name: str) -> None:
 
 def _report(
     loaded: Loaded,
+    keep: Keep,
     baseline: Measurement | None,
     smaller: Compact,
     trained: Weights,
@@ -208,7 +211,6 @@ def _report(
     notes: tuple[str, ...],
     facts: dict[str, Any],
 ) -> Report:
-    keep = masked_units(loaded.network, loaded.grouping)
     macs = round(loaded.cost.macs(loaded.cost.kept(keep)))
     params = parameters(loaded.network, smaller.model)
     before = None if evaluator is None else evaluator.measure(smaller.model)

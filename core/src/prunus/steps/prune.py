@@ -22,6 +22,7 @@ from prunus.pruning import carry_out
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
 from prunus.steps.calibrate import calibrate
+from prunus.steps.known_mask import PLAN, mask_of
 from prunus.steps.loaded import Loaded, load
 from prunus.steps.lock import alone
 from prunus.steps.measuring import measured_if_possible
@@ -64,7 +65,7 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
     budget = _budget(settings)
     workspace = workspace_of(settings)
     loaded = load(host, settings)
-    present = masked_units(loaded.network, loaded.grouping)
+    present = mask_of(workspace, loaded)
     start = starting_point(host, settings, workspace, loaded, masked=bool(present))
     original, source = start.network, start.source
     evaluator, unmeasured = measured_if_possible(loaded, settings, original)
@@ -181,7 +182,7 @@ def _remember(
     changed: bool,
 ) -> None:
     directory = workspace.directory(round_name(loaded.format, plan.budget))
-    write_json(directory / "plan.json", plan.to_json())
+    write_json(directory / PLAN, plan.to_json())
     # what was finetuned before belongs to an earlier plan, even where the directory is the same
     workspace.keep_options(loaded.source.options)
     workspace.update(finetuned=None)

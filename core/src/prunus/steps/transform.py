@@ -15,13 +15,15 @@ from prunus.evaluation.evaluator import Evaluator
 from prunus.graph.parameters import parameters
 from prunus.host import Host
 from prunus.loading import read_network
-from prunus.masking import mask, masked_units
+from prunus.masking import mask
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.proof import Proof
 from prunus.proof.batches import SIZES
 from prunus.proof.plan import is_exact, prove_plan
 from prunus.settings import Settings
+from prunus.steps.known_mask import mask_of
 from prunus.steps.loaded import Loaded, load
+from prunus.steps.lock import alone
 from prunus.steps.measuring import measured_if_possible
 from prunus.steps.original import Original, original_of
 from prunus.steps.report import (
@@ -48,6 +50,7 @@ class Transformed:
     report: Report
 
 
+@alone
 def transform(
     host: Host, settings: Settings, output: Path | None, *, proof: bool = True, measure: bool = True
 ) -> Transformed:
@@ -63,11 +66,12 @@ def transform(
 
     Raises:
         PlanError: the weights hold no mask.
+        StaleError: the weights do not hold the mask of the workspace's plan.
         ProofError: the result is not equal; nothing is left behind.
     """
     workspace = None if settings.workspace is None else workspace_of(settings)
     loaded = load(host, settings)
-    keep = masked_units(loaded.network, loaded.grouping)
+    keep = mask_of(workspace, loaded)
     if not keep:
         where = loaded.source.weights or loaded.source.model
         raise PlanError(

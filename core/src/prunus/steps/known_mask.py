@@ -1,0 +1,62 @@
+"""The mask of a network: the plan's where the workspace wrote it, else read from its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunus.errors import StaleError
+from prunus.masking import masked_units
+from prunus.network import Source
+from prunus.planning.choose import Keep
+from prunus.plans import Plan
+from prunus.steps.loaded import Loaded
+from prunus.steps.workspace import Workspace
+from prunus.storage.files import read_json
+
+PLAN = "plan.json"
+"""File of a round that holds its plan."""
+
+
+def mask_of(workspace: Workspace | None, loaded: Loaded) -> Keep:
+    """Channels that stay: group name -> ``(C,)`` bool; groups that keep all are left out.
+
+    Channels that happen to be zero are no part of a plan, and stay. A network that no plan is
+    known of is masked where its weights are zero.
+
+    Raises:
+        StaleError: the plan is damaged or of another structure, or the weights do not hold it.
+    """
+    stored = masked_units(loaded.network, loaded.grouping)
+    file = None if workspace is None else _plan_file(workspace, loaded.source)
+    if not stored or file is None or not file.exists():
+        return stored
+    try:
+        keep = Plan.from_json(read_json(file, Any)).keep(loaded)
+    except StaleError as error:
+        said = str(error).removeprefix(f"{file}: ")
+        raise StaleError(f"{file}: {said}") from error
+    for name, units in keep.items():
+        if (stored.get(name, np.ones_like(units)) & ~units).any():
+            raise StaleError(
+                f"{loaded.source.weights or loaded.source.model}: group '{name}' does not hold the "
+                f"mask of {file}; run 'prunus prune' again, or give --model and --weights without "
+                "--workspace"
+            )
+    return keep
+
+
+def _plan_file(workspace: Workspace, source: Source) -> Path | None:
+    """The plan of the round that wrote a network."""
+    for name in ("finetuned", "pruned"):
+        found = workspace.recall(name)
+        if found is not None and _files(found) == _files(source):
+            directory = workspace.round_of(name)
+            return None if directory is None else directory / PLAN
+    return None
+
+
+def _files(source: Source) -> tuple[Path | None, ...]:
+    return tuple(path and path.resolve() for path in (source.model, source.weights))
