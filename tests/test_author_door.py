@@ -21,7 +21,7 @@ NAMES = """
 Analysis Array ArrayDataset Batch Binding Budget COUNT COUNT_OR_NONE Compact Criterion Curve
 DEFAULT_CRITERION DEFAULT_RATIOS DataError Dataset Descriptor Destination Evaluator FINITE Fidelity
 Format GraphBuilder Group Host Journal LearningRate Loaded Loss Measurement Member Metric
-ModelError NOT_NEGATIVE Network NoSamplesError POSITIVE PlanError Planning PluginError Point Policy
+ModelError NOT_NEGATIVE NamedMetric Network NoSamplesError POSITIVE PlanError Planning PluginError Point Policy
 Preprocessing Progress ProofError Protected Pruned PrunusError Range Recipe Report SHARE
 SHARE_BELOW_ONE Sensitivity Session Settings Snapshot Snapshots Source StaleError Task TextBlock
 TextDocument TextEdit TextField TextScalar Top Trainer TrainingJob TrainingLoop UsageError Weights

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from prunus.descriptors import Criterion, Format, Policy, Trainer
+from prunus.descriptors import Criterion, Format, NamedMetric, Policy, Trainer, kind_of
 
 
 @pytest.mark.parametrize("name", ["L1", " l1", "l1 ", ""])
@@ -23,3 +23,30 @@ def test_descriptors_are_frozen_values():
     first = Format("onnx", "x", lambda _: True)
     with pytest.raises(AttributeError):
         first.name = "other"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Worst", "NamedMetric name 'Worst' is not lower case"),
+        ("a:b", "metric name 'a:b' has a colon, which marks a user's module:function"),
+        ("top-3", "metric name 'top-3' means accuracy among the best 3 classes"),
+    ],
+)
+def test_names_of_metrics(name, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        NamedMetric(name, "a test", lambda network: None)
+
+
+def test_the_words_of_users():
+    made = (
+        Criterion("a", ""),
+        Format("a", "", lambda path: False),
+        NamedMetric("a", "", lambda network: None),
+        Policy("a", "", "analyze"),
+        Policy("a", "", "mask"),
+        Trainer("a", ""),
+    )
+    assert [kind_of(one) for one in made] == [
+        "criterion", "format", "metric", "analysis", "allocation", "trainer"
+    ]  # fmt: skip

@@ -5,7 +5,7 @@ import types
 import pytest
 
 from prunus import host as host_module
-from prunus.descriptors import Criterion, Format, Policy, Trainer
+from prunus.descriptors import Criterion, Format, NamedMetric, Policy, Trainer
 from prunus.errors import PluginError, UsageError
 from prunus.hookspecs import hookimpl
 from prunus.host import BUILT_IN, Broken, Host, start
@@ -70,6 +70,41 @@ def test_a_name_twice_names_both_distributions():
     )
 
 
+def metric(name):
+    return NamedMetric(name, "a test", lambda network: None)
+
+
+def clay(**metrics):
+    return Format("clay", "", lambda path: False, metrics=metrics)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "named"),
+    [
+        (metric("heat"), metric("heat"), "metric 'heat'"),
+        (metric("heat"), clay(heat=None), "metric 'heat'"),
+        (clay(heat=None), metric("heat"), "metric 'heat'"),
+        (Policy("even", "", "mask"), Policy("even", "", "mask"), "allocation 'even'"),
+    ],
+)
+def test_the_second_owner_of_a_name_is_refused(first, second, named):
+    plugins = [(module(name, prunus_register=lambda own=own: (own,)), f"{name} 1.0") for name, own in (("one", first), ("two", second))]  # fmt: skip
+    with pytest.raises(PluginError) as caught:
+        Host(plugins)
+    assert str(caught.value) == (
+        f"{named} is offered by one 1.0 and by two 1.0; uninstall one of them or choose with "
+        "PRUNUS_PLUGINS"
+    )
+
+
+def test_names_that_do_not_meet():
+    """Two formats' own metrics; an analysis and an allocation."""
+    other = Format("mud", "", lambda path: False, metrics={"heat": None})
+    both = (clay(heat=None), other, Policy("even", "", "mask"), Policy("even", "", "analyze"))
+    host = Host([(module("m", prunus_register=lambda: both), "a")])
+    assert len(host.registered) == 4
+
+
 def test_one_name_may_be_of_different_kinds():
     both = module("m", prunus_register=lambda: (Trainer("torch", ""), Criterion("torch", "")))
     assert Host([(both, "a")]).find(Trainer, "torch").descriptor == Trainer("torch", "")
@@ -96,7 +131,7 @@ def test_a_policy_is_found_by_the_hook_it_answers():
     assert host.find(Policy, "exact").descriptor.verb == "analyze"
     with pytest.raises(UsageError) as caught:
         host.call(Policy, "exact", "prunus_mask", planning=None, budget=None)
-    assert str(caught.value) == "unknown policy 'exact'; there are: even"
+    assert str(caught.value) == "unknown allocation 'exact'; there are: even"
 
 
 def test_no_answer_is_a_defect_of_the_plugin():

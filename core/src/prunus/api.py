@@ -30,6 +30,7 @@ from prunus.descriptors import Format
 from prunus.errors import NoSamplesError, PlanError, UsageError
 from prunus.evaluation.choice import CALIBRATION, evaluator_on, some_inputs
 from prunus.evaluation.evaluator import Evaluator
+from prunus.evaluation.registered import registered_metrics
 from prunus.loading import read_network
 from prunus.network import Network, Source
 from prunus.planning.budget import Budget, check_budget
@@ -275,7 +276,8 @@ def _evaluator(
 ) -> Evaluator | None:
     descriptor = format_named(network.format)
     found = dataset_of(descriptor, network, data)
-    return evaluator_on(found, descriptor, network, network, metric, samples)
+    known = registered_metrics(host())
+    return evaluator_on(found, descriptor, network, network, metric, samples, registered=known)
 
 
 def _inputs(network: Network, data: Samples) -> Mapping[str, Array] | None:

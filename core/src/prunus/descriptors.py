@@ -11,6 +11,9 @@ from prunus.network import Network, Source
 from prunus.settings import Settings
 from prunus.task import Dataset, Metric
 
+POLICIES = {"analyze": "analysis", "mask": "allocation"}
+"""Verb of a `Policy` -> the word of users for it."""
+
 
 def _lower_case(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
     if value != value.strip().lower() or not value:
@@ -31,7 +34,8 @@ class Format:
         data: Opens a data specification in the format's own terms (a
             database of its framework) for a network, ``None`` if it is not one.
             Arguments: specification, network, training.
-        metrics: Metric name -> maker, for metrics only this format has (``map``).
+        metrics: Metric name -> maker, for metrics only this format has (``map``); a metric for all
+            formats is a `NamedMetric`.
         round_prefix: Put before ``rate_<r>`` in the name of a round's directory, where
             the format's users expect one.
         in_memory: True for a live model object of this framework, which ``prunus_lower`` reads
@@ -72,6 +76,28 @@ class Criterion:
     needs_samples: bool = False
 
 
+def _no_other_metric(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if ":" in value:
+        raise ValueError(f"metric name {value!r} has a colon, which marks a user's module:function")
+    if value.startswith("top-") and value[4:].isdigit():
+        raise ValueError(f"metric name {value!r} means accuracy among the best {value[4:]} classes")
+
+
+@attrs.frozen(eq=False)
+class NamedMetric:
+    """One number to measure networks with, for every format.
+
+    Attributes:
+        name: As given to ``--metric``; without a colon, and not ``top-`` and a number.
+        summary: One line for ``prunus methods``.
+        make: Makes the metric for a network; called once a measurement, before any sample is read.
+    """
+
+    name: str = attrs.field(validator=[_lower_case, _no_other_metric])
+    summary: str
+    make: Callable[[Network], Metric]
+
+
 @attrs.frozen
 class Policy:
     """One way to analyse or to allocate.
@@ -84,7 +110,7 @@ class Policy:
 
     name: str = attrs.field(validator=_lower_case)
     summary: str
-    verb: str = attrs.field(validator=attrs.validators.in_(("analyze", "mask")))
+    verb: str = attrs.field(validator=attrs.validators.in_(POLICIES))
 
 
 @attrs.frozen
@@ -105,4 +131,11 @@ class Trainer:
     options: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
 
-Descriptor = Format | Criterion | Policy | Trainer
+Descriptor = Format | Criterion | NamedMetric | Policy | Trainer
+
+
+def kind_of(descriptor: Descriptor) -> str:
+    """The word of users for a descriptor: ``allocation``, ``metric``."""
+    if isinstance(descriptor, Policy):
+        return POLICIES[descriptor.verb]
+    return "metric" if isinstance(descriptor, NamedMetric) else type(descriptor).__name__.lower()

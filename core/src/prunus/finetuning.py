@@ -13,6 +13,7 @@ import attrs
 from prunus.compaction import compact
 from prunus.errors import DataError
 from prunus.evaluation.choice import evaluator_on, some_inputs
+from prunus.evaluation.registered import registered_metrics
 from prunus.proof.batches import SIZES
 from prunus.results import MaskedNetwork, format_named, host
 from prunus.samples import Samples, dataset_of
@@ -72,7 +73,9 @@ def finetune(
         raise DataError("no training samples: give data=")
     check_samples(training, distill=distill)
     held_out = None if evaluation is None else dataset_of(descriptor, network, evaluation)
-    evaluator = evaluator_on(held_out, descriptor, network, masked.original, metric)
+    known = registered_metrics(host())
+    original = masked.original
+    evaluator = evaluator_on(held_out, descriptor, network, original, metric, registered=known)
     tuning = Tuning(
         epochs=epochs, iterations=iterations, batch_size=batch_size, learning_rate=learning_rate
     )

@@ -30,7 +30,7 @@ hookimpl = pluggy.HookimplMarker("prunus")
 
 @hookspec
 def prunus_register() -> Iterable[Descriptor]:  # type: ignore[empty-body]
-    """Declare formats, criteria, allocations, analyses and trainers.
+    """Declare formats, criteria, allocations, analyses, metrics and trainers.
 
     Args:
         (none)

@@ -13,11 +13,21 @@ import attrs
 import pluggy
 
 from prunus import __version__, hookspecs
-from prunus.descriptors import Criterion, Descriptor, Format, Policy, Trainer
+from prunus.descriptors import (
+    POLICIES,
+    Criterion,
+    Descriptor,
+    Format,
+    NamedMetric,
+    Policy,
+    Trainer,
+    kind_of,
+)
 from prunus.errors import PluginError, UsageError
 
 BUILT_IN = (
     "prunus.analysis.built_in",
+    "prunus.evaluation.built_in",
     "prunus.formats.onnx_file",
     "prunus.methods.bn_scale",
     "prunus.methods.fpgm",
@@ -36,7 +46,7 @@ SELECT = "PRUNUS_PLUGINS"
 TRACE = "PRUNUS_TRACE"
 """Environment variable: any value prints every hook call on stderr."""
 
-D = TypeVar("D", Format, Criterion, Policy, Trainer)
+D = TypeVar("D", Format, Criterion, NamedMetric, Policy, Trainer)
 
 
 @attrs.frozen(eq=False)
@@ -90,7 +100,8 @@ class Host:
         }
         if name in known:
             return known[name]
-        raise UsageError(self._unknown(kind.__name__.lower(), name, sorted(known)))
+        word = POLICIES.get((hook or "").removeprefix("prunus_"), kind.__name__.lower())
+        raise UsageError(self._unknown(word, name, sorted(known)))
 
     def all(self, kind: type[D]) -> list[D]:
         """Descriptors of a kind by name."""
@@ -157,11 +168,12 @@ class Host:
 
     def _claim(self, new: Registered) -> None:
         for old in self.registered:
-            same = type(old.descriptor) is type(new.descriptor)
-            if same and old.descriptor.name == new.descriptor.name:
-                kind = type(new.descriptor).__name__.lower()
+            shared = _claims(old.descriptor, new.descriptor) & _claims(
+                new.descriptor, old.descriptor
+            )
+            for kind, name in shared:
                 raise PluginError(
-                    f"{kind} '{new.descriptor.name}' is offered by {old.distribution} and by "
+                    f"{kind} '{name}' is offered by {old.distribution} and by "
                     f"{new.distribution}; uninstall one of them or choose with {SELECT}"
                 )
         self.registered.append(new)
@@ -187,7 +199,7 @@ def start() -> Host:
     broken: list[Broken] = []
     own = [EntryPoint(name.rpartition(".")[2], name, "prunus") for name in BUILT_IN]
     for point in (*own, *installed()):
-        distribution = _distribution(point)
+        distribution = distribution_of(point)
         try:
             plugins.append((point.load(), distribution))
         except (Exception, SystemExit) as error:  # noqa: BLE001  one broken plugin must not stop the others
@@ -197,7 +209,7 @@ def start() -> Host:
 
 def installed() -> list[EntryPoint]:
     """Entry points of the group ``prunus``, by distribution and name."""
-    points = sorted(entry_points(group="prunus"), key=lambda p: (_distribution(p), p.name))
+    points = sorted(entry_points(group="prunus"), key=lambda p: (distribution_of(p), p.name))
     chosen = os.environ.get(SELECT)
     return points if chosen is None else [p for p in points if p.name in chosen.split(",")]
 
@@ -206,7 +218,15 @@ def _answers(descriptor: Descriptor, hook: str | None) -> bool:
     return hook is None or not isinstance(descriptor, Policy) or hook == f"prunus_{descriptor.verb}"
 
 
-def _distribution(point: EntryPoint) -> str:
+def _claims(own: Descriptor, other: Descriptor) -> set[tuple[str, str]]:
+    """Kinds and names nobody else may offer; formats may share the names of their own metrics."""
+    claims = {(kind_of(own), own.name)}
+    if isinstance(own, Format) and not isinstance(other, Format):
+        claims |= {("metric", name) for name in own.metrics}
+    return claims
+
+
+def distribution_of(point: EntryPoint) -> str:
     """Name and version, for messages; built-ins belong to prunus itself."""
     return (
         f"prunus {__version__}" if point.dist is None else f"{point.dist.name} {point.dist.version}"

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Criterion as Criterion,
         Descriptor as Descriptor,
         Format as Format,
+        NamedMetric as NamedMetric,
         Policy as Policy,
         Trainer as Trainer,
     )
@@ -250,7 +251,7 @@ if TYPE_CHECKING:
 _HOMES = {
     # hooks and descriptors
     "prunus.hookspecs": "hookimpl",
-    "prunus.descriptors": "Criterion Descriptor Format Policy Trainer",
+    "prunus.descriptors": "Criterion Descriptor Format NamedMetric Policy Trainer",
     # networks and their files
     "prunus.network": "Binding Compact Destination Network Source Written",
     "prunus.settings": "Settings",

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from prunus.errors import DataError, UsageError
-from prunus.evaluation.metrics import CrossEntropy, Fidelity, Top, mean_of, metric_named
+from prunus.evaluation.metrics import CrossEntropy, Fidelity, Top, mean_of, top_named
+from prunus.evaluation.registered import registered_metrics
+from prunus.host import start
+from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
 
 SCORES = np.array([[3.0, 1, 2, 0], [0.0, 5, 4, 1], [1.0, 2, 9, 3]], np.float32)
@@ -103,16 +106,19 @@ def test_no_labels():
         seen(CrossEntropy(), SCORES, None)
 
 
+def named(name, model):
+    return registered_metrics(start())[name](as_network(model))
+
+
 def test_names():
     b = Builder(0)
-    scores = b.gemm(b.flatten(b.input(1, 4)), 3)
-    model = b.model(scores)
-    assert metric_named("top-5", model) == Top(5)
-    assert metric_named("top-5", model).name == "top-5"
-    assert metric_named("accuracy", model) == Top(1, name="accuracy")
-    assert metric_named("fidelity", model) == Fidelity()
-    assert metric_named("loss", model) == CrossEntropy()
-    assert [metric_named(name, model) for name in ("top-0", "top-x", "top", "map")] == [None] * 4
+    model = b.model(b.gemm(b.flatten(b.input(1, 4)), 3))
+    assert top_named("top-5") == Top(5)
+    assert top_named("top-5").name == "top-5"
+    assert [top_named(name) for name in ("top-0", "top-x", "top", "map")] == [None] * 4
+    assert named("accuracy", model) == Top(1, name="accuracy")
+    assert named("fidelity", model) == Fidelity()
+    assert named("loss", model) == CrossEntropy()
 
 
 @pytest.mark.parametrize("behind", ["prob", "flat"])
@@ -121,7 +127,7 @@ def test_the_loss_does_not_take_a_final_softmax_twice(behind):
     last = b.node("Softmax", "prob", [b.gemm(b.flatten(b.input(1, 4)), 3)], (3,), {"axis": 1})
     if behind == "flat":
         last = b.node("Flatten", "flat", [last], (3,))
-    assert metric_named("loss", b.model(last)) == CrossEntropy(softmax=False)
+    assert named("loss", b.model(last)) == CrossEntropy(softmax=False)
 
 
 def test_fidelity_of_a_sample_without_any_output():

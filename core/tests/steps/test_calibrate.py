@@ -21,7 +21,7 @@ def images(count, value):
 
 def loaded(network, training):
     network = attrs.evolve(network, task=Task(training=training))
-    return Loaded(network, None, None, None, None)
+    return Loaded(network, None, None, None, None, {})
 
 
 def broken():

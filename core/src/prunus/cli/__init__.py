@@ -26,7 +26,7 @@ COMMANDS = {
     "stat": "count a network, list its groups and what is protected",
     "export": "write any loaded network as ONNX",
     "plugins": "list installed plugins",
-    "methods": "list formats and their options, criteria, allocations, analyses and trainers",
+    "methods": "list formats, criteria, allocations, analyses, metrics and trainers",
 }
 
 _MODULES = {"eval": "evaluate", "run": "rounds"}

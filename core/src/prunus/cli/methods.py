@@ -7,7 +7,7 @@ import json
 import click
 
 from prunus.cli.render import new_console, new_table
-from prunus.descriptors import Format
+from prunus.descriptors import Format, kind_of
 from prunus.host import start
 
 
@@ -15,12 +15,12 @@ from prunus.host import start
 @click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout")
 @click.option("--verbose", is_flag=True, help="show tracebacks")
 def command(as_json: bool, verbose: bool) -> None:
-    """List formats and their options, criteria, allocations, analyses and trainers."""
+    """List formats and their options, and everything else that plugins register."""
     host = start()
     rows: list[dict[str, str]] = []
     for entry in host.registered:
         own = entry.descriptor
-        kind = type(own).__name__.lower()
+        kind = kind_of(own)
         rows.append(_row(kind, own.name, own.summary, entry.distribution))
         options = own.options if isinstance(own, Format) else None
         for name, text in (options or {}).items():

@@ -71,7 +71,10 @@ network_options = together(
 
 data_options = together(
     click.option("--data", help=".npz (x, y), image folder, list file, or the format's own"),
-    click.option("--metric", help="top-1, top-5, loss, fidelity, map, or the metric layer's name"),
+    click.option(
+        "--metric",
+        help="top-1, top-5, another of 'prunus methods', the network's own, or module:function",
+    ),
     click.option("--samples", type=click.IntRange(1), help="number of samples to measure on"),
 )
 """Samples and metric."""

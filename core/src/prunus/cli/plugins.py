@@ -7,6 +7,7 @@ import json
 import click
 
 from prunus.cli.render import new_console, new_table
+from prunus.descriptors import kind_of
 from prunus.host import start
 
 
@@ -18,7 +19,7 @@ def command(as_json: bool, verbose: bool) -> None:
     host = start()
     offers: dict[str, list[str]] = {}
     for entry in host.registered:
-        kind = type(entry.descriptor).__name__.lower()
+        kind = kind_of(entry.descriptor)
         offers.setdefault(entry.distribution, []).append(f"{kind} {entry.descriptor.name}")
     if as_json:
         failed = [

@@ -10,7 +10,8 @@ from prunus.descriptors import Format
 from prunus.errors import DataError, UsageError
 from prunus.evaluation.data import open_data
 from prunus.evaluation.evaluator import Evaluator
-from prunus.evaluation.metrics import Fidelity, Top, metric_named
+from prunus.evaluation.metrics import Fidelity, Top, top_named
+from prunus.evaluation.registered import Makers
 from prunus.evaluation.user_metric import fed_samples, user_metric
 from prunus.network import Network
 from prunus.task import Array, Batch, Dataset, Metric
@@ -40,6 +41,8 @@ def evaluator_on(
     reference: Network,
     metric: str | None = None,
     samples: int | None = None,
+    *,
+    registered: Makers,
 ) -> Evaluator | None:
     """Samples and metric, or ``None`` where no data feeds every input.
 
@@ -54,6 +57,7 @@ def evaluator_on(
         metric: Name of the metric; the network's own without it, else top-1 with labels and
             fidelity without.
         samples: How many samples to use; all without it.
+        registered: Metrics of plugins for every format.
 
     Raises:
         DataError: there are no samples, or no labels where the metric needs them.
@@ -68,10 +72,13 @@ def evaluator_on(
         raise DataError("no samples: the data set is empty")
     if not feeds(data.read(np.zeros(1, np.int64), None), network):
         return None
-    return Evaluator(reference, data, metric_for(descriptor, network, metric, data), samples)
+    chosen = metric_for(descriptor, network, metric, data, registered)
+    return Evaluator(reference, data, chosen, samples)
 
 
-def metric_for(descriptor: Format, network: Network, name: str | None, data: Dataset) -> Metric:
+def metric_for(
+    descriptor: Format, network: Network, name: str | None, data: Dataset, registered: Makers
+) -> Metric:
     """The metric asked for, else the network's own, else top-1 with labels, fidelity without.
 
     Raises:
@@ -84,7 +91,7 @@ def metric_for(descriptor: Format, network: Network, name: str | None, data: Dat
         if own is not None and (labelled or not own.needs_labels):
             return own
         return Top(1) if labelled else Fidelity()
-    metric = _by_name(descriptor, network, name)
+    metric = _by_name(descriptor, network, name, registered)
     if metric.needs_labels and not labelled:
         raise DataError(
             f"metric '{metric.name}' needs labels and the data has none; use --metric fidelity"
@@ -134,16 +141,15 @@ def feeds(batch: Batch, network: Network) -> bool:
     return True
 
 
-def _by_name(descriptor: Format, network: Network, name: str) -> Metric:
+def _by_name(descriptor: Format, network: Network, name: str, registered: Makers) -> Metric:
     own = network.task.metric
     if own is not None and own.name == name:
         return own
-    if name in descriptor.metrics:
-        return descriptor.metrics[name](network)
-    found = user_metric(name) if names_function(name) else metric_named(name, network.model)
+    makers = {**registered, **descriptor.metrics}
+    if name in makers:
+        return makers[name](network)
+    found = user_metric(name) if names_function(name) else top_named(name)
     if found is None:
-        known = ["top-K", "accuracy", "loss", "fidelity", *descriptor.metrics]
-        if own is not None:
-            known.append(own.name)
+        known = ["top-K", *makers] if own is None else ["top-K", *makers, own.name]
         raise UsageError(f"unknown metric '{name}'; there are: {', '.join(dict.fromkeys(known))}")
     return found

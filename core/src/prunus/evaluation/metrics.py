@@ -111,25 +111,15 @@ class Fidelity:
         return mean_of(observations)
 
 
-def metric_named(name: str, model: ir.Model) -> Metric | None:
-    """``top-1``, ``top-5``, ``accuracy``, ``loss``, ``fidelity``; ``None`` for other names.
-
-    Args:
-        name: As given to ``--metric``.
-        model: The graph to be measured: a final Softmax is not taken twice by ``loss``.
-    """
-    if name == "fidelity":
-        return Fidelity()
-    if name == "loss":
-        return CrossEntropy(softmax=not _gives_probabilities(model.graph.outputs[-1]))
-    if name == "accuracy":
-        return Top(1, name="accuracy")
+def top_named(name: str) -> Metric | None:
+    """``top-1``, ``top-5`` and their like; ``None`` for other names."""
     if name.startswith("top-") and name[4:].isdigit() and int(name[4:]) > 0:
         return Top(int(name[4:]))
     return None
 
 
-def _gives_probabilities(output: ir.Value) -> bool:
+def gives_probabilities(output: ir.Value) -> bool:
+    """Whether a Softmax made this output; then a loss takes none."""
     node = output.producer()
     while node is not None and node.op_type in ("Flatten", "Identity", "Reshape", "Squeeze"):
         node = None if node.inputs[0] is None else node.inputs[0].producer()

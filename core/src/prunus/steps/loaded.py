@@ -8,6 +8,7 @@ from prunus.descriptors import Format
 from prunus.errors import DataError, ModelError, UsageError
 from prunus.evaluation.choice import evaluator_on, open_samples
 from prunus.evaluation.evaluator import Evaluator
+from prunus.evaluation.registered import Makers, registered_metrics
 from prunus.host import Host
 from prunus.loading import format_of, read_as, written
 from prunus.network import Network, Source
@@ -30,10 +31,12 @@ class Loaded(Prunable):
     Attributes:
         source: The files.
         format: The format that reads and writes them.
+        metrics: Metrics that plugins registered for every format.
     """
 
     source: Source
     format: Format
+    metrics: Makers
 
 
 def load(host: Host, settings: Settings) -> Loaded:
@@ -49,7 +52,15 @@ def load(host: Host, settings: Settings) -> Loaded:
     network = attrs.evolve(network, notes=(*settings.notes, *network.notes))
     _check_excluded(network, settings.exclude)
     found = prunable(network, settings.exclude)
-    return Loaded(network, found.grouping, found.cost, source, descriptor, exclude=settings.exclude)
+    return Loaded(
+        network,
+        found.grouping,
+        found.cost,
+        source,
+        descriptor,
+        registered_metrics(host),
+        exclude=settings.exclude,
+    )
 
 
 def source_options(settings: Settings) -> dict[str, str]:
@@ -117,7 +128,13 @@ def evaluator_for(loaded: Loaded, settings: Settings, reference: Network) -> Eva
     data = evaluation_data(loaded, settings)
     try:
         found = evaluator_on(
-            data, loaded.format, loaded.network, reference, settings.metric, samples
+            data,
+            loaded.format,
+            loaded.network,
+            reference,
+            settings.metric,
+            samples,
+            registered=loaded.metrics,
         )
     except UsageError as error:
         file = settings.origins.get("metric")
