@@ -5,7 +5,7 @@ import json
 import pytest
 
 from prunus import cli
-from prunus.cli import methods, plugins
+from prunus.cli import methods, plugin_commands, plugins
 from prunus.descriptors import Criterion, Format
 from prunus.hookspecs import hookimpl
 from prunus.host import Broken, Host
@@ -17,7 +17,13 @@ class Offers:
     @hookimpl
     def prunus_register(self):
         return (
-            Format("clay", "baked", lambda path: False, options={"heat": "degrees [900]"}),
+            Format(
+                "clay",
+                "baked",
+                lambda path: False,
+                metrics={"colour": lambda network: None},
+                options={"heat": "degrees [900]"},
+            ),
             Criterion("weight", "[bold] heavy ones stay"),
         )
 
@@ -27,6 +33,7 @@ def host(monkeypatch):
     found = Host([(Offers(), "kiln 1.0")], (Broken("pot", "kiln 2.0", "ImportError: [x]"),))
     for module in (methods, plugins):
         monkeypatch.setattr(module, "start", lambda: found)
+    monkeypatch.setattr(plugin_commands, "entry_points", lambda group: [])
 
 
 def test_methods_and_options(capsys):
@@ -37,6 +44,7 @@ def test_methods_and_options(capsys):
         "kind name summary from",
         "criterion weight [bold] heavy ones stay kiln 1.0",
         "format clay baked kiln 1.0",
+        "metric colour of clay networks only kiln 1.0",
         "option clay: heat degrees [900] kiln 1.0",
     ]
     assert cli.run(["methods", "--json"]) == 0

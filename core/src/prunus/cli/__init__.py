@@ -7,11 +7,11 @@ import logging
 import sys
 import traceback
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
 
 import click
 
 from prunus import __version__
+from prunus.cli import plugin_commands
 from prunus.cli.failures import told
 from prunus.cli.special_files import refuse_pipes
 from prunus.cli.terminal import accept_any_text, printable, say
@@ -38,19 +38,19 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Own commands in workflow order, then those of plugins."""
-        return [*COMMANDS, *sorted(_plugin_commands())]
+        return [*COMMANDS, *sorted(plugin_commands.offered().keys() - COMMANDS)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of a command."""
+        points = plugin_commands.offered().get(cmd_name, [])
         if cmd_name in COMMANDS:
+            said = plugin_commands.clash(cmd_name, points, core=True)
+            if said is not None:
+                say(f"note: {said}", err=True)
             module = importlib.import_module(f"prunus.cli.{_MODULES.get(cmd_name, cmd_name)}")
             command: click.Command = module.command
             return command
-        points = _plugin_commands()
-        if cmd_name in points:
-            loaded: click.Command = points[cmd_name].load()
-            return loaded
-        return None
+        return plugin_commands.load(cmd_name, points) if points else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -67,7 +67,11 @@ class LazyGroup(click.Group):
         """List commands without importing them."""
         rows = [
             *COMMANDS.items(),
-            *((n, "command of a plugin") for n in sorted(_plugin_commands())),
+            *(
+                (name, plugin_commands.summary(points))
+                for name, points in sorted(plugin_commands.offered().items())
+                if name not in COMMANDS
+            ),
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
@@ -113,7 +117,3 @@ def run(arguments: list[str]) -> int:
         say(line, err=True)
         return code
     return result if isinstance(result, int) else 0
-
-
-def _plugin_commands() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group="prunus.commands")}

@@ -22,8 +22,11 @@ def command(as_json: bool, verbose: bool) -> None:
         own = entry.descriptor
         kind = kind_of(own)
         rows.append(_row(kind, own.name, own.summary, entry.distribution))
-        options = own.options if isinstance(own, Format) else None
-        for name, text in (options or {}).items():
+        if not isinstance(own, Format):
+            continue
+        for name in own.metrics:
+            rows.append(_row("metric", name, f"of {own.name} networks only", entry.distribution))
+        for name, text in (own.options or {}).items():
             rows.append(_row("option", f"{own.name}: {name}", text, entry.distribution))
     rows.sort(key=lambda row: (row["kind"], row["name"]))
     if as_json:
