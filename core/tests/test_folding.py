@@ -31,10 +31,10 @@ def test_folded_means_keep_the_mean_output_of_the_reader_nearly(lenet, draw, gro
     grouping = find_groups(lenet)
     inputs = {"data": draw.standard_normal((64, 1, 12, 12)).astype(np.float32)}
     keep = {group: np.arange(grouping.group(group).size) % 2 == 0}
-    reader = {"conv1": "conv2", "conv2": "ip1", "ip1": "ip2"}[group]
+    consumer = {"conv1": "conv2", "conv2": "ip1", "ip1": "ip2"}[group]
 
     def mean(network):
-        array = Session(network.model, [reader]).run(inputs)[reader]
+        array = Session(network.model, [consumer]).run(inputs)[consumer]
         return array.mean((0, *range(2, array.ndim)))
 
     whole = mean(lenet)

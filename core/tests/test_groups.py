@@ -43,12 +43,12 @@ def test_places_of_a_grouped_reader():
     x = b.conv(b.input(1, 4), 4, name="first")
     network = as_network(b.model(b.conv(x, 6, group=2, name="second")))
     (group,) = [g for g in find_groups(network).groups if g.name == "first"]
-    (reader,) = [m for m in group.members if m.role == "input"]
+    (consumer,) = [m for m in group.members if m.role == "input"]
     weight = network.weights()["second/weight"]  # (6, 2, 3, 3)
-    assert reader.axes == (0, 1)
+    assert consumer.axes == (0, 1)
     for unit in range(4):
         rows, column = slice(0, 3) if unit < 2 else slice(3, 6), unit % 2
-        assert np.array_equal(reader.slices(network)[unit], weight[rows, column].ravel())
+        assert np.array_equal(consumer.slices(network)[unit], weight[rows, column].ravel())
 
 
 def test_the_size_is_that_of_the_members():

@@ -26,7 +26,7 @@ Means = Mapping[str, NDArray[np.float64]]
 
 
 @attrs.frozen(eq=False)
-class Reader:
+class Consumer:
     """A weight that reads removed channels.
 
     Attributes:
@@ -56,28 +56,30 @@ def fold(
         keep: Group name -> ``(C,)`` bool.
         samples: Graph input name -> ``(N, ...)`` typical inputs, or ``None``.
     """
-    readers = readers_of(network, grouping, keep)
-    if not readers:
+    consumers = consumers_of(network, grouping, keep)
+    if not consumers:
         return network
-    values = tuple(dict.fromkeys(reader.data for reader in readers))
+    values = tuple(dict.fromkeys(consumer.data for consumer in consumers))
     means = (
         channel_means(network, grouping, values, samples)
         if samples is not None
         else _resting(network, grouping, keep, values)
     )
-    return network.with_weights(folded(network, readers, means))
+    return network.with_weights(folded(network, consumers, means))
 
 
-def folded(network: Network, readers: Iterable[Reader], means: Means) -> dict[str, NDArray[Any]]:
+def folded(
+    network: Network, consumers: Iterable[Consumer], means: Means
+) -> dict[str, NDArray[Any]]:
     """Changed weights of consumers that get the means of lost inputs: initializer -> array."""
     weights = network.weights()
     changed: dict[str, NDArray[Any]] = {}
-    for reader in readers:
-        mean = means[reader.data]
+    for consumer in consumers:
+        mean = means[consumer.data]
         # what is no number (behind a root of random inputs, say) says nothing about the channel
-        constant = np.where(reader.removed & np.isfinite(mean), mean, 0.0)
-        lost = contribution(reader.node, weights[reader.weight], constant)
-        changed |= moved_constant(reader.node, network, lost)
+        constant = np.where(consumer.removed & np.isfinite(mean), mean, 0.0)
+        lost = contribution(consumer.node, weights[consumer.weight], constant)
+        changed |= moved_constant(consumer.node, network, lost)
     return changed
 
 
@@ -140,21 +142,21 @@ def channel_axis(grouping: Grouping, value: str) -> int:
     return next(iter((*free, *varying)), 1)
 
 
-def readers_of(
+def consumers_of(
     network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.bool_]]
-) -> list[Reader]:
+) -> list[Consumer]:
     """All consumers of channels that a plan removes."""
-    kept = grouping.kept_labels(keep)
+    kept = grouping.kept_channel_ids(keep)
     nodes = {node.name: node for node in network.model.graph}
-    readers = []
+    consumers = []
     for record in grouping.labelling.records:
         removed = ~kept[record.labels].ravel()
         if record.role == "input" and removed.any():
             node = nodes[record.node]
             data = node.inputs[0]
             assert data is not None
-            readers.append(Reader(node, data.name or "", record.initializer, removed))
-    return readers
+            consumers.append(Consumer(node, data.name or "", record.initializer, removed))
+    return consumers
 
 
 def contribution(

@@ -31,11 +31,11 @@ BUILT_IN = (
     "prunus.formats.onnx_file",
     "prunus.methods.bn_scale",
     "prunus.methods.fpgm",
-    "prunus.methods.global_",
+    "prunus.methods.by_score",
     "prunus.methods.l1",
     "prunus.methods.l2",
-    "prunus.methods.random_",
-    "prunus.methods.sensitivity_",
+    "prunus.methods.random_scores",
+    "prunus.methods.by_sensitivity",
     "prunus.methods.uniform",
 )
 """Modules registered like any third party's, without privileges."""

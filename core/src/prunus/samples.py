@@ -14,7 +14,7 @@ from prunus.descriptors import Format
 from prunus.errors import DataError
 from prunus.evaluation.choice import open_samples
 from prunus.evaluation.data import ArrayDataset, JointDataset, arranged
-from prunus.evaluation.transform import Transform, sample_inputs
+from prunus.evaluation.sample_transform import Transform, sample_inputs
 from prunus.network import Network
 from prunus.task import Dataset
 

@@ -28,7 +28,7 @@ def test_bytes_are_those_of_the_weights_behind_the_group(lenet, job):
     found = {g.name: Probe(lenet, job, g).nbytes() for g in job.grouping.groups}
     fully = size["ip1/weight"] + size["ip1/bias"] + size["ip2/weight"] + size["ip2/bias"]
     last = size["ip2/weight"]
-    # of a reader that all trials pass together only the weight is needed: its bias cancels out
+    # of a consumer that all trials pass together only the weight is needed: its bias cancels out
     assert found["ip1"] == last
     assert found["conv2"] == fully - size["ip1/bias"]
     assert found["conv1"] == size["conv2/weight"] + fully

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prunus.analysis.differences import direct_readers
-from prunus.analysis.suffix import cut_behind, insert_masks, keep_tensor, readers
+from prunus.analysis.suffix import consumers, cut_behind, insert_masks, keep_tensor
 from prunus.evaluation.session import Session, random_inputs
 from prunus.grouping import find_groups
 from prunus.masking import mask
@@ -18,7 +18,7 @@ def inputs_of(model):
 
 def test_who_reads_a_group(lenet):
     grouping = find_groups(lenet)
-    found = {group.name: readers(grouping, group) for group in grouping.groups}
+    found = {group.name: consumers(grouping, group) for group in grouping.groups}
     assert found == {"conv1": ["conv2"], "conv2": ["ip1"], "ip1": ["ip2"]}
 
 
@@ -73,7 +73,7 @@ def test_readers_behind_readers_are_not_direct():
     network = as_network(b.model(b.conv(x, 2, name="third")))
     grouping = find_groups(network)
     (group,) = grouping.groups
-    assert readers(grouping, group) == ["second", "third"]
+    assert consumers(grouping, group) == ["second", "third"]
     trials = [(0.5, np.arange(6) > 2)]
     assert [r.node for r in direct_readers(network.model, grouping, group, trials)] == ["second"]
 

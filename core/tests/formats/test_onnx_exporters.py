@@ -274,7 +274,7 @@ def test_bad_files(tmp_path):
     empty.write_bytes(b"")
     refused(empty, "{path}: holds no graph; is it an ONNX model and complete?")
     text = tmp_path / "text.onnx"
-    text.write_text("dear reader")
+    text.write_text("dear consumer")
     with pytest.raises(ModelError, match="not a readable ONNX file .*; is it complete"):
         read_onnx(text, None)
     bad = np.full((4, 3, 1, 1), np.nan, np.float32)

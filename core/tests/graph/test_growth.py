@@ -10,7 +10,7 @@ from prunus.formats import onnx_fold
 from prunus.formats.onnx_read import read_onnx
 from prunus.grouping import find_groups
 from prunus.masking import mask, masked_units
-from prunus.methods import sensitivity_, uniform
+from prunus.methods import by_sensitivity, uniform
 from prunus.network import Network
 from prunus.planning.budget import Budget, Planning
 from prunus.prunable import prunable
@@ -61,7 +61,7 @@ def test_shapes_are_inferred_as_often_in_long_files(monkeypatch, tmp_path):
     assert found[0] == found[1] <= 5
 
 
-@pytest.mark.parametrize("policy", [uniform, sensitivity_])
+@pytest.mark.parametrize("policy", [uniform, by_sensitivity])
 def test_the_cost_of_a_network_is_counted_as_often_for_many_layers(policy, monkeypatch):
     """Both plans need some sums over all layers, not one for each group."""
     found = []

@@ -27,11 +27,11 @@ def test_chain_has_one_group_a_layer_and_protects_the_output(lenet):
 
 def test_flatten_gives_a_unit_all_its_positions(lenet):
     group = find_groups(lenet).group("conv2")
-    reader = next(m for m in group.members if m.initializer == "ip1/weight")
-    assert reader.role == "input"
-    assert reader.positions.shape == (12, 16)
-    assert reader.positions[3].tolist() == list(range(48, 64))
-    assert reader.slices(lenet).shape == (12, 16 * 20)
+    consumer = next(m for m in group.members if m.initializer == "ip1/weight")
+    assert consumer.role == "input"
+    assert consumer.positions.shape == (12, 16)
+    assert consumer.positions[3].tolist() == list(range(48, 64))
+    assert consumer.slices(lenet).shape == (12, 16 * 20)
 
 
 def test_excluded_layer_is_protected_with_that_reason(lenet):

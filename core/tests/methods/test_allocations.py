@@ -9,7 +9,7 @@ import pytest
 from prunus.errors import PlanError
 from prunus.graph.macs import cost_model
 from prunus.grouping import find_groups
-from prunus.methods import global_, sensitivity_, uniform
+from prunus.methods import by_score, by_sensitivity, uniform
 from prunus.network import Network
 from prunus.planning.budget import Budget, Planning
 from prunus.sensitivity import Curve, Point, Sensitivity
@@ -66,20 +66,20 @@ def test_global_compares_scores_in_units_of_their_mean(planning):
     low = attrs.evolve(
         planning, scores={"a": np.r_[np.full(4, 0.1), np.ones(6)], "b": np.full(10, 1000.0)}
     )
-    keep = global_.prunus_mask("", low, Budget(rate=80 / 300, multiple=1))
+    keep = by_score.prunus_mask("", low, Budget(rate=80 / 300, multiple=1))
     assert counts(keep) == {"a": 6, "b": 10}
     assert keep["a"].tolist() == [False] * 4 + [True] * 6
 
 
 def test_sensitivity_takes_from_what_is_flat(planning):
     measured = attrs.evolve(planning, sensitivity=curves((0, 0, 0), (0.3, 0.6, 0.9)))
-    found = counts(sensitivity_.prunus_mask("", measured, Budget(rate=0.4, multiple=1)))
+    found = counts(by_sensitivity.prunus_mask("", measured, Budget(rate=0.4, multiple=1)))
     assert found == {"a": 4, "b": 10}  # 120 of 300
 
 
 def test_equal_curves_share_the_loss(planning):
     measured = attrs.evolve(planning, sensitivity=curves((0.1, 0.3, 0.6), (0.1, 0.3, 0.6)))
-    found = counts(sensitivity_.prunus_mask("", measured, Budget(rate=0.48, multiple=1)))
+    found = counts(by_sensitivity.prunus_mask("", measured, Budget(rate=0.48, multiple=1)))
     assert abs(found["a"] - found["b"]) <= 1
 
 
@@ -90,7 +90,7 @@ def test_equal_curves_share_the_loss(planning):
 def test_thresholds_hold_group_by_group(planning, threshold, kept):
     measured = attrs.evolve(planning, sensitivity=curves((0.1, 0.3, 0.6), (0.6, 0.7, 0.8)))
     budget = Budget(threshold=threshold, multiple=1)
-    assert counts(sensitivity_.prunus_mask("", measured, budget)) == kept
+    assert counts(by_sensitivity.prunus_mask("", measured, budget)) == kept
 
 
 def test_a_loss_that_should_be_small_has_thresholds_too(planning):
@@ -105,17 +105,16 @@ def test_a_loss_that_should_be_small_has_thresholds_too(planning):
     )
     budget = Budget(threshold=0.3, multiple=1)
     plans = [
-        sensitivity_.prunus_mask("", attrs.evolve(planning, sensitivity=measured), budget)
+        by_sensitivity.prunus_mask("", attrs.evolve(planning, sensitivity=measured), budget)
         for measured in (higher, turned)
     ]
     assert counts(plans[0]) == counts(plans[1])
 
 
-@pytest.mark.parametrize("policy", [uniform, global_])
-def test_thresholds_need_curves(planning, policy):
+@pytest.mark.parametrize(("policy", "name"), [(uniform, "uniform"), (by_score, "global")])
+def test_thresholds_need_curves(planning, policy, name):
     with pytest.raises(PlanError) as caught:
         policy.prunus_mask("", planning, Budget(threshold=0.1))
-    name = policy.__name__.rpartition(".")[2].rstrip("_")
     assert str(caught.value) == (
         f"allocation '{name}' needs --rate; --threshold needs measured sensitivity"
     )
@@ -128,13 +127,13 @@ def test_groups_that_were_not_analysed(planning, change):
     left = (first,) if change == "missing" else (first, attrs.evolve(second, size=9))
     other = attrs.evolve(planning, sensitivity=attrs.evolve(measured, curves=left))
     with pytest.raises(PlanError) as caught:
-        sensitivity_.prunus_mask("", other, Budget(rate=0.4))
+        by_sensitivity.prunus_mask("", other, Budget(rate=0.4))
     assert str(caught.value) == (
         "group 'b' of 10 channels was not analysed; run 'prunus ana' again, with the same --exclude"
     )
 
 
-@pytest.mark.parametrize("policy", [uniform, global_, sensitivity_])
+@pytest.mark.parametrize("policy", [uniform, by_score, by_sensitivity])
 def test_nothing_to_prune(planning, policy):
     empty = attrs.evolve(planning, groups=(), sensitivity=curves((0, 0, 0), (0, 0, 0)))
     with pytest.raises(PlanError) as caught:

@@ -7,7 +7,7 @@ import pytest
 
 from prunus.errors import UsageError
 from prunus.grouping import find_groups
-from prunus.methods import bn_scale, fpgm, l1, l2, random_
+from prunus.methods import bn_scale, fpgm, l1, l2, random_scores
 from prunus.methods.members import relative
 
 
@@ -40,12 +40,12 @@ def rank(method, network, seed=0, group=0):
 
 
 def test_l1(pair):
-    # filters 7 and 5, mean 6; readers 2 and 2, mean 2
+    # filters 7 and 5, mean 6; consumers 2 and 2, mean 2
     assert rank(l1, pair) == pytest.approx([(7 / 6 + 1) / 2, (5 / 6 + 1) / 2])
 
 
 def test_l2(pair):
-    # filters 5 and 5; readers sqrt(2) and 2, mean (sqrt(2) + 2) / 2
+    # filters 5 and 5; consumers sqrt(2) and 2, mean (sqrt(2) + 2) / 2
     middle = (2**0.5 + 2) / 2
     assert rank(l2, pair) == pytest.approx([(1 + 2**0.5 / middle) / 2, (1 + 2 / middle) / 2])
 
@@ -77,13 +77,13 @@ def test_fpgm_ranks_the_median_filter_lowest(build):
         {"x": (1, 4, 4)},
         {"b": (2, 4, 4)},
     )
-    # distances 2 + 8, 2 + 6, 8 + 6, mean 32 / 3; the readers are equal and score 0
+    # distances 2 + 8, 2 + 6, 8 + 6, mean 32 / 3; the consumers are equal and score 0
     expected = np.array([10, 8, 14]) / (32 / 3) / 2
     assert rank(fpgm, network) == pytest.approx(expected)
 
 
 def test_every_member_counts(pair):
-    """Making the reader of a unit larger makes the unit matter more."""
+    """Making the consumer of a unit larger makes the unit matter more."""
     for method in (l1, l2):
         weight = pair.weights()["b/weight"].copy()
         weight[:, 0] *= 10
@@ -109,10 +109,10 @@ def test_flattened_readers_count_with_all_their_places(lenet):
 
 
 def test_random_differs_by_seed_and_group(lenet):
-    first = rank(random_, lenet, seed=1)
-    assert np.array_equal(first, rank(random_, lenet, seed=1))
-    assert not np.array_equal(first, rank(random_, lenet, seed=2))
-    assert not np.array_equal(first, rank(random_, lenet, seed=1, group=1)[: len(first)])
+    first = rank(random_scores, lenet, seed=1)
+    assert np.array_equal(first, rank(random_scores, lenet, seed=1))
+    assert not np.array_equal(first, rank(random_scores, lenet, seed=2))
+    assert not np.array_equal(first, rank(random_scores, lenet, seed=1, group=1)[: len(first)])
     assert 0 <= first.min() < first.max() < 1
 
 

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from prunus.methods import global_, sensitivity_, uniform
+from prunus.methods import by_score, by_sensitivity, uniform
 from prunus.planning import search
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.target import TOLERANCE
@@ -110,7 +110,7 @@ def test_no_plan_is_nearer_than_the_one_found(make, limit, monkeypatch):
             rates = every_rate(planning, multiple)
             for rate in (r for r in RATES if r <= rates.max()):
                 nearest = np.abs(rates - rate).min()
-                for policy in (uniform, global_, sensitivity_):
+                for policy in (uniform, by_score, by_sensitivity):
                     keep = policy.prunus_mask("", planning, Budget(rate=rate, multiple=multiple))
                     removed = 1 - planning.cost.macs(planning.cost.kept(keep)) / planning.cost.total
                     missed = abs(removed - rate)

@@ -10,7 +10,7 @@ from prunus.errors import PlanError
 from prunus.graph.macs import cost_model
 from prunus.grouping import find_groups
 from prunus.masking import mask
-from prunus.methods import global_, sensitivity_, uniform
+from prunus.methods import by_score, by_sensitivity, uniform
 from prunus.network import Network
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.target import refine
@@ -44,7 +44,7 @@ def removed(planning, keep):
     return 1 - planning.cost.macs(planning.cost.kept(keep)) / planning.cost.total
 
 
-@pytest.mark.parametrize("policy", [uniform, global_, sensitivity_])
+@pytest.mark.parametrize("policy", [uniform, by_score, by_sensitivity])
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
 def test_every_rate_is_hit_within_one_percent(planning, policy, rate):
     keep = policy.prunus_mask("", planning, Budget(rate=rate, multiple=1))
@@ -67,13 +67,13 @@ def test_kept_channels_are_rounded_up_to_the_multiple(planning):
 
 
 def test_what_matters_least_goes_first(planning):
-    keep = sensitivity_.prunus_mask("", planning, Budget(rate=0.3, multiple=1))
+    keep = by_sensitivity.prunus_mask("", planning, Budget(rate=0.3, multiple=1))
     share = {name: keep[name].mean() if name in keep else 1.0 for name in ("conv1", "ip1")}
     assert share["ip1"] < share["conv1"]
 
 
 def test_threshold_takes_the_largest_ratio_within_it(planning):
-    keep = sensitivity_.prunus_mask("", planning, Budget(threshold=0.0251, multiple=1))
+    keep = by_sensitivity.prunus_mask("", planning, Budget(threshold=0.0251, multiple=1))
     assert keep["conv2"].sum() == 6  # 0.1 * 0.5² = 0.025
     assert keep["ip1"].sum() <= 2  # 0.01 * 0.9² is within it everywhere measured
 
@@ -98,7 +98,7 @@ def test_rounds_only_grow(planning):
     assert all((second[name] <= units).all() for name, units in first.items())
 
 
-@pytest.mark.parametrize("policy", [sensitivity_, global_, uniform])
+@pytest.mark.parametrize("policy", [by_sensitivity, by_score, uniform])
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.3, 0.5, 0.7])
 def test_fine_groups_make_up_for_coarse_ones(policy, rate):
     """LeNet 20-50-500: one step of conv2 is 3.5 % of all, one of ip1 0.07 %."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from prunus.errors import DataError, ModelError, UsageError
 from prunus.task import Loss
-from prunus_torch.distillation import build_imitation
+from prunus_torch.distillation import build_distillation
 from prunus_torch.heads import Head, head_of
 from prunus_torch.losses import build_term
 from prunus_torch.testing.graphs import model_of
@@ -138,11 +138,11 @@ def test_loss_of_a_plugin() -> None:
 @pytest.mark.parametrize("classes", [True, False])
 def test_imitation_gradient(classes: bool) -> None:
     losses = (Loss("softmax_cross_entropy", ("scores",)),) if classes else ()
-    imitation, values = build_imitation(graph(), losses, 3.0)
+    distillation, values = build_distillation(graph(), losses, 3.0)
     teacher = {"scores": scores_of((4, 3), 9)}
 
     def function(x: Tensor) -> Tensor:
-        return imitation({"scores": x}, teacher)
+        return distillation({"scores": x}, teacher)
 
     x = scores_of((4, 3)).requires_grad_()
     function(x).backward()
@@ -153,9 +153,9 @@ def test_imitation_gradient(classes: bool) -> None:
 
 
 def test_imitation_of_a_classifier_ignores_what_softmax_ignores() -> None:
-    imitation, _ = build_imitation(graph(), (Loss("softmax_cross_entropy", ()),), 2.0)
+    distillation, _ = build_distillation(graph(), (Loss("softmax_cross_entropy", ()),), 2.0)
     teacher = {"scores": scores_of((4, 3), 9)}
-    assert float(imitation({"scores": teacher["scores"] + 5}, teacher)) == pytest.approx(
+    assert float(distillation({"scores": teacher["scores"] + 5}, teacher)) == pytest.approx(
         0, abs=1e-12
     )
 

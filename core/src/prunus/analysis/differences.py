@@ -19,7 +19,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.analysis.suffix import keep_tensor, readers
+from prunus.analysis.suffix import consumers, keep_tensor
 from prunus.evaluation.session import Held, Session
 from prunus.graph.reading import reads
 from prunus.grouping.find import Grouping
@@ -30,7 +30,7 @@ _INPUT_AXIS = {"Conv": 1, "ConvTranspose": 0, "MatMul": 0}
 
 
 @attrs.frozen(eq=False)
-class DirectReader:
+class DirectConsumer:
     """A weight that reads a group and depends on no other consumer of it.
 
     Attributes:
@@ -57,12 +57,12 @@ def direct_readers(
     grouping: Grouping,
     group: Group,
     trials: Sequence[tuple[float, NDArray[np.bool_]]],
-) -> tuple[DirectReader, ...]:
+) -> tuple[DirectConsumer, ...]:
     """Consumers the formula holds for; none where trials are not nested."""
     keeps = [keep for _, keep in trials]
     if not keeps or any((later & ~earlier).any() for earlier, later in pairwise(keeps)):
         return ()
-    names = set(readers(grouping, group))
+    names = set(consumers(grouping, group))
     behind: set[int] = set()
     found = []
     for node in model.graph:
@@ -70,15 +70,15 @@ def direct_readers(
         if depends or node.name in names:
             behind |= {id(value) for value in node.outputs}
         if node.name in names and not depends:
-            reader = _reader(grouping, group, node, keeps)
-            if reader is not None:
-                found.append(reader)
+            consumer = _consumer(grouping, group, node, keeps)
+            if consumer is not None:
+                found.append(consumer)
     return tuple(found)
 
 
-def _reader(
+def _consumer(
     grouping: Grouping, group: Group, node: ir.Node, keeps: Sequence[NDArray[np.bool_]]
-) -> DirectReader | None:
+) -> DirectConsumer | None:
     data, weight = node.inputs[0], node.inputs[1]
     assert data is not None
     assert weight is not None
@@ -95,7 +95,7 @@ def _reader(
         weight_axis = 1 if node.attributes.get_int("transB", 0) == 1 else 0
     else:
         weight_axis = _INPUT_AXIS[node.op_type]
-    return DirectReader(
+    return DirectConsumer(
         node.name or "",
         data.name or "",
         weight.name or "",
@@ -110,7 +110,7 @@ class Differences:
     """Outputs of direct consumers for every trial."""
 
     def __init__(
-        self, model: ir.Model, direct: Sequence[DirectReader], means: Mapping[str, Array]
+        self, model: ir.Model, direct: Sequence[DirectConsumer], means: Mapping[str, Array]
     ) -> None:
         self._direct = tuple(direct)
         nodes = {node.name: node for node in model.graph}
@@ -118,10 +118,10 @@ class Differences:
         made: list[ir.Node] = []
         initializers: list[ir.Value] = []
         outputs: list[ir.Value] = []
-        for reader in direct:
-            data = inputs.setdefault(reader.data, _value(reader.data))
-            whole = inputs.setdefault(reader.output, _value(reader.output))
-            chain = _Chain(nodes[reader.node], reader, data, whole, means[reader.data])
+        for consumer in direct:
+            data = inputs.setdefault(consumer.data, _value(consumer.data))
+            whole = inputs.setdefault(consumer.output, _value(consumer.output))
+            chain = _Chain(nodes[consumer.node], consumer, data, whole, means[consumer.data])
             made += chain.nodes
             initializers += chain.initializers
             outputs += chain.outputs
@@ -143,7 +143,7 @@ class Differences:
         found = self._session.hold({name: values[name] for name in self._inputs})
         trials = len(self._direct[0].blocks)
         return [
-            {reader.output: found[_output(reader, trial)] for reader in self._direct}
+            {consumer.output: found[_output(consumer, trial)] for consumer in self._direct}
             for trial in range(trials)
         ]
 
@@ -152,7 +152,7 @@ class _Chain:
     """Nodes that take one consumer's removed channels from its output, trial by trial."""
 
     def __init__(
-        self, node: ir.Node, reader: DirectReader, data: ir.Value, whole: ir.Value, mean: Array
+        self, node: ir.Node, consumer: DirectConsumer, data: ir.Value, whole: ir.Value, mean: Array
     ) -> None:
         self.nodes: list[ir.Node] = []
         self.initializers: list[ir.Value] = []
@@ -162,15 +162,15 @@ class _Chain:
         assert weight.const_value is not None
         array = weight.const_value.numpy()
         left = whole
-        for trial, block in enumerate(reader.blocks):
-            name = _output(reader, trial)
+        for trial, block in enumerate(consumer.blocks):
+            name = _output(consumer, trial)
             chosen = self._add(
-                "Gather", [data, self._constant(f"{name}/index", block)], axis=reader.axis
+                "Gather", [data, self._constant(f"{name}/index", block)], axis=consumer.axis
             )
-            rest = self._constant(f"{name}/mean", np.take(mean, block, reader.axis))
+            rest = self._constant(f"{name}/mean", np.take(mean, block, consumer.axis))
             centred = self._add("Sub", [chosen, rest])
             # negated, because ONNX Runtime fuses a convolution with an addition behind it only
-            part = self._constant(f"{name}/weight", -np.take(array, block, reader.weight_axis))
+            part = self._constant(f"{name}/weight", -np.take(array, block, consumer.weight_axis))
             attributes = dict(node.attributes)
             call = ir.Node("", node.op_type, [centred, part], attributes.values(), num_outputs=1)
             self.nodes.append(call)
@@ -198,5 +198,5 @@ def _value(name: str) -> ir.Value:
     return ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT))
 
 
-def _output(reader: DirectReader, trial: int) -> str:
-    return f"{reader.output}:{trial}"
+def _output(consumer: DirectConsumer, trial: int) -> str:
+    return f"{consumer.output}:{trial}"

@@ -54,24 +54,26 @@ class Probe:
         self.group = group
         self.trials = analysis.trials(group)
         self.direct = direct_readers(network.model, analysis.grouping, group, self.trials)
-        names = frozenset(reader.node for reader in self.direct)
+        names = frozenset(consumer.node for consumer in self.direct)
         self.suffix: Suffix = cut_behind(network.model, analysis.grouping, group, names)
         self._model = network.model
         self._grouping = analysis.grouping
 
     def values(self) -> tuple[str, ...]:
         """Values of the original graph the probe starts from."""
-        own = tuple(value for reader in self.direct for value in (reader.data, reader.output))
+        own = tuple(value for consumer in self.direct for value in (consumer.data, consumer.output))
         return (*self.suffix.boundary, *self.suffix.masked, *own)
 
     def replaced(self) -> tuple[str, ...]:
         """Values of which removed channels are replaced by their means."""
-        return (*self.suffix.masked, *(reader.data for reader in self.direct))
+        return (*self.suffix.masked, *(consumer.data for consumer in self.direct))
 
     def nbytes(self) -> int:
         """Bytes of the weights behind the group, which a loaded probe holds a copy of."""
         weights = self._model.graph.initializers
-        read = {reader.weight for reader in self.direct} | set(self.suffix.model.graph.initializers)
+        read = {consumer.weight for consumer in self.direct} | set(
+            self.suffix.model.graph.initializers
+        )
         tensors = (weights[name].const_value for name in read if name in weights)
         return sum(tensor.nbytes for tensor in tensors if tensor is not None)
 

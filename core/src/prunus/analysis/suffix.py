@@ -54,7 +54,7 @@ def offset_input(value: str) -> str:
     return f"offset:{value}"
 
 
-def readers(grouping: Grouping, group: Group) -> list[str]:
+def consumers(grouping: Grouping, group: Group) -> list[str]:
     """Names of the nodes whose weights read channels of the group."""
     units = grouping.units[group.name]
     roots = grouping.labelling.roots
@@ -88,7 +88,7 @@ def insert_masks(
     changed = model.clone()
     nodes = {node.name: node for node in changed.graph}
     masked: dict[str, ir.Value] = {}
-    for name in readers(grouping, group):
+    for name in consumers(grouping, group):
         if name in skip:
             continue
         node = nodes[name]
@@ -104,7 +104,7 @@ def keep_tensor(
     grouping: Grouping, group: Group, value: str, keep: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """Mask of a value, broadcastable to it: 0 on removed units."""
-    kept = grouping.kept_labels({group.name: keep})
+    kept = grouping.kept_channel_ids({group.name: keep})
     return kept[grouping.labelling.values[value]].astype(np.float32)
 
 
@@ -168,7 +168,7 @@ def _detach(graph: ir.Graph, inside: Iterable[ir.Node], behind: set[int]) -> tup
     inputs = {id(value) for value in graph.inputs}
     fed: dict[int, ir.Value] = {}
     for node in inside:
-        for reader, index, value in list(reads(node)):
+        for consumer, index, value in list(reads(node)):
             if id(value) in behind or value.is_initializer() or _is_probe(value):
                 continue
             if id(value) in inputs:
@@ -177,7 +177,7 @@ def _detach(graph: ir.Graph, inside: Iterable[ir.Node], behind: set[int]) -> tup
             if id(value) not in fed:
                 kind = value.type or ir.TensorType(ir.DataType.FLOAT)
                 fed[id(value)] = ir.Value(name=value.name, type=kind)
-            reader.replace_input_with(index, fed[id(value)])
+            consumer.replace_input_with(index, fed[id(value)])
     for node in graph:
         for value in node.outputs:
             if id(value) in fed:

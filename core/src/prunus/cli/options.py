@@ -13,7 +13,7 @@ import click
 from prunus.cli.special_files import check_file
 from prunus.descriptors import Criterion, Format, Policy, Trainer
 from prunus.errors import UsageError
-from prunus.evaluation.transform import split_spec
+from prunus.evaluation.sample_transform import split_spec
 from prunus.host import Host
 from prunus.settings import Settings
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.labels.shrinking import shrink
+from prunus.channel_ids.shrinking import shrink
 from prunus.network import Compact, Network
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def compact(network: Network, grouping: Grouping, keep: Keep) -> Compact:
         The smaller graph with the names of the original one.
     """
     model = network.model.clone()
-    shrinker = shrink(model, grouping.labelling, grouping.kept_labels(keep), grouping.layers)
+    shrinker = shrink(model, grouping.labelling, grouping.kept_channel_ids(keep), grouping.layers)
     for name, axes in shrinker.kept.items():
         value = model.graph.initializers[name]
         assert value.const_value is not None

@@ -21,7 +21,7 @@ from prunus.evaluation.images import (
     takes_images,
 )
 from prunus.evaluation.npz import Npz, open_npz
-from prunus.evaluation.transform import (
+from prunus.evaluation.sample_transform import (
     Transform,
     parse_spec,
     per_channel,

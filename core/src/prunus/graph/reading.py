@@ -14,10 +14,10 @@ def reads(node: ir.Node) -> Iterator[tuple[ir.Node, int, ir.Value]]:
         The node itself or one inside its sub-graphs, which of its inputs, the value.
     """
     graph = node.graph
-    for reader in (node, *inside(node)):
-        for index, value in enumerate(reader.inputs):
-            if value is not None and (reader is node or value.graph is graph):
-                yield reader, index, value
+    for consumer in (node, *inside(node)):
+        for index, value in enumerate(consumer.inputs):
+            if value is not None and (consumer is node or value.graph is graph):
+                yield consumer, index, value
 
 
 def inside(node: ir.Node) -> list[ir.Node]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from prunus.channel_ids.domain import ChannelIds
+from prunus.channel_ids.labelling import Labelling
 from prunus.groups import Indices, Multiple
-from prunus.labels.domain import Labels
-from prunus.labels.labelling import Labelling
 
 
 class Constraints:
@@ -21,7 +21,7 @@ class Constraints:
         nodes: Group number -> node of each of its `rows`.
     """
 
-    def __init__(self, labelling: Labelling, kinds: Sequence[Labels]) -> None:
+    def __init__(self, labelling: Labelling, kinds: Sequence[ChannelIds]) -> None:
         """``kinds`` are the units of each group, ``(C,)`` representatives."""
         self._roots = labelling.roots
         self._kinds = kinds
@@ -42,7 +42,7 @@ class Constraints:
             for number, counts in self._counts(count.labels[None]):
                 self.multiples[number].append(Multiple(counts[0], count.of))
 
-    def _counts(self, labels: Labels) -> Iterator[tuple[int, Indices]]:
+    def _counts(self, labels: ChannelIds) -> Iterator[tuple[int, Indices]]:
         """Group number and ``(R, C)`` channels of its units in rows ``(R, n)``."""
         roots = self._roots[labels]
         owners = self._owner[roots]
@@ -53,7 +53,7 @@ class Constraints:
             yield number, counts
 
 
-def spanning(labelling: Labelling, kinds: Sequence[Labels]) -> set[str]:
+def spanning(labelling: Labelling, kinds: Sequence[ChannelIds]) -> set[str]:
     """Nodes whose rows are not a matter of one group alone."""
     owner = owners_of(labelling, kinds)
     nodes = set()
@@ -67,7 +67,7 @@ def spanning(labelling: Labelling, kinds: Sequence[Labels]) -> set[str]:
     return nodes
 
 
-def owners_of(labelling: Labelling, kinds: Sequence[Labels]) -> Labels:
+def owners_of(labelling: Labelling, kinds: Sequence[ChannelIds]) -> ChannelIds:
     """Number of the group of every representative ``(L,)``; -1 for labels of none."""
     owner = np.full(len(labelling.roots), -1)
     for number, units in enumerate(kinds):

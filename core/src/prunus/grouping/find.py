@@ -8,13 +8,13 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.channel_ids.domain import ChannelIds
+from prunus.channel_ids.labelling import FROZEN, Labelling, Record, label_graph
+from prunus.channel_ids.shrinking import MisalignedError, shrink
 from prunus.graph.shapes import infer_shapes
 from prunus.grouping.constraints import Constraints, owners_of, spanning
 from prunus.grouping.resting import not_finite
 from prunus.groups import Group, Member, Protected
-from prunus.labels.domain import Labels
-from prunus.labels.labelling import FROZEN, Labelling, Record, label_graph
-from prunus.labels.shrinking import MisalignedError, shrink
 from prunus.network import Network
 from prunus.selection import choose_units, feasible_counts
 
@@ -34,7 +34,7 @@ class Grouping:
     groups: tuple[Group, ...]
     protected: tuple[Protected, ...]
     labelling: Labelling
-    units: Mapping[str, Labels]
+    units: Mapping[str, ChannelIds]
     layers: Mapping[str, str]
 
     def group(self, name: str) -> Group:
@@ -45,7 +45,7 @@ class Grouping:
         """
         return next(group for group in self.groups if group.name == name)
 
-    def kept_labels(self, keep: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    def kept_channel_ids(self, keep: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
         """One bool a channel id ``(L,)`` from ``(C,)`` bools of groups."""
         kept = np.ones(len(self.labelling.roots), bool)
         for name, units in keep.items():
@@ -96,7 +96,7 @@ def _collect(
     kinds = _kinds(labelling, frozen)
     members, producers = _members(labelling, layers, kinds)
     groups: list[Group] = []
-    units: dict[str, Labels] = {}
+    units: dict[str, ChannelIds] = {}
     constraints = Constraints(labelling, kinds)
     for number, chosen in enumerate(kinds):
         name = _unique("+".join(producers[number]), units)
@@ -115,7 +115,7 @@ def _collect(
     return grouping, spanning(labelling, kinds)
 
 
-def _unique(base: str, taken: Mapping[str, Labels]) -> str:
+def _unique(base: str, taken: Mapping[str, ChannelIds]) -> str:
     name, number = base, 2
     while name in taken:
         name, number = f"{base}#{number}", number + 1
@@ -140,7 +140,7 @@ def _freeze_excluded(
                 frozen[root] = "excluded"
 
 
-def _kinds(labelling: Labelling, frozen: dict[int, str]) -> list[Labels]:
+def _kinds(labelling: Labelling, frozen: dict[int, str]) -> list[ChannelIds]:
     """Units that weights make and nothing freezes, by what they touch; ``(C,)`` each."""
     made = [labelling.roots[r.labels].ravel() for r in labelling.records if r.role == "filter"]
     signature = _signatures(labelling)
@@ -167,7 +167,7 @@ def _signatures(labelling: Labelling) -> NDArray[np.uint64]:
 
 
 def _members(
-    labelling: Labelling, layers: Mapping[str, str], kinds: list[Labels]
+    labelling: Labelling, layers: Mapping[str, str], kinds: list[ChannelIds]
 ) -> tuple[list[list[Member]], list[list[str]]]:
     """Members and producing layers of every group, in one pass over the records."""
     owner = owners_of(labelling, kinds)
@@ -191,13 +191,13 @@ def _members(
     return members, producers
 
 
-def _by_unit(roots: Labels, places: Labels, chosen: Labels) -> Labels:
+def _by_unit(roots: ChannelIds, places: ChannelIds, chosen: ChannelIds) -> ChannelIds:
     """``(C, k)`` positions, row c those of unit ``chosen[c]``."""
     order = np.argsort(np.searchsorted(chosen, roots[places]), kind="stable")
     return np.asarray(places[order].reshape(len(chosen), -1), np.int64)
 
 
-def _member(labelling: Labelling, record: Record, positions: Labels) -> Member:
+def _member(labelling: Labelling, record: Record, positions: ChannelIds) -> Member:
     if record.labels.ndim == 1:
         return Member(record.initializer, record.role, (record.axis,), positions)
     groups, width = record.labels.shape
@@ -247,7 +247,7 @@ def _misaligned(network: Network, grouping: Grouping) -> set[str]:
             for group in grouping.groups
         }
         try:
-            shrink(network.model, labelling, grouping.kept_labels(keep), grouping.layers)
+            shrink(network.model, labelling, grouping.kept_channel_ids(keep), grouping.layers)
         except MisalignedError as error:
             touched = np.unique(labelling.roots[error.labels])
             nodes = {

@@ -15,11 +15,11 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from prunus.channel_ids.domain import ChannelIds
+from prunus.channel_ids.labelling import Labelling
 from prunus.errors import ModelError
 from prunus.evaluation.session import Array, Session, drop_unused
 from prunus.groups import Group
-from prunus.labels.domain import Labels
-from prunus.labels.labelling import Labelling
 from prunus.masking import vectors_at_rest
 from prunus.network import Network
 
@@ -42,7 +42,7 @@ def not_finite(
     network: Network,
     labelling: Labelling,
     groups: Sequence[Group],
-    units: Mapping[str, Labels],
+    units: Mapping[str, ChannelIds],
     layers: Mapping[str, str],
 ) -> dict[int, str]:
     """Representative channel id of a unit -> why it cannot be removed.

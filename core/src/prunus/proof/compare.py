@@ -12,7 +12,7 @@ from prunus.errors import ModelError, ProofError
 from prunus.evaluation.session import Array, Session, with_fed_weights
 from prunus.proof.batches import Inputs, batches_of
 from prunus.proof.difference import Pair, finite, pairs_of
-from prunus.proof.fronts import fronts_of
+from prunus.proof.last_activations import fronts_of
 
 TOLERANCE = 1e-5
 """Largest relative error of a proof (DESIGN section 9)."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.folding import (
-    Reader,
+    Consumer,
     channel_axis,
     constant_place,
     contribution,
@@ -20,7 +20,7 @@ from prunus.folding import (
 )
 from prunus.grouping.find import Grouping
 from prunus.network import Network
-from prunus.recovery.places import Window, draw_places, points, window_of, windows
+from prunus.recovery.positions import Window, draw_places, points, window_of, windows
 from prunus.recovery.regression import Problem, Solution
 
 _FEATURES = 2304
@@ -43,7 +43,7 @@ class Design:
     and the fit is to the original channels there.
 
     Attributes:
-        reader: The consumer.
+        consumer: The consumer.
         target: Value of the original network to come close to.
         axis: Axis of the data that runs over channels.
         input_axis: Axis of the weight that runs over (a group's) channels.
@@ -54,7 +54,7 @@ class Design:
         centred: Whether a constant can be added to the output.
     """
 
-    reader: Reader
+    consumer: Consumer
     target: str
     axis: int
     input_axis: int
@@ -108,16 +108,16 @@ class Design:
             matrix[block][kept] = fitted @ old[block] if self.window is None else fitted
         constant = np.concatenate(constants)
         if self.window is None:
-            constant = contribution(self.reader.node, self.weight, constant)
+            constant = contribution(self.consumer.node, self.weight, constant)
         return {
-            self.reader.weight: self._stored(matrix),
-            **moved_constant(self.reader.node, network, constant),
+            self.consumer.weight: self._stored(matrix),
+            **moved_constant(self.consumer.node, network, constant),
         }
 
     def _kept(self) -> NDArray[np.bool_]:
         """``(blocks, F)`` features of channels that stay."""
         places = 1 if self.window is None else math.prod(self.window.kernel)
-        return np.repeat(~self.reader.removed.reshape(self.blocks, -1), places, axis=1)
+        return np.repeat(~self.consumer.removed.reshape(self.blocks, -1), places, axis=1)
 
     def _matrix(self) -> Matrix:
         """The weight as ``(blocks, F, P)``: features, and what they are read with."""
@@ -143,11 +143,11 @@ class Design:
         return (self.blocks, own, second, places), (0, 1, 3, 2)
 
 
-def design_of(reader: Reader, network: Network, grouping: Grouping) -> Design | None:
+def design_of(consumer: Consumer, network: Network, grouping: Grouping) -> Design | None:
     """The regression that compensates a consumer; ``None`` where there is none."""
-    node, labels = reader.node, grouping.labelling.values[reader.data]
+    node, labels = consumer.node, grouping.labelling.values[consumer.data]
     weight = node.inputs[1]
-    if weight is None or weight.name != reader.weight or not owned(weight, network):
+    if weight is None or weight.name != consumer.weight or not owned(weight, network):
         return None
     if sum(size > 1 for size in labels.shape) > 1 or node.op_type not in _INPUT_AXIS:
         return None
@@ -155,15 +155,15 @@ def design_of(reader: Reader, network: Network, grouping: Grouping) -> Design | 
     stored = weight.const_value.numpy()
     transposed = node.op_type == "Gemm" and node.attributes.get_int("transB", 0) == 1
     blocks = node.attributes.get_int("group", 1)
-    channels, kernel = len(reader.removed) // blocks, stored.shape[2:]
+    channels, kernel = len(consumer.removed) // blocks, stored.shape[2:]
     window = window_of(node, kernel) if channels * math.prod(kernel) <= _FEATURES else None
     if channels > _FEATURES:
         return None
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     return Design(
-        reader,
-        reader.data if window is None else node.outputs[0].name or "",
-        channel_axis(grouping, reader.data),
+        consumer,
+        consumer.data if window is None else node.outputs[0].name or "",
+        channel_axis(grouping, consumer.data),
         1 if transposed else _INPUT_AXIS[node.op_type],
         blocks,
         window,

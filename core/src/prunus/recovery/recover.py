@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.folding import Reader, channel_means, folded, readers_of
+from prunus.folding import Consumer, channel_means, consumers_of, folded
 from prunus.grouping.find import Grouping
 from prunus.masking import mask
 from prunus.network import Network
+from prunus.recovery.activation_stream import ActivationStream
 from prunus.recovery.design import design_of
 from prunus.recovery.regression import solve_problem
-from prunus.recovery.stages import Samples, Stage, spread, stages_of
-from prunus.recovery.walk import Walk
+from prunus.recovery.sample_counts import Samples, Stage, spread, stages_of
 
 
 def recover(
@@ -45,9 +45,9 @@ def recover(
         seed: Chooses positions of the activations.
     """
     order = {node.name: place for place, node in enumerate(network.model.graph)}
-    readers = sorted(readers_of(network, grouping, keep), key=lambda r: order[r.node.name])
-    found = [design_of(reader, network, grouping) for reader in readers]
-    plain = [reader for reader, design in zip(readers, found, strict=True) if design is None]
+    consumers = sorted(consumers_of(network, grouping, keep), key=lambda r: order[r.node.name])
+    found = [design_of(consumer, network, grouping) for consumer in consumers]
+    plain = [consumer for consumer, design in zip(consumers, found, strict=True) if design is None]
     changed = _folded(network, grouping, plain, samples)
     designs = [design for design in found if design is not None]
     for stage in stages_of(network, grouping, designs, len(next(iter(samples.values())))):
@@ -70,8 +70,12 @@ def _fitted(
     labelling, designs = grouping.labelling, stage.designs
     chosen = spread(samples, stage.samples)
     changed: dict[str, NDArray[Any]] = {}
-    before = Walk(network.model, labelling, chosen, [d.target for d in designs.values()])
-    after = Walk(masked.model, labelling, chosen, [d.reader.data for d in designs.values()])
+    before = ActivationStream(
+        network.model, labelling, chosen, [d.target for d in designs.values()]
+    )
+    after = ActivationStream(
+        masked.model, labelling, chosen, [d.consumer.data for d in designs.values()]
+    )
     for number, design in designs.items():
         draw = np.random.default_rng((seed, number))
         problems = design.problems(after.next(), before.next(), stage.samples, draw)
@@ -82,9 +86,9 @@ def _fitted(
 
 
 def _folded(
-    network: Network, grouping: Grouping, readers: Sequence[Reader], samples: Samples
+    network: Network, grouping: Grouping, consumers: Sequence[Consumer], samples: Samples
 ) -> dict[str, NDArray[Any]]:
-    if not readers:
+    if not consumers:
         return {}
-    values = tuple(dict.fromkeys(reader.data for reader in readers))
-    return folded(network, readers, channel_means(network, grouping, values, samples))
+    values = tuple(dict.fromkeys(consumer.data for consumer in consumers))
+    return folded(network, consumers, channel_means(network, grouping, values, samples))

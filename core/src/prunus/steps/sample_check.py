@@ -7,7 +7,7 @@ import numpy as np
 from prunus.errors import DataError
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.images import ImageDataset
-from prunus.evaluation.transform import parse_spec
+from prunus.evaluation.sample_transform import parse_spec
 from prunus.likeness import SAMPLES, judge
 from prunus.network import Network
 from prunus.task import Dataset

@@ -18,7 +18,7 @@ Imitation = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 TINY = 1e-12
 
 
-def build_imitation(
+def build_distillation(
     model: ir.Model, losses: Sequence[Loss], temperature: float
 ) -> tuple[Imitation, tuple[str, ...]]:
     """The sum over graph outputs of their distance to the teacher's.
@@ -44,7 +44,7 @@ def build_imitation(
         for head in heads
     ]
 
-    def imitation(student: Mapping[str, Tensor], teacher: Mapping[str, Tensor]) -> Tensor:
+    def distillation(student: Mapping[str, Tensor], teacher: Mapping[str, Tensor]) -> Tensor:
         total = torch.zeros(())
         for head, classes in chosen:
             own, wanted = student[head.value], teacher[head.value]
@@ -53,7 +53,7 @@ def build_imitation(
             )
         return total
 
-    return imitation, tuple(dict.fromkeys(head.value for head in heads))
+    return distillation, tuple(dict.fromkeys(head.value for head in heads))
 
 
 def divergence(student: Tensor, teacher: Tensor, head: Head, temperature: float) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from prunus.plugin import Batch, DataError, Loss, Network, TrainingJob
-from prunus_torch.distillation import build_imitation
+from prunus_torch.distillation import build_distillation
 from prunus_torch.executor import Program
 from prunus_torch.losses import build_term
 from prunus_torch.parameters import Variables
@@ -54,7 +54,9 @@ def _distilled(
     settings: Settings,
     device: torch.device,
 ) -> Objective:
-    imitation, values = build_imitation(job.compact.model, job.recipe.losses, settings.temperature)
+    distillation, values = build_distillation(
+        job.compact.model, job.recipe.losses, settings.temperature
+    )
     program = _program(job, variables, values, device)
     example = Program(teacher.model, values)
     example.to(device)
@@ -63,7 +65,7 @@ def _distilled(
         inputs = _tensors(batch, device)
         with torch.no_grad():
             wanted = example.run(inputs, {})
-        return imitation(program.run(inputs, weights), wanted)
+        return distillation(program.run(inputs, weights), wanted)
 
     return objective
 

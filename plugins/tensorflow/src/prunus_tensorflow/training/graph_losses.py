@@ -60,7 +60,7 @@ def cross_entropy(compact: CompactGraph, update: Update) -> tuple[TrainFunction,
     return train, targets
 
 
-def imitation(
+def distillation(
     compact: CompactGraph, update: Update, teacher: Callable[[Batch], Sequence[Any]]
 ) -> tuple[TrainFunction, Targets]:
     """Distance of every output to the original network's; needs no labels.

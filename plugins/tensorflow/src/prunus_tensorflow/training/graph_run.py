@@ -29,7 +29,7 @@ from prunus_tensorflow.graphdef.names import full
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.training.graph_batches import Feed, GraphBatches, feed_of, settings_of
-from prunus_tensorflow.training.graph_losses import TrainFunction, cross_entropy, imitation
+from prunus_tensorflow.training.graph_losses import TrainFunction, cross_entropy, distillation
 from prunus_tensorflow.training.graph_session import CompactGraph, opened
 from prunus_tensorflow.training.graph_update import Update
 from prunus_tensorflow.training.labels import labels_of
@@ -152,7 +152,7 @@ def _function(
         return own.load(), labels_of
     update = Update(compact, job.recipe, decay=falls(job.options))
     if teacher is not None:
-        return imitation(compact, update, teacher)
+        return distillation(compact, update, teacher)
     return cross_entropy(compact, update)
 
 

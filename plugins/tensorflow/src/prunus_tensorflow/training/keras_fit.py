@@ -30,7 +30,7 @@ from prunus_tensorflow.runtime import tensorflow
 from prunus_tensorflow.training.held import hold_opaque, hold_statistics
 from prunus_tensorflow.training.objective import (
     default_loss,
-    imitation,
+    distillation,
     label_targets,
 )
 from prunus_tensorflow.training.optimizer import optimizer_for
@@ -141,7 +141,7 @@ def _prepare(job: TrainingJob, origin: KerasOrigin) -> _Run:
     targets: Targets
     if job.teacher is not None:
         teacher = model_of(job.teacher, compiled=False)
-        loss, targets = imitation(model, teacher, inputs)
+        loss, targets = distillation(model, teacher, inputs)
         model.compile(optimizer=optimizer, loss=loss)
     elif getattr(original, "compiled", False) and original.loss is not None:
         weights = original.get_compile_config().get("loss_weights")

@@ -66,7 +66,7 @@ def label_targets(model: Any) -> Targets:
     return targets
 
 
-def imitation(student: Any, teacher: Any, inputs: Sequence[str]) -> tuple[Any, Targets]:
+def distillation(student: Any, teacher: Any, inputs: Sequence[str]) -> tuple[Any, Targets]:
     """Losses for each output and targets made by the teacher.
 
     Outputs of a final softmax by `divergence`, others by `distance`.

@@ -4,7 +4,7 @@ import numpy as np
 
 from prunus.evaluation.session import Session, random_inputs
 from prunus.grouping import find_groups
-from prunus.recovery.walk import Walk
+from prunus.recovery.activation_stream import ActivationStream
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
 
@@ -21,7 +21,7 @@ def test_values_in_turn_equal_one_run():
     network, *asked = parts_used_one_after_the_other()
     samples = random_inputs(network.model, 5, 0)
     wanted = Session(network.model, asked).run(samples)
-    walk = Walk(network.model, find_groups(network).labelling, samples, asked)
+    walk = ActivationStream(network.model, find_groups(network).labelling, samples, asked)
     for name in asked:
         assert np.allclose(walk.next(), wanted[name], atol=1e-6)
 
@@ -29,7 +29,7 @@ def test_values_in_turn_equal_one_run():
 def test_changed_weights_are_used_from_then_on():
     network, *asked = parts_used_one_after_the_other()
     samples = random_inputs(network.model, 5, 0)
-    walk = Walk(network.model, find_groups(network).labelling, samples, asked)
+    walk = ActivationStream(network.model, find_groups(network).labelling, samples, asked)
     first = walk.next()
     weight = np.zeros_like(network.weights()["inner/weight"])
     walk.change({"inner/weight": weight})

@@ -13,14 +13,14 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-Labels = NDArray[np.int64]
+ChannelIds = NDArray[np.int64]
 """Channel id tensor of a value: the value's rank, size 1 on axes the channel ids do not vary on."""
 
 
 class Domain(Protocol):
     """One pass over a graph."""
 
-    def spread(self, value: ir.Value | None) -> Labels | None:
+    def spread(self, value: ir.Value | None) -> ChannelIds | None:
         """Channel id tensor of a value; ``None`` for constants and absent operands."""
 
     def dims(self, value: ir.Value) -> tuple[int, ...]:
@@ -35,31 +35,33 @@ class Domain(Protocol):
     def varying(self, value: ir.Value) -> tuple[bool, ...]:
         """Axes on which the channel ids of a value differ in the original graph."""
 
-    def set(self, value: ir.Value, labels: Labels) -> None:
+    def set(self, value: ir.Value, labels: ChannelIds) -> None:
         """Give a value its channel id tensor; full tensors are compressed here."""
 
     def mark(self, value: ir.Value, reason: str) -> None:
         """Give a value one frozen channel id for all of it: no channel of it can go."""
 
-    def fresh(self, node: ir.Node, count: int, slot: int = 0) -> Labels:
+    def fresh(self, node: ir.Node, count: int, slot: int = 0) -> ChannelIds:
         """New channel ids ``(count,)`` for the channels a node makes; one slot an axis."""
 
-    def unite(self, node: ir.Node, first: Labels, second: Labels) -> None:
+    def unite(self, node: ir.Node, first: ChannelIds, second: ChannelIds) -> None:
         """Channel ids of equal position (after broadcasting) can only go together."""
 
-    def freeze(self, labels: Labels, reason: str) -> None:
+    def freeze(self, labels: ChannelIds, reason: str) -> None:
         """These channel ids must stay."""
 
-    def equal_rows(self, node: ir.Node, rows: Labels, *, fixed: bool) -> None:
+    def balance_rows(self, node: ir.Node, rows: ChannelIds, *, fixed: bool) -> None:
         """Equal numbers must remain in every row of ``rows`` (R, C).
 
         ``fixed``: the node has R rows whatever is removed; else a row of one unit may go whole.
         """
 
-    def inexact(self, labels: Labels) -> None:
+    def inexact(self, labels: ChannelIds) -> None:
         """Removing these channel ids changes what their neighbours compute."""
 
-    def weight(self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: Labels) -> None:
+    def weight(
+        self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: ChannelIds
+    ) -> None:
         """An axis of an initializer goes with channel ids ``(C,)``.
 
         The input axis of a grouped convolution takes ``(group, n)``.

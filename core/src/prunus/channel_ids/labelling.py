@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from prunus.channel_ids.domain import ChannelIds
+from prunus.channel_ids.rules import rule_for
+from prunus.channel_ids.rules.passing import block
 from prunus.graph.shapes import Shapes
-from prunus.labels.domain import Labels
-from prunus.labels.rules import rule_for
-from prunus.labels.rules.passing import block
 
 LOOSE, TIED, FROZEN = 0, 1, 2
 """How strictly a node's rows are held: equal counts, equal positions, nothing removed."""
@@ -41,7 +41,7 @@ class Record:
     initializer: str
     role: str
     axis: int
-    labels: Labels
+    labels: ChannelIds
 
 
 @attrs.frozen(eq=False)
@@ -55,10 +55,10 @@ class Rows:
     """
 
     node: str
-    labels: Labels
+    labels: ChannelIds
     fixed: bool
 
-    def free(self, roots: Labels) -> bool:
+    def free(self, roots: ChannelIds) -> bool:
         """Whether any units may go: each row is one of its own, and none has to stay."""
         owners = roots[self.labels]
         return not self.fixed and bool((owners == owners[:, :1]).all())
@@ -69,7 +69,7 @@ class Count:
     """Of ``labels`` (C,), the channels of a value, only multiples of ``of`` can go."""
 
     value: str
-    labels: Labels
+    labels: ChannelIds
     of: int
 
 
@@ -90,10 +90,10 @@ class Labelling:
         ties: Representative -> layer that ties several channels of one producer together.
     """
 
-    values: Mapping[str, Labels]
+    values: Mapping[str, ChannelIds]
     dims: Shapes
-    roots: Labels
-    made: Mapping[tuple[str, int], Labels]
+    roots: ChannelIds
+    made: Mapping[tuple[str, int], ChannelIds]
     records: tuple[Record, ...]
     rows: tuple[Rows, ...]
     counts: tuple[Count, ...]
@@ -117,16 +117,16 @@ class Labeller:
         self._levels = levels
         self._layers = layers
         self._count = 0
-        self._values: dict[str, Labels] = {}
-        self._made: dict[tuple[str, int], Labels] = {}
+        self._values: dict[str, ChannelIds] = {}
+        self._made: dict[tuple[str, int], ChannelIds] = {}
         self._edges: list[NDArray[np.int64]] = []
         self._tying: list[str] = []
-        self._frozen: list[tuple[Labels, str]] = []
-        self._inexact: list[Labels] = []
+        self._frozen: list[tuple[ChannelIds, str]] = []
+        self._inexact: list[ChannelIds] = []
         self._records: dict[tuple[str, int], list[Record]] = {}
         self._rows: list[Rows] = []
 
-    def spread(self, value: ir.Value | None) -> Labels | None:
+    def spread(self, value: ir.Value | None) -> ChannelIds | None:
         """Channel id tensor; ``None`` for initializers and absent operands."""
         return None if value is None or value.name is None else self._values.get(value.name)
 
@@ -146,7 +146,7 @@ class Labeller:
         """Whether a value has a static shape."""
         return value is None or not value.name or value.name in self._shapes
 
-    def set(self, value: ir.Value, labels: Labels) -> None:
+    def set(self, value: ir.Value, labels: ChannelIds) -> None:
         """Store, size 1 on axes without variation."""
         for axis, size in enumerate(labels.shape):
             if size > 1:
@@ -162,21 +162,21 @@ class Labeller:
             self.freeze(label, reason)
             self._values[value.name] = label.reshape((1,) * len(self._shapes.get(value.name, ())))
 
-    def fresh(self, node: ir.Node, count: int, slot: int = 0) -> Labels:
+    def fresh(self, node: ir.Node, count: int, slot: int = 0) -> ChannelIds:
         """New channel ids."""
         return self._made.setdefault((node.name or "", slot), self._new(count))
 
-    def unite(self, node: ir.Node, first: Labels, second: Labels) -> None:
+    def unite(self, node: ir.Node, first: ChannelIds, second: ChannelIds) -> None:
         """Record edges; components are found once at the end."""
         pairs = np.stack([side.ravel() for side in np.broadcast_arrays(first, second)])
         self._edges.append(np.unique(pairs, axis=1) if pairs.shape[1] > 4096 else pairs)
         self._tying.append(self.name(node))
 
-    def freeze(self, labels: Labels, reason: str) -> None:
+    def freeze(self, labels: ChannelIds, reason: str) -> None:
         """Record the reason; the first one of a unit is reported."""
         self._frozen.append((labels.ravel(), reason))
 
-    def equal_rows(self, node: ir.Node, rows: Labels, *, fixed: bool) -> None:
+    def balance_rows(self, node: ir.Node, rows: ChannelIds, *, fixed: bool) -> None:
         """Record, or hold more strictly where an earlier attempt failed."""
         level = self._levels.get(node.name or "", LOOSE)
         if level == LOOSE:
@@ -186,11 +186,13 @@ class Labeller:
         else:
             self.freeze(rows, f"'{self.name(node)}' orders channels by their number")
 
-    def inexact(self, labels: Labels) -> None:
+    def inexact(self, labels: ChannelIds) -> None:
         """Record."""
         self._inexact.append(labels.ravel())
 
-    def weight(self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: Labels) -> None:
+    def weight(
+        self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: ChannelIds
+    ) -> None:
         """Record the axis; a second user of the same initializer ties its channel ids."""
         users = self._records.setdefault((value.name or "", axis), [])
         if users:
@@ -241,7 +243,7 @@ class Labeller:
             ties,
         )
 
-    def _ties(self, roots: Labels) -> dict[int, str]:
+    def _ties(self, roots: ChannelIds) -> dict[int, str]:
         """Representative -> first layer that tied two channel ids made together."""
         maker = np.arange(self._count) + len(self._made)
         for number, labels in enumerate(self._made.values()):
@@ -253,12 +255,12 @@ class Labeller:
                 ties.setdefault(root, layer)
         return ties
 
-    def _new(self, count: int) -> Labels:
+    def _new(self, count: int) -> ChannelIds:
         self._count += count
         return np.arange(self._count - count, self._count, dtype=np.int64)
 
 
-def _channels(labels: Labels) -> Labels:
+def _channels(labels: ChannelIds) -> ChannelIds:
     """``(C,)`` channel ids of the channel axis, at the first position of every other."""
     return labels[tuple(slice(None) if axis == 1 else 0 for axis in range(labels.ndim))]
 

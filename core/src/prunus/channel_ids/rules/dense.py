@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from prunus.labels.domain import Domain, Labels
-from prunus.labels.rules.passing import block, channels_only
+from prunus.channel_ids.domain import ChannelIds, Domain
+from prunus.channel_ids.rules.passing import block, channels_only
 
 
 def gemm(node: ir.Node, domain: Domain) -> None:
@@ -38,7 +38,7 @@ def matmul(node: ir.Node, domain: Domain) -> None:
 
 def _read_and_make(
     node: ir.Node, domain: Domain, data: ir.Value, weight: ir.Value, out_axis: int
-) -> Labels:
+) -> ChannelIds:
     rank = len(domain.dims(data))
     read = channels_only(node, domain, data, rank - 1)
     assert read is not None

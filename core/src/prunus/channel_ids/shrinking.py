@@ -9,11 +9,11 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.labels.domain import Labels
-from prunus.labels.labelling import Labelling, Record, constant_operand
-from prunus.labels.operands import adapted
-from prunus.labels.rules import rule_for
-from prunus.labels.rules.passing import block
+from prunus.channel_ids.domain import ChannelIds
+from prunus.channel_ids.labelling import Labelling, Record, constant_operand
+from prunus.channel_ids.operands import adapted
+from prunus.channel_ids.rules import rule_for
+from prunus.channel_ids.rules.passing import block
 
 Indices = NDArray[np.int64]
 
@@ -21,7 +21,7 @@ Indices = NDArray[np.int64]
 class MisalignedError(Exception):
     """A plan would put channels together that do not belong together."""
 
-    def __init__(self, node: str, labels: Labels) -> None:
+    def __init__(self, node: str, labels: ChannelIds) -> None:
         super().__init__(f"channels do not line up at '{node}'")
         self.node = node
         self.labels = labels
@@ -38,11 +38,11 @@ class Shrinker:
         self._keep = keep
         self._names = names
         self._records = {(r.node, r.initializer, r.role, r.axis): r for r in labelling.records}
-        self._values: dict[str, Labels] = {}
+        self._values: dict[str, ChannelIds] = {}
         self.kept: dict[str, dict[int, Indices]] = {}
         self.operands: dict[tuple[str, int], NDArray[Any]] = {}
 
-    def spread(self, value: ir.Value | None) -> Labels | None:
+    def spread(self, value: ir.Value | None) -> ChannelIds | None:
         """Kept channel ids of a value."""
         return None if value is None or value.name is None else self._values.get(value.name)
 
@@ -74,7 +74,7 @@ class Shrinker:
             for size, full in zip(labels.shape, self.original(value), strict=True)
         )
 
-    def set(self, value: ir.Value, labels: Labels) -> None:
+    def set(self, value: ir.Value, labels: ChannelIds) -> None:
         """Compress as in the original and check that just the kept channel ids arrived."""
         name = value.name or ""
         before = self._origin.values[name]
@@ -96,12 +96,12 @@ class Shrinker:
         if name in self._origin.values:
             self._values[name] = self._origin.values[name]
 
-    def fresh(self, node: ir.Node, count: int, slot: int = 0) -> Labels:
+    def fresh(self, node: ir.Node, count: int, slot: int = 0) -> ChannelIds:
         """The kept ones of the original's channel ids."""
         made = self._origin.made[node.name or "", slot]
         return made[self._keep[made]]
 
-    def unite(self, node: ir.Node, first: Labels, second: Labels) -> None:
+    def unite(self, node: ir.Node, first: ChannelIds, second: ChannelIds) -> None:
         """They must be of one unit already."""
         roots = self._origin.roots
         try:
@@ -112,16 +112,18 @@ class Shrinker:
         if not equal:
             raise MisalignedError(node.name or "", np.concatenate([first.ravel(), second.ravel()]))
 
-    def freeze(self, labels: Labels, reason: str) -> None:
+    def freeze(self, labels: ChannelIds, reason: str) -> None:
         """Decided in the first pass."""
 
-    def equal_rows(self, node: ir.Node, rows: Labels, *, fixed: bool) -> None:
+    def balance_rows(self, node: ir.Node, rows: ChannelIds, *, fixed: bool) -> None:
         """Decided in the first pass."""
 
-    def inexact(self, labels: Labels) -> None:
+    def inexact(self, labels: ChannelIds) -> None:
         """Decided in the first pass."""
 
-    def weight(self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: Labels) -> None:
+    def weight(
+        self, node: ir.Node, value: ir.Value, role: str, axis: int, labels: ChannelIds
+    ) -> None:
         """Original positions of the channel ids, in their order now."""
         record = self._records[node.name or "", value.name or "", role, axis]
         found = _positions(record, labels)
@@ -171,10 +173,10 @@ class Shrinker:
                     result[name] = {axes[0]: found}
         return result
 
-    def _squeeze(self, labels: Labels) -> tuple[Any, ...]:
+    def _squeeze(self, labels: ChannelIds) -> tuple[Any, ...]:
         return tuple(slice(None) if size > 1 else 0 for size in labels.shape)
 
-    def _counts(self, labels: Labels, name: str) -> tuple[int, ...]:
+    def _counts(self, labels: ChannelIds, name: str) -> tuple[int, ...]:
         if labels.ndim < 2:
             return (int(self._keep[labels].sum()),) if labels.ndim else ()
         parts = [part for part in labels if self._keep[part].any()]
@@ -206,7 +208,7 @@ def shrink(
     return shrinker
 
 
-def match(original: Labels, compact: Labels) -> Indices | None:
+def match(original: ChannelIds, compact: ChannelIds) -> Indices | None:
     """Positions in ``original`` (C,) of the channel ids ``compact`` (n,); repeats in order."""
     first, second = _ranked(original), _ranked(compact)
     order = np.argsort(first)
@@ -215,7 +217,7 @@ def match(original: Labels, compact: Labels) -> Indices | None:
     return found.astype(np.int64) if np.array_equal(first[found], second) else None
 
 
-def _ranked(labels: Labels) -> Labels:
+def _ranked(labels: ChannelIds) -> ChannelIds:
     """One number for each channel id and its occurrences so far: equal for equal pairs."""
     order = np.argsort(labels, kind="stable")
     ordered = labels[order]
@@ -226,7 +228,7 @@ def _ranked(labels: Labels) -> Labels:
     return np.asarray((labels << 24) + occurrence)
 
 
-def _positions(record: Record, labels: Labels) -> Indices | None:
+def _positions(record: Record, labels: ChannelIds) -> Indices | None:
     if record.labels.ndim == 1:
         return match(record.labels, labels)
     if labels.shape[0] != record.labels.shape[0]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from prunus.labels.domain import Domain
-from prunus.labels.rules import (
+from prunus.channel_ids.domain import Domain
+from prunus.channel_ids.rules import (
     convolution,
     dense,
     elementwise,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from prunus.labels.domain import Domain
-from prunus.labels.rules.passing import block, channels_only, spatial
+from prunus.channel_ids.domain import Domain
+from prunus.channel_ids.rules.passing import block, channels_only, spatial
 
 
 def pool(node: ir.Node, domain: Domain) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from prunus.labels.domain import Domain, Labels
+from prunus.channel_ids.domain import ChannelIds, Domain
 
 
 def block(node: ir.Node, domain: Domain, reason: str) -> None:
@@ -18,7 +18,9 @@ def block(node: ir.Node, domain: Domain, reason: str) -> None:
         domain.mark(value, f"made by '{domain.name(node)}' of type '{node.op_type}'")
 
 
-def channels_only(node: ir.Node, domain: Domain, value: ir.Value, axis: int = 1) -> Labels | None:
+def channels_only(
+    node: ir.Node, domain: Domain, value: ir.Value, axis: int = 1
+) -> ChannelIds | None:
     """Channel ids along one axis, ``(C,)``; channel ids that differ elsewhere are tied together.
 
     A value whose channel ids also vary over space (after a depth-to-space, say) can

@@ -1,4 +1,4 @@
-"""Labels of small graphs, made readable."""
+"""ChannelIds of small graphs, made readable."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import attrs
 import numpy as np
 import pytest
 
+from prunus.channel_ids.labelling import Labelling, label_graph
 from prunus.graph.shapes import infer_shapes
-from prunus.labels.labelling import Labelling, label_graph
 
 
 @attrs.frozen(eq=False)
-class Labels:
+class ChannelIds:
     """What a labelling says, by value name."""
 
     found: Labelling
@@ -36,12 +36,12 @@ class Labels:
 
 
 @pytest.fixture
-def label() -> Callable[..., Labels]:
+def label() -> Callable[..., ChannelIds]:
     def run(network, **options):
         layers = {node: layer for layer, nodes in network.layers.items() for node in nodes}
         shapes = infer_shapes(network.model)
         levels = options.get("levels", {})
-        return Labels(label_graph(network.model, shapes, network.frozen, levels, layers))
+        return ChannelIds(label_graph(network.model, shapes, network.frozen, levels, layers))
 
     return run
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prunus.folding import readers_of
+from prunus.folding import consumers_of
 from prunus.grouping import find_groups
 from prunus.masking import mask
-from prunus.recovery import recover, stages
+from prunus.recovery import recover, sample_counts
 from prunus.recovery.design import design_of
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
@@ -35,9 +35,9 @@ def keep(grouping):
 
 def found(network, grouping, keep, available):
     designs = [
-        design_of(reader, network, grouping) for reader in readers_of(network, grouping, keep)
+        design_of(consumer, network, grouping) for consumer in consumers_of(network, grouping, keep)
     ]
-    made = stages.stages_of(network, grouping, designs, available)
+    made = sample_counts.stages_of(network, grouping, designs, available)
     assert [number for stage in made for number in stage.designs] == list(range(len(designs)))
     return [stage.samples for stage in made]
 
@@ -47,15 +47,15 @@ def test_small_values_need_one_stage(network, grouping, keep):
 
 
 def test_memory_holds_more_samples_of_smaller_values(network, grouping, keep, monkeypatch):
-    monkeypatch.setattr(stages, "_BYTES", 4 * stages._HELD * 16 * 16 * 16 * 6)
+    monkeypatch.setattr(sample_counts, "_BYTES", 4 * sample_counts._HELD * 16 * 16 * 16 * 6)
     assert found(network, grouping, keep, 256) == [6, 24]
     assert found(network, grouping, keep, 20) == [6, 20]
     assert found(network, grouping, keep, 5) == [5]
 
 
 def test_work_is_bounded_too(network, grouping, keep, monkeypatch):
-    monkeypatch.setattr(stages, "_MACS", 1)
-    assert found(network, grouping, keep, 256) == [stages._FEWEST]
+    monkeypatch.setattr(sample_counts, "_MACS", 1)
+    assert found(network, grouping, keep, 256) == [sample_counts._FEWEST]
 
 
 def test_stages_end_where_one_does(network, grouping, keep, draw, monkeypatch):
@@ -63,7 +63,7 @@ def test_stages_end_where_one_does(network, grouping, keep, draw, monkeypatch):
     picture = draw.standard_normal((1, 3, 32, 32)).astype(np.float32)
     samples = {network.model.graph.inputs[0].name: np.repeat(picture, 24, 0)}
     once = mask(recover(network, grouping, keep, samples), grouping, keep).weights()
-    monkeypatch.setattr(stages, "_BYTES", 4 * stages._HELD * 16 * 16 * 16 * 6)
+    monkeypatch.setattr(sample_counts, "_BYTES", 4 * sample_counts._HELD * 16 * 16 * 16 * 6)
     twice = mask(recover(network, grouping, keep, samples), grouping, keep).weights()
     for name, array in once.items():
         assert np.allclose(array, twice[name], atol=0.02), name

@@ -50,7 +50,7 @@ def stages_of(
     dims = grouping.labelling.dims
     work = 2 * max(1, sum(layer_macs(network.model, dims).values()))
     most = min(available, max(_FEWEST, _MACS // work))
-    sizes = [max(int(np.prod(dims[v])) for v in (d.target, d.reader.data)) for d in designs]
+    sizes = [max(int(np.prod(dims[v])) for v in (d.target, d.consumer.data)) for d in designs]
     stages: list[Stage] = []
     for number, design in enumerate(designs):
         held = 4 * _HELD * max(sizes[number:])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from prunus.labels.domain import Domain
-from prunus.labels.rules.passing import block, channels_only
-from prunus.labels.rules.reduction import tied_along
+from prunus.channel_ids.domain import Domain
+from prunus.channel_ids.rules.passing import block, channels_only
+from prunus.channel_ids.rules.reduction import tied_along
 
 _BATCH_ROLES = ("scale", "shift", "mean", "variance")
 

@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 
 from prunus.evaluation.session import Session
-from prunus.recovery.places import Window, draw_places, points, window_of, windows
+from prunus.recovery.positions import Window, draw_places, points, window_of, windows
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from prunus.labels.rules import EVERY_OUTPUT, RULES, refuse, refuse_side_output, rule_for
+from prunus.channel_ids.rules import EVERY_OUTPUT, RULES, refuse, refuse_side_output, rule_for
 
 POOL = ("MaxPool", ["c"], ["p", "places"], {"kernel_shape": [2, 2], "strides": [2, 2]})
 BACK = ("MaxUnpool", ["p", "places"], ["y"], {"kernel_shape": [2, 2], "strides": [2, 2]})

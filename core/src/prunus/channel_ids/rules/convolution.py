@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from prunus.labels.domain import Domain, Labels
-from prunus.labels.rules.passing import block, channels_only
+from prunus.channel_ids.domain import ChannelIds, Domain
+from prunus.channel_ids.rules.passing import block, channels_only
 
 
 def _operands(node: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value | None]:
@@ -17,7 +17,7 @@ def _operands(node: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value | None]:
     return data, weight, bias
 
 
-def _publish(node: ir.Node, domain: Domain, made: Labels, bias: ir.Value | None) -> None:
+def _publish(node: ir.Node, domain: Domain, made: ChannelIds, bias: ir.Value | None) -> None:
     if bias is not None:
         domain.weight(node, bias, "bias", 0, made)
     rank = len(domain.dims(node.outputs[0]))
@@ -44,8 +44,8 @@ def convolution(node: ir.Node, domain: Domain) -> None:
             domain.weight(node, weight, "input", 1, read)
         else:
             rows = read.reshape(groups, -1)
-            domain.equal_rows(node, rows, fixed=True)
-            domain.equal_rows(node, made.reshape(groups, -1), fixed=True)
+            domain.balance_rows(node, rows, fixed=True)
+            domain.balance_rows(node, made.reshape(groups, -1), fixed=True)
             domain.weight(node, weight, "input", 1, rows)
     _publish(node, domain, made, bias)
 

@@ -8,13 +8,13 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from prunus.channel_ids.labelling import Labelling
 from prunus.evaluation.session import Session
-from prunus.labels.labelling import Labelling
 
 Array = NDArray[np.float32]
 
 
-class Walk:
+class ActivationStream:
     """An activation stream: gives asked values in graph order and keeps the values still needed."""
 
     def __init__(

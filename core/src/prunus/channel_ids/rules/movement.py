@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from prunus.labels.domain import Domain, Labels
-from prunus.labels.rules.passing import block
+from prunus.channel_ids.domain import ChannelIds, Domain
+from prunus.channel_ids.rules.passing import block
 
 
 def transpose(node: ir.Node, domain: Domain) -> None:
@@ -22,7 +22,7 @@ def concat(node: ir.Node, domain: Domain) -> None:
     rank = len(domain.dims(node.outputs[0]))
     axis = node.attributes.get_int("axis", 1) % rank
     parts = []
-    constants: dict[str, Labels] = {}
+    constants: dict[str, ChannelIds] = {}
     for slot, value in enumerate(node.inputs):
         assert value is not None
         if domain.spread(value) is None and not value.is_initializer():
@@ -119,11 +119,11 @@ def gather(node: ir.Node, domain: Domain) -> None:
     domain.set(node.outputs[0], taken)
 
 
-def _hold(node: ir.Node, domain: Domain, rows: Labels, taken: Labels) -> None:
+def _hold(node: ir.Node, domain: Domain, rows: ChannelIds, taken: ChannelIds) -> None:
     if taken.size == 1:
         domain.freeze(taken, f"taken by its number at '{domain.name(node)}'")
     else:
-        domain.equal_rows(node, rows.reshape(len(rows), -1), fixed=True)
+        domain.balance_rows(node, rows.reshape(len(rows), -1), fixed=True)
 
 
 def pad(node: ir.Node, domain: Domain) -> None:
@@ -162,7 +162,7 @@ def pad(node: ir.Node, domain: Domain) -> None:
     domain.set(node.outputs[0], labels)
 
 
-def pad_widths(node: ir.Node, domain: Domain, rank: int) -> Labels | None:
+def pad_widths(node: ir.Node, domain: Domain, rank: int) -> ChannelIds | None:
     """``(rank, 2)`` widths before and after; attribute before opset 11."""
     if len(node.inputs) == 1:
         pads = np.array(node.attributes.get_ints("pads", ()), np.int64)
@@ -217,7 +217,7 @@ def tile(node: ir.Node, domain: Domain) -> None:
     domain.set(node.outputs[0], np.tile(labels, counts))
 
 
-def expand(labels: Labels, axis: int, size: int) -> Labels:
+def expand(labels: ChannelIds, axis: int, size: int) -> ChannelIds:
     """Broadcast a channel id tensor along one axis to its full size."""
     shape = [size if a == axis else s for a, s in enumerate(labels.shape)]
     return np.broadcast_to(labels, shape)

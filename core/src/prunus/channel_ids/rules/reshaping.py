@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from prunus.labels.domain import Domain, Labels
+from prunus.channel_ids.domain import ChannelIds, Domain
 
 
 def reshape(node: ir.Node, domain: Domain) -> None:
@@ -20,7 +20,7 @@ def reshape(node: ir.Node, domain: Domain) -> None:
     varying = [size for size in labels.shape if size > 1]
     for leading in range(1, len(varying)):
         rows = labels.reshape(int(np.prod(varying[:leading])), -1)
-        domain.equal_rows(node, rows, fixed=False)
+        domain.balance_rows(node, rows, fixed=False)
 
 
 def depth_to_space(node: ir.Node, domain: Domain) -> None:
@@ -50,7 +50,7 @@ def space_to_depth(node: ir.Node, domain: Domain) -> None:
     domain.set(node.outputs[0], parts.reshape(batch, -1, height // block, width // block))
 
 
-def _full(node: ir.Node, domain: Domain) -> Labels | None:
+def _full(node: ir.Node, domain: Domain) -> ChannelIds | None:
     data = node.inputs[0]
     labels = domain.spread(data)
     if data is None or labels is None:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from prunus.labels.shrinking import Shrinker
+    from prunus.channel_ids.shrinking import Shrinker
 
 Operand = NDArray[Any]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prunus.errors import DataError
-from prunus.evaluation.transform import Transform, parse_spec, per_channel
+from prunus.evaluation.sample_transform import Transform, parse_spec, per_channel
 from prunus.testing.nets.builder import Builder
 
 

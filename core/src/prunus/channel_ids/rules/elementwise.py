@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from prunus.labels.domain import Domain, Labels
+from prunus.channel_ids.domain import ChannelIds, Domain
 
 _ROLES = {"Mul": "scale", "Add": "shift", "Sub": "shift"}
 """Operands that a mask zeroes too. Other operands act on nothing; a divisor must not be zero."""
@@ -38,7 +38,7 @@ def prelu(node: ir.Node, domain: Domain) -> None:
         domain.freeze(labels, f"feeds '{domain.name(node)}', whose slope is computed")
 
 
-def _united(node: ir.Node, domain: Domain) -> Labels | None:
+def _united(node: ir.Node, domain: Domain) -> ChannelIds | None:
     """Unite the operands' channel ids; the operand with most varying axes gives the result."""
     shape = domain.original(node.outputs[0])
     operands = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from prunus.labels.domain import Domain, Labels
+from prunus.channel_ids.domain import ChannelIds, Domain
 
 
 def reduction(node: ir.Node, domain: Domain) -> None:
@@ -20,8 +20,8 @@ def reduction(node: ir.Node, domain: Domain) -> None:
 
 
 def tied_along(
-    node: ir.Node, domain: Domain, labels: Labels, axes: tuple[int, ...], reason: str
-) -> Labels:
+    node: ir.Node, domain: Domain, labels: ChannelIds, axes: tuple[int, ...], reason: str
+) -> ChannelIds:
     """Channel ids along some axes go together, as those of an addition; at the first of each axis.
 
     Where that leaves one unit there is nothing to choose: frozen, for ``reason``.
