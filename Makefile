@@ -5,16 +5,18 @@
 # make test-avx2   the tests of trainers as on a processor that ends at AVX2
 # make check  ruff, mypy --strict, import-linter
 # make build  wheels and source distributions in dist/, checked
+# make wheels  build them, install three of them alone outside the tree, and prune with them
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 python))
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
+TENSORFLOW ?= tensorflow-cpu==2.21.*
 DISTRIBUTIONS := core plugins/caffe plugins/darknet plugins/torch plugins/tensorflow
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 
-.PHONY: demo demo-darknet demo-tensorflow test test-avx2 check fix build clean
+.PHONY: demo demo-darknet demo-tensorflow test test-avx2 check fix build wheels clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -33,7 +35,7 @@ $(VENV)/testing: $(VENV)/installed
 	touch $@
 
 $(VENV)/tensorflow: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check 'tensorflow-cpu==2.21.*' -e plugins/tensorflow
+	$(BIN)/pip install --quiet --disable-pip-version-check '$(TENSORFLOW)' -e plugins/tensorflow
 	touch $@
 
 demo: $(VENV)/installed
@@ -73,6 +75,9 @@ build: $(BIN)/python
 	rm -rf dist
 	for distribution in $(DISTRIBUTIONS); do $(BIN)/python -m build --quiet --outdir dist $$distribution || exit 1; done
 	$(BIN)/twine check --strict dist/*
+
+wheels: build
+	$(BIN)/python .ci/wheels.py $(BIN)/python
 
 clean:
 	rm -rf $(VENV)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
@@ -18,7 +20,12 @@ PACKAGES = {
     "plugins/tensorflow": "prunus_tensorflow",
     "plugins/torch": "prunus_torch",
 }
-IMPORTED_AS = {"google": "protobuf", "onnx_ir": "onnx-ir", "PIL": "pillow"}
+IMPORTED_AS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "google": "protobuf",
+    "onnx_ir": "onnx-ir",
+}
 LEFT_TO_THE_USER = {
     # the user chooses one of several distributions, or runs it in another interpreter
     "plugins/tensorflow": {"tensorflow", "keras"},
@@ -56,10 +63,21 @@ def test_imports_are_declared(folder):
     source = ROOT / folder / "src" / PACKAGES[folder]
     allowed = {PACKAGES[folder], *LEFT_TO_THE_USER.get(folder, ())}
     for path in source.rglob("*.py"):
-        if "testing" in path.relative_to(source).parts:
-            continue  # the kit's own needs are those of the tests
         for name in imported(path) - allowed:
             assert IMPORTED_AS.get(name, name) in known, f"{path} imports {name}, undeclared"
+
+
+def test_the_oldest_versions_are_those_of_the_pyprojects():
+    """What `.ci/run` installs for PRUNUS_DEPENDENCIES=oldest."""
+    oldest = runpy.run_path(str(ROOT / ".ci/oldest.py"))["floors"]()
+    for folder in PACKAGES:
+        declared = project(folder)
+        for requirement in declared["dependencies"]:
+            name, _, floor = requirement.partition(">=")
+            assert floor, f"{folder}: {requirement} states no oldest version"
+            if not name.startswith("prunus"):
+                assert Version(oldest[name]) >= Version(floor)
+    assert oldest["protobuf"] == "6.31"  # the highest of three floors
 
 
 def imported(path: Path) -> set[str]:
