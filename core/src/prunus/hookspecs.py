@@ -212,7 +212,8 @@ def prunus_compact(
             the original structure, ``compact`` writes ``compact``.
 
     Returns:
-        The written paths, loadable again. ``None`` is a defect of the plugin.
+        The written paths, loadable again, all in the destination; of a masked network the model
+        may be the structure file that was read. ``None`` is a defect of the plugin.
 
     Raises:
         ModelError: the format cannot express the compact network (names the layer).

@@ -21,7 +21,7 @@ class Unknown:
 
     Attributes:
         source: Its files.
-        layers: Names of all unknown layers.
+        layers: What messages call each unknown layer: its name, or what its users know it by.
     """
 
     source: Source
