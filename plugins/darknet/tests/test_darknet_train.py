@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from prunus.cli import run
+from prunus.errors import PluginError
 from prunus.host import start
 from prunus.settings import Settings
 from prunus.steps.finetune import finetune
@@ -24,7 +25,7 @@ from prunus.training import Progress
 from prunus.training.tuning import Tuning
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.testing.random_weights import write_random_weights
-from prunus_darknet.training.program import Line, parse_line
+from prunus_darknet.training.program import Line, parse_line, running
 from prunus_darknet.weights import open_weights
 
 NET = (
@@ -204,6 +205,16 @@ def test_a_program_that_fails_is_quoted(make: Make, play: Callable[[str], str]) 
     name = play("import os; os.abort()")
     with pytest.raises(Exception, match=r"\(signal SIGABRT\); it said last: nothing"):
         _tune(options={"darknet": name})
+
+
+def test_a_system_without_pseudo_terminals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "openpty")
+    with pytest.raises(PluginError) as refusal, running(["darknet"], tmp_path):
+        pass
+    assert str(refusal.value) == (
+        "trainer darknet: this system has no pseudo-terminals, and in a pipe darknet holds its "
+        "lines back; use --trainer torch"
+    )
 
 
 def test_windows_line_ends_stay_behind(make: Make, play: Callable[[str], str]) -> None:

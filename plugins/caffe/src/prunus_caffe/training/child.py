@@ -78,6 +78,8 @@ def set_mode(caffe, device):
 def has_gpu(caffe, device):
     # type: (Any, int) -> bool
     """Caffe ends the process where there is none, so a copy of it tries first."""
+    if not hasattr(os, "fork"):  # Windows
+        return False
     copy = os.fork()
     if copy == 0:
         caffe.set_device(device)

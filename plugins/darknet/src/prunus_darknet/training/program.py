@@ -83,8 +83,17 @@ class Program:
     """
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
-        """Start it in a working directory."""
+        """Start it in a working directory.
+
+        Raises:
+            PluginError: the system has no terminals of the kind it wants.
+        """
         self.said = ""
+        if not hasattr(os, "openpty"):  # Windows
+            raise PluginError(
+                "trainer darknet: this system has no pseudo-terminals, and in a pipe darknet holds "
+                "its lines back; use --trainer torch"
+            )
         self._screen, terminal = os.openpty()
         try:
             self._process = subprocess.Popen(
