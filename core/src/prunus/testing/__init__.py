@@ -16,8 +16,12 @@ full disk or a kill leaves behind.
 from __future__ import annotations
 
 from prunus.testing.check import Check
+from prunus.testing.checks_allocation import allocation_checks
+from prunus.testing.checks_analysis import analysis_checks
+from prunus.testing.checks_command import command_checks
 from prunus.testing.checks_criterion import criterion_checks
 from prunus.testing.checks_format import format_checks
+from prunus.testing.checks_metric import metric_checks
 from prunus.testing.checks_refusal import Unknown
 from prunus.testing.checks_trainer import trainer_checks
 from prunus.testing.cut import Cut, cut, random_plan
@@ -26,9 +30,13 @@ __all__ = [
     "Check",
     "Cut",
     "Unknown",
+    "allocation_checks",
+    "analysis_checks",
+    "command_checks",
     "criterion_checks",
     "cut",
     "format_checks",
+    "metric_checks",
     "random_plan",
     "trainer_checks",
 ]

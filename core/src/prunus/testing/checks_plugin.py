@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from prunus import hookspecs
-from prunus.host import D, Host, start
+from prunus.host import D, Host, Registered, start
 
 HEAVY = (
     "torch",
@@ -29,7 +29,7 @@ HEAVY = (
 def plugin_checks(
     kind: type[D], name: str, verbs: tuple[str, ...], host: Host | None
 ) -> list[tuple[str, Callable[[], None]]]:
-    """Checks common to formats, criteria and trainers.
+    """Checks common to everything that is registered.
 
     Args:
         kind: Class of the descriptor.
@@ -38,15 +38,15 @@ def plugin_checks(
         host: Where to look it up; the host of everything installed without it.
     """
     return [
-        ("is-registered", lambda: check_registered(kind, name, host)),
+        ("is-registered", lambda: check_registered(kind, name, verbs, host)),
         ("implements-its-hooks", lambda: check_signatures(kind, name, verbs, host)),
-        ("imports-cheaply", lambda: check_cheap_import(kind, name, host)),
+        ("imports-cheaply", lambda: check_cheap_import(kind, name, verbs, host)),
     ]
 
 
-def check_registered(kind: type[D], name: str, host: Host | None) -> None:
+def check_registered(kind: type[D], name: str, verbs: tuple[str, ...], host: Host | None) -> None:
     """The host offers it, with a summary of one line."""
-    descriptor = (host or start()).find(kind, name).descriptor
+    descriptor = _entry(kind, name, verbs, host).descriptor
     summary = descriptor.summary
     assert summary, f"{name}: the summary is empty"
     assert len(summary.splitlines()) == 1, f"{name}: the summary has several lines"
@@ -57,7 +57,7 @@ def check_signatures(kind: type[D], name: str, verbs: tuple[str, ...], host: Hos
 
     pluggy before 1.7 never fills an argument with a default, and none fills a keyword-only one.
     """
-    plugin = (host or start()).find(kind, name).plugin
+    plugin = _entry(kind, name, verbs, host).plugin
     for verb in ("prunus_register", *verbs):
         assert hasattr(plugin, verb), f"{name}: the plugin has no {verb}"
     for verb in [attribute for attribute in dir(plugin) if attribute.startswith("prunus_")]:
@@ -75,9 +75,9 @@ def check_signatures(kind: type[D], name: str, verbs: tuple[str, ...], host: Hos
             assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD, f"{said} is {parameter.kind}"
 
 
-def check_cheap_import(kind: type[D], name: str, host: Host | None) -> None:
+def check_cheap_import(kind: type[D], name: str, verbs: tuple[str, ...], host: Host | None) -> None:
     """Importing the plugin in a fresh interpreter imports no framework."""
-    plugin = (host or start()).find(kind, name).plugin
+    plugin = _entry(kind, name, verbs, host).plugin
     module = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
     # the types of the contract bring protobuf with them: only what comes on top counts
     script = (
@@ -92,6 +92,11 @@ def check_cheap_import(kind: type[D], name: str, host: Host | None) -> None:
     assert done.returncode == 0, f"{name}: import {module} fails: {done.stderr.strip()}"
     heavy = done.stdout.strip()
     assert not heavy, f"{name}: importing {module} imports {heavy}; import it inside functions"
+
+
+def _entry(kind: type[D], name: str, verbs: tuple[str, ...], host: Host | None) -> Registered:
+    """An analysis and an allocation may have one name: the hook tells them apart."""
+    return (host or start()).find(kind, name, verbs[0] if verbs else None)
 
 
 def one_line(error: Exception, *facts: str) -> None:
