@@ -74,3 +74,10 @@ def test_hulls_are_convex_and_below(drawn):
 def test_a_hull_by_hand():
     found = convex(np.array([0.0, 1, 2, 4]), np.array([0.0, 5, 1, 2]))
     assert found.tolist() == [0, 0.5, 1, 2]
+
+
+def test_errors_of_any_scale_weigh_the_same():
+    points = [(8, 0.9, 1e-9), (6, 1.1, 1e-8), (4, 0.5, 1e-8)]
+    large = [(kept, value, error * 1e200) for kept, value, error in points]
+    usual = [(kept, value, error * 1e6) for kept, value, error in points]
+    assert losses(large, [8, 6, 4]) == pytest.approx(losses(usual, [8, 6, 4]))

@@ -222,3 +222,12 @@ def test_what_killed_steps_left_is_cleared(workspace):
     workspace_of(Settings(workspace=workspace.path))
     files = (path for path in workspace.path.rglob("*") if path.is_file())
     assert {str(path.relative_to(workspace.path)) for path in files} == set(kept)
+
+
+@pytest.mark.parametrize(("value", "error"), [(1e308, 0.0), (0.5, 1e308), (-1e200, 0.0)])
+def test_an_analysis_of_numbers_no_metric_has(workspace, value, error):
+    curve = Curve("g", 8, (Point(0.5, 4, value, error),))
+    key = {"structure": "s", "weights": "w"}
+    workspace.save_sensitivity(Sensitivity("loss", False, Measurement(0.5, 0.01), (curve,), key))
+    with pytest.raises(StaleError, match="^ws/ana.json: not a result of this version; "):
+        workspace.sensitivity()

@@ -22,8 +22,9 @@ def expected_loss(
     removed = np.array([0.0, *(curve.size - point.kept for point in curve.points)])
     loss = np.array([0.0, *(sensitivity.loss(point.value) for point in curve.points)])
     error = np.array([0.0, *(point.error for point in curve.points)])
-    floor = max(float(error.max()), 1e-6)
-    fitted = np.asarray(isotonic_regression(loss, weights=1 / np.maximum(error, floor / 10) ** 2).x)
+    # relative to the largest: the fit does not depend on the scale, the squares would overflow
+    relative = np.maximum(error / max(float(error.max()), 1e-6), 0.1)
+    fitted = np.asarray(isotonic_regression(loss, weights=1 / relative**2).x)
     wanted = curve.size - kept.astype(np.float64)
     result = np.interp(wanted, removed, fitted)
     if len(removed) > 1:

@@ -188,11 +188,23 @@ def _count(part: Path) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else -1
 
 
+_LARGEST = 1e100
+"""No metric is larger; differences and squares of such numbers are finite still."""
+
+
 def _sensitivity(file: Path) -> Sensitivity:
     found = read_json(file, Sensitivity)
     missing = {"structure", "weights"} - found.key.keys()
     points = [(curve, point) for curve in found.curves for point in curve.points]
-    if missing or not all(0 <= p.ratio < 1 and 0 < p.kept <= curve.size for curve, p in points):
+    numbers = [
+        found.baseline.value,
+        *(x for _, point in points for x in (point.value, point.error)),
+    ]
+    if (
+        missing
+        or not all(0 <= p.ratio < 1 and 0 < p.kept <= curve.size for curve, p in points)
+        or not all(abs(number) <= _LARGEST for number in numbers)
+    ):
         raise StaleError(f"{file}: not a result of this version; run 'prunus ana' again")
     return found
 
