@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import prunus.testing
+
 ROOT = Path(__file__).parents[1]
 SHOWN = re.compile(r"<!-- (?P<file>\S+) -->\n```\w*\n(?P<code>.*?)```\n", re.S)
 PAGES = [p for p in sorted((ROOT / "docs").rglob("*.md")) if SHOWN.search(p.read_text("utf-8"))]
@@ -29,19 +31,44 @@ def test_shown_code_is_the_tested_code(path):
     assert page == current(page), "copy the files into the page: python tests/test_tutorial.py"
 
 
+KINDS = {
+    "tutorial/write-a-criterion.md": "criterion.py pyproject.toml",
+    "how-to/write-an-allocation.md": "allocation.py",
+    "how-to/write-a-metric.md": "metric.py",
+    "how-to/write-an-analysis.md": "analysis.py",
+    "how-to/write-a-command.md": "command.py",
+}
+
+
+@pytest.mark.parametrize("page", KINDS)
+def test_pages_on_methods_show_the_tested_modules_and_every_check(page):
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    shown = {Path(found["file"]).name for found in SHOWN.finditer(text)}
+    assert shown == set(KINDS[page].split())
+    ((call, name),) = re.findall(r"parametrize\(\"check\", (\w+_checks)\(\"([\w-]+)\"\)", text)
+    for check in getattr(prunus.testing, call)(name):
+        assert f"`{check.name.removeprefix(f'{name}-')}`" in text, check
+
+
 def test_the_format_tutorial_shows_a_package():
     page = (ROOT / "docs/tutorial/write-a-format.md").read_text("utf-8")
     shown = {Path(found["file"]).name for found in SHOWN.finditer(page)}
     assert {"pyproject.toml", "plugin.py", "read.py", "write.py", "settings.py"} <= shown
 
 
-def test_the_example_imports_only_the_door():
+@pytest.mark.parametrize("package", ["toy_format", "methods"])
+def test_the_examples_import_only_the_door(package):
     imported = set()
-    for path in (ROOT / "examples/toy_format").rglob("*.py"):
+    for path in (ROOT / "examples" / package).rglob("*.py"):
         imported |= set(
             re.findall(r"(?:from|import) (prunus(?:\.\w+)*)\b", path.read_text("utf-8"))
         )
-    assert imported <= {"prunus.plugin", "prunus.testing", "prunus.testing.command_line"}
+    assert imported <= {
+        "prunus.plugin",
+        "prunus.testing",
+        "prunus.testing.command_line",
+        "prunus.testing.nets",
+    }
 
 
 if __name__ == "__main__":
