@@ -81,6 +81,10 @@ def no_stride(model):
     attribute(model, 0, "strides").ints[0] = 0
 
 
+def no_dilation(model):
+    model.graph.node[0].attribute.append(helper.make_attribute("dilations", [1, 0]))
+
+
 def three_groups(model):
     model.graph.node[0].attribute.append(helper.make_attribute("group", 3))
 
@@ -175,7 +179,8 @@ MESSAGES = {
     long_bias_of_gemm: "layer 'fc' (Gemm): a bias of 7 for 5 outputs; export the model again",
     strange_flag: "layer 'fc' (Gemm): transB is 7, not 0 or 1; export the model again",
     lost_flag: f"{REFUSES} 'fc' (Gemm): sizes do not fit each other; {VERBOSE}",
-    no_stride: f"{REFUSES} 'c1' (Conv): an attribute is missing, unknown or out of range; {VERBOSE}",
+    no_stride: "layer 'c1' (Conv): strides is [0, 1], each must be 1 or more; export the model again",
+    no_dilation: "layer 'c1' (Conv): dilations is [1, 0], each must be 1 or more; export the model again",
     three_groups: "layer 'c1' (Conv): 3 groups for 4 filters; export the model again",
     future: f"opset 9999 does not exist (1 to {onnx.defs.onnx_opset_version()} do); {AGAIN}",
     circle: f"layer 'r1' feeds itself; {AGAIN}",

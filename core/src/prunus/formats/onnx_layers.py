@@ -11,6 +11,8 @@ import onnx_ir as ir
 from prunus.errors import ModelError
 from prunus.formats.onnx_fold import static_shapes
 
+_STANDARD = ("", "ai.onnx")
+
 _MOST = 1 << 30
 """Numbers that one value may hold for one sample: 4 GiB of float32."""
 
@@ -38,6 +40,25 @@ def check_sizes(path: Path, model: ir.Model) -> None:
             )
 
 
+def check_windows(path: Path, model: ir.Model) -> None:
+    """No window is empty or stands still: ONNX Runtime 1.23 divides by zero and ends Python.
+
+    Raises:
+        ModelError: names the layer.
+    """
+    for node in model.graph.all_nodes():
+        for name in ("kernel_shape", "strides", "dilations"):
+            given = node.attributes.get(name)
+            if given is None or given.type != ir.AttributeType.INTS or node.domain not in _STANDARD:
+                continue
+            sizes = list(given.as_ints())
+            if min(sizes, default=1) < 1:
+                raise ModelError(
+                    f"{path}: layer '{node.name}' ({node.op_type}): {name} is {sizes}, each must "
+                    "be 1 or more; export the model again"
+                )
+
+
 def check_layers(path: Path, model: ir.Model) -> None:
     """Weights and vectors have the sizes of the channels they act on.
 
@@ -57,12 +78,7 @@ def check_layers(path: Path, model: ir.Model) -> None:
 
 
 def _fault(node: ir.Node, shapes: Sequence[tuple[int, ...] | None]) -> str | None:
-    if (
-        node.domain not in ("", "ai.onnx")
-        or len(shapes) < 2
-        or shapes[0] is None
-        or shapes[1] is None
-    ):
+    if node.domain not in _STANDARD or len(shapes) < 2 or shapes[0] is None or shapes[1] is None:
         return None
     data, weight = shapes[0], shapes[1]
     bias = shapes[2] if len(shapes) > 2 else None
@@ -88,7 +104,7 @@ def _moving_fault(
     known: Mapping[str, tuple[int, ...]],
 ) -> str | None:
     data, after = (*shapes, None)[0], known.get(node.outputs[0].name or "")
-    if node.domain not in ("", "ai.onnx") or data is None:
+    if node.domain not in _STANDARD or data is None:
         return None
     if node.op_type == "Reshape" and after is not None and math.prod(data) != math.prod(after):
         return f"{_sizes(data)} cannot become {_sizes(after)}"

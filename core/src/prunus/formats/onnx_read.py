@@ -34,7 +34,7 @@ from prunus.formats.onnx_check import (
 )
 from prunus.formats.onnx_fold import fold_constants, state_split_sizes
 from prunus.formats.onnx_inputs import fix_inputs
-from prunus.formats.onnx_layers import check_layers, check_sizes
+from prunus.formats.onnx_layers import check_layers, check_sizes, check_windows
 from prunus.formats.onnx_open import Origin
 from prunus.formats.onnx_proto import parse, upgraded
 from prunus.formats.onnx_states import free_states
@@ -96,6 +96,7 @@ def network_of(proto: onnx.ModelProto, path: Path, input_shape: str | None) -> N
     check_links(path, model)
     check_operators(path, model)
     check_types(path, model)
+    check_windows(path, model)
     check_runs(path, model)
     for step in (
         RemoveInitializersFromInputsPass(),

@@ -68,7 +68,7 @@ def _main(arguments: Sequence[str]) -> None:
         arrays[str(index)] = flat.reshape(image.c, image.h, image.w).copy()
     if int(outputs):
         arrays["-1"] = np.ctypeslib.as_array(answer, (int(outputs),)).copy()
-    np.savez(result, allow_pickle=False, **arrays)
+    np.savez(result, **arrays)  # type: ignore[arg-type]  # NumPy 1 has no allow_pickle here
 
 
 if __name__ == "__main__":

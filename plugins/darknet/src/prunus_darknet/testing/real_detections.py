@@ -114,7 +114,7 @@ def _main(arguments: Sequence[str]) -> None:
     arrays = _arrays("before", found[: count.value], classes)
     darknet.do_nms_sort(found, count, classes, overlap)
     arrays |= _arrays("after", found[: count.value], classes)
-    np.savez(result, allow_pickle=False, **arrays)
+    np.savez(result, **arrays)  # type: ignore[arg-type]  # NumPy 1 has no allow_pickle here
 
 
 def _arrays(state: str, boxes: Sequence[_Detection], classes: int) -> dict[str, Array]:
