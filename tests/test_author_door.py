@@ -18,20 +18,20 @@ PLUGINS = (
 PUBLIC = ("prunus", "prunus.plugin", "prunus.testing")
 
 NAMES = """
-Analysis Array ArrayDataset Batch Binding Budget COUNT COUNT_OR_NONE Compact Criterion Curve
-DEFAULT_CRITERION DEFAULT_RATIOS DataError Dataset Descriptor Destination Evaluator FINITE Fidelity
-Format GraphBuilder Group Host Journal LearningRate Loaded Loss Measurement Member Metric
-ModelError NOT_NEGATIVE NamedMetric Network NoSamplesError POSITIVE PlanError Planning PluginError Point Policy
-Preprocessing Progress ProofError Protected Pruned PrunusError Range Recipe Report SHARE
-SHARE_BELOW_ONE Sensitivity Session Settings Snapshot Snapshots Source StaleError Task TextBlock
-TextDocument TextEdit TextField TextScalar Top Trainer TrainingJob TrainingLoop UsageError Weights
-Workspace Written analyze answer_as_child check_hdf5 check_loss check_regular check_room
-choose_units compact contents_digest counting damage_of decode deferred encode_text evaluation_data
-evaluator_for find_groups fold hookimpl infer_shapes job_digests joined load make_directory mask
-mean_of network_options new_console new_table notes open_data parse_protobuf_text pass_seed prune
-random_inputs read_json read_pass read_protobuf_text read_regular run sample_positions scatter
-scores_of settings_from show staged start statistics structure_digest transform weights_digest
-workspace_of write_json
+Analysis Array ArrayDataset Batch Binding Budget COUNT COUNT_OR_NONE Compact CostModel Criterion
+Curve DEFAULT_CRITERION DEFAULT_RATIOS DataError Dataset Descriptor Destination Evaluator FINITE
+Fidelity Format GraphBuilder Group Host Journal LearningRate Loaded Loss Measurement Member Metric
+ModelError NOT_NEGATIVE NamedMetric Network NoSamplesError POSITIVE PlanError Planning PluginError
+Point Policy Preprocessing Progress ProofError Protected Pruned PrunusError Range Recipe Report
+SHARE SHARE_BELOW_ONE Sensitivity Session Settings Snapshot Snapshots Source StaleError Task
+TextBlock TextDocument TextEdit TextField TextScalar Top Trainer TrainingJob TrainingLoop
+UsageError Weights Workspace Written analyze answer_as_child check_hdf5 check_loss check_regular
+check_room choose_units compact contents_digest counting damage_of decode deferred encode_text
+evaluation_data evaluator_for find_groups fold hookimpl infer_shapes job_digests joined load
+make_directory mask mean_of network_options new_console new_table notes open_data
+parse_protobuf_text pass_seed prune random_inputs read_json read_pass read_protobuf_text
+read_regular run sample_positions scatter scores_of settings_from show staged start statistics
+structure_digest transform weights_digest workspace_of write_json
 """.split()
 
 

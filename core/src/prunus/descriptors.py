@@ -68,7 +68,8 @@ class Criterion:
     Attributes:
         name: As given to ``--criterion``.
         summary: One line for ``prunus methods``.
-        needs_samples: True if ``prunus_rank`` must be given activations.
+        needs_samples: True if ``prunus_rank`` must be given inputs of the network; without any the
+            user is asked for ``--data``.
     """
 
     name: str = attrs.field(validator=_lower_case)

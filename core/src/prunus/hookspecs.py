@@ -139,18 +139,20 @@ def prunus_rank(
         criterion: Name of the criterion.
         network: The network whose weights are scored.
         group: The units; ``group.size`` is C.
-        samples: Graph input name -> ``(N, ...)`` calibration inputs, or ``None``.
+        samples: Graph input name -> ``(N, ...)`` calibration inputs where there are any, else
+            ``None``; never ``None`` for a criterion that needs samples.
         seed: For criteria that draw.
 
     Returns:
-        float64 ``(C,)``, finite; ties are broken by position. ``None`` is a
+        Numbers ``(C,)``, finite; ties are broken by position. ``None`` is a
         defect of the plugin.
 
     Raises:
         UsageError: the criterion cannot score this group (says why).
 
     When it is called:
-        Once a group by ``prunus prune``.
+        Once for every group, by ``prune`` and by each analysis that removes channels in the
+        order of a criterion.
     """
 
 
@@ -173,7 +175,8 @@ def prunus_mask(
         PlanError: the budget cannot be met (with the nearest reachable value).
 
     When it is called:
-        Once by ``prunus prune``.
+        Once a plan: by ``prune`` and by `prunus.plan`. The core checks the plan against the
+        budget afterwards, and the user's ``--best-effort``.
     """
 
 

@@ -106,6 +106,9 @@ if TYPE_CHECKING:
         structure_digest as structure_digest,
         weights_digest as weights_digest,
     )
+    from prunus.graph.macs import (
+        CostModel as CostModel,
+    )
     from prunus.graph.shapes import (
         infer_shapes as infer_shapes,
     )
@@ -259,6 +262,7 @@ _HOMES = {
     "prunus.graph.builder": "GraphBuilder",
     "prunus.formats.protobuf_text": "encode_text parse_protobuf_text read_protobuf_text",
     "prunus.formats.text_document": "TextBlock TextDocument TextEdit TextField TextScalar",
+    "prunus.graph.macs": "CostModel",
     "prunus.graph.shapes": "infer_shapes",
     "prunus.graph.digest": "structure_digest weights_digest",
     # samples, metrics, running a graph

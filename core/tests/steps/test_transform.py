@@ -9,6 +9,7 @@ import pytest
 from prunus.errors import PlanError, ProofError, UsageError
 from prunus.hookspecs import hookimpl
 from prunus.host import Host
+from prunus.network import Compact
 from prunus.steps.finetune import finetune
 from prunus.steps.masked import newest
 from prunus.steps.prune import prune
@@ -141,3 +142,21 @@ def test_a_file_of_the_users_name(host, settings):
     assert found.written.model.is_file()
     again = transform(host, newest(settings), Path("deep/small"))
     assert again.written.model == Path("deep/small/net.onnx")
+
+
+def test_files_that_still_hold_removed_channels(host, settings, monkeypatch):
+    """A format that writes the masked network for the compact one computes the same."""
+    import prunus.steps.transform as step
+
+    pruned = prune(host, attrs.evolve(settings, rate=0.4))
+    named = attrs.evolve(settings, model=pruned.written.model)
+    whole = step.write_into
+
+    def wrong(host, network, compact, destination):
+        return whole(host, network, Compact(network.model, {}), destination)
+
+    monkeypatch.setattr(step, "write_into", wrong)
+    with pytest.raises(ProofError) as caught:
+        transform(host, named, Path("out"), measure=False)
+    assert "format onnx wrote channels that were removed; nothing was written" in str(caught.value)
+    assert not any(Path("out").iterdir())

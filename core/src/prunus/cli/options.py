@@ -88,7 +88,9 @@ choice_options = together(criterion_option, seed_option)
 """Which channels go first."""
 
 plan_options = together(
-    click.option("--allocation", help="sensitivity, uniform or global"),
+    click.option(
+        "--allocation", help="how the target is divided among the groups (see 'prunus methods')"
+    ),
     click.option("--multiple", type=int, help="kept channels are rounded up to this [2]"),
     click.option(
         "--best-effort",

@@ -67,10 +67,12 @@ class Planning:
     """Facts about the groups.
 
     Attributes:
-        groups: Prunable groups.
+        groups: Prunable groups, in the order of the network.
         scores: Group name -> ``(C,)``, higher is kept.
         present: Group name -> ``(C,)`` bool, False for units earlier rounds removed.
-        cost: MACs as a function of kept units.
+        cost: MACs as a function of kept units: ``cost.macs(counts)`` with counts ``(G,)`` in the
+            order of ``cost.names``, ``cost.total`` of the whole network, ``cost.kept(plan)`` the
+            counts of a plan.
         sensitivity: Measured curves, or ``None``.
     """
 

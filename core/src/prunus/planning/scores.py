@@ -50,10 +50,19 @@ def scores_of(
             samples=samples,
             seed=seed,
         )
-        if np.shape(found) != (group.size,) or not np.isfinite(found).all():
+        if not _is_score(found, group.size):
             raise PluginError(
                 f"criterion '{criterion}' gave no finite score for each of the {group.size} "
                 f"channels of group '{group.name}'"
             )
-        scores[group.name] = found
+        scores[group.name] = np.asarray(found, np.float64)
     return scores
+
+
+def _is_score(found: object, channels: int) -> bool:
+    """Whether a criterion gave one finite number a channel."""
+    try:
+        numbers = np.asarray(found, np.float64)
+    except (TypeError, ValueError):
+        return False
+    return numbers.shape == (channels,) and bool(np.isfinite(numbers).all())

@@ -69,7 +69,7 @@ def _missed(subject: Prunable, budget: Budget, keep: Keep, present: Keep) -> str
         return said
     finer = _nearest(planning, attrs.evolve(budget, multiple=1))
     nearer = abs(finer - rate) < abs(removed - rate) * (1 - TOLERANCE)
-    helps = f"; --multiple 1 comes to {finer:.4f}" if nearer else ""
+    helps = f"; --multiple 1 may come to {finer:.4f}" if nearer else ""
     return f"{said} in multiples of {budget.multiple}{helps}"
 
 

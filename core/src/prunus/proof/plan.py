@@ -8,6 +8,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.errors import ProofError
+from prunus.graph.parameters import parameters
 from prunus.network import Compact, Network
 from prunus.proof.batches import SIZES, Inputs
 from prunus.proof.compare import Proof
@@ -53,5 +55,17 @@ def prove_plan(
     """
     reference = masked if is_exact(subject, keep) else attrs.evolve(masked, model=smaller.model)
     found = smaller if again is None else attrs.evolve(smaller, model=again.model)
+    if again is not None:
+        _check_size(again, smaller, masked)
     few = None if inputs is None else {name: a[: sum(SIZES)] for name, a in inputs.items()}
     return prove(reference, found, few, original=subject.network, mend=mend)
+
+
+def _check_size(again: Network, smaller: Compact, masked: Network) -> None:
+    """Files that still hold what was removed compute the same, and are no smaller."""
+    found, wanted = parameters(again, again.model), parameters(masked, smaller.model)
+    if found > wanted:
+        raise ProofError(
+            f"the written files hold {found:,} parameters, the compact network {wanted:,}: format "
+            f"{masked.format} wrote channels that were removed; nothing was written"
+        )

@@ -5,7 +5,7 @@ Made for a plugin's tests of bad input, which run in a directory of their own::
     def test_cut_weights(tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         Path("net.mynet").write_bytes(WHOLE[:100])
-        assert refused("prune", "--model", "net.mynet", "--rate", "0.5") == (
+        assert refused("stat", "--model", "net.mynet") == (
             3,
             "error: net.mynet: ends inside layer 'conv1'; copy it again",
         )
