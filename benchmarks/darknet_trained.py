@@ -121,7 +121,7 @@ def states(host: Host, case: Case) -> tuple[dict[str, Network], list[str]]:
     analyze(host, seen)
     pruned = prune(host, settings)
     tuned = finetune(host, settings, Tuning(distill=True, options=OPTIONS), Line())
-    original, _ = read_network(host, case.source)
+    original = read_network(host, case.source)
     first, last = pruned.report.stages
     facts = [f"{1 - last.macs / first.macs:.1%}", f"{first.params:,} → {last.params:,}"]
     return dict(zip(STATES, (original, pruned.masked, tuned.network), strict=True)), facts

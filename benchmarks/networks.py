@@ -27,8 +27,7 @@ def read(
     model: Path, weights: Path | None = None, options: Mapping[str, str] | None = None
 ) -> Network:
     """Load a network through its plugin."""
-    network, _ = read_network(start(), Source(model, weights, options or {}))
-    return network
+    return read_network(start(), Source(model, weights, options or {}))
 
 
 def mnist(part: str = "t10k") -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -71,7 +71,7 @@ def load(
     found = dict(options or {})
     if isinstance(model, str | os.PathLike):
         source = Source(Path(model), None if weights is None else Path(weights), found)
-        return read_network(host(), source)[0]
+        return read_network(host(), source)
     for descriptor in host().all(Format):
         if descriptor.in_memory is not None and descriptor.in_memory(model):
             network = host().call(

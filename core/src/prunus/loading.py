@@ -39,18 +39,18 @@ def format_of(host: Host, path: Path) -> Format:
     )
 
 
-def read_network(host: Host, source: Source) -> tuple[Network, Format]:
+def read_network(host: Host, source: Source) -> Network:
     """Load native files through their format."""
     return read_as(host, format_of(host, source.model), source)
 
 
-def read_as(host: Host, descriptor: Format, source: Source) -> tuple[Network, Format]:
+def read_as(host: Host, descriptor: Format, source: Source) -> Network:
     """Load native files through a format that is known."""
     if source.weights is not None and not written(source.weights):
         raise ModelError(f"{source.weights}: no such file; check --weights")
     network = host.call(Format, descriptor.name, "prunus_load", source=source)
     assert isinstance(network, Network)
-    return attrs.evolve(network, options=source.options), descriptor
+    return attrs.evolve(network, options=source.options)
 
 
 def is_there(source: Source) -> bool:

@@ -91,3 +91,11 @@ def test_without_a_plan_the_weights_tell(host, settings, pruned):
     PLAN.unlink()
     found = mask_of(Workspace(Path("ws")), load(host, masked(host, settings, pruned)))
     assert np.array_equal(found["ip1"], pruned.keep["ip1"])
+
+
+def test_a_round_that_excludes_more_than_the_last(host, settings, pruned):
+    again = attrs.evolve(masked(host, settings, pruned), exclude=("ip1",), rate=0.5)
+    second = prune(host, again)
+    assert "ip1" not in second.keep
+    stored = load(host, masked(host, settings, second))
+    assert np.array_equal(mask_of(None, stored)["ip1"], pruned.keep["ip1"])

@@ -26,8 +26,7 @@ def without_data(settings, host, monkeypatch):
     read = steps.read_as
 
     def named(host, found, source):
-        network, descriptor = read(host, found, source)
-        return attrs.evolve(network, task=Task(evaluation=nowhere)), descriptor
+        return attrs.evolve(read(host, found, source), task=Task(evaluation=nowhere))
 
     monkeypatch.setattr(steps, "read_as", named)
     return attrs.evolve(settings, data=None, rate=0.4)

@@ -33,8 +33,12 @@ def mask_of(workspace: Workspace | None, loaded: Loaded) -> Keep:
     file = None if workspace is None else _plan_file(workspace, loaded.source)
     if not stored or file is None or not file.exists():
         return stored
+    sizes = {group.name: group.size for group in loaded.grouping.groups}
     try:
-        keep = Plan.from_json(read_json(file, Any)).keep(loaded)
+        plan = Plan.from_json(read_json(file, Any))
+        if not all(sizes.get(name) == group.channels for name, group in plan.groups.items()):
+            return stored  # other layers are excluded now, so that the groups are others
+        keep = plan.keep(loaded)
     except StaleError as error:
         said = str(error).removeprefix(f"{file}: ")
         raise StaleError(f"{file}: {said}") from error

@@ -48,7 +48,7 @@ def load(host: Host, settings: Settings) -> Loaded:
     descriptor = format_of(host, source.model)
     _check_options(descriptor, settings)
     check_code(settings, descriptor)
-    network, _ = read_as(host, descriptor, source)
+    network = read_as(host, descriptor, source)
     network = attrs.evolve(network, notes=(*settings.notes, *network.notes))
     _check_excluded(network, settings.exclude)
     found = prunable(network, settings.exclude)

@@ -77,7 +77,7 @@ def _baseline(host: Host, settings: Settings, masked: Loaded) -> Original:
 
 def _read(host: Host, source: Source, masked: Loaded) -> Original:
     source = attrs.evolve(source, options=masked.source.options)
-    return Original(read_network(host, source)[0], source)
+    return Original(read_network(host, source), source)
 
 
 def _alike(found: Original, masked: Loaded) -> bool:

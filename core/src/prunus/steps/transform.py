@@ -124,7 +124,7 @@ def _prove(
     evaluator: Evaluator | None,
 ) -> Proof:
     source = Source(written.model, written.weights, loaded.source.options)
-    again, _ = read_network(host, source)
+    again = read_network(host, source)
     inputs = None if evaluator is None else evaluator.calibration(sum(SIZES))
     return prove_plan(loaded, keep, masked, smaller, inputs, again=again)
 
