@@ -77,7 +77,7 @@ build: $(BIN)/python
 	$(BIN)/twine check --strict dist/*
 
 wheels: build
-	$(BIN)/python .ci/wheels.py $(BIN)/python
+	$(BIN)/python .ci/wheels.py
 
 clean:
 	rm -rf $(VENV)
