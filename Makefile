@@ -31,7 +31,7 @@ $(VENV)/installed: $(BIN)/python $(PYPROJECTS)
 # TensorFlow itself is left out here: its tests skip unless it is installed
 $(VENV)/testing: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -e 'core[testing]' h5py 'plyvel; python_version < "3.13"' ruff mypy import-linter
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e plugins/tensorflow -e tests/sample_plugin -e examples/toy_format -e examples/methods
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e plugins/tensorflow -e tests/sample_plugin -e examples/toy_format -e examples/methods -e examples/plugins/prunus-ncnn
 	touch $@
 
 $(VENV)/tensorflow: $(VENV)/installed

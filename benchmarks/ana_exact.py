@@ -13,12 +13,9 @@ import time
 
 import numpy as np
 from networks import cifar_quick, lenet, resnet20
-from plans import l1_scores
 from results import write_section
 
 from prunus.analysis import exact
-from prunus.analysis.analysis import Analysis
-from prunus.analysis.journal import Journal
 from prunus.analysis.probe import Probe
 from prunus.analysis.suffix import (
     insert_masks,
@@ -26,15 +23,20 @@ from prunus.analysis.suffix import (
     mask_input,
     offset_input,
 )
-from prunus.evaluation.evaluator import Evaluator
-from prunus.evaluation.metrics import Fidelity
-from prunus.evaluation.session import Session
 from prunus.folding import channel_means
 from prunus.graph.macs import layer_macs
-from prunus.grouping import find_groups
-from prunus.network import Network
-from prunus.sensitivity import Sensitivity
-from prunus.task import Dataset
+from prunus.methods.l1 import prunus_rank
+from prunus.plugin import (
+    Analysis,
+    Dataset,
+    Evaluator,
+    Fidelity,
+    Journal,
+    Network,
+    Sensitivity,
+    Session,
+    find_groups,
+)
 
 RATIOS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 
@@ -44,7 +46,8 @@ def analysis_of(network: Network, data: Dataset) -> Analysis:
     grouping = find_groups(network)
     evaluator = Evaluator(network, data, Fidelity())
     _ = evaluator.baseline
-    scores, journal = l1_scores(network, grouping), Journal(None, {})
+    scores = {g.name: prunus_rank("l1", network, g, None, 0) for g in grouping.groups}
+    journal = Journal(None, {})
     return Analysis(grouping, evaluator, scores, RATIOS, journal, {}, lambda *_: None)
 
 
@@ -84,9 +87,9 @@ def macs_of(network: Network, analysis: Analysis) -> tuple[float, float]:
         plain += len(probe.trials) * whole
         behind = sum(macs.get(node.name or "", 0) for node in probe.suffix.model.graph)
         reused += len(probe.trials) * behind
-        for reader in probe.direct:
-            removed = sum(len(block) for block in reader.blocks)
-            reused += macs[reader.node] * removed / dims[reader.data][reader.axis]
+        for consumer in probe.direct:
+            removed = sum(len(block) for block in consumer.blocks)
+            reused += macs[consumer.node] * removed / dims[consumer.data][consumer.axis]
     return plain, reused + whole
 
 

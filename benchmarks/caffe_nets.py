@@ -51,10 +51,10 @@ def cifar10_full() -> str:
 
 
 def alexnet_bn(classes: int = 2) -> str:
-    """AlexNet with BatchNorm and without groups: the ancestor's published case.
+    """AlexNet with BatchNorm and without groups: the legacy tool's published case.
 
     227 pixels, 96-256-384-384-256 channels, BatchNorm behind conv1, conv2 and fc6: the one
-    placement that gives the published counts of the ancestor (which leaves fc layers out),
+    placement that gives the published counts of the legacy tool (which leaves fc layers out),
     2,153,918,368 operations and 3,764,995 parameters.
     """
     text = f'name: "alexnetBNnoLRN"\n{_input(3, 227)}'

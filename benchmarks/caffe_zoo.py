@@ -23,17 +23,18 @@ import attrs
 import numpy as np
 from caffe_nets import alexnet_bn, cifar10_full, vgg16
 from networks import SHARED
-from plans import planning_of, removed, uniform_plan
 from results import write_section
 
-from prunus.compaction import compact
-from prunus.errors import PrunusError
-from prunus.evaluation.session import Session, random_inputs
-from prunus.folding import fold
-from prunus.grouping import find_groups
-from prunus.masking import mask
-from prunus.network import Destination, Network, Source, Written
-from prunus_caffe.read import load
+import prunus
+from prunus.plugin import (
+    Compact,
+    Destination,
+    Network,
+    PrunusError,
+    Session,
+    Written,
+    random_inputs,
+)
 from prunus_caffe.testing import (
     CaffeJob,
     caffe_python,
@@ -132,20 +133,17 @@ def sweep(model: Path, weights: Path | None, exclude: tuple[str, ...] = ()) -> R
     """One network: whole and pruned, ours and theirs."""
     options = {"input-shape": SIZES[model.stem]} if model.stem in SIZES else {}
     draw = options | ({} if weights else {"weights": "random"})
-    network = load(Source(model, weights, draw))
-    grouping = find_groups(network, exclude)
-    planning = planning_of(network, grouping)
-    keep = uniform_plan(planning, RATE)
-    masked = mask(fold(network, grouping, keep, None), grouping, keep)
-    smaller = compact(masked, grouping, keep)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        files = {}
-        for stage, given in (("whole", network), ("masked", masked), ("compact", masked)):
-            (folder / stage).mkdir()
-            form = "compact" if stage == "compact" else "masked"
-            files[stage] = write(given, smaller, Destination(folder / stage, form))
-        again = load(Source(files["compact"].model, files["compact"].weights, options))
+    network = prunus.load(model, weights, options=draw)
+    plan = prunus.plan(network, rate=RATE, exclude=exclude)
+    masked = prunus.prune(network, plan)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = {
+            "whole": unpruned(network, folder / "whole"),
+            "masked": masked.save(folder / "masked"),
+            "compact": prunus.compact(masked).save(folder / "compact"),
+        }
+        again = prunus.load(files["compact"].model, files["compact"].weights, options=options)
         engine, results = in_engine(network, again, files, folder)
         inputs = random_inputs(network.model, 1, 0)
         ours = Session(network.model, outputs_of(network)).run(inputs)
@@ -153,14 +151,21 @@ def sweep(model: Path, weights: Path | None, exclude: tuple[str, ...] = ()) -> R
         opencv = in_opencv(again, files["compact"], folder, small, inputs)
         before = model.read_bytes().split(b"\n")
         after = files["compact"].model.read_bytes().split(b"\n")
-    inexact = tuple(g.layers[0] for g in grouping.groups if not g.exact)
+    groups = prunus.stat(network, exclude=exclude).groups
+    inexact = tuple(group.layers[0] for group in groups if not group.exact)
     name = f"{model.parent.name}/{model.stem}" + (" *" if inexact else "")
     return Row(
-        f"{name}, without {' '.join(exclude)}" if exclude else name, engine, len(grouping.groups),
+        f"{name}, without {' '.join(exclude)}" if exclude else name, engine, len(groups),
         worst(ours, results[0]), worst(results[1], results[2]), worst(small, results[2]), opencv,
-        1 - removed(planning, keep),
+        1 - plan.rate,
         sum(a != b for a, b in zip(before, after, strict=True)), inexact,
     )  # fmt: skip
+
+
+def unpruned(network: prunus.Network, folder: Path) -> Written:
+    """Files of the whole network, weights that were drawn among them."""
+    folder.mkdir()
+    return write(network, Compact(network.model, {}), Destination(folder, "masked"))
 
 
 def outputs_of(network: Network) -> tuple[str, ...]:

@@ -58,14 +58,14 @@ def main(folder: Path, extra: int) -> None:
 def _prepare(kind: str, folder: Path) -> None:
     """The sound files, and all imports the commands need."""
     make = SUBJECTS[kind].make
-    place = folder / make.__name__
-    if not place.exists():
+    files = folder / make.__name__
+    if not files.exists():
         building = Path(tempfile.mkdtemp(dir=folder))
         os.chdir(building)
         make()
         os.chdir(folder)
-        if not place.exists():
-            building.rename(place)
+        if not files.exists():
+            building.rename(files)
     found = one_try(kind, -1, folder)
     if found["outcome"] != "accepted":
         raise RuntimeError(f"sound files of '{kind}': {found}")
@@ -76,9 +76,9 @@ def one_try(kind: str, seed: int, folder: Path) -> dict[str, Any]:
     subject = SUBJECTS[kind]
     home = Path(tempfile.mkdtemp(prefix="try-"))
     try:
-        place = home / "files"
-        shutil.copytree(folder / subject.make.__name__, place, symlinks=True)
-        os.chdir(place)
+        files = home / "files"
+        shutil.copytree(folder / subject.make.__name__, files, symlinks=True)
+        os.chdir(files)
         name = _damage(subject, seed, kind)
         return {"kind": kind, "seed": seed, "file": name, **_outcome(subject, name, home)}
     finally:

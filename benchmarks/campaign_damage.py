@@ -67,8 +67,8 @@ def _removed(data: bytes, draw: Draw) -> bytes:
 
 def _spliced(data: bytes, draw: Draw) -> bytes:
     start, end = _span(data, draw)
-    place = int(draw.integers(len(data) + 1))
-    return data[:place] + data[start:end] + data[place:]
+    position = int(draw.integers(len(data) + 1))
+    return data[:position] + data[start:end] + data[position:]
 
 
 def _filled(data: bytes, draw: Draw) -> bytes:
@@ -78,8 +78,8 @@ def _filled(data: bytes, draw: Draw) -> bytes:
 
 
 def _inserted(data: bytes, draw: Draw) -> bytes:
-    place = int(draw.integers(len(data) + 1))
-    return data[:place] + WORDS[draw.integers(len(WORDS))] + data[place:]
+    position = int(draw.integers(len(data) + 1))
+    return data[:position] + WORDS[draw.integers(len(WORDS))] + data[position:]
 
 
 def _one(pattern: re.Pattern[bytes], data: bytes, draw: Draw, new: bytes) -> bytes:
@@ -122,26 +122,26 @@ _VALUES: list[Any] = [
 def _json(data: bytes, draw: Draw) -> bytes:
     """One value or key of one JSON document (of one line, where each line is one)."""
     lines = data.decode().splitlines()
-    place = int(draw.integers(len(lines))) if data[:1] == b"{" and len(lines) > 1 else None
+    position = int(draw.integers(len(lines))) if data[:1] == b"{" and len(lines) > 1 else None
     try:
         value = json.loads(data.decode())
-        place = None
+        position = None
     except ValueError:
-        if place is None:
+        if position is None:
             return _flip(data, draw)
-        value = json.loads(lines[place])
-    text = json.dumps(_changed(value, draw), indent=1 if place is None else None)
-    if place is None:
+        value = json.loads(lines[position])
+    text = json.dumps(_changed(value, draw), indent=1 if position is None else None)
+    if position is None:
         return text.encode()
-    return "\n".join([*lines[:place], text, *lines[place + 1 :]]).encode() + b"\n"
+    return "\n".join([*lines[:position], text, *lines[position + 1 :]]).encode() + b"\n"
 
 
 def _changed(value: Any, draw: Draw) -> Any:
     if not isinstance(value, dict | list) or not value or draw.random() < 0.05:
         return _VALUES[draw.integers(len(_VALUES))]
     if isinstance(value, list):
-        place = int(draw.integers(len(value)))
-        return [*value[:place], _changed(value[place], draw), *value[place + 1 :]]
+        position = int(draw.integers(len(value)))
+        return [*value[:position], _changed(value[position], draw), *value[position + 1 :]]
     key = list(value)[draw.integers(len(value))]
     left = {name: one for name, one in value.items() if name != key}
     kind = draw.integers(6)
@@ -176,13 +176,13 @@ def _field(message: Message, draw: Draw) -> None:
     field, value = fields[draw.integers(len(fields))]
     several = field.is_repeated if hasattr(field, "is_repeated") else field.label == 3
     if several and not hasattr(value, "items"):
-        place = int(draw.integers(len(value)))
+        position = int(draw.integers(len(value)))
         if field.message_type is not None and draw.random() < 0.8:
-            _field(value[place], draw)
+            _field(value[position], draw)
         elif field.message_type is not None or draw.random() < 0.3:
-            del value[place]
+            del value[position]
         else:
-            value[place] = _scalar(value[place], draw)
+            value[position] = _scalar(value[position], draw)
     elif field.message_type is not None and not several:
         _field(value, draw) if draw.random() < 0.9 else message.ClearField(field.name)
     elif draw.random() < 0.2 or several:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prunus.cli import run
+from prunus.plugin import run
 
 RATE = ("--rate", "0.3")
 WORK = ("--workspace", "ws")
@@ -18,7 +18,7 @@ TUNE = ("--iterations", "2", "--snapshot", "2", "--train-data")
 
 
 def onnx_files() -> None:
-    """net.onnx, external.onnx with its data, samples as npz and as pictures."""
+    """net.onnx, external.onnx with its data, samples as npz and as images."""
     import onnx
     import onnx_ir as ir
     from PIL import Image
@@ -37,7 +37,7 @@ def onnx_files() -> None:
     np.savez_compressed("packed.npz", x=x, y=labels)
     lines = []
     for number in range(6):
-        folder = Path(f"pictures/{number % 2}")
+        folder = Path(f"images/{number % 2}")
         folder.mkdir(parents=True, exist_ok=True)
         pixels = draw.integers(0, 255, sizes[1:], np.uint8)
         for suffix in ("png", "jpg"):
@@ -62,7 +62,7 @@ def workspace() -> None:
 
 def interrupted() -> None:
     """An analysis that was killed: its journal, and no result."""
-    from prunus.analysis.journal import Journal
+    from prunus.plugin import Journal
 
     onnx_files()
     kept = Journal.remove
@@ -134,7 +134,7 @@ _CAFFE = (
 
 
 def darknet_files() -> None:
-    """A detector with region-free yolo head, weights, .data, names, labels, pictures, config."""
+    """A detector with region-free yolo head, weights, .data, names, labels, images, config."""
     from PIL import Image
 
     from prunus_darknet.cfg import parse_cfg

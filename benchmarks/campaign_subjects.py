@@ -70,7 +70,7 @@ SUBJECTS: dict[str, Subject] = {
     "npz": Subject(onnx_files, ("d.npz", "packed.npz"), "bytes",
                    ((*_EVAL, "d.npz"), (*_EVAL, "packed.npz"))),
     "image list": Subject(onnx_files, ("list.txt",), "text", ((*_EVAL, "list.txt"),)),
-    "image": Subject(onnx_files, ("pictures/*/*",), "bytes", ((*_EVAL, "pictures"),)),
+    "image": Subject(onnx_files, ("images/*/*",), "bytes", ((*_EVAL, "images"),)),
     "prunus.toml": Subject(
         onnx_files, ("prunus.toml",), "text",
         (("stat", "--config", "prunus.toml"), ("prune", "--config", "prunus.toml")),

@@ -21,19 +21,25 @@ from progress import Line
 from results import write_section
 
 from prunus.compaction.compact import identity
-from prunus.descriptors import Format, Trainer
 from prunus.evaluation.choice import open_samples
-from prunus.host import Host, start
-from prunus.network import Destination, Network
-from prunus.settings import Settings
-from prunus.steps.analyze import analyze
+from prunus.plugin import (
+    Destination,
+    Format,
+    Host,
+    Network,
+    Settings,
+    Trainer,
+    TrainingJob,
+    analyze_step,
+    evaluator_for,
+    load_from_settings,
+    prune_step,
+    start,
+    transform_step,
+)
+from prunus.steps.continued import newest
 from prunus.steps.finetune import finetune
-from prunus.steps.loaded import evaluator_for, load
-from prunus.steps.masked import newest
-from prunus.steps.prune import prune
 from prunus.steps.report import Stage
-from prunus.steps.transform import transform
-from prunus.training import TrainingJob
 from prunus.training.scatter import with_weights
 from prunus.training.tuning import Tuning
 
@@ -64,7 +70,7 @@ ROUNDS = {0.5: 1600}
 """Rate -> updates."""
 ALLOCATION = "sensitivity"
 ANALYSED = 24
-"""Training pictures the analysis measures on."""
+"""Training images the analysis measures on."""
 THREADS = {"threads": "1"}
 """Two threads wait for each other where other work runs on the machine."""
 CLASSES = ("RBC", "WBC", "Platelets")
@@ -95,7 +101,7 @@ def fit(host: Host, target: Path) -> None:
     """Train all weights by the recipe of fit.cfg."""
     data = str(DATA / "bccd.data")
     settings = Settings(model=BUILD / "fit.cfg", weights=BUILD / "first.weights", data=data)
-    loaded = load(host, settings)
+    loaded = load_from_settings(host, settings)
     network, whole = loaded.network, identity(loaded.network)
     evaluator = evaluator_for(loaded, settings, network)
     assert evaluator is not None
@@ -143,16 +149,16 @@ def pruned_and_tuned(host: Host) -> tuple[list[tuple[str, Network, Stage]], list
         seen = attrs.evolve(
             settings, data=str(BUILD / "analysed.data"), samples=ANALYSED, metric="fidelity"
         )
-        analyze(host, seen, report=counted)
+        analyze_step(host, seen, report=counted)
     for rate, updates in ROUNDS.items():
-        cut = prune(host, attrs.evolve(settings, rate=rate))
+        cut = prune_step(host, attrs.evolve(settings, rate=rate))
         if not states:
             states.append(("fitted", cut.loaded.network, cut.report.stages[0]))
         states.append((f"pruned {rate:g}", cut.masked, cut.report.stages[-1]))
         tuned = finetune(host, settings, Tuning(iterations=updates, options=THREADS), Line())
         states.append((f"finetuned {rate:g}", tuned.network, tuned.report.stages[-1]))
         settings = attrs.evolve(settings, model=tuned.written.model, weights=tuned.written.weights)
-    final = transform(host, newest(settings), BUILD / "transformed")
+    final = transform_step(host, newest(settings), BUILD / "transformed")
     error = "" if final.proof is None else f"{final.proof.error:.1e}"
     return states, list(final.report.stages[1:]), error
 
@@ -190,7 +196,9 @@ def main() -> None:
     if given.fit_only:
         return
     states, transformed, error = pruned_and_tuned(host)
-    loaded = load(host, Settings(model=BUILD / "bccd.cfg", weights=BUILD / "fitted.weights"))
+    loaded = load_from_settings(
+        host, Settings(model=BUILD / "bccd.cfg", weights=BUILD / "fitted.weights")
+    )
     data = open_samples(loaded.format, loaded.network, str(DATA / "bccd.data"), training=False)
     found = [(name, stage, precision(network, data)) for name, network, stage in states]
     before, after = found[0][2], found[-1][2]
@@ -203,14 +211,14 @@ def main() -> None:
         ],
         [row(*one) for one in found],
         f"The shared yolo-fastest (COCO) with new heads and anchors, fitted to the 292 training "
-        f"pictures at {SIDE}x{SIDE} by prunus-torch with Darknet's recipe (batch {FIT['batch']}, "
-        f"{FIT['max_batches']} updates = 22 epochs), then ana on {ANALYSED} training pictures "
+        f"images at {SIDE}x{SIDE} by prunus-torch with Darknet's recipe (batch {FIT['batch']}, "
+        f"{FIT['max_batches']} updates = 22 epochs), then ana on {ANALYSED} training images "
         f"(fidelity, allocation {ALLOCATION}), then prune and finetune with labels by Adam: "
         f"{', then '.join(f'rate {rate:g}, {count} updates' for rate, count in ROUNDS.items())}. "
-        f"Measured on the 72 pictures of valid.txt. Lost after finetuning: "
+        f"Measured on the 72 images of valid.txt. Lost after finetuning: "
         f"{100 * (before.voc - after.voc):.2f} points VOC, "
         f"{100 * (before.coco - after.coco):.2f} points COCO (goal: at most 2; negative: gained). "
-        "The numbers of updates were chosen looking at these pictures. Transformed: "
+        "The numbers of updates were chosen looking at these images. Transformed: "
         f"{first.bytes:,} to {last.bytes:,} bytes, {first.milliseconds:.2f} to "
         f"{last.milliseconds:.2f} ms in ONNX Runtime, proof {error}. benchmarks/darknet_bccd.py.",
     )

@@ -1,6 +1,6 @@
 """The digits detector of `make demo-darknet` by threshold and by rate, each from the original.
 
-Threshold 0.005 is the ancestor's; rates 0.2, 0.4 and 0.6 are what it never had. Every round is
+Threshold 0.005 is the legacy tool's; rates 0.2, 0.4 and 0.6 are what it never had. Every round is
 finetuned with the recipe of the demo, supervised, by prunus-torch. mAP is that of 400 held-out
 scenes. Everything runs through the functions behind the command line.
 """
@@ -14,11 +14,8 @@ from pathlib import Path
 import attrs
 from results import write_section
 
-from prunus.host import start
-from prunus.settings import Settings
-from prunus.steps.analyze import analyze
+from prunus.plugin import Settings, analyze_step, prune_step, start
 from prunus.steps.finetune import finetune
-from prunus.steps.prune import prune
 from prunus.training.tuning import Tuning
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples/darknet-digits"
@@ -40,14 +37,15 @@ def rounds(folder: Path, edit: Callable[[Path], None]) -> list[tuple[str, ...]]:
         model=EXAMPLE / "digits.cfg",
         weights=EXAMPLE / "digits.weights",
         data=data,
+        train_data=data,
         workspace=folder / "ws",
     )
-    analyze(host, settings)
+    analyze_step(host, settings)
     rows = []
     for target in TARGETS:
-        pruned = prune(host, attrs.evolve(settings, **target)).report
+        pruned = prune_step(host, attrs.evolve(settings, **target)).report
         edit(next(path for path in pruned.files if path.name.endswith("-prune.cfg")))
-        tuned = finetune(host, settings, Tuning(data=data)).report
+        tuned = finetune(host, settings, Tuning()).report
         original, before, after = tuned.stages
         got = 1 - before.macs / original.macs
         (name, asked), *_ = target.items()

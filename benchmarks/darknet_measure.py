@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from pycocotools import coco
 from pycocotools.cocoeval import COCOeval
 
-from prunus.evaluation.session import Session
-from prunus.network import Network
-from prunus.task import Dataset
+from prunus.plugin import Dataset, Network, Session
 from prunus_darknet.boxes.average_precision import COCO, COCO_50, VOC, MeanAveragePrecision
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.boxes.suppression import Boxes, detect
@@ -54,7 +52,7 @@ def precision(network: Network, data: Dataset) -> Precision:
     metrics = [MeanAveragePrecision(heads, rules) for rules in (VOC, COCO, COCO_50)]
     seen = [[metric.observe(outputs, {}, batch.labels)] for metric in metrics]
     means = [metric.result(one).value for metric, one in zip(metrics, seen, strict=True)]
-    found = [detect(heads, outputs, place) for place in range(len(batch))]
+    found = [detect(heads, outputs, box) for box in range(len(batch))]
     theirs = by_pycocotools(found, batch.labels, heads[0].classes)
     return Precision(means[0], means[1], means[2], metrics[0].by_class(seen[0]), *theirs)
 
@@ -72,9 +70,9 @@ def by_pycocotools(
     for number, row in enumerate(objects, start=1):
         row |= {"id": number, "area": row["bbox"][2] * row["bbox"][3]}
     results = [
-        {"image_id": image, "category_id": int(kind), "bbox": _box(place), "score": float(score)}
+        {"image_id": image, "category_id": int(kind), "bbox": _box(box), "score": float(score)}
         for image, boxes in zip(images, found, strict=True)
-        for place, score, kind in zip(boxes.places, boxes.scores, boxes.classes, strict=True)
+        for box, score, kind in zip(boxes.coordinates, boxes.scores, boxes.classes, strict=True)
     ]
     if not results:
         return 0.0, 0.0
@@ -93,7 +91,7 @@ def by_pycocotools(
     return float(judge.stats[0]), float(judge.stats[1])
 
 
-def _box(place: NDArray[np.floating]) -> list[float]:
+def _box(box: NDArray[np.floating]) -> list[float]:
     """Left, top, width, height in pixels from centre and size."""
-    corner = place[:2] - place[2:] / 2
-    return [float(x) for x in SIDE * np.concatenate([corner, place[2:]])]
+    corner = box[:2] - box[2:] / 2
+    return [float(x) for x in SIDE * np.concatenate([corner, box[2:]])]

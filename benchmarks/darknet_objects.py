@@ -8,7 +8,7 @@ from prunus_darknet.boxes.detections import Detection
 
 
 def matched(found: Mapping[str, Sequence[Detection]]) -> list[dict[str, Detection | None]]:
-    """Detections of the same class and place in all states; those left over follow."""
+    """Detections of the same class and position in all states; those left over follow."""
     result: list[dict[str, Detection | None]] = []
     for state in found:
         for one in found[state]:

@@ -93,12 +93,10 @@ def settle(path: Path) -> None:
 
 def measure(cfg: Path, weights: Path, *, plain: bool, disk: bool) -> None:
     """The child process: prints JSON. ``plain`` loads and writes, nothing else."""
-    from plans import planning_of, uniform_plan
+    from plans import kept
 
-    from prunus.compaction import compact
-    from prunus.grouping import find_groups
-    from prunus.network import Compact, Destination, Source
-    from prunus_darknet.read import load
+    import prunus
+    from prunus.plugin import Compact, Destination, compact_graph, find_groups
     from prunus_darknet.write import write
 
     if disk:
@@ -112,7 +110,7 @@ def measure(cfg: Path, weights: Path, *, plain: bool, disk: bool) -> None:
         steps.append((step, now - last, peak_memory() / 1e6))
         last = now
 
-    network = load(Source(cfg, weights))
+    network = prunus.load(cfg, weights)
     done("load")
     if plain:
         with tempfile.TemporaryDirectory() as name:
@@ -122,9 +120,9 @@ def measure(cfg: Path, weights: Path, *, plain: bool, disk: bool) -> None:
         return
     grouping = find_groups(network)
     done("groups")
-    keep = uniform_plan(planning_of(network, grouping), 0.5)
+    keep = kept(prunus.plan(network, rate=0.5))
     done("scores and plan")
-    smaller = compact(network, grouping, keep)
+    smaller = compact_graph(network, grouping, keep)
     done("compact")
     with tempfile.TemporaryDirectory() as name:
         written = write(network, smaller, Destination(Path(name), "compact"))

@@ -1,8 +1,8 @@
 """Trained Darknet detectors, a tenth of their MACs removed, then distilled without labels.
 
 Usage: python benchmarks/darknet_trained.py [name ...]. For each network: mean average
-precision on the 38 pictures of tinycoco, and what it sees in Darknet's sample pictures, as
-published, right after ``prune`` and after ``finetune --distill`` on the bare pictures.
+precision on the 38 images of tinycoco, and what it sees in Darknet's sample images, as
+published, right after ``prune`` and after ``finetune --distill`` on the bare images.
 """
 
 from __future__ import annotations
@@ -15,22 +15,17 @@ from pathlib import Path
 
 import attrs
 import numpy as np
+from darknet_images import VOC, coco_names, lay_out, samples
 from darknet_objects import matched, shown
-from darknet_pictures import VOC, coco_names, lay_out, samples
 from networks import ROOT, SHARED
 from progress import Line
 from results import write_section
 
-from prunus.host import Host, start
-from prunus.loading import read_network
-from prunus.network import Network, Source
-from prunus.settings import Settings
-from prunus.steps.analyze import analyze
-from prunus.steps.finetune import finetune
-from prunus.steps.loaded import evaluator_for, load
-from prunus.steps.prune import prune
-from prunus.task import Measurement
-from prunus.training.tuning import Tuning
+import prunus
+from prunus.plugin import (
+    Network,
+    Source,
+)
 from prunus_darknet.boxes.detections import Detector
 from prunus_darknet.datasets.images import load_image
 
@@ -38,7 +33,7 @@ MODELS = SHARED / "models/darknet"
 BUILD = ROOT / "build/darknet_trained"
 RATE = 0.1
 ANALYSED = 12
-"""Pictures the analysis measures on."""
+"""Images the analysis measures on."""
 SCORE = 0.3
 """Least score of a detection that is listed."""
 ADAM = {
@@ -65,7 +60,7 @@ RECIPES = {
 }
 """``[net]`` of distilling; all else as published."""
 OPTIONS = {"threads": "1", "batchnorm": "frozen"}
-"""43 pictures give no statistics; two threads wait for each other on a busy machine."""
+"""43 images give no statistics; two threads wait for each other on a busy machine."""
 STATES = ("published", "pruned", "distilled")
 
 
@@ -79,7 +74,7 @@ class Case:
         names: Its classes.
         cfg: The published cfg with another recipe.
         labelled: ``.data`` file of tinycoco with boxes of its classes.
-        bare: ``.data`` file of all pictures without labels.
+        bare: ``.data`` file of all images without labels.
     """
 
     name: str
@@ -107,49 +102,33 @@ def with_recipe(text: str, recipe: Mapping[str, object]) -> str:
     return text.replace("[net]\n", f"[net]\n{keys}", 1)
 
 
-def states(host: Host, case: Case) -> tuple[dict[str, Network], list[str]]:
+def states(case: Case) -> tuple[dict[str, Network], list[str]]:
     """The network in its three states, and the step's own figures for the text."""
-    settings = Settings(
-        model=case.cfg,
-        weights=case.source.weights,
-        data=str(case.labelled),
-        workspace=case.cfg.parent / "workspace",
-        rate=RATE,
-        options={"datacfg": str(case.bare)},
-    )
-    seen = attrs.evolve(settings, data=str(case.bare), metric="fidelity", samples=ANALYSED)
-    analyze(host, seen)
-    pruned = prune(host, settings)
-    tuned = finetune(host, settings, Tuning(distill=True, options=OPTIONS), Line())
-    original = read_network(host, case.source)
-    first, last = pruned.report.stages
-    facts = [f"{1 - last.macs / first.macs:.1%}", f"{first.params:,} → {last.params:,}"]
-    return dict(zip(STATES, (original, pruned.masked, tuned.network), strict=True)), facts
+    network = prunus.load(case.cfg, case.source.weights)
+    bare = str(case.bare)
+    curves = prunus.analyze(network, bare, metric="fidelity", samples=ANALYSED)
+    plan = prunus.plan(network, rate=RATE, sensitivity=curves)
+    masked = prunus.prune(network, plan, data=bare)
+    tuned = prunus.finetune(masked, bare, distill=True, options=OPTIONS, report=Line())
+    first, last = prunus.stat(network), prunus.stat(prunus.compact(masked).network)
+    facts = [f"{plan.rate:.1%}", f"{first.params:,} → {last.params:,}"]
+    return dict(zip(STATES, (network, masked.network, tuned.network), strict=True)), facts
 
 
-def precisions(host: Host, case: Case, network: Network) -> tuple[float, float]:
+def precisions(case: Case, network: Network) -> tuple[float, float]:
     """``map`` (VOC, IoU 0.5) and ``map-coco`` on tinycoco."""
-    found = []
-    for metric in ("map", "map-coco"):
-        settings = Settings(
-            model=case.cfg, weights=case.source.weights, data=str(case.labelled), metric=metric
-        )
-        evaluator = evaluator_for(load(host, settings), settings, network)
-        assert evaluator is not None
-        measured: Measurement = evaluator.measure(network.model)
-        found.append(measured.value)
-    return found[0], found[1]
+    labelled = str(case.labelled)
+    voc, coco = (prunus.evaluate(network, labelled, metric=name) for name in ("map", "map-coco"))
+    return voc.value, coco.value
 
 
 def side_by_side(case: Case, networks: dict[str, Network]) -> list[list[str]]:
-    """Rows: picture, class, then score and box of each state."""
+    """Rows: image, class, then score and box of each state."""
     detectors = {state: Detector(network) for state, network in networks.items()}
     rows = []
     for path in samples():
-        picture = load_image(path, 3, str(path))
-        found = {
-            state: list(detector.look(picture, SCORE)) for state, detector in detectors.items()
-        }
+        image = load_image(path, 3, str(path))
+        found = {state: list(detector.look(image, SCORE)) for state, detector in detectors.items()}
         for objects in matched(found):
             chosen = next(one for one in objects.values() if one is not None).chosen
             cells = [shown(objects[state]) for state in STATES]
@@ -159,11 +138,10 @@ def side_by_side(case: Case, networks: dict[str, Network]) -> list[list[str]]:
 
 def main() -> None:
     """The networks named, or all; the sections are written once every network was measured."""
-    host = start()
     folders = sorted(MODELS.iterdir())
     for folder in folders:
         if not sys.argv[1:] or folder.name in sys.argv[1:]:
-            found = measured(host, folder)
+            found = measured(folder)
             (BUILD / f"{folder.name}.json").write_text(json.dumps(found))
     kept = [BUILD / f"{folder.name}.json" for folder in folders]
     if all(path.exists() for path in kept):
@@ -173,15 +151,15 @@ def main() -> None:
         )
 
 
-def measured(host: Host, folder: Path) -> tuple[list[list[str]], list[list[str]]]:
+def measured(folder: Path) -> tuple[list[list[str]], list[list[str]]]:
     """Rows of both tables for one network."""
     case = prepared(folder)
     print(case.name, flush=True)
-    networks, facts = states(host, case)
-    found = [precisions(host, case, networks[state]) for state in STATES]
+    networks, facts = states(case)
+    found = [precisions(case, networks[state]) for state in STATES]
     rows = []
-    for place, kind in enumerate(("VOC, IoU 0.5", "COCO, IoU 0.5 to 0.95")):
-        values = [f"{pair[place]:.4f}" for pair in found]
+    for position, kind in enumerate(("VOC, IoU 0.5", "COCO, IoU 0.5 to 0.95")):
+        values = [f"{pair[position]:.4f}" for pair in found]
         rows.append([case.name, *facts, kind, *values])
         print(rows[-1], flush=True)
     return rows, side_by_side(case, networks)
@@ -194,17 +172,17 @@ def write(precision_rows: list[list[str]], object_rows: list[list[str]]) -> None
         ["network", "MACs removed", "parameters", "mAP", *STATES],
         precision_rows,
         f"The third-party networks of the shared data: ana (fidelity on {ANALYSED} of the "
-        "pictures), prune --rate 0.1, finetune --distill --batchnorm frozen, batches of 8, on bare "
-        "pictures: the 38 of tinycoco and Darknet's samples. 200 updates by Adam, for yolo-fastest "
+        "images), prune --rate 0.1, finetune --distill --batchnorm frozen, batches of 8, on bare "
+        "images: the 38 of tinycoco and Darknet's samples. 200 updates by Adam, for yolo-fastest "
         "120 by SGD: Adam's 200 left it at 0.1623 and 0.0531, so these settings were chosen on the "
-        "pictures shown. Measured on the boxes of tinycoco; for the VOC networks those of COCO's "
-        "classes that VOC has too. prune refits the weights on the same bare pictures. 32 of the "
-        "38 pictures are training pictures of COCO, and distillation saw all 38 (without boxes): "
+        "images shown. Measured on the boxes of tinycoco; for the VOC networks those of COCO's "
+        "classes that VOC has too. prune compensates on the same bare images. 32 of the "
+        "38 images are training images of COCO, and distillation saw all 38 (without boxes): "
         "the columns can be compared, the values claim nothing. benchmarks/darknet_trained.py.",
     )
     write_section(
-        "What they see in Darknet's sample pictures",
-        ["network", "picture", "object", *STATES],
+        "What they see in Darknet's sample images",
+        ["network", "image", "object", *STATES],
         object_rows,
         f"Detections of a score above {SCORE} after suppression: score (left, top, right, bottom, "
         "in pixels); one line an object, matched by class and an overlap above 0.5. "

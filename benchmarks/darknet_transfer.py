@@ -73,8 +73,10 @@ def anchors_of(sizes: NDArray[np.float64], count: int) -> NDArray[np.float64]:
         union = sizes.prod(1)[:, None] + centres.prod(1) - inner
         nearest = (inner / union).argmax(1)
         moved = [
-            np.median(sizes[nearest == place], 0) if (nearest == place).any() else centres[place]
-            for place in range(count)
+            np.median(sizes[nearest == cluster], 0)
+            if (nearest == cluster).any()
+            else centres[cluster]
+            for cluster in range(count)
         ]
         if np.array_equal(moved, centres):
             break

@@ -23,13 +23,9 @@ import attrs
 from networks import SHARED
 from results import write_section
 
-from prunus.errors import PrunusError
-from prunus.host import Host, start
-from prunus.network import Destination, Source, Written
-from prunus.settings import Settings
-from prunus.steps.prune import prune
+import prunus
+from prunus.plugin import PrunusError, Written
 from prunus_darknet.cfg import read_cfg
-from prunus_darknet.read import load
 from prunus_darknet.testing.compare import (
     Difference,
     compare_layers,
@@ -39,7 +35,6 @@ from prunus_darknet.testing.compare import (
 from prunus_darknet.testing.library import CFG_FOLDER
 from prunus_darknet.testing.opencv import opencv_layers
 from prunus_darknet.testing.random_weights import small, write_random_weights
-from prunus_darknet.write import write
 
 RATE = 0.5
 HEADER = (
@@ -68,12 +63,11 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("names", nargs="*")
     given = parser.parse_args()
-    host = start()
     rows: list[tuple[str, ...]] = []
     worst = 0.0
     for path in cfg_files(given.names):
         try:
-            row = measure(host, path, LARGER.get(path.name, given.side))
+            row = measure(path, LARGER.get(path.name, given.side))
         except PrunusError as error:
             refused = f"refused: {error}".replace(f"{path.parent}/", "")
             rows.append((shown(path), refused, "", "", "", "", ""))
@@ -104,7 +98,7 @@ def cfg_files(names: list[str]) -> Iterator[Path]:
 
 
 def shown(path: Path) -> str:
-    """Name with the place it comes from."""
+    """Name with its origin."""
     if path.parent == CFG_FOLDER:
         return path.name
     return f"{'trained' if trained(path) else 'zoo'}/{path.name}"
@@ -115,7 +109,7 @@ def trained(path: Path) -> Path | None:
     return next(iter(path.parent.glob("*.weights")), None)
 
 
-def measure(host: Host, path: Path, side: int) -> Row:
+def measure(path: Path, side: int) -> Row:
     """Load, compare, prune, write, compare again."""
     begun = time.perf_counter()
     own = trained(path)
@@ -130,7 +124,7 @@ def measure(host: Host, path: Path, side: int) -> Row:
             write_random_weights(cfg, weights, 0)
         else:
             shutil.copyfile(own, weights)
-        network = load(Source(model, weights, options))
+        network = prunus.load(model, weights, options=options)
         structure = network.origin.structure
         data = random_input(structure.input, 0)
 
@@ -141,16 +135,14 @@ def measure(host: Host, path: Path, side: int) -> Row:
             return real_layers(structure, files.model, files.weights, data)
 
         whole = compare_layers(network, judged(Written(model, weights)), data)
-        settings = Settings(model, weights, workspace=folder / "ws", rate=RATE, options=options)
-        pruned = prune(host, settings)
-        (folder / "out").mkdir()
-        destination = Destination(folder / "out", "compact")
-        files = write(pruned.masked, pruned.compact, destination)
-        after: Difference = compare_layers(pruned.masked, judged(files), data, pruned.compact.kept)
-        removed = 1 - pruned.report.stages[1].macs / pruned.report.stages[0].macs
+        plan = prunus.plan(network, rate=RATE)
+        pruned = prunus.compact(prunus.prune(network, plan))
+        files = pruned.save(folder / "out")
+        masked, kept = pruned.masked.network, pruned.compact.kept
+        after: Difference = compare_layers(masked, judged(files), data, kept)
     judge = "OpenCV DNN" if opencv else "Darknet"
     taken = time.perf_counter() - begun
-    return Row(shown(path), judge, whole.compared, whole.error, removed, after.error, taken)
+    return Row(shown(path), judge, whole.compared, whole.error, plan.rate, after.error, taken)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def main() -> None:
         "Keras models on CIFAR-10",
         HEADER,
         rows,
-        "Top-1 on the 10,000 test images. Pruning refits weights on 256 images of train_batch_1 "
+        "Top-1 on the 10,000 test images. Pruning compensates on 256 images of train_batch_1 "
         "without their labels; then 3 epochs over its 10,000 in TensorFlow, `--decay cosine`: with "
         "labels and the model's own loss (learning rate 0.0003), or `--distill` without labels "
         "(0.0005), which is then transformed. The model's own optimizer, no augmentation; raw "

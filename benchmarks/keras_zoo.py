@@ -17,15 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 from networks import SHARED
 from results import write_section
 
-from prunus.graph.macs import cost_model, layer_macs
-from prunus.graph.shapes import infer_shapes
-from prunus.network import Source
+import prunus
 from prunus.testing import cut
-from prunus_tensorflow import keras_model
 from prunus_tensorflow.api import prune
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
@@ -129,7 +127,7 @@ def measure(name: str, path: Path, directory: Path) -> list[str]:
     import keras
 
     start = time.perf_counter()
-    network = keras_model.load(Source(path))
+    network = prunus.load(path)
     loaded = time.perf_counter() - start
     feed = feed_for(network)
     shown = {v.name or "": feed[v.name or ""] for v in network.model.graph.inputs}
@@ -143,9 +141,8 @@ def measure(name: str, path: Path, directory: Path) -> list[str]:
     with quiet():
         plain = keras.models.load_model(files.model, compile=False)
     theirs = difference(keras_outputs(plain, network, shown), neutral(one.masked, feed))
-    cost = cost_model(network.model, one.grouping)
-    kept = {g.name: np.arange(g.size) < max(1, round(g.size * 0.5)) for g in one.grouping.groups}
-    removed = 1 - cost.macs(cost.kept(kept)) / cost.total
+    smaller = attrs.evolve(network, model=one.compact.model)
+    removed = 1 - prunus.stat(smaller).macs / prunus.stat(network).macs
     before = network.origin.model.count_params()
     return [
         name,
@@ -167,16 +164,15 @@ def full_size() -> None:
 
     model = randomise(keras.applications.ResNet50(weights=None, classifier_activation=None))
     start = time.perf_counter()
-    small = prune(model, 0.5)
+    small = prune(model, 0.5, criterion="l1", allocation="uniform").model
     seconds = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as text:
         sizes, counts = [], []
-        for place, one in enumerate((model, small)):
-            path = Path(text) / f"{place}.keras"
+        for position, one in enumerate((model, small)):
+            path = Path(text) / f"{position}.keras"
             one.save(path)
             sizes.append(path.stat().st_size)
-            neutral_graph = keras_model.load(Source(path)).model
-            counts.append(sum(layer_macs(neutral_graph, infer_shapes(neutral_graph)).values()))
+            counts.append(prunus.stat(prunus.load(path)).macs)
     times = [_latency(one) for one in (model, small)]
     rows = [
         [

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.evaluation.data import ArrayDataset
-from prunus.host import start
-from prunus.loading import read_network
-from prunus.network import Network, Source
+import prunus
+from prunus import Network
+from prunus.plugin import ArrayDataset
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PRUNUS_SHARED", ROOT.parent / "shared")) / "data"
@@ -27,7 +26,7 @@ def read(
     model: Path, weights: Path | None = None, options: Mapping[str, str] | None = None
 ) -> Network:
     """Load a network through its plugin."""
-    return read_network(start(), Source(model, weights, options or {}))
+    return prunus.load(model, weights, options=options)
 
 
 def mnist(part: str = "t10k") -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

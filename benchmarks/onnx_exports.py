@@ -42,7 +42,7 @@ from onnx_exporters import (
 )
 from results import RESULTS, write_section
 
-from prunus.cli import run
+from prunus.plugin import run
 
 TITLE = "ONNX files of several exporters"
 RATE = {"windows": "0.2", "tokens": "0.2"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from prunus.training import Progress
+from prunus.plugin import Progress
 
 
 class Line:

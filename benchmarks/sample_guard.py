@@ -18,9 +18,9 @@ from networks import SHARED, cifar10, lenet, mnist, read
 from numpy.typing import NDArray
 from results import write_section
 
-from prunus.evaluation.decoding import decode, pillow
+from prunus.evaluation.decoding import pillow
 from prunus.likeness import judge
-from prunus.network import Network
+from prunus.plugin import Network, decode
 
 DRAWS, SIZE = 5, 32
 BYTE = np.float32(1 / 255)

@@ -18,12 +18,8 @@ from typing import Any
 import numpy as np
 from results import write_section
 
-from prunus.compaction import compact
-from prunus.evaluation.session import Session
-from prunus.grouping import find_groups
-from prunus.masking import mask
-from prunus.network import Destination, Source
-from prunus.selection import choose_units
+import prunus
+from prunus.plugin import Destination, Session, choose_units, compact_graph, find_groups, mask
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -66,7 +62,7 @@ def measure(name: str, size: int, directory: Path) -> tuple[str, ...]:
     scale = 255 if name.startswith("VGG") else 1
     image = rng.uniform(0, scale, (2, size, size, 3)).astype(np.float32)
     start = time.perf_counter()
-    network = graphdef.load(Source(path))
+    network = prunus.load(path)
     seconds = time.perf_counter() - start
     feed = {network.model.graph.inputs[0].name or "": image}
     (output,) = (value.name or "" for value in network.model.graph.outputs)
@@ -77,7 +73,7 @@ def measure(name: str, size: int, directory: Path) -> tuple[str, ...]:
         for group in grouping.groups
     }
     masked = mask(network, grouping, keep)
-    smaller = compact(masked, grouping, keep)
+    smaller = compact_graph(masked, grouping, keep)
     (directory / "half").mkdir()
     start = time.perf_counter()
     written = graphdef.write(masked, smaller, Destination(directory / "half", "compact"))

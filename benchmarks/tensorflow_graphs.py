@@ -24,12 +24,8 @@ import numpy as np
 from networks import SHARED
 from results import write_section
 
-from prunus.evaluation.session import Session
-from prunus.host import start
-from prunus.network import Source, Written
-from prunus.settings import Settings
-from prunus.steps.prune import prune
-from prunus.steps.transform import transform
+import prunus
+from prunus.plugin import Session, Source, Written
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 MODELS = SHARED / "models/tensorflow"
@@ -110,15 +106,9 @@ CASES = {
 def measure(name: str, case: Case, directory: Path) -> tuple[str, ...]:
     """One row."""
     source = case.source
-    settings = Settings(
-        model=source.model,
-        weights=source.weights,
-        workspace=directory / "ws",
-        rate=RATE,
-        options=source.options,
-    )
-    pruned = prune(start(), settings)
-    network = pruned.loaded.network
+    network = prunus.load(source.model, source.weights, options=source.options)
+    plan = prunus.plan(network, rate=RATE)
+    masked = prunus.prune(network, plan)
     rng = np.random.default_rng(3)
     feed = {
         value.name or "": rng.normal(
@@ -127,16 +117,15 @@ def measure(name: str, case: Case, directory: Path) -> tuple[str, ...]:
         for value in network.model.graph.inputs
     }
     own = error(Session(network.model).run(feed), run(Written(source.model, source.weights), feed))
-    masked = attrs.evolve(settings, model=pruned.written.model, weights=pruned.written.weights)
-    small = transform(start(), masked, directory / "small").written
+    small = prunus.compact(masked).save(directory / "small")
     with opened(small) as session:
         used = case.use(session)
     return (
         name,
-        str(len(pruned.loaded.grouping.groups)),
-        f"{pruned.report.facts['rate']:.4f}",
+        str(len(prunus.stat(network).groups)),
+        f"{plan.rate:.4f}",
         f"{own:.0e}",
-        f"{error(Session(pruned.masked.model).run(feed), run(small, feed)):.0e}",
+        f"{error(Session(masked.network.model).run(feed), run(small, feed)):.0e}",
         f"{size(Written(source.model, source.weights)):,} → {size(small):,}",
         used,
     )

@@ -1,7 +1,7 @@
 """The shared TF1 LeNet (pbtxt + checkpoint, a dead second copy inside) at 0.3 and then 0.6.
 
 Every step is typed as a user would: `prunus tensorflow --action …`, `prunus finetune --trainer
-tensorflow`. Analysis on 2,000 training digits, weights refitted on 256 training digits, accuracy
+tensorflow`. Analysis on 2,000 training digits, weights compensated on 256 training digits, accuracy
 on all 10,000 MNIST test digits; the last figure is that of plain TensorFlow restoring the written
 files.
 """

@@ -15,14 +15,12 @@ from pathlib import Path
 import numpy as np
 from keras_zoo import models
 from networks import SHARED, read
-from plans import planning_of, removed, uniform_plan
 from results import write_section
 
-from prunus.errors import PlanError
-from prunus.grouping import Grouping, find_groups
-from prunus.network import Network
-from prunus.planning.budget import Budget, Planning
+import prunus
+from prunus.graph.macs import cost_model
 from prunus.planning.target import TOLERANCE, all_levels
+from prunus.plugin import Budget, Network, PlanError, Planning, find_groups
 
 RATES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 8))
 CHOSEN = (
@@ -53,30 +51,31 @@ def networks(folder: Path) -> dict[str, Network]:
     return found
 
 
-def hits(network: Network, grouping: Grouping) -> list[str]:
+def hits(network: Network) -> list[str]:
     """Rate hit for every rate asked."""
-    planning = planning_of(network, grouping)
     found = []
     for rate in RATES:
         try:
-            keep = uniform_plan(planning, rate)
+            hit = prunus.plan(network, rate=rate).rate
         except PlanError as error:
             found.append(str(error).split(";")[0])
             continue
-        hit = removed(planning, keep)
         missed = abs(hit - rate) > TOLERANCE * rate
-        found.append(f"{hit:.4f}" + (f" ({nearest(planning, rate)})" if missed else ""))
+        found.append(f"{hit:.4f}" + (f" ({nearest(network, rate)})" if missed else ""))
     return found
 
 
-def nearest(planning: Planning, rate: float) -> str:
+def nearest(network: Network, rate: float) -> str:
     """The nearest rate of all plans; says so where they are too many to try."""
-    levels = all_levels(planning, Budget(rate=rate))
+    grouping = find_groups(network)
+    whole = {group.name: np.ones(group.size, bool) for group in grouping.groups}
+    cost = cost_model(network.model, grouping)
+    levels = all_levels(Planning(grouping.groups, {}, whole, cost, None), Budget(rate=rate))
     plans = math.prod(map(len, levels))
     if plans > 1_000_000:
         return f"{plans:.0e} plans"
     grid = np.stack([part.ravel() for part in np.meshgrid(*levels, indexing="ij")], 1)
-    rates = 1 - planning.cost.macs_of(grid) / planning.cost.total
+    rates = 1 - cost.macs_of(grid) / cost.total
     return f"nearest of {plans} plans: {rates[np.abs(rates - rate).argmin()]:.4f}"
 
 
@@ -86,7 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, network in networks(Path(folder)).items():
             grouping = find_groups(network)
-            rows.append((name, str(len(grouping.groups)), *hits(network, grouping)))
+            rows.append((name, str(len(grouping.groups)), *hits(network)))
             sys.stderr.write(f"{rows[-1]}\n")
             if name == "EfficientNetB0":
                 gates = [

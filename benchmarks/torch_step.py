@@ -19,7 +19,7 @@ import torch
 from onnx import helper
 from torch import Tensor, nn
 
-from prunus.task import Recipe
+from prunus.plugin import Recipe
 from prunus_torch import solvers
 from prunus_torch.executor import Program
 from prunus_torch.parameters import variables_of
@@ -56,8 +56,8 @@ class Residual(nn.Module):
         self.bn = nn.BatchNorm2d(WIDTHS[0])
         blocks, inputs = [], WIDTHS[0]
         for width in WIDTHS:
-            for place in range(BLOCKS):
-                blocks.append(Block(inputs, width, 2 if place == 0 and width != inputs else 1))
+            for position in range(BLOCKS):
+                blocks.append(Block(inputs, width, 2 if position == 0 and width != inputs else 1))
                 inputs = width
         self.blocks = nn.ModuleList(blocks)
         self.fc = nn.Linear(inputs, 10)

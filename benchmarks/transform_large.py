@@ -80,9 +80,7 @@ def masked(model: Path, folder: Path, ratio: float) -> None:
     """A masked caffemodel with random weights."""
     import numpy as np
 
-    from prunus.grouping import find_groups
-    from prunus.masking import mask
-    from prunus.network import Compact, Destination, Source
+    from prunus.plugin import Compact, Destination, Source, find_groups, mask
     from prunus_caffe.read import load
     from prunus_caffe.write import write
 
@@ -106,9 +104,7 @@ def child(kind: str, model: str, weights: str) -> dict[str, float]:
             parsed = parser.FromString(Path(weights).read_bytes())
             (output / "again.caffemodel").write_bytes(parsed.SerializeToString())
         else:
-            from prunus.host import start as start_host
-            from prunus.settings import Settings
-            from prunus.steps.transform import transform
+            from prunus.plugin import Settings, start as start_host, transform_step
 
             host = start_host()
             import prunus_caffe.read
@@ -116,7 +112,7 @@ def child(kind: str, model: str, weights: str) -> dict[str, float]:
 
             settings = Settings(model=Path(model), weights=Path(weights))
             start = time.perf_counter()
-            transform(host, settings, output / "out", proof=kind == "proof", measure=False)
+            transform_step(host, settings, output / "out", proof=kind == "proof", measure=False)
         seconds = time.perf_counter() - start
         written = sum(path.stat().st_size for path in output.rglob("*.caffemodel"))
     return {"seconds": seconds, "peak": peak_memory(), "written": written}

@@ -9,11 +9,13 @@ import inspect
 from pathlib import Path
 
 import click
+from plugin_page import plugin_page, testing_page
 
 from prunus import hookspecs
 from prunus.cli import COMMANDS, cli
 
 REFERENCE = Path(__file__).parent / "reference"
+PARTS = Path(__file__).parent / "parts"
 
 
 def command_page() -> str:
@@ -32,8 +34,11 @@ def command_page() -> str:
 
 
 def hook_page() -> str:
-    """Signature and docstring of every hook."""
-    parts = ["# Hooks\n\nProject name `prunus`; written by `python docs/generate.py`.\n"]
+    """Signature and docstring of every hook, and the fields of a format that act."""
+    parts = [
+        "# Hooks\n\nProject name `prunus`; written by `python docs/generate.py`. "
+        "Types are those of [`prunus.plugin`](plugin.md).\n"
+    ]
     for name, spec in vars(hookspecs).items():
         if name.startswith("prunus_"):
             signature = str(inspect.signature(spec)).replace("'", "")
@@ -41,10 +46,16 @@ def hook_page() -> str:
                 f"## {name}\n\n```python\n{name}{signature}\n```\n\n"
                 f"```\n{inspect.getdoc(spec)}\n```\n"
             )
+    parts.append((PARTS / "format-fields.md").read_text(encoding="utf-8"))
     return "\n".join(parts)
 
 
-PAGES = {"cli.md": command_page, "hooks.md": hook_page}
+PAGES = {
+    "cli.md": command_page,
+    "hooks.md": hook_page,
+    "plugin.md": plugin_page,
+    "testing.md": testing_page,
+}
 
 
 if __name__ == "__main__":

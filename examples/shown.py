@@ -50,3 +50,13 @@ def show(title: str, metric: str, rows: Mapping[str, Mapping[str, Any]]) -> None
         f"bytes -{1 - last['bytes'] / first['bytes']:.1%}, "
         f"{metric} {100 * (last['metric']['value'] - first['metric']['value']):+.1f} points"
     )
+
+
+def show_report(work: Path, workspace: str = "ws") -> None:
+    """Write the report of a workspace; the last lines of a demo."""
+    written = prunus(work, "report", "--workspace", workspace)
+    print(f"report: {work / written['files'][0]}")
+    print(
+        "next: open it in a browser, then prune a network of your own: "
+        "prunus prune --model FILE --workspace ws --rate 0.5 --report"
+    )

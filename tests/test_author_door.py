@@ -18,20 +18,21 @@ PLUGINS = (
 PUBLIC = ("prunus", "prunus.plugin", "prunus.testing")
 
 NAMES = """
-Analysis Array ArrayDataset Batch Binding Budget COUNT COUNT_OR_NONE Compact CostModel Criterion
-Curve DEFAULT_CRITERION DEFAULT_RATIOS DataError Dataset Descriptor Destination Evaluator FINITE
-Fidelity Format GraphBuilder Group Host Journal LearningRate Loaded Loss Measurement Member Metric
-ModelError NOT_NEGATIVE NamedMetric Network NoSamplesError POSITIVE PlanError Planning PluginError
-Point Policy Preprocessing Progress ProofError Protected Pruned PrunusError Range Recipe Report
-SHARE SHARE_BELOW_ONE Sensitivity Session Settings Snapshot Snapshots Source StaleError Task
-TextBlock TextDocument TextEdit TextField TextScalar Top Trainer TrainingJob TrainingLoop
-UsageError Weights Workspace Written analyze answer_as_child check_hdf5 check_loss check_regular
-check_room choose_units compact contents_digest counting damage_of decode deferred encode_text
-evaluation_data evaluator_for find_groups fold hookimpl infer_shapes job_digests joined load
-make_directory mask mean_of network_options new_console new_table notes open_data
-parse_protobuf_text pass_seed prune random_inputs read_json read_pass read_protobuf_text
-read_regular run sample_positions scatter scores_of settings_from show staged start statistics
-structure_digest transform weights_digest workspace_of write_json
+Agreement Analysis AnswerDistance Array ArrayDataset Batch Binding Budget COUNT COUNT_OR_NONE Compact CostModel Criterion
+Curve DEFAULT_CRITERION DEFAULT_RATIOS DataError Dataset Derivatives Descriptor Destination Evaluator FINITE
+Fidelity Format Gradients GraphBuilder Group Host Journal LearningRate Loaded Loss Measurement Member Metric
+ModelError NOT_NEGATIVE NamedMetric Network NoSamplesError POSITIVE PlaceFinder PlanError PlanTrials Planning PluginError
+Point Policy Preprocessing Products Progress ProofError Protected Pruned PrunusError Range Recipe Report
+SHARE SHARE_BELOW_ONE Sensitivity Session Settings Sharing Snapshot Snapshots Source StaleError Task
+TaskNames TextBlock TextDocument TextEdit TextField TextScalar Top Trainer TrainingJob TrainingLoop
+TruthMaker UsageError Weights Workspace Written analyze_step answer_as_child check_hdf5 check_loss
+check_regular check_room choose_units compact_graph contents_digest counting damage_of decode
+deferred encode_text evaluation_data evaluator_for find_groups fold hookimpl infer_shapes
+job_digests joined load_from_settings make_directory mask mean_of network_options new_console
+new_table notes open_data parse_protobuf_text pass_seed prune_step random_inputs read_json
+read_pass read_protobuf_text read_regular run sample_positions scatter scores_of settings_from show
+spread staged start statistics structure_digest transform_step weights_digest workspace_of
+write_json
 """.split()
 
 
@@ -44,12 +45,24 @@ def test_type_checkers_see_the_same_names():
     tree = ast.parse(Path(door.__file__).read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {
-        alias.asname: node.module
+        alias.asname: (node.module, alias.name)
         for node in block.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
+    for node in block.body:
+        if isinstance(node, ast.Assign):
+            (targets,) = node.targets
+            for public, own in zip(targets.elts, node.value.elts, strict=True):
+                seen[public.id] = seen.pop(own.id)
     assert seen == door._HOME
+
+
+def test_no_name_means_something_else_in_prunus():
+    import prunus
+
+    both = set(door.__all__) & set(prunus.__all__)
+    assert {name for name in both if getattr(door, name) is not getattr(prunus, name)} == set()
 
 
 def test_plugins_import_through_the_door():

@@ -2,24 +2,96 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import runpy
 import shlex
+import sys
 from pathlib import Path
 
+import attrs
 import click
 import pytest
 
+import prunus
+import prunus.plugin
+import prunus.testing
 from prunus.cli import COMMANDS, cli
+from prunus.plugin import Format
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs"))  # as where the script is run
 GENERATED = runpy.run_path(str(ROOT / "docs/generate.py"), run_name="docs")["PAGES"]
+MEANINGS = runpy.run_path(str(ROOT / "docs/plugin_page.py"))["meanings"]
 
 
 @pytest.mark.parametrize("page", GENERATED)
 def test_generated_pages_are_current(page):
     stored = (ROOT / "docs/reference" / page).read_text(encoding="utf-8")
     assert stored == GENERATED[page](), "run: python docs/generate.py"
+
+
+def test_every_field_of_a_format_is_described():
+    page = (ROOT / "docs/reference/hooks.md").read_text(encoding="utf-8")
+    table = page.partition("## Fields of Format")[2]
+    rows = re.findall(r"^\| `(\w+)` \|(.*)\|$", table, re.M)
+    assert [name for name, _ in rows] == [field.name for field in attrs.fields(Format)]
+    assert {cells.count("|") for _, cells in rows} == {3}
+
+
+VALUES = [
+    name
+    for name in prunus.plugin.__all__
+    if isinstance(getattr(prunus.plugin, name), type) and attrs.has(getattr(prunus.plugin, name))
+]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_attribute_of_a_public_value_is_described(name):
+    value = getattr(prunus.plugin, name)
+    described = {attribute for attribute, text in MEANINGS(value).items() if text}
+    assert {field.name for field in attrs.fields(value)} - described == set()
+
+
+@pytest.mark.parametrize("name", prunus.plugin.__all__)
+def test_every_public_name_of_the_author_door_is_described(name):
+    page = (ROOT / "docs/reference/plugin.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| \[`{name}`\]\(#\w+\) \| \S.* \|$", page, re.M)
+    assert f"\n## {name}\n" in page
+
+
+PRIVATE = {
+    path.stem for path in (ROOT / "core/src/prunus").iterdir() if path.suffix in ("", ".py")
+} - {"plugin", "testing", "__pycache__", *prunus.__all__}
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "plugins").glob("*/README.md"),
+]
+
+
+def private_names(text: str) -> list[str]:
+    """Modules of the core in a text, apart from the three public ones."""
+    return [name for name in re.findall(r"prunus\.(\w+)", text) if name in PRIVATE]
+
+
+def test_a_private_name_is_seen():
+    assert private_names("`prunus.trust`, prunus.plugin.run, prunus.load, prunus.toml") == ["trust"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pages_speak_of_public_modules_only(path):
+    assert private_names(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("door", [prunus, prunus.plugin, prunus.testing], ids=lambda d: d.__name__)
+def test_public_docstrings_speak_of_public_modules_only(door):
+    found = {}
+    for name in door.__all__:
+        text = inspect.getdoc(getattr(door, name)) or ""
+        if private_names(text):
+            found[name] = private_names(text)
+    assert found == {}
 
 
 def shown_commands():
@@ -48,6 +120,32 @@ def test_readme_shows_both_commands_and_links_that_exist():
     assert "make test" in text
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert (ROOT / target).exists(), target
+
+
+OURS = {"prunus", "prunus-caffe", "prunus-darknet", "prunus-tensorflow", "prunus-torch"}
+
+
+def offers(table: str) -> dict[str, list[str]]:
+    """Distribution -> its offers, of the table of ``prunus plugins``; long rows go on below."""
+    rows: dict[str, str] = {}
+    for line in table.splitlines():
+        if line[:1].strip():
+            distribution, _, rest = line.split(maxsplit=2)
+            rows[distribution] = rest
+        elif line.strip():
+            rows[distribution] += f" {line.strip()}"
+    return {name: [" ".join(one.split()) for one in row.split(",")] for name, row in rows.items()}
+
+
+def test_readme_shows_the_installed_plugins(capsys):
+    assert prunus.plugin.run(["plugins"]) == 0
+    installed = offers(capsys.readouterr().out.partition("\n")[2])
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.partition("## Installed plugins\n\n```\n")[2].partition("```")[0]
+    shown = offers(block.partition("\n")[2])
+    assert shown.keys() == OURS
+    ours = installed.keys() & OURS
+    assert {name: shown[name] for name in ours} == {name: installed[name] for name in ours}
 
 
 def test_every_exit_code_is_documented():

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from prunus.cli import COMMANDS
+
 HEAVY = (
     *("torch", "tensorflow", "keras", "lmdb", "h5py", "PIL"),
     *("onnx_ir", "onnx", "onnxruntime", "google.protobuf", "scipy", "sympy"),
@@ -26,6 +28,11 @@ def imported(code: str) -> list[str]:
 @pytest.mark.parametrize("command", ["--help", "--version", "plugins", "methods"])
 def test_commands_without_a_network_are_light(command):
     assert imported(f"from prunus.cli import run\nassert run([{command!r}]) == 0") == []
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_help_of_every_command_is_light(command):
+    assert imported(f"from prunus.cli import run\nassert run([{command!r}, '--help']) == 0") == []
 
 
 @pytest.mark.parametrize("name", ["caffe", "darknet", "torch", "tensorflow"])

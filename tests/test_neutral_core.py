@@ -21,8 +21,9 @@ WORDS = re.compile(
 
 ALLOWED = {
     ("cli/stat.py", "vendor_"): "the name of an option that users of the legacy tools know",
+    ("host.py", "torch"): "the distribution to install for a criterion that needs gradients",
     ("finetuning.py", "torch"): "the trainer that is used unless another one is asked for",
-    ("steps/finetune.py", "torch"): "the trainer that is used unless another one is asked for",
+    ("settings.py", "torch"): "the trainer that is used unless another one is asked for",
     ("steps/finetune.py", "_iter_"): "how trained weights are called, in every format",
     ("formats/onnx_fold.py", "opencv"): "a program that must load the ONNX files we write",
     ("formats/onnx_batch.py", "opencv"): "a program that must load the ONNX files we write",

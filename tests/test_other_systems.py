@@ -12,7 +12,7 @@ import sys
 import pytest
 
 WITHOUT = """
-import os, signal, sys
+import asyncio, os, signal, sys  # Python's own asyncio is made for its system and loaded before
 from pathlib import Path
 
 for name in ("fcntl", "resource", "pwd", "grp", "termios", "pty"):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import prunus.testing
+from prunus.plugin import Source
+from prunus.testing import Examples, Unknown, format_checks
 
 ROOT = Path(__file__).parents[1]
 SHOWN = re.compile(r"<!-- (?P<file>\S+) -->\n```\w*\n(?P<code>.*?)```\n", re.S)
@@ -35,6 +37,7 @@ KINDS = {
     "tutorial/write-a-criterion.md": "criterion.py pyproject.toml",
     "how-to/write-an-allocation.md": "allocation.py",
     "how-to/write-a-metric.md": "metric.py",
+    "how-to/write-a-sharing.md": "sharing.py",
     "how-to/write-an-analysis.md": "analysis.py",
     "how-to/write-a-command.md": "command.py",
 }
@@ -56,7 +59,21 @@ def test_the_format_tutorial_shows_a_package():
     assert {"pyproject.toml", "plugin.py", "read.py", "write.py", "settings.py"} <= shown
 
 
-@pytest.mark.parametrize("package", ["toy_format", "methods"])
+def test_the_format_tutorial_lists_every_check():
+    page = (ROOT / "docs/tutorial/write-a-format.md").read_text("utf-8")
+    source = Source(Path("net.toy"))
+    every = Examples((source.model,), ((source, "x"),), (object,), (("data", "x"),))
+    checks = format_checks("toy", [source], Unknown(source, ()), examples=every)
+    missing = [c.name for c in checks if f"`{short(c.name)}`" not in page]
+    assert missing == []
+
+
+def short(name: str) -> str:
+    """Name of a check without its format and its sample."""
+    return name.removeprefix("toy-").partition("[")[0]
+
+
+@pytest.mark.parametrize("package", ["toy_format", "methods", "plugins/prunus-ncnn"])
 def test_the_examples_import_only_the_door(package):
     imported = set()
     for path in (ROOT / "examples" / package).rglob("*.py"):
@@ -64,6 +81,7 @@ def test_the_examples_import_only_the_door(package):
             re.findall(r"(?:from|import) (prunus(?:\.\w+)*)\b", path.read_text("utf-8"))
         )
     assert imported <= {
+        "prunus",
         "prunus.plugin",
         "prunus.testing",
         "prunus.testing.command_line",

@@ -47,7 +47,8 @@ def test_equal_values_of_masked_and_compact(proto, samples):
     masked = prunus.prune(network, prunus.plan(network, rate=0.4), data=samples)
     small = prunus.compact(masked, data=samples)
     whole, one, other = (
-        prunus.evaluate(found, samples).value for found in (network, masked, small)
+        prunus.evaluate(found, samples, metric="fidelity").value
+        for found in (network, masked, small)
     )
     assert whole == pytest.approx(1)
     assert one == pytest.approx(other, abs=1e-6)
@@ -108,6 +109,7 @@ def _wider(proto):
 def test_public_names_are_frozen():
     assert sorted(prunus.__all__) == [
         "CompactNetwork",
+        "Compressed",
         "MaskedNetwork",
         "Measurement",
         "Network",
@@ -118,6 +120,8 @@ def test_public_names_are_frozen():
         "Statistics",
         "analyze",
         "compact",
+        "compress",
+        "decompress",
         "evaluate",
         "export",
         "finetune",
@@ -133,14 +137,14 @@ def test_finetuning_keeps_the_mask(proto, samples, tmp_path):
     pytest.importorskip("prunus_torch", reason="prunus-torch is not installed")
     network = prunus.load(proto)
     masked = prunus.prune(network, prunus.plan(network, rate=0.4), data=samples)
-    start = prunus.evaluate(masked, samples).value
+    start = prunus.evaluate(masked, samples, metric="fidelity").value
     seen = []
     ways = {"distill": True, "iterations": 12, "batch_size": 8, "learning_rate": 0.01}
     tuned = prunus.finetune(
         masked, samples, **ways, evaluation=samples, report=lambda now: seen.append(now.iteration)
     )
     assert seen == list(range(1, 13))
-    assert prunus.evaluate(tuned, samples).value > start
+    assert prunus.evaluate(tuned, samples, metric="fidelity").value > start
     assert prunus.compact(tuned).proof.error <= 1e-5
     sizes = {prunus.stat(prunus.compact(one).network).params for one in (masked, tuned)}
     assert len(sizes) == 1
@@ -148,3 +152,12 @@ def test_finetuning_keeps_the_mask(proto, samples, tmp_path):
         prunus.finetune(masked)
     with pytest.raises(DataError, match="have no labels"):
         prunus.finetune(masked, samples)
+
+
+def test_a_live_model_has_no_files_of_its_task(proto):
+    with pytest.raises(UsageError) as caught:
+        prunus.load(proto, metric="top-5")
+    assert str(caught.value) == (
+        "solver=, metric= and data= are for files; a live model is trained and measured with what "
+        "evaluate() and finetune() are given"
+    )

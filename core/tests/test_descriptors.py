@@ -13,8 +13,13 @@ def test_names_are_lower_case(name):
 
 def test_policies_answer_one_of_two_hooks():
     assert {Policy("p", "", verb).verb for verb in ("analyze", "mask")} == {"analyze", "mask"}
-    with pytest.raises(ValueError, match="verb"):
+    with pytest.raises(ValueError, match="^Policy 'p': verb 'prune': analyze or mask$"):
         Policy("p", "", "prune")
+
+
+def test_criteria_score_one_of_two_units():
+    with pytest.raises(ValueError, match="^Criterion 'c': unit 'row': channel or weight$"):
+        Criterion("c", "", unit="row")
 
 
 def test_descriptors_are_frozen_values():

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from prunus.evaluation.session import Session
-from prunus.folding import channel_means, fold
+from prunus.folding import channel_means, contribution, fold
 from prunus.grouping import find_groups
 from prunus.masking import mask
 
@@ -61,3 +64,18 @@ def test_channels_that_are_no_numbers_do_not_spoil_biases(lenet, draw):
     inputs["data"][:, 0, 0, 0] = np.nan
     found = fold(lenet, grouping, keep, inputs).weights()["ip1/bias"]
     assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_the_contribution_of_a_large_layer_takes_no_copy_of_its_weight(draw, transposed):
+    weight = draw.standard_normal((2000, 500)).astype(np.float32)
+    constant = draw.standard_normal(500 if transposed else 2000)
+    data, read = ir.Value(name="x"), ir.Value(name="w")
+    node = ir.node("Gemm", [data, read], {"transB": transposed})
+    tracemalloc.start()
+    found = contribution(node, weight, constant)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    exact = weight.astype(np.float64)
+    assert np.allclose(found, exact @ constant if transposed else constant @ exact, atol=1e-9)
+    assert peak < weight.nbytes / 4

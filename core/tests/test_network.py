@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 
 from prunus.network import Source
+from prunus.testing import cut
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
 
@@ -20,9 +22,28 @@ def test_other_weights_leave_the_network_as_it_was(lenet):
     assert other.bindings is lenet.bindings
 
 
+def test_new_weights_are_rounded_to_what_the_file_holds(lenet):
+    narrow = attrs.evolve(lenet, stored={"ip2/bias": "float16"})
+    exact = np.array([0.1, 1 / 3, 2.0, 70000.0], np.float32)
+    small = np.where(exact > 100, 3, exact)
+    found = narrow.with_weights({"ip2/bias": small, "ip1/bias": lenet.weights()["ip1/bias"]})
+    rounded = small.astype(np.float16).astype(np.float32)
+    assert np.array_equal(found.weights()["ip2/bias"], rounded)
+    assert np.array_equal(found.weights()["ip1/bias"], lenet.weights()["ip1/bias"])
+    too_large = narrow.with_weights({"ip2/bias": exact})
+    assert np.array_equal(too_large.weights()["ip2/bias"], exact)
+
+
 def test_weights_of_another_shape(lenet):
     with pytest.raises(ValueError, match=r"^ip2/bias: shape \(5,\), the graph has \[4\]$"):
         lenet.with_weights({"ip2/bias": np.zeros(5, np.float32)})
+
+
+def test_weights_of_the_compact_form_have_the_names_of_the_network(lenet):
+    smaller = cut(lenet, 0.5).compact
+    found = smaller.weights()
+    assert set(found) == set(lenet.weights())
+    assert found["ip2/weight"].shape == (4, lenet.weights()["ip2/weight"].shape[1] // 2)
 
 
 def test_views_of_arrays_are_stored_whole(lenet):

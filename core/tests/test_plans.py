@@ -9,7 +9,7 @@ from prunus.errors import StaleError
 from prunus.host import Host
 from prunus.methods import l1, uniform
 from prunus.planning.budget import Budget
-from prunus.planning.choose import choose
+from prunus.planning.choose import chooser_of
 from prunus.plans import Plan, plan_of
 from prunus.prunable import prunable
 
@@ -22,7 +22,8 @@ def subject(lenet):
 @pytest.fixture
 def keep(subject):
     host = Host([(l1, "prunus"), (uniform, "prunus")])
-    return choose(host, subject, Budget(rate=0.4), criterion="l1", allocation="uniform")
+    budget = Budget(rate=0.4)
+    return chooser_of(host, subject, budget, criterion="l1", allocation="uniform").at_rate(0.4)
 
 
 @pytest.fixture

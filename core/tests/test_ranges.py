@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from prunus.ranges import COUNT, COUNT_OR_NONE, FINITE, POSITIVE, SHARE, SHARE_BELOW_ONE, Range
@@ -23,3 +24,13 @@ def test_ranges(chosen: Range, inside, outside, words: str) -> None:
     assert all(chosen.holds(value) for value in inside)
     assert not any(chosen.holds(value) for value in outside)
     assert str(chosen) == words
+
+
+@pytest.mark.parametrize("strange", ["3", None, True, np.True_, [1], 1j, 10**400, b"1"], ids=repr)
+def test_what_is_no_real_number_is_in_no_range(strange):
+    assert not any(chosen.holds(strange) for chosen in (COUNT, COUNT_OR_NONE, POSITIVE, FINITE))
+
+
+@pytest.mark.parametrize("number", [3, 3.0, np.float32(3), np.int64(3), np.uint8(3)])
+def test_numbers_of_numpy_are_numbers(number):
+    assert all(chosen.holds(number) for chosen in (COUNT, POSITIVE, FINITE, Range(1, 5)))

@@ -101,3 +101,16 @@ def test_an_option_said_again_on_the_command_line(tmp_path):
     workspace = Workspace(tmp_path)
     workspace.update(options={"classes": "exploit.py"})
     check_code(workspace.with_options(Settings(options={"classes": "mine.py"})), FORMAT)
+
+
+def test_data_out_of_a_received_workspace(tmp_path):
+    named = Format("own", "", lambda path: True, names_code=lambda name, value: name == "data")
+    workspace = Workspace(tmp_path)
+    workspace.update(data="exploit:samples")
+    with pytest.raises(UsageError) as caught:
+        check_code(workspace.with_options(Settings()), named)
+    assert str(caught.value) == (
+        f"{tmp_path / 'state.json'}: data = 'exploit:samples' runs Python, and only a file says "
+        "so; if you trust it, give --allow-code or --data exploit:samples"
+    )
+    check_code(workspace.with_options(Settings(data="mine:samples")), named)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import in_darknet
 import scenes
-from shown import Rows, prunus, show
+from shown import Rows, prunus, show, show_report
 
 HERE = Path(__file__).resolve().parent
 WORK = Path("build/demo-darknet")
@@ -79,6 +79,7 @@ def main() -> None:
     masked = (Path("digits.cfg"), Path("ws") / state["finetuned"]["weights"])
     small = Path("transformed/model-transform.cfg")
     print(in_darknet.compare(WORK, masked, (small, small.with_suffix(".weights"))))
+    show_report(WORK)
 
 
 if __name__ == "__main__":

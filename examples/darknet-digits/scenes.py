@@ -49,12 +49,12 @@ def scene(digits: Digits, rng: np.random.Generator) -> tuple[Image.Image, list[t
         ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         height, width = ink.shape
         top, left = rng.integers(0, (SIZE - height, SIZE - width))
-        place = np.s_[top : top + height, left : left + width]
-        if taken[place].any():
+        area = np.s_[top : top + height, left : left + width]
+        if taken[area].any():
             continue
-        taken[place] = True
+        taken[area] = True
         colour = rng.integers(150, 256, 3)
-        canvas[place] = canvas[place] * (1 - ink[..., None]) + colour * ink[..., None]
+        canvas[area] = canvas[area] * (1 - ink[..., None]) + colour * ink[..., None]
         centre = ((left + width / 2) / SIZE, (top + height / 2) / SIZE)
         boxes.append((int(digits[1][pick]), *centre, width / SIZE, height / SIZE))
     return Image.fromarray(canvas.clip(0, 255).astype(np.uint8)), boxes
@@ -69,8 +69,8 @@ def main(directory: Path, counts: Mapping[str, int] = SCENES) -> None:
         names = []
         for number in range(counts[part]):
             name = f"{part}_{number:05d}"
-            picture, boxes = scene(digits, rng)
-            picture.save(directory / "images" / f"{name}.png")
+            image, boxes = scene(digits, rng)
+            image.save(directory / "images" / f"{name}.png")
             lines = [" ".join(f"{value:.6g}" for value in box) for box in boxes]
             (directory / "labels" / f"{name}.txt").write_text("\n".join(lines) + "\n")
             names.append(f"images/{name}.png")

@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 import digits
-from shown import Rows, prunus, show
+from shown import Rows, prunus, show, show_report
 
 HERE = Path(__file__).resolve().parent
 WORK = Path("build/demo-lenet")
@@ -74,6 +74,7 @@ def main() -> None:
     rows = rounds()
     show("LeNet, 1,000 held-out digits", "accuracy", rows)
     in_caffe()
+    show_report(WORK)
 
 
 if __name__ == "__main__":

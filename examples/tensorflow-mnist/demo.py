@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from shown import Rows, prunus, show
+from shown import Rows, prunus, show, show_report
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 HERE = Path(__file__).resolve().parent
@@ -109,6 +109,7 @@ def main() -> None:
         print()
         show(title, "accuracy", rows)
     in_tensorflow()
+    show_report(WORK, "keras")
 
 
 if __name__ == "__main__":

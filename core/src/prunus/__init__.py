@@ -10,7 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prunus.api import analyze, compact, evaluate, export, load, plan, prune, stat
+    from prunus.api import (
+        analyze,
+        compact,
+        compress,
+        decompress,
+        evaluate,
+        export,
+        load,
+        plan,
+        prune,
+        stat,
+    )
+    from prunus.compression.compress import Compressed
     from prunus.errors import PrunusError
     from prunus.finetuning import finetune
     from prunus.network import Network
@@ -25,6 +37,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CompactNetwork",
+    "Compressed",
     "MaskedNetwork",
     "Measurement",
     "Network",
@@ -35,6 +48,8 @@ __all__ = [
     "Statistics",
     "analyze",
     "compact",
+    "compress",
+    "decompress",
     "evaluate",
     "export",
     "finetune",
@@ -46,6 +61,7 @@ __all__ = [
 
 _HOMES = {
     "CompactNetwork": "results",
+    "Compressed": "compression.compress",
     "MaskedNetwork": "results",
     "Measurement": "task",
     "Network": "network",

@@ -21,23 +21,34 @@ from prunus.analysis.journal import Journal
 from prunus.analysis.measure import (
     DEFAULT_RATIOS,
     Method,
+    criterion_of,
     default_analysis,
     measure_sensitivity,
     sensitivity_key,
 )
 from prunus.compaction import compact as compact_graph
+from prunus.compression.bits import Bits
+from prunus.compression.compress import Compressed, compress_network
+from prunus.compression.decompress import decompress as unpack
+from prunus.compression.share import DEFAULT_SHARING
+from prunus.costs.choice import costs_of
 from prunus.descriptors import Format
 from prunus.errors import NoSamplesError, PlanError, UsageError
-from prunus.evaluation.choice import CALIBRATION, evaluator_on, some_inputs
+from prunus.evaluation.choice import calibration_count, evaluator_on, some_inputs
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.registered import registered_metrics
+from prunus.granularity import CHANNEL, granularity_of
 from prunus.loading import read_network
-from prunus.network import Network, Source
-from prunus.planning.budget import Budget, check_budget
-from prunus.planning.choose import choose, default_allocation
-from prunus.planning.scores import DEFAULT_CRITERION
+from prunus.network import Compact, Network, Source, TaskNames, Written
+from prunus.planning.budget import Budget, aimed, check_budget
+from prunus.planning.choose import Keep, chooser_of, default_allocation
+from prunus.planning.limits import limits_of
+from prunus.planning.multiple import number_of, preferred
+from prunus.planning.scores import default_criterion
+from prunus.planning.sizes import bytes_of
 from prunus.planning.verdict import verdict
 from prunus.plans import Plan, plan_of
+from prunus.promise import Carried, halved, promised
 from prunus.proof.plan import prove_plan
 from prunus.prunable import prunable
 from prunus.pruning import carry_out
@@ -54,6 +65,9 @@ def load(
     model: Any,
     weights: str | PathLike[str] | None = None,
     *,
+    solver: str | PathLike[str] | None = None,
+    metric: str | None = None,
+    data: str | None = None,
     options: Mapping[str, str] | None = None,
 ) -> Network:
     """Load a network.
@@ -62,16 +76,27 @@ def load(
         model: A file or directory of an installed format, or a live model of a framework (an
             ``onnx.ModelProto``, say), which is never changed.
         weights: Weights file, where the format keeps weights apart.
+        solver: Training recipe file of the framework's own, for `finetune`.
+        metric: Native name of the network's metric, where it has several.
+        data: Samples in the format's own terms: the network's own for `evaluate`, `analyze` and
+            `finetune`.
         options: Format options by name (``prunus methods`` lists them).
 
     Raises:
         ModelError: files are missing, broken or do not fit each other.
-        UsageError: no installed format knows such a model.
+        UsageError: no installed format knows such a model; or it is a live one, which takes no
+            ``solver``, ``metric`` and ``data``.
     """
     found = dict(options or {})
     if isinstance(model, str | os.PathLike):
-        source = Source(Path(model), None if weights is None else Path(weights), found)
+        task = TaskNames(None if solver is None else Path(solver), metric, data)
+        source = Source(Path(model), None if weights is None else Path(weights), found, task)
         return read_network(host(), source)
+    if (solver, metric, data) != (None, None, None):
+        raise UsageError(
+            "solver=, metric= and data= are for files; a live model is trained and measured with "
+            "what evaluate() and finetune() are given"
+        )
     for descriptor in host().all(Format):
         if descriptor.in_memory is not None and descriptor.in_memory(model):
             network = host().call(
@@ -105,10 +130,13 @@ def evaluate(
     """Measure a network on samples.
 
     Args:
-        network: The network; a pruned one is compared with its original by ``fidelity``.
-        data: Held-out samples (`prunus.samples.Samples`); the network's own without it.
-        metric: Name of the metric; the network's own without it, else top-1 with labels and
-            fidelity without.
+        network: The network; a pruned one is compared with its original where the metric
+            needs no labels (``agreement``, ``divergence``, ``fidelity``).
+        data: Held-out samples: an array ``(N, ...)``, a dict of them by input, a pair with class
+            numbers, a path or a data set; the network's own without it.
+        metric: Name of the metric; the network's own without it, else top-1 with labels; without
+            labels agreement with the original in classes or detections, where the network is known
+            to give some, else fidelity.
         samples: How many samples to use; all without it.
 
     Raises:
@@ -131,9 +159,10 @@ def analyze(
     metric: str | None = None,
     samples: int | None = None,
     analysis: str | None = None,
-    criterion: str = DEFAULT_CRITERION,
+    criterion: str | None = None,
     ratios: tuple[float, ...] = DEFAULT_RATIOS,
     exclude: tuple[str, ...] = (),
+    granularity: str = CHANNEL,
     seed: int = 0,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Sensitivity:
@@ -144,10 +173,12 @@ def analyze(
         data: Held-out samples; the network's own without it.
         metric: As for `evaluate`.
         samples: How many samples to use; all without it.
-        analysis: Name of the way to measure; ``exact`` without it.
-        criterion: Name of the criterion by which channels go.
+        analysis: Name of the way to measure; ``fast`` without it, ``sweep`` for a metric function.
+        criterion: Name of the criterion by which channels go. Without it ``block-obs`` for
+            ``fast`` and ``l1`` for others; ``magnitude`` for single weights.
         ratios: Shares of a group's channels to remove, in (0, 1).
         exclude: Native names of layers that stay whole.
+        granularity: ``channel``, ``weight``, or a pattern of single weights: ``2:4``.
         seed: Of everything drawn.
         report: Called with done and total work units.
 
@@ -155,13 +186,15 @@ def analyze(
         NoSamplesError: there are no samples.
         PlanError: nothing is prunable.
     """
-    subject = prunable(network, tuple(exclude))
+    units = granularity_of(granularity)
+    subject = prunable(network, tuple(exclude), units)
     if not subject.grouping.groups:
         raise PlanError("no prunable group: every channel is protected; stat() lists the reasons")
     evaluator = _evaluator(network, data, metric, samples)
     if evaluator is None:
         raise NoSamplesError("no samples to analyse with: give data=")
-    ways = Method(analysis or default_analysis(evaluator), criterion, tuple(sorted(ratios)), seed)
+    way = analysis or default_analysis(evaluator)
+    ways = Method(way, criterion or criterion_of(way, units), tuple(sorted(ratios)), seed)
     key = sensitivity_key(subject, evaluator, ways)
     return measure_sensitivity(host(), subject, evaluator, ways, Journal(None, key), report)
 
@@ -171,28 +204,58 @@ def plan(
     *,
     rate: float | None = None,
     threshold: float | None = None,
+    density: Mapping[str, float] | None = None,
+    params: float | None = None,
+    bytes: int | str | None = None,
+    latency: float | None = None,
+    max_loss: float | None = None,
+    times: str | PathLike[str] | None = None,
+    held_out: Samples = None,
+    metric: str | None = None,
     data: Samples = None,
     sensitivity: Sensitivity | None = None,
-    criterion: str = DEFAULT_CRITERION,
+    criterion: str | None = None,
     allocation: str | None = None,
     exclude: tuple[str, ...] = (),
-    multiple: int = 2,
+    granularity: str = CHANNEL,
+    multiple: int | str | None = None,
     best_effort: bool = False,
     seed: int = 0,
 ) -> Plan:
-    """Choose the channels that stay.
+    """Choose the channels, or the single weights, that stay.
+
+    A budget is one of ``rate``, ``params``, ``bytes``, ``latency`` and ``max_loss``, or several, of
+    which the plan meets all; or else ``threshold``, or ``density``. A pattern of single weights
+    needs none: it then holds in every layer it fits.
 
     Args:
         network: The network.
-        rate: Share of its MACs to remove, in [0, 1).
-        threshold: Metric loss each group alone may cause; exactly one of both is given.
+        rate: Share of its MACs to remove, in [0, 1); of single weights, share of the weights of its
+            convolutions and fully connected layers.
+        threshold: Metric loss each group alone may cause.
+        density: Layer or group -> share of its units that stay; others stay whole.
+        params: Share of the network's parameters to remove, in [0, 1).
+        bytes: Size of the weights file to come down to: a number of bytes, or ``"2MB"``.
+        latency: Share of the time of one sample in ONNX Runtime to save, in [0, 1), by layer times
+            that are measured on this machine.
+        times: File of these times: used again where it is of this network and machine, written
+            otherwise.
+        max_loss: Metric that the whole network may lose, compensated with ``data``.
+        held_out: Samples that ``max_loss`` is measured on, the network's own without it: half of
+            them choose, half check what was chosen.
+        metric: What ``max_loss`` counts in, as for `evaluate`.
         data: Samples for criteria that look at activations; no labels are needed.
         sensitivity: Measured curves (`analyze`).
-        criterion: Name of the criterion that scores channels.
-        allocation: Name of the allocation that divides the target among the groups; ``sensitivity``
+        criterion: Name of the criterion that scores units. Without it, ``block-obs`` scores
+            channels with samples and ``l1`` without any; ``magnitude`` scores weights.
+        allocation: Name of the allocation that divides the target among the groups. Without it,
+            ``given`` for densities; of channels ``search`` for a rate with samples; ``sensitivity``
             where curves are given, else ``uniform``.
         exclude: Native names of layers that stay whole.
-        multiple: Kept channels are rounded up to this.
+        granularity: ``channel``, ``weight``, or a pattern of single weights: ``2:4``.
+        multiple: Kept units are rounded up to this. Without it, or with ``"auto"``, channels are
+            rounded to 2, 4, 8 or 16, the more the wider their group is, as long as that meets the
+            budget; single weights are not rounded.
         best_effort: Take the nearest plan, however far from the target it is.
         seed: Of everything drawn.
 
@@ -200,25 +263,54 @@ def plan(
         PlanError: the target is out of reach, or nothing can be removed.
         UsageError: not exactly one target, or one out of range.
     """
-    budget = Budget(rate, threshold, multiple, seed, best_effort)
-    check_budget(budget)
-    subject = prunable(network, tuple(exclude))
-    chosen = allocation or default_allocation(budget, sensitivity)
-    keep = choose(
+    units = granularity_of(granularity)
+    asked = Budget(
+        rate,
+        threshold,
+        number_of(units, multiple),
+        seed,
+        best_effort,
+        density=density,
+        params=params,
+        bytes=bytes_of(bytes),
+        latency=latency,
+        max_loss=max_loss,
+    )
+    subject = prunable(network, tuple(exclude), units)
+    budget = aimed(asked, subject.grouping.groups, units)
+    check_budget(budget, counted=units.counted)
+    inputs = _inputs(network, data)
+    scored = criterion or default_criterion(units, sampled=inputs is not None)
+    chosen = allocation or default_allocation(budget, sensitivity, units, inputs)
+    chooser = chooser_of(
         host(),
         subject,
         budget,
-        criterion=criterion,
+        criterion=scored,
         allocation=chosen,
-        samples=_inputs(network, data),
+        samples=inputs,
         sensitivity=sensitivity,
+        multiples=preferred(units, multiple, subject.grouping.groups),
     )
-    verdict(subject, budget, keep, {})
-    return plan_of(subject, keep, budget, criterion, chosen)
+    costs = costs_of(chooser, times=None if times is None else Path(times))
+    limits = limits_of(budget, costs)
+    if max_loss is None:
+        keep = chooser.plan(limits)
+    else:
+        evaluator = _evaluator(network, held_out, metric, None)
+        if evaluator is None:
+            raise NoSamplesError("a bound of the loss needs held-out samples: give held_out=")
+
+        def carry(keep: Keep) -> Carried:
+            return Carried(keep, *carry_out(subject, keep, {}, inputs, seed))
+
+        keep = promised(chooser, limits, halved(evaluator), carry)[0].keep
+    verdict(subject, budget, keep, {}, limits, owner=chooser.owner)
+    return plan_of(subject, keep, budget, scored, chosen)
 
 
 def prune(network: Network, plan: Plan, *, data: Samples = None) -> MaskedNetwork:
-    """Mask the channels a plan removes, compensate their consumers, prove the result.
+    """Mask the channels or weights a plan removes, compensate their consumers, prove the result.
 
     Args:
         network: The network the plan was made for.
@@ -230,7 +322,7 @@ def prune(network: Network, plan: Plan, *, data: Samples = None) -> MaskedNetwor
         StaleError: the plan is of another network.
         ProofError: masked and compact network do not give the same finite numbers.
     """
-    subject = prunable(network, plan.exclude)
+    subject = prunable(network, plan.exclude, granularity_of(plan.granularity))
     keep = plan.keep(subject)
     inputs = _inputs(network, data)
     masked, smaller = carry_out(subject, keep, {}, inputs, plan.budget.seed)
@@ -240,6 +332,8 @@ def prune(network: Network, plan: Plan, *, data: Samples = None) -> MaskedNetwor
 
 def compact(masked: MaskedNetwork, *, data: Samples = None) -> CompactNetwork:
     """Remove the masked channels, and prove the result equal before it is returned.
+
+    Masks of single weights stay zeros: nothing becomes physically smaller.
 
     Args:
         masked: The masked network.
@@ -271,6 +365,57 @@ def export(network: Network | MaskedNetwork | CompactNetwork, path: str | PathLi
     return file
 
 
+def compress(
+    network: Network | MaskedNetwork | CompactNetwork,
+    *,
+    bits: Bits = None,
+    sharing: str = DEFAULT_SHARING,
+    exclude: tuple[str, ...] = (),
+) -> Compressed:
+    """Share the weights of each layer and code them; nothing is written.
+
+    Args:
+        network: The network; zeros among its weights stay zeros.
+        bits: The weights of a layer share two to the power of this many values, zero among them:
+            one number, or numbers by a layer's name, ``conv`` or ``fc``; without it 8 for
+            convolutions and 5 for fully connected layers. A layer with no more values stays as it
+            is.
+        sharing: Name of the sharing, which chooses the values.
+        exclude: Native names of layers that keep their weights; these are compressed without loss.
+
+    Raises:
+        UsageError: ``bits``, ``sharing`` or ``exclude`` cannot be used.
+        ModelError: the network's format cannot write it.
+        ProofError: the native files do not give the numbers of the network with shared weights.
+    """
+    if isinstance(network, CompactNetwork):
+        plain, smaller = network.masked.network, network.compact
+    else:
+        plain = network if isinstance(network, Network) else network.network
+        smaller = Compact(plain.model, {})
+    return compress_network(
+        host(), plain, smaller, bits=bits, sharing=sharing, exclude=tuple(exclude)
+    )
+
+
+def decompress(path: str | PathLike[str], directory: str | PathLike[str]) -> Written:
+    """Write the native files that a container holds, bit by bit those of the compressed network.
+
+    Needs no plugin and no framework.
+
+    Args:
+        path: The container.
+        directory: Where the files go; all of them or none.
+
+    Returns:
+        The files: ``prunus.load(written.model, written.weights)``.
+
+    Raises:
+        ModelError: the container is missing or damaged.
+    """
+    return unpack(Path(path), Path(directory))
+
+
 def _evaluator(
     network: Network, data: Samples, metric: str | None, samples: int | None
 ) -> Evaluator | None:
@@ -285,4 +430,4 @@ def _inputs(network: Network, data: Samples) -> Mapping[str, Array] | None:
     if data is None:
         return None
     found: Dataset | None = dataset_of(format_named(network.format), network, data, training=True)
-    return None if found is None else some_inputs(found, network, CALIBRATION)
+    return None if found is None else some_inputs(found, network, calibration_count(network))

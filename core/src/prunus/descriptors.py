@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 
+from prunus.granularity import CHANNEL, WEIGHT
 from prunus.network import Network, Source
 from prunus.settings import Settings
 from prunus.task import Dataset, Metric
@@ -18,6 +19,17 @@ POLICIES = {"analyze": "analysis", "mask": "allocation"}
 def _lower_case(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
     if value != value.strip().lower() or not value:
         raise ValueError(f"{type(instance).__name__} name {value!r} is not lower case")
+
+
+def _one_of(*words: str) -> Callable[[object, attrs.Attribute[str], str], None]:
+    """Refuse any other word in a line that users can read in ``prunus plugins``."""
+
+    def check(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+        if value not in words:
+            kind, name = type(instance).__name__, getattr(instance, "name", None)
+            raise ValueError(f"{kind} {name!r}: {attribute.name} {value!r}: {' or '.join(words)}")
+
+    return check
 
 
 @attrs.frozen(eq=False)
@@ -43,7 +55,7 @@ class Format:
         options: Name of a format option (``--option name=value``) -> its help; others are
             refused. ``None`` takes any.
         names_code: Whether an option, or ``data``, makes this format run Python, by its name and
-            value. Where a file says it, the user's word is asked for (`prunus.trust`).
+            value. Where a file says it, the user's word is asked for.
         files: All files of a network, where there are more than the two that are named: weights
             in several parts, or weights outside of the structure file. Their sizes are counted.
     """
@@ -63,18 +75,29 @@ class Format:
 
 @attrs.frozen
 class Criterion:
-    """One way to score channels; higher scores are kept.
+    """One way to score channels or single weights; higher scores are kept.
 
     Attributes:
         name: As given to ``--criterion``.
         summary: One line for ``prunus methods``.
-        needs_samples: True if ``prunus_rank`` must be given inputs of the network; without any the
-            user is asked for ``--data``.
+        needs_samples: True if ``prunus_rank`` or ``prunus_rank_all`` must be given inputs of the
+            network; without any the user is asked for ``--data``.
+        unit: ``channel`` or ``weight``: the units it scores.
+        comparable: Scores of all groups are in one unit, so that allocation ``global`` compares
+            them as they are.
+        together: Whether all groups are scored in one call, of ``prunus_rank_all``: cheaper where
+            each of them asks for the same pass over the samples.
+        needs_gradients: True if ``prunus_rank`` must be given derivatives of the loss, which a
+            trainer computes (``Trainer.differentiates``).
     """
 
     name: str = attrs.field(validator=_lower_case)
     summary: str
     needs_samples: bool = False
+    unit: str = attrs.field(default=CHANNEL, validator=_one_of(CHANNEL, WEIGHT))
+    comparable: bool = False
+    together: bool = False
+    needs_gradients: bool = False
 
 
 def _no_other_metric(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
@@ -111,7 +134,20 @@ class Policy:
 
     name: str = attrs.field(validator=_lower_case)
     summary: str
-    verb: str = attrs.field(validator=attrs.validators.in_(POLICIES))
+    verb: str = attrs.field(validator=_one_of(*POLICIES))
+
+
+@attrs.frozen
+class Sharing:
+    """One way to choose the few values that the weights of a layer share.
+
+    Attributes:
+        name: As given to ``--sharing``.
+        summary: One line for ``prunus methods``.
+    """
+
+    name: str = attrs.field(validator=_lower_case)
+    summary: str
 
 
 @attrs.frozen
@@ -124,15 +160,27 @@ class Trainer:
         formats: Formats it can train; empty for all.
         options: Option name -> its help. ``prunus finetune`` and ``run`` take each as
             ``--<name>``; ``TrainingJob.options`` holds the given ones as strings.
+        holds_weights: Keeps masked single weights at zero (``TrainingJob.masks``); a trainer that
+            does not is refused for them.
+        regrows_weights: Lets masked weights come back where they grew large
+            (``TrainingJob.splicing``).
+        shares_weights: Keeps weights that share a value equal (``TrainingJob.shared``); a trainer
+            that does not is refused for them.
+        differentiates: Answers ``prunus_differentiate``, for criteria that need derivatives.
     """
 
     name: str = attrs.field(validator=_lower_case)
     summary: str
     formats: tuple[str, ...] = ()
     options: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    holds_weights: bool = False
+    regrows_weights: bool = False
+    shares_weights: bool = False
+    differentiates: bool = False
 
 
-Descriptor = Format | Criterion | NamedMetric | Policy | Trainer
+Descriptor = Format | Criterion | NamedMetric | Policy | Sharing | Trainer
+"""Everything that ``prunus_register`` may declare."""
 
 
 def kind_of(descriptor: Descriptor) -> str:

@@ -20,6 +20,12 @@ class UsageError(PrunusError):
     exit_code = 2
 
 
+class MissingPluginError(UsageError):
+    """A name that a distribution offers which is not installed."""
+
+    exit_code = 5
+
+
 class ModelError(PrunusError):
     """A model file is missing, broken, or does not fit another one."""
 
@@ -40,6 +46,10 @@ class PluginError(PrunusError):
     """A plugin is missing, broken, or answered with something unusable."""
 
     exit_code = 5
+
+
+class PluginCrashError(PluginError):
+    """A plugin let out an error that is not for users; `prunus.third_party` writes the line."""
 
 
 class PlanError(PrunusError):

@@ -14,6 +14,7 @@ from prunus.compaction import compact
 from prunus.errors import DataError
 from prunus.evaluation.choice import evaluator_on, some_inputs
 from prunus.evaluation.registered import registered_metrics
+from prunus.plans import plan_of
 from prunus.proof.batches import SIZES
 from prunus.results import MaskedNetwork, format_named, host
 from prunus.samples import Samples, dataset_of
@@ -21,6 +22,7 @@ from prunus.storage.files import make_directory
 from prunus.training.compact import measured_by, train_compact
 from prunus.training.job import Progress, TrainingJob
 from prunus.training.tuning import Tuning, check_samples, recipe_of
+from prunus.training.weight_masks import check_holds, masks_of, splicing_of
 
 
 def finetune(
@@ -34,6 +36,7 @@ def finetune(
     batch_size: int | None = None,
     learning_rate: float | None = None,
     options: Mapping[str, str] | None = None,
+    regrow: int = 0,
     evaluation: Samples = None,
     metric: str | None = None,
     snapshots: str | PathLike[str] | None = None,
@@ -53,6 +56,8 @@ def finetune(
         batch_size: Samples of one pass; the recipe's without it.
         learning_rate: Learning rate before the policy acts; the recipe's without it.
         options: Options of the trainer by name.
+        regrow: Masks of single weights: updates between two choices of the weights that stay, so
+            that masked ones may come back; 0 holds the mask.
         evaluation: Held-out samples to measure on while training; none without it.
         metric: As for `prunus.evaluate`.
         snapshots: Directory for resumable snapshots; a temporary one without it.
@@ -80,10 +85,11 @@ def finetune(
         epochs=epochs, iterations=iterations, batch_size=batch_size, learning_rate=learning_rate
     )
     keep = masked.plan.keep(subject)
+    check_holds(host(), trainer, subject, regrow=regrow > 0)
     smaller = compact(network, subject.grouping, keep)
     with ExitStack() as held:
-        place = Path(snapshots or held.enter_context(TemporaryDirectory(prefix="prunus-")))
-        make_directory(place)
+        folder = Path(snapshots or held.enter_context(TemporaryDirectory(prefix="prunus-")))
+        make_directory(folder)
         job = TrainingJob(
             network,
             smaller,
@@ -91,12 +97,20 @@ def finetune(
             training,
             measured_by(evaluator, smaller),
             masked.original if distill else None,
-            place,
+            folder,
             resume,
             seed,
             report,
             dict(options or {}),
+            masks=masks_of(subject, keep),
+            splicing=splicing_of(subject, keep, regrow) if regrow else None,
         )
         inputs = some_inputs(training, network, sum(SIZES))
         found = train_compact(host(), trainer, subject, keep, job, inputs)
-    return attrs.evolve(masked, network=found.network, proof=found.proof)
+    budget, criterion, allocation = (
+        masked.plan.budget,
+        masked.plan.criterion,
+        masked.plan.allocation,
+    )
+    plan = plan_of(subject, found.keep, budget, criterion, allocation)
+    return attrs.evolve(masked, network=found.network, plan=plan, proof=found.proof)

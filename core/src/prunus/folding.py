@@ -27,13 +27,14 @@ Means = Mapping[str, NDArray[np.float64]]
 
 @attrs.frozen(eq=False)
 class Consumer:
-    """A weight that reads removed channels.
+    """A weight that reads channels.
 
     Attributes:
         node: Its node.
         data: Value it reads.
         weight: Initializer it reads with.
-        removed: ``(C,)`` bool, True for the removed channels of ``data``.
+        removed: ``(C,)`` bool, True for the removed channels of ``data``; none where the data
+            has only drifted behind removed ones.
     """
 
     node: ir.Node
@@ -146,29 +147,38 @@ def consumers_of(
     network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.bool_]]
 ) -> list[Consumer]:
     """All consumers of channels that a plan removes."""
+    found = all_consumers(network, grouping, keep)
+    return [consumer for consumer in found if consumer.removed.any()]
+
+
+def all_consumers(
+    network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.bool_]]
+) -> list[Consumer]:
+    """All weights that read channels, in the order of the graph."""
     kept = grouping.kept_channel_ids(keep)
-    nodes = {node.name: node for node in network.model.graph}
+    position = {node.name: (number, node) for number, node in enumerate(network.model.graph)}
     consumers = []
     for record in grouping.labelling.records:
-        removed = ~kept[record.labels].ravel()
-        if record.role == "input" and removed.any():
-            node = nodes[record.node]
+        if record.role == "input":
+            number, node = position[record.node]
             data = node.inputs[0]
             assert data is not None
-            consumers.append(Consumer(node, data.name or "", record.initializer, removed))
-    return consumers
+            removed = ~kept[record.labels].ravel()
+            consumer = Consumer(node, data.name or "", record.initializer, removed)
+            consumers.append((number, consumer))
+    return [consumer for _, consumer in sorted(consumers, key=lambda found: found[0])]
 
 
 def contribution(
     node: ir.Node, weight: NDArray[np.generic], constant: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """``(O,)`` output of a consumer for inputs that are ``constant`` (C,) everywhere."""
-    values = weight.astype(np.float64)
-    if node.op_type == "Gemm" and node.attributes.get_int("transB", 0) == 1:
-        return np.asarray(values @ constant)
     if node.op_type in ("Gemm", "MatMul"):
-        return np.asarray(constant @ values)
-    kernel = values.reshape(*values.shape[:2], -1).sum(2)
+        read = "oi,i" if node.attributes.get_int("transB", 0) == 1 else "io,i"
+        # in double precision without a copy of the weight: a large layer's would take gigabytes
+        lost = np.einsum(f"{read}->o", weight, constant, dtype=np.float64, casting="unsafe")
+        return np.asarray(lost)
+    kernel = weight.reshape(*weight.shape[:2], -1).sum(2, np.float64)
     if node.op_type == "ConvTranspose":
         strides = node.attributes.get_ints("strides", (1,))
         return np.asarray(constant @ kernel) / float(np.prod(strides))

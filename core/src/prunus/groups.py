@@ -6,6 +6,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.granularity import CHANNEL, Pattern
 from prunus.network import Network
 
 Indices = NDArray[np.int64]
@@ -18,11 +19,12 @@ class Member:
     Attributes:
         initializer: Name of the initializer.
         role: ``filter`` (output axis of the weight that makes the channels),
-            ``input`` (input axis of a weight that reads them), or the binding
+            ``input`` (input axis of a weight that reads them), ``weight`` (all its
+            numbers, where the units are single weights), or the binding
             role of a per-channel vector (``bias``, ``scale``, ``shift``, ``mean``,
             ``variance``, ``slope``; ``operand`` for a divisor, an exponent and their like).
-        axes: Axes of the initializer that run over channels, in order; one axis
-            but for the input of a grouped convolution, which has two.
+        axes: Axes of the initializer that run over units, in order; one axis of channels
+            but for the input of a grouped convolution, which has two; all for single weights.
         positions: ``(C, k)`` flat positions in the product of ``axes``: unit c of
             the group owns ``positions[c]``.
     """
@@ -61,16 +63,20 @@ class Multiple:
 
 @attrs.frozen(eq=False)
 class Group:
-    """Units (sets of tied channels) of the same kind; each unit is kept or removed whole.
+    """Units of the same kind: sets of tied channels, or the single weights of one layer.
+
+    Each unit is kept or removed whole.
 
     Attributes:
         name: Native names of the producing layers, joined by ``+``; unique.
-        layers: Native layers whose output channels are in the group.
+        layers: Native layers whose output channels, or weights, are in the group.
         members: Every initializer slice that goes with the units.
         rows: For each grouped convolution or shuffle the units pass: ``(R, C)`` channels
             of every unit in every row; equal numbers must remain in all rows.
         exact: False where removal changes neighbours (cross-channel LRN).
         multiples: Positions where channels can only go in whole multiples of a number.
+        unit: ``channel`` or ``weight``.
+        pattern: Of every M units that follow each other just N stay, where any go.
     """
 
     name: str
@@ -79,6 +85,8 @@ class Group:
     rows: tuple[Indices, ...] = ()
     exact: bool = True
     multiples: tuple[Multiple, ...] = ()
+    unit: str = CHANNEL
+    pattern: Pattern | None = None
 
     @property
     def size(self) -> int:
@@ -88,7 +96,13 @@ class Group:
 
 @attrs.frozen
 class Protected:
-    """Channels of a layer that cannot be removed, with the reason."""
+    """Channels of a layer that cannot be removed.
+
+    Attributes:
+        layer: Native layer name.
+        channels: Number of them.
+        reason: Why they stay.
+    """
 
     layer: str
     channels: int

@@ -1,4 +1,4 @@
-"""The hooks of prunus: one to register, six verbs of the workflow, two for models in memory.
+"""The hooks of prunus: one to register, nine verbs, two for models in memory.
 
 ``prunus_register`` is asked of every plugin; the others are called on the
 owner of the named descriptor only, with wrappers of any plugin around it.
@@ -7,7 +7,7 @@ Implementations take arguments by these names, without defaults.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from prunus.analysis.analysis import Analysis
     from prunus.descriptors import Descriptor
+    from prunus.gradients import Derivatives, Gradients
     from prunus.groups import Group
     from prunus.network import Compact, Destination, Network, Source, Written
     from prunus.planning.budget import Budget, Planning
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("prunus")
 hookimpl = pluggy.HookimplMarker("prunus")
+"""Decorator of the functions of a plugin that are hooks."""
 
 
 @hookspec
 def prunus_register() -> Iterable[Descriptor]:  # type: ignore[empty-body]
-    """Declare formats, criteria, allocations, analyses, metrics and trainers.
+    """Declare formats, criteria, allocations, analyses, metrics, sharings and trainers.
 
     Args:
         (none)
@@ -132,6 +134,7 @@ def prunus_rank(
     group: Group,
     samples: Mapping[str, NDArray[np.float32]] | None,
     seed: int,
+    gradients: Gradients | None,
 ) -> NDArray[np.float64] | None:
     """Score the units of one group; higher means keep.
 
@@ -142,6 +145,8 @@ def prunus_rank(
         samples: Graph input name -> ``(N, ...)`` calibration inputs where there are any, else
             ``None``; never ``None`` for a criterion that needs samples.
         seed: For criteria that draw.
+        gradients: Weights times derivatives of the loss, for a criterion that needs them, else
+            ``None``.
 
     Returns:
         Numbers ``(C,)``, finite; ties are broken by position. ``None`` is a
@@ -152,7 +157,39 @@ def prunus_rank(
 
     When it is called:
         Once for every group, by ``prune`` and by each analysis that removes channels in the
-        order of a criterion.
+        order of a criterion; never for a criterion that scores all groups ``together``.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_rank_all(
+    criterion: str,
+    network: Network,
+    groups: Sequence[Group],
+    samples: Mapping[str, NDArray[np.float32]] | None,
+    seed: int,
+    gradients: Gradients | None,
+) -> Mapping[str, NDArray[np.float64]] | None:
+    """Score the units of all groups in one call; higher means keep.
+
+    Args:
+        criterion: Name of the criterion.
+        network: The network whose weights are scored.
+        groups: The units of each; one alone may be asked for.
+        samples: Graph input name -> ``(N, ...)`` calibration inputs where there are any, else
+            ``None``; never ``None`` for a criterion that needs samples.
+        seed: For criteria that draw.
+        gradients: As for ``prunus_rank``.
+
+    Returns:
+        Group name -> numbers ``(C,)``, finite, for each of the groups; ties are broken by
+        position. ``None`` is a defect of the plugin.
+
+    Raises:
+        UsageError: the criterion cannot score one of the groups (says why).
+
+    When it is called:
+        Once, in place of ``prunus_rank``, for a criterion that scores all groups ``together``.
     """
 
 
@@ -173,6 +210,8 @@ def prunus_mask(
 
     Raises:
         PlanError: the budget cannot be met (with the nearest reachable value).
+        UsageError: the allocation does not take this kind of budget (names ``--rate`` or
+            ``--threshold``).
 
     When it is called:
         Once a plan: by ``prune`` and by `prunus.plan`. The core checks the plan against the
@@ -202,6 +241,32 @@ def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
 
 
 @hookspec(firstresult=True)
+def prunus_differentiate(
+    trainer: str, network: Network, weights: tuple[str, ...]
+) -> Derivatives | None:
+    """Prepare derivatives of the network's outputs by some of its weights.
+
+    Args:
+        trainer: Name of the trainer, one with ``differentiates``.
+        network: The network; it must not be changed.
+        weights: Names of initializers.
+
+    Returns:
+        A function of inputs (graph input name -> ``(N, ...)``) and of derivatives of a loss by the
+        outputs (graph output name -> array of the output's shape). It gives initializer name ->
+        derivative of the loss, summed over samples, in the shape of the weight; weights on which no
+        output depends may be left out. BatchNormalization uses its stored statistics. ``None`` is a
+        defect of the plugin.
+
+    Raises:
+        ModelError: the graph holds an operator that cannot be run here.
+
+    When it is called:
+        Once for every criterion with ``needs_gradients``, before it scores the first group.
+    """
+
+
+@hookspec(firstresult=True)
 def prunus_compact(
     format: str, network: Network, compact: Compact, destination: Destination
 ) -> Written | None:
@@ -225,4 +290,30 @@ def prunus_compact(
         By ``prune`` and ``finetune`` (masked) and by ``transform`` (compact). The
         directory is a fresh one: the core moves the files to their final path after
         the proof.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_share(
+    sharing: str, weight: str, values: NDArray[np.floating], count: int
+) -> NDArray[np.floating] | None:
+    """Choose the few values that the weights of one tensor share.
+
+    Args:
+        sharing: Name of the sharing.
+        weight: Name of the tensor, for messages.
+        values: Its weights other than zero ``(n,)``, finite, in any order; more than ``count``
+            of them differ. They must not be changed.
+        count: Number of values to choose at most, at least 1.
+
+    Returns:
+        Values ``(1..count,)``, finite, none of them zero. Every weight becomes the nearest one, and
+        zeros stay zeros. ``None`` is a defect of the plugin.
+
+    Raises:
+        UsageError: the tensor cannot be shared (says why).
+
+    When it is called:
+        Once for every shared tensor, by ``prunus compress`` and `prunus.compress`. A tensor that
+        has no more than ``count`` values already is not asked about, and stays as it is.
     """

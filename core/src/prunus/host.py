@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from traceback import walk_tb
 from typing import Any, TypeVar
 
 import attrs
@@ -20,25 +20,57 @@ from prunus.descriptors import (
     Format,
     NamedMetric,
     Policy,
+    Sharing,
     Trainer,
     kind_of,
 )
-from prunus.errors import PluginError, UsageError
+from prunus.errors import MissingPluginError, PluginError, UsageError
+from prunus.fields import called_descriptor, called_task
+from prunus.near import meant
+from prunus.network import Network, Written
+from prunus.sensitivity import Sensitivity
+from prunus.settings import DEFAULT_TRAINER
+from prunus.third_party import crash, is_defect, is_reader_defect, shown, wrong_answer
+
+OWN = f"prunus {__version__}"
+"""The core's own distribution: its defects are those of prunus, not of a plugin."""
 
 BUILT_IN = (
     "prunus.analysis.built_in",
     "prunus.evaluation.built_in",
     "prunus.formats.onnx_file",
+    "prunus.methods.apoz",
+    "prunus.methods.block_obd",
+    "prunus.methods.block_obs",
     "prunus.methods.bn_scale",
+    "prunus.methods.fisher",
     "prunus.methods.fpgm",
     "prunus.methods.by_score",
+    "prunus.methods.given",
+    "prunus.methods.hrank",
+    "prunus.methods.k_means",
     "prunus.methods.l1",
     "prunus.methods.l2",
+    "prunus.methods.lamp",
+    "prunus.methods.magnitude",
+    "prunus.methods.obs",
     "prunus.methods.random_scores",
     "prunus.methods.by_sensitivity",
+    "prunus.methods.search",
+    "prunus.methods.taylor",
+    "prunus.methods.thinet",
     "prunus.methods.uniform",
 )
 """Modules registered like any third party's, without privileges."""
+
+OFFERED = {
+    ("criterion", "obd"): "prunus-torch",
+    ("trainer", DEFAULT_TRAINER): "prunus-torch",
+}
+"""Kind and name -> the distribution of ours that offers it, for the message where it is missing."""
+
+DIFFERENTIATES = "prunus-torch"
+"""The distribution of ours whose trainer computes derivatives, for the message without one."""
 
 SELECT = "PRUNUS_PLUGINS"
 """Environment variable: comma list of the only entry points to load; empty loads none."""
@@ -46,7 +78,25 @@ SELECT = "PRUNUS_PLUGINS"
 TRACE = "PRUNUS_TRACE"
 """Environment variable: any value prints every hook call on stderr."""
 
-D = TypeVar("D", Format, Criterion, NamedMetric, Policy, Trainer)
+ANSWERS: Mapping[str, tuple[type, str]] = {
+    "prunus_load": (Network, "a Network"),
+    "prunus_lower": (Network, "a Network"),
+    "prunus_rebuild": (object, "a live model"),
+    "prunus_analyze": (Sensitivity, "a Sensitivity"),
+    "prunus_rank": (object, "one finite number a channel"),
+    "prunus_rank_all": (Mapping, "a mapping: group name -> one finite number a channel"),
+    "prunus_mask": (Mapping, "a mapping: group name -> array of bool, one a channel"),
+    "prunus_finetune": (Mapping, "a mapping: initializer name -> array"),
+    "prunus_compact": (Written, "a Written"),
+    "prunus_differentiate": (object, "a function"),
+    "prunus_share": (object, "finite numbers other than zero"),
+}
+"""Hook -> type of its answer, and the words for it."""
+
+HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("prunus_"))
+"""All hooks there are."""
+
+D = TypeVar("D", Format, Criterion, NamedMetric, Policy, Sharing, Trainer)
 
 
 @attrs.frozen(eq=False)
@@ -56,6 +106,10 @@ class Registered:
     descriptor: Descriptor
     plugin: object
     distribution: str
+
+    def __str__(self) -> str:
+        """As messages name it: ``criterion 'mine' of acme 1.0``."""
+        return f"{kind_of(self.descriptor)} '{self.descriptor.name}' of {self.distribution}"
 
 
 @attrs.frozen
@@ -82,6 +136,7 @@ class Host:
         self._manager.add_hookspecs(hookspecs)
         self.broken = list(broken)
         self.registered: list[Registered] = []
+        self._distributions: dict[str, str] = {}
         for plugin, distribution in plugins:
             self._add(plugin, distribution)
         if TRACE in os.environ:
@@ -91,7 +146,8 @@ class Host:
         """Who offers a name, among allocations and analyses only those that answer ``hook``.
 
         Raises:
-            UsageError: nobody does; lists what there is and what to install.
+            UsageError: nobody does; lists what there is.
+            MissingPluginError: a distribution that is not installed does.
         """
         known = {
             r.descriptor.name: r
@@ -101,7 +157,7 @@ class Host:
         if name in known:
             return known[name]
         word = POLICIES.get((hook or "").removeprefix("prunus_"), kind.__name__.lower())
-        raise UsageError(self._unknown(word, name, sorted(known)))
+        raise self._unknown(word, name, sorted(known))
 
     def all(self, kind: type[D]) -> list[D]:
         """Descriptors of a kind by name."""
@@ -112,22 +168,37 @@ class Host:
         """Call a verb on the owner of a name, with every plugin's wrappers around it.
 
         Raises:
-            PluginError: the owner does not implement the verb or answers ``None``.
+            PluginCrashError: the owner, or a wrapper, let out an error that is not for users.
+            PluginError: the owner does not implement the verb, or its answer is of a wrong type.
         """
         owner = self.find(kind, name, hook)
         caller = getattr(self._manager.hook, hook)
         others = [
             implementation.plugin
             for implementation in caller.get_hookimpls()
-            if implementation.plugin is not owner.plugin
-            and not (implementation.wrapper or implementation.hookwrapper)
+            if implementation.plugin is not owner.plugin and not _wraps(implementation)
         ]
         chosen = self._manager.subset_hook_caller(hook, others)
-        result = chosen(**{kind.__name__.lower(): name}, **arguments)
-        if result is None:
-            raise PluginError(
-                f"plugin '{owner.distribution}' gave no answer to {hook} for '{name}'"
-            )
+        involved = chosen.get_hookimpls()
+        if all(map(_wraps, involved)):
+            raise PluginError(f"{owner} has no {hook}; its module must implement this hook")
+        try:
+            result = chosen(**{kind.__name__.lower(): name}, **arguments)
+        except (Exception, SystemExit) as error:
+            wrapper = _wrapper_at_fault(error, involved)
+            if wrapper is not None and is_defect(error):
+                plugin = f"plugin '{wrapper}' of {self._distributions[wrapper]}"
+                raise crash(plugin, f"its wrapper of {hook}", error) from error
+            blamed = is_reader_defect if kind in (Format, Trainer) else is_defect
+            if owner.distribution == OWN or not blamed(error):
+                raise
+            raise crash(str(owner), hook, error) from error
+        wanted, words = ANSWERS[hook]
+        if result is None or not isinstance(result, wanted):
+            raise wrong_answer(str(owner), hook, shown(result), words)
+        if isinstance(result, Network) and owner.distribution != OWN:
+            _check_attributes(str(owner), hook, result)
+            return attrs.evolve(result, task=called_task(result.task, str(owner)))
         return result
 
     def failures(self) -> str:
@@ -142,25 +213,37 @@ class Host:
         try:
             self._manager.register(plugin, name)
             self._manager.check_pending()
+            self._distributions[name] = distribution
         except (pluggy.PluginValidationError, ValueError) as error:
             self._drop(plugin)
-            self.broken.append(Broken(name, distribution, str(error).splitlines()[0]))
+            said = str(error).splitlines()[0] + _meant(plugin)
+            self.broken.append(Broken(name, distribution, said))
             return
         declare = getattr(plugin, "prunus_register", None)
         try:
-            descriptors = tuple(declare()) if declare is not None else ()
+            answer = declare() if declare is not None else ()
+            descriptors = tuple(answer) if isinstance(answer, Iterable) else None
         except (Exception, SystemExit) as error:  # noqa: BLE001  third-party code: report it, go on
             self._drop(plugin)
             self.broken.append(Broken(name, distribution, f"{type(error).__name__}: {error}"))
             return
+        if descriptors is None:
+            self._drop(plugin)
+            given = "None" if answer is None else f"a {type(answer).__name__}"
+            said = f"prunus_register must give descriptors, it gave {given}"
+            self.broken.append(Broken(name, distribution, said))
+            return
         strange = [value for value in descriptors if not isinstance(value, Descriptor)]
         if strange:
             self._drop(plugin)
-            answer = f"prunus_register gave {strange[0]!r}, which is no descriptor"
-            self.broken.append(Broken(name, distribution, answer))
+            said = f"prunus_register gave {strange[0]!r}, which is no descriptor"
+            self.broken.append(Broken(name, distribution, said))
             return
         for descriptor in descriptors:
-            self._claim(Registered(descriptor, plugin, distribution))
+            entry = Registered(descriptor, plugin, distribution)
+            if distribution != OWN:
+                entry = attrs.evolve(entry, descriptor=called_descriptor(descriptor, str(entry)))
+            self._claim(entry)
 
     def _drop(self, plugin: object) -> None:
         if self._manager.is_registered(plugin):
@@ -178,19 +261,15 @@ class Host:
                 )
         self.registered.append(new)
 
-    def _unknown(self, kind: str, name: str, known: list[str]) -> str:
+    def _unknown(self, kind: str, name: str, known: list[str]) -> UsageError:
         text = f"unknown {kind} '{name}'; there are: {', '.join(known) or 'none'}"
-        near = difflib.get_close_matches(name, known, 1)
-        if near:
-            text += f"; did you mean '{near[0]}'?"
-        broken = next((b for b in self.broken if b.name == name), None)
-        if broken is not None:
-            return (
-                f"{text}; plugin '{name}' of {broken.distribution} failed to load: {broken.error}"
-            )
-        if not near and kind in ("format", "trainer"):
-            text += f"; if a plugin offers it, install that one (pip install prunus-{name})"
-        return text
+        text += meant(name, known)
+        offering = OFFERED.get((kind, name))
+        if offering is None:
+            return UsageError(text + self.failures())
+        if all(b.distribution.partition(" ")[0] != offering for b in self.broken):
+            text += f"; '{name}' comes with {offering} (pip install it)"
+        return MissingPluginError(text + self.failures())
 
 
 def start() -> Host:
@@ -214,6 +293,38 @@ def installed() -> list[EntryPoint]:
     return points if chosen is None else [p for p in points if p.name in chosen.split(",")]
 
 
+def _check_attributes(owner: str, hook: str, network: Network) -> None:
+    """A graph that a plugin made is one ONNX defines; names the layer where it is not."""
+    from prunus.graph.attributes import attribute_fault  # help and version do without ONNX
+
+    fault = attribute_fault(network.model)
+    if fault is not None:
+        node, said = fault
+        layer = next((name for name, own in network.layers.items() if node in own), node)
+        raise wrong_answer(owner, hook, f"layer '{layer}' is a {said}", "a graph that ONNX defines")
+
+
+def _meant(plugin: object) -> str:
+    """The hook that a misspelt one of a plugin is near to, as the tail of a message."""
+    for name in dir(plugin):
+        if name not in HOOKS and hasattr(getattr(plugin, name, None), "prunus_impl"):
+            return meant(name, HOOKS, 0.8)  # they share their beginning
+    return ""
+
+
+def _wraps(implementation: pluggy.HookImpl) -> bool:
+    return implementation.wrapper or implementation.hookwrapper
+
+
+def _wrapper_at_fault(error: BaseException, involved: Iterable[pluggy.HookImpl]) -> str | None:
+    """Name of the plugin in whose wrapper an error arose; ``None`` where it passed through only."""
+    codes = {getattr(one.function, "__code__", None): one for one in involved}
+    innermost = None
+    for frame, _ in walk_tb(error.__traceback__):
+        innermost = codes.get(frame.f_code, innermost)
+    return innermost.plugin_name if innermost is not None and _wraps(innermost) else None
+
+
 def _answers(descriptor: Descriptor, hook: str | None) -> bool:
     return hook is None or not isinstance(descriptor, Policy) or hook == f"prunus_{descriptor.verb}"
 
@@ -228,9 +339,23 @@ def _claims(own: Descriptor, other: Descriptor) -> set[tuple[str, str]]:
 
 def distribution_of(point: EntryPoint) -> str:
     """Name and version, for messages; built-ins belong to prunus itself."""
-    return (
-        f"prunus {__version__}" if point.dist is None else f"{point.dist.name} {point.dist.version}"
-    )
+    return OWN if point.dist is None else f"{point.dist.name} {point.dist.version}"
+
+
+def plugin_at_fault(error: BaseException) -> tuple[str, str] | None:
+    """The installed plugin in whose code an error arose: its distribution, and the function.
+
+    ``None`` where the innermost frame of all plugins and of prunus is one of prunus.
+    """
+    groups = ("prunus", "prunus.commands")
+    points = (point for group in groups for point in entry_points(group=group))
+    owners = {point.module.partition(".")[0]: distribution_of(point) for point in points}
+    found = None
+    for frame, _ in walk_tb(error.__traceback__):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package in owners or package == __name__.partition(".")[0]:
+            found = (owners[package], frame.f_code.co_qualname) if package in owners else None
+    return found
 
 
 def _print_call(hook: str, implementations: Any, arguments: Any) -> None:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.granularity import WEIGHT
 from prunus.groups import Group, Member
 from prunus.network import Network
-from prunus.selection import choose_units
+from prunus.selection import fewest_units
 
 if TYPE_CHECKING:
     from prunus.grouping.find import Grouping
+
+_OWN = ("filter", "input", "weight")
+"""Roles of the weights that make and read a unit, or are it."""
 
 _ZEROED = frozenset({"filter", "input", "bias", "scale", "shift", "constant"})
 """Roles set to zero; statistics and slopes are left, they act on nothing."""
@@ -27,8 +31,24 @@ def mask(network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.boo
         grouping: Its groups.
         keep: Group name -> ``(C,)`` bool, True for kept.
     """
+    return network.with_weights(masked_weights(network, grouping, keep, network.weights()))
+
+
+def masked_weights(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    weights: Mapping[str, NDArray[np.generic]],
+) -> dict[str, NDArray[np.generic]]:
+    """Weights that a mask changes: initializer -> array.
+
+    Args:
+        network: The network.
+        grouping: Its groups.
+        keep: Group name -> ``(C,)`` bool, True for kept.
+        weights: Weights of the network, or others in their place: initializer -> array.
+    """
     changed: dict[str, NDArray[np.generic]] = {}
-    weights = network.weights()
     for group in grouping.groups:
         removed = ~keep.get(group.name, np.ones(group.size, bool))
         if not removed.any():
@@ -40,14 +60,28 @@ def mask(network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.boo
             if _zeroed(network, member) and _used(stored, member)[removed].any():
                 changed[name] = stored if name in changed else stored.copy()
                 fill(changed[name], member, removed, 0.0)
-    return network.with_weights(changed)
+    return changed
+
+
+def weight_masks(
+    network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.bool_]]
+) -> dict[str, NDArray[np.bool_]]:
+    """Initializer name -> mask of its shape, for groups of single weights that lose some."""
+    masks = {}
+    for group in grouping.groups:
+        if group.unit == WEIGHT and group.name in keep:
+            (member,) = group.members
+            found = np.ones(member.array(network).shape, bool)
+            fill(found, member, ~keep[group.name], 0)
+            masks[member.initializer] = found
+    return masks
 
 
 def vectors_at_rest(network: Network, groups: Iterable[Group]) -> dict[str, NDArray[np.generic]]:
     """Per-channel vectors as the mask of all units leaves them: initializer -> array."""
     changed: dict[str, NDArray[np.generic]] = {}
     for member in (member for group in groups for member in group.members):
-        if member.role not in ("filter", "input") and _zeroed(network, member):
+        if member.role not in _OWN and _zeroed(network, member):
             array = changed.setdefault(member.initializer, member.array(network).copy())
             fill(array, member, np.ones(len(member.positions), bool), 0.0)
     return changed
@@ -56,7 +90,7 @@ def vectors_at_rest(network: Network, groups: Iterable[Group]) -> dict[str, NDAr
 def _zeroed(network: Network, member: Member) -> bool:
     """Vectors no file holds (a BatchNorm without scale of its own) are left as they are."""
     stored = not network.bindings or member.initializer in network.bindings
-    return member.role in ("filter", "input") or (member.role in _ZEROED and stored)
+    return member.role in _OWN or (member.role in _ZEROED and stored)
 
 
 def fill(
@@ -89,13 +123,7 @@ def masked_units(network: Network, grouping: Grouping) -> dict[str, NDArray[np.b
     weights = network.weights()
     for group in grouping.groups:
         used = _used_units(weights, group)
-        if used.all():
-            continue
-        count = max(int(used.sum()), 1)
-        chosen = choose_units(group, used.astype(float), count)
-        while not chosen[used].all():
-            count += 1
-            chosen = choose_units(group, used.astype(float), count)
+        chosen = fewest_units(group, used)
         if not chosen.all():
             keep[group.name] = chosen
     return keep
@@ -106,7 +134,7 @@ def _used_units(weights: Mapping[str, NDArray[np.generic]], group: Group) -> NDA
     found = [
         _used(weights[member.initializer], member)
         for member in group.members
-        if member.role in ("filter", "input")
+        if member.role in _OWN
     ]
     return np.logical_or.reduce(found) if found else np.zeros(group.size, bool)
 

@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
+class TaskNames:
+    """How a network is trained and measured, as the user names it; its format may know the names.
+
+    Attributes:
+        solver: Training recipe file of the framework's own.
+        metric: Metric, by the native name of its layer, say.
+        data: Description of samples; the format's own may name training samples too.
+    """
+
+    solver: Path | None = None
+    metric: str | None = None
+    data: str | None = None
+
+
+@attrs.frozen
 class Source:
     """The files of one network, as the user names them.
 
@@ -25,11 +40,13 @@ class Source:
         weights: Weights file, where the format keeps them apart; ``None`` asks
             for the weights inside ``model``, or for an error if there are none.
         options: Format options by name, all strings (``--option name=value``).
+        task: How it is trained and measured, where the user says so.
     """
 
     model: Path
     weights: Path | None = None
     options: Mapping[str, str] = attrs.field(factory=dict)
+    task: TaskNames = attrs.field(factory=TaskNames)
 
 
 @attrs.frozen
@@ -71,6 +88,9 @@ class Network:
         aliases: Native layer name -> other names its users know it by (its number, say).
         multiples: Value name -> number of which only whole multiples of its channels can be
             removed, where the native file can say nothing else.
+        stored: Initializer name -> NumPy type in which the native file holds it, such as
+            ``float16``, where the graph's is wider. New weights are rounded to it; an array with
+            a number too large for it stays as it is, and is to be written in the wider type.
     """
 
     model: ir.Model
@@ -84,17 +104,17 @@ class Network:
     options: Mapping[str, str] = attrs.field(factory=dict)
     multiples: Mapping[str, int] = attrs.field(factory=dict)
     aliases: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    stored: Mapping[str, str] = attrs.field(factory=dict)
 
     def weights(self) -> dict[str, NDArray[np.generic]]:
         """Initializer name -> array, as views where the graph allows it."""
-        return {
-            name: value.const_value.numpy()
-            for name, value in self.model.graph.initializers.items()
-            if value.const_value is not None
-        }
+        return _weights(self.model)
 
     def with_weights(self, weights: Mapping[str, NDArray[np.generic]]) -> Network:
         """The same network with some initializers replaced; ``self`` stays as it is.
+
+        They are rounded to what the native file can hold (``stored``): what is measured and proven
+        is what is written.
 
         Raises:
             ValueError: an array has another shape than the one it replaces.
@@ -106,8 +126,14 @@ class Network:
             value = model.graph.initializers[name]
             if value.shape is not None and tuple(value.shape) != array.shape:
                 raise ValueError(f"{name}: shape {array.shape}, the graph has {value.shape}")
+            array = _as_stored(array, self.stored.get(name))
             value.const_value = ir.Tensor(np.asarray(array, order="C"), name=name)
         return attrs.evolve(self, model=model)
+
+    def _repr_html_(self) -> str:
+        from prunus.report.views import view_network
+
+        return view_network(self)
 
 
 @attrs.frozen(eq=False)
@@ -126,20 +152,28 @@ class Compact:
     model: ir.Model
     kept: Mapping[str, Mapping[int, NDArray[np.int64]]]
 
+    def weights(self) -> dict[str, NDArray[np.generic]]:
+        """Initializer name -> array of the smaller graph, named as in ``Network.weights``."""
+        return _weights(self.model)
+
 
 @attrs.frozen
 class Destination:
     """Where and for which step a format writes.
 
     Attributes:
-        directory: Existing directory; names inside follow the format's custom.
+        directory: Existing, empty directory; names inside follow the format's custom.
         stage: ``masked``: same structure, new weights, plus whatever native
             files the next step wants.
             ``compact``: the smaller network.
-        name: Base name chosen by the user (``--output`` of a file), if any.
+        name: Name that the files should have. In the stage ``compact``, the last part of
+            ``--output`` with its ending, where that is the ending of the model or weights file
+            that was read: ``small.weights``. In the stage ``masked``, the end of a snapshot's
+            name: it starts with ``_`` and has no ending. ``None``: the format chooses.
         options: Format options by name.
-        original: File name of the unpruned model, where it is known: what formats without
-            names of their own call the smaller network.
+        original: Name of the unpruned model file with its ending, such as ``net.onnx``, in the
+            stage ``compact`` where it is known. Formats without names of their own call the
+            smaller network so.
     """
 
     directory: Path
@@ -151,8 +185,32 @@ class Destination:
 
 @attrs.frozen
 class Written:
-    """Files that a format wrote: paths that load again as ``Source(model, weights)``."""
+    """Files that a format wrote; ``Source(model, weights)`` loads again.
+
+    Attributes:
+        model: Structure file, or folder, in the destination. In the stage ``masked`` it may be the
+            file that was read, ``Source.model``, where new weights fit it as it is.
+        weights: Weights file; ``None`` where ``model`` holds the weights.
+        others: More files that the user should hear of.
+    """
 
     model: Path
     weights: Path | None
     others: tuple[Path, ...] = ()
+
+
+def _as_stored(array: NDArray[np.generic], stored: str | None) -> NDArray[np.generic]:
+    """``array`` rounded to a narrower type, unless that makes a number infinite."""
+    if stored is None:
+        return array
+    with np.errstate(over="ignore"):
+        rounded = array.astype(stored).astype(array.dtype)
+    return rounded if np.isfinite(rounded).all() else array
+
+
+def _weights(model: ir.Model) -> dict[str, NDArray[np.generic]]:
+    return {
+        name: value.const_value.numpy()
+        for name, value in model.graph.initializers.items()
+        if value.const_value is not None
+    }

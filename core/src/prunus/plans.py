@@ -1,18 +1,19 @@
-"""A plan: the channels of each group that stay, as a value beside the network."""
+"""A plan: the channels or single weights of each group that stay, as a value beside the network."""
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import StaleError
+from prunus.errors import StaleError, UsageError
+from prunus.granularity import CHANNEL, granularity_of
 from prunus.graph.digest import structure_digest
-from prunus.planning.budget import Budget
+from prunus.planning.budget import COSTS, Budget
 from prunus.planning.choose import Keep
 from prunus.prunable import Prunable
 
@@ -32,53 +33,92 @@ class GroupPlan:
     channels: int
     kept: tuple[int, ...]
 
+    @property
+    def size(self) -> int:
+        """Units C."""
+        return self.channels
+
+    @property
+    def units(self) -> NDArray[np.bool_]:
+        """``(C,)`` bool, True for kept."""
+        found = np.zeros(self.channels, bool)
+        found[list(self.kept)] = True
+        return found
+
+
+@attrs.frozen
+class WeightPlan:
+    """Single weights of one group.
+
+    Attributes:
+        weights: Weights C of the group.
+        bits: One bit a weight in the order of the group's units, 1 for those that stay; the
+            highest bit of a byte comes first.
+    """
+
+    weights: int
+    bits: bytes = attrs.field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Units C."""
+        return self.weights
+
+    @property
+    def units(self) -> NDArray[np.bool_]:
+        """``(C,)`` bool, True for kept."""
+        return np.unpackbits(np.frombuffer(self.bits, np.uint8), count=self.weights).astype(bool)
+
 
 @attrs.frozen
 class Plan:
-    """Which channels of a network stay, and how they were chosen.
+    """Which channels or weights of a network stay, and how they were chosen.
 
     Attributes:
         structure: Digest of the network's structure (`structure_digest`).
-        groups: Group name -> its channels; groups left out stay whole.
-        rate: Share of the original network's MACs that the plan removes, in [0, 1).
+        groups: Group name -> its channels or weights; groups left out stay whole.
+        rate: Share of the original network's MACs that the plan removes, in [0, 1); of single
+            weights, share of the weights of its convolutions and fully connected layers.
         budget: The target that was asked for.
-        criterion: How channels were scored.
+        criterion: How channels or weights were scored.
         allocation: How the target was divided among the groups.
         exclude: Native names of layers that had to stay whole.
+        granularity: ``channel``, ``weight``, or a pattern of single weights: ``2:4``.
     """
 
     structure: str
-    groups: Mapping[str, GroupPlan]
+    groups: Mapping[str, GroupPlan | WeightPlan]
     rate: float
     budget: Budget
     criterion: str
     allocation: str
     exclude: tuple[str, ...] = ()
+    granularity: str = CHANNEL
 
     def keep(self, subject: Prunable) -> Keep:
-        """The plan as one bool a channel, for the groups it names.
+        """The plan as one bool a channel or weight, for the groups it names.
 
         Raises:
             StaleError: the plan is of another network.
         """
         sizes = {group.name: group.size for group in subject.grouping.groups}
-        named = {name: group.channels for name, group in self.groups.items()}
+        named = {name: group.size for name, group in self.groups.items()}
+        if self.granularity != str(subject.granularity):
+            raise StaleError(
+                f"the plan is of {self.granularity}s, not of {subject.granularity}s; plan again"
+            )
         if (
             self.structure != structure_digest(subject.network)
             or not named.items() <= sizes.items()
         ):
             raise StaleError("the plan is of a network of another structure; plan again")
-        found = {name: np.zeros(size, bool) for name, size in named.items()}
-        for name, group in self.groups.items():
-            found[name][list(group.kept)] = True
-        return found
+        return {name: group.units for name, group in self.groups.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; inverse of `from_json`."""
         stored = attrs.asdict(self)
         stored["exclude"] = list(self.exclude)
-        for group in stored["groups"].values():
-            group["kept"] = list(group["kept"])
+        stored["groups"] = {name: _stored(group) for name, group in self.groups.items()}
         return stored
 
     @classmethod
@@ -95,33 +135,48 @@ class Plan:
             if not all(isinstance(word, str) for word in (*words, *stored["exclude"])):
                 raise TypeError("a name is no text")
             rate = float(stored["rate"])
-            return cls(words[0], groups, rate, budget, words[1], words[2], (*stored["exclude"],))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            exclude = (*stored["exclude"],)
+            granularity = granularity_of(str(stored.get("granularity", CHANNEL)))
+            kind = GroupPlan if granularity.unit == CHANNEL else WeightPlan
+            if not all(isinstance(group, kind) for group in groups.values()):
+                raise TypeError(f"groups do not hold {granularity.units}")
+            text = str(granularity)
+            return cls(words[0], groups, rate, budget, words[1], words[2], exclude, text)
+        except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
             raise StaleError(f"not a plan of this version ({error}); plan again") from error
 
     def __str__(self) -> str:
         lines = [self._summary()]
         for name, group in list(self.groups.items())[:_SHOWN]:
-            lines.append(f"  {name}: {len(group.kept)} of {group.channels} channels kept")
+            kept, units = int(group.units.sum()), self._units
+            lines.append(f"  {name}: {kept} of {len(group.units)} {units} kept")
         if len(self.groups) > _SHOWN:
             lines.append(f"  and {len(self.groups) - _SHOWN} more groups")
         return "\n".join(lines)
 
     def _summary(self) -> str:
-        asked = self.budget.rate
-        target = f"threshold {self.budget.threshold:g}" if asked is None else f"rate {asked:g}"
+        words = {name: getattr(self.budget, name) for name in (*COSTS, "max_loss", "threshold")}
+        asked = [f"{name} {value:,}" for name, value in words.items() if value is not None]
+        target = ", ".join(asked) or "densities"
+        counted = granularity_of(self.granularity).counted
         return (
-            f"plan for {target}: {self.rate:.1%} of the MACs removed in {len(self.groups)} groups "
-            f"(criterion {self.criterion}, allocation {self.allocation})"
+            f"plan for {target}: {self.rate:.1%} of the {counted} removed in {len(self.groups)} "
+            f"groups (criterion {self.criterion}, allocation {self.allocation})"
         )
 
+    @property
+    def _units(self) -> str:
+        return granularity_of(self.granularity).units
+
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(name)}</td><td>{len(group.kept)}</td><td>{group.channels}</td></tr>"
+        from prunus.report.page import GroupRow
+        from prunus.report.views import view_plan
+
+        rows = [
+            GroupRow(name, group.size, int(group.units.sum()))
             for name, group in self.groups.items()
-        )
-        head = "<tr><th>group</th><th>kept</th><th>channels</th></tr>"
-        return f"<p>{escape(self._summary())}</p><table>{head}{rows}</table>"
+        ]
+        return view_plan(self._summary(), self._units, rows)
 
 
 def plan_of(
@@ -140,11 +195,8 @@ def plan_of(
         criterion: How channels were scored.
         allocation: How the target was divided among the groups.
     """
-    groups = {
-        name: GroupPlan(len(units), tuple(np.flatnonzero(units).tolist()))
-        for name, units in keep.items()
-        if not units.all()
-    }
+    made = _of_channels if subject.granularity.unit == CHANNEL else _of_weights
+    groups = {name: made(units) for name, units in keep.items() if not units.all()}
     return Plan(
         structure_digest(subject.network),
         groups,
@@ -153,10 +205,30 @@ def plan_of(
         criterion,
         allocation,
         subject.exclude,
+        str(subject.granularity),
     )
 
 
-def _group(stored: Any) -> GroupPlan:
+def _of_channels(units: NDArray[np.bool_]) -> GroupPlan | WeightPlan:
+    return GroupPlan(len(units), tuple(np.flatnonzero(units).tolist()))
+
+
+def _of_weights(units: NDArray[np.bool_]) -> GroupPlan | WeightPlan:
+    return WeightPlan(len(units), np.packbits(units).tobytes())
+
+
+def _stored(group: GroupPlan | WeightPlan) -> dict[str, Any]:
+    if isinstance(group, GroupPlan):
+        return {"channels": group.channels, "kept": list(group.kept)}
+    return {"weights": group.weights, "kept": b64encode(group.bits).decode()}
+
+
+def _group(stored: Any) -> GroupPlan | WeightPlan:
+    if "weights" in stored:
+        weights, bits = stored["weights"], b64decode(stored["kept"], validate=True)
+        if type(weights) is not int or len(bits) != -(-weights // 8) or not any(bits):
+            raise ValueError("kept weights are one bit each, at least one of them set")
+        return WeightPlan(weights, bits)
     channels, kept = stored["channels"], tuple(stored["kept"])
     if type(channels) is not int or any(type(position) is not int for position in kept):
         raise TypeError("channels are whole numbers")

@@ -1,4 +1,4 @@
-"""The one import of people who extend prunus: formats, criteria, policies, trainers, commands.
+"""The one import of people who extend prunus, by formats, methods, trainers or commands.
 
 Everything a plugin needs is a name of this module or of `prunus.testing`; all other modules are
 private. Names are imported when they are used, so that registering a plugin costs nothing.
@@ -26,22 +26,23 @@ if TYPE_CHECKING:
         network_options as network_options,
         settings_from as settings_from,
     )
-    from prunus.cli.render import (
+    from prunus.cli.progress import (
         counting as counting,
+    )
+    from prunus.cli.render import (
         new_console as new_console,
         new_table as new_table,
         notes as notes,
         show as show,
     )
-    from prunus.compaction import (
-        compact as compact,
-    )
+    from prunus.compaction import compact as _compact
     from prunus.descriptors import (
         Criterion as Criterion,
         Descriptor as Descriptor,
         Format as Format,
         NamedMetric as NamedMetric,
         Policy as Policy,
+        Sharing as Sharing,
         Trainer as Trainer,
     )
     from prunus.errors import (
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
         PrunusError as PrunusError,
         StaleError as StaleError,
         UsageError as UsageError,
+    )
+    from prunus.evaluation.agreement import (
+        Agreement as Agreement,
     )
     from prunus.evaluation.contents import (
         contents_digest as contents_digest,
@@ -99,6 +103,11 @@ if TYPE_CHECKING:
         TextField as TextField,
         TextScalar as TextScalar,
     )
+    from prunus.gradients import (
+        Derivatives as Derivatives,
+        Gradients as Gradients,
+        Products as Products,
+    )
     from prunus.graph.builder import (
         GraphBuilder as GraphBuilder,
     )
@@ -133,17 +142,22 @@ if TYPE_CHECKING:
     from prunus.masking import (
         mask as mask,
     )
+    from prunus.memory import (
+        check_room as check_room,
+    )
     from prunus.network import (
         Binding as Binding,
         Compact as Compact,
         Destination as Destination,
         Network as Network,
         Source as Source,
+        TaskNames as TaskNames,
         Written as Written,
     )
     from prunus.planning.budget import (
         Budget as Budget,
         Planning as Planning,
+        PlanTrials as PlanTrials,
     )
     from prunus.planning.scores import (
         DEFAULT_CRITERION as DEFAULT_CRITERION,
@@ -159,12 +173,9 @@ if TYPE_CHECKING:
         SHARE_BELOW_ONE as SHARE_BELOW_ONE,
         Range as Range,
     )
-    from prunus.regular import (
+    from prunus.regular_files import (
         check_regular as check_regular,
         read_regular as read_regular,
-    )
-    from prunus.room import (
-        check_room as check_room,
     )
     from prunus.selection import (
         choose_units as choose_units,
@@ -177,8 +188,9 @@ if TYPE_CHECKING:
     from prunus.settings import (
         Settings as Settings,
     )
-    from prunus.steps.analyze import (
-        analyze as analyze,
+    from prunus.steps.analyze import analyze as _analyze
+    from prunus.steps.analyze_parts import (
+        spread as spread,
     )
     from prunus.steps.inspect import (
         statistics as statistics,
@@ -187,18 +199,16 @@ if TYPE_CHECKING:
         Loaded as Loaded,
         evaluation_data as evaluation_data,
         evaluator_for as evaluator_for,
-        load as load,
+        load as _load,
     )
     from prunus.steps.prune import (
         Pruned as Pruned,
-        prune as prune,
+        prune as _prune,
     )
     from prunus.steps.report import (
         Report as Report,
     )
-    from prunus.steps.transform import (
-        transform as transform,
-    )
+    from prunus.steps.transform import transform as _transform
     from prunus.steps.workspace import (
         Workspace as Workspace,
         workspace_of as workspace_of,
@@ -212,6 +222,7 @@ if TYPE_CHECKING:
         staged as staged,
     )
     from prunus.task import (
+        AnswerDistance as AnswerDistance,
         Array as Array,
         Batch as Batch,
         Dataset as Dataset,
@@ -219,9 +230,11 @@ if TYPE_CHECKING:
         Loss as Loss,
         Measurement as Measurement,
         Metric as Metric,
+        PlaceFinder as PlaceFinder,
         Preprocessing as Preprocessing,
         Recipe as Recipe,
         Task as Task,
+        TruthMaker as TruthMaker,
     )
     from prunus.training import (
         Progress as Progress,
@@ -251,12 +264,15 @@ if TYPE_CHECKING:
         sample_positions as sample_positions,
     )
 
+    analyze_step, prune_step, transform_step = _analyze, _prune, _transform
+    compact_graph, load_from_settings = _compact, _load
+
 _HOMES = {
     # hooks and descriptors
     "prunus.hookspecs": "hookimpl",
-    "prunus.descriptors": "Criterion Descriptor Format NamedMetric Policy Trainer",
+    "prunus.descriptors": "Criterion Descriptor Format NamedMetric Policy Sharing Trainer",
     # networks and their files
-    "prunus.network": "Binding Compact Destination Network Source Written",
+    "prunus.network": "Binding Compact Destination Network Source TaskNames Written",
     "prunus.settings": "Settings",
     "prunus.groups": "Group Member Protected",
     "prunus.graph.builder": "GraphBuilder",
@@ -267,8 +283,10 @@ _HOMES = {
     "prunus.graph.digest": "structure_digest weights_digest",
     # samples, metrics, running a graph
     "prunus.task": (
-        "Array Batch Dataset LearningRate Loss Measurement Metric Preprocessing Recipe Task "
+        "AnswerDistance Array Batch Dataset LearningRate Loss Measurement Metric PlaceFinder "
+        "Preprocessing Recipe Task TruthMaker "
     ),
+    "prunus.evaluation.agreement": "Agreement",
     "prunus.evaluation.contents": "contents_digest",
     "prunus.evaluation.data": "ArrayDataset open_data",
     "prunus.evaluation.decoding": "decode",
@@ -276,16 +294,17 @@ _HOMES = {
     "prunus.evaluation.metrics": "Fidelity Top mean_of",
     "prunus.evaluation.session": "Session random_inputs",
     # analysis and planning
+    "prunus.gradients": "Derivatives Gradients Products",
     "prunus.analysis.analysis": "Analysis",
     "prunus.analysis.measure": "DEFAULT_RATIOS",
     "prunus.planning.scores": "DEFAULT_CRITERION scores_of",
     "prunus.analysis.journal": "Journal",
-    "prunus.planning.budget": "Budget Planning",
+    "prunus.planning.budget": "Budget PlanTrials Planning",
     "prunus.selection": "choose_units",
     "prunus.grouping": "find_groups",
     "prunus.folding": "fold",
     "prunus.masking": "mask",
-    "prunus.compaction": "compact",
+    "prunus.compaction": "compact_graph=compact",
     "prunus.sensitivity": "Curve Point Sensitivity",
     # training
     "prunus.interrupt": "deferred",
@@ -306,33 +325,41 @@ _HOMES = {
     "prunus.ranges": (
         "COUNT COUNT_OR_NONE FINITE NOT_NEGATIVE POSITIVE Range SHARE SHARE_BELOW_ONE "
     ),
-    "prunus.regular": "check_regular read_regular",
-    "prunus.room": "check_room",
+    "prunus.regular_files": "check_regular read_regular",
+    "prunus.memory": "check_room",
     "prunus.storage.files": "make_directory read_json write_json",
     "prunus.storage.staging": "staged",
     # commands of a plugin
-    "prunus.steps.loaded": "Loaded evaluation_data evaluator_for load",
+    "prunus.steps.loaded": "Loaded evaluation_data evaluator_for load_from_settings=load",
     "prunus.steps.inspect": "statistics",
-    "prunus.steps.analyze": "analyze",
-    "prunus.steps.prune": "Pruned prune",
-    "prunus.steps.transform": "transform",
+    "prunus.steps.analyze": "analyze_step=analyze",
+    "prunus.steps.analyze_parts": "spread",
+    "prunus.steps.prune": "Pruned prune_step=prune",
+    "prunus.steps.transform": "transform_step=transform",
     "prunus.steps.report": "Report",
     "prunus.steps.workspace": "Workspace workspace_of",
     "prunus.cli": "run",
     "prunus.cli.options": "network_options settings_from",
-    "prunus.cli.render": "counting new_console new_table notes show",
+    "prunus.cli.progress": "counting",
+    "prunus.cli.render": "new_console new_table notes show",
     "prunus.host": "Host start",
 }
-"""Module -> its public names."""
+"""Module -> its public names; ``public=own`` where the own name means another thing in `prunus`."""
 
-_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+_HOME = {
+    name.partition("=")[0]: (module, name.rpartition("=")[2])
+    for module, names in _HOMES.items()
+    for name in names.split()
+}
+"""Public name -> its module and its name there."""
 
 __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+        module, own = _HOME[name]
+        return getattr(import_module(module), own)
     raise AttributeError(f"module 'prunus.plugin' has no attribute '{name}'")
 
 

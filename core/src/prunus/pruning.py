@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from prunus.compaction import compact
 from prunus.folding import fold
+from prunus.granularity import CHANNELS
 from prunus.masking import mask
 from prunus.network import Compact, Network
 from prunus.prunable import Prunable
-from prunus.recovery import recover
+from prunus.recovery.recover import recover
 
 Keep = Mapping[str, NDArray[np.bool_]]
 """Group name -> ``(C,)`` bool, True for kept channels."""
@@ -29,15 +30,14 @@ def carry_out(
 
     Args:
         subject: The network and its groups.
-        keep: Channels that stay.
-        present: Channels that earlier rounds left; their removal is compensated already.
+        keep: Channels or weights that stay.
+        present: Those that earlier rounds left; the removal of channels is compensated already.
         samples: Graph input name -> ``(N, ...)`` inputs to compensate with. Without samples the
             constant contribution of removed channels is folded into biases.
         seed: Of everything drawn.
     """
-    newly = {
-        name: units | ~present[name] if name in present else units for name, units in keep.items()
-    }
+    gone = present if subject.granularity == CHANNELS else {}
+    newly = {name: units | ~gone[name] if name in gone else units for name, units in keep.items()}
     if samples is None:
         ready = fold(subject.network, subject.grouping, newly, None)
     else:

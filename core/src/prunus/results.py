@@ -11,6 +11,7 @@ import attrs
 
 from prunus.descriptors import Format
 from prunus.errors import PluginError
+from prunus.granularity import granularity_of
 from prunus.host import Host, start
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.planning.choose import Keep
@@ -43,7 +44,7 @@ class MaskedNetwork:
     Attributes:
         network: The masked network.
         original: The network it was pruned from.
-        plan: The channels that stay.
+        plan: The channels or weights that stay.
         proof: How well its compact form agrees with it.
     """
 
@@ -55,17 +56,18 @@ class MaskedNetwork:
     @property
     def subject(self) -> Prunable:
         """The masked network with its groups."""
-        return prunable(self.network, self.plan.exclude)
+        granularity = granularity_of(self.plan.granularity)
+        return prunable(self.network, self.plan.exclude, granularity)
 
     def save(self, directory: str | PathLike[str]) -> Written:
         """Write native files of full structure; all or none."""
         compact = Compact(self.network.model, {})
-        place = Path(directory)
-        make_directory(place)
-        with staged(place) as stage:
+        folder = Path(directory)
+        make_directory(folder)
+        with staged(folder) as stage:
             destination = Destination(stage, "masked", options=self.network.options)
             written = write_into(host(), self.network, compact, destination)
-        return moved(written, stage, place)
+        return moved(written, stage, folder)
 
 
 @attrs.frozen(eq=False)
@@ -108,9 +110,9 @@ class CompactNetwork:
             ModelError: the format cannot express the compact network.
             ProofError: the files do not give the same numbers.
         """
-        place = Path(directory)
-        make_directory(place)
-        with staged(place) as stage:
+        folder = Path(directory)
+        make_directory(folder)
+        with staged(folder) as stage:
             network = self.masked.network
             destination = Destination(stage, "compact", options=network.options)
             written = write_into(host(), network, self.compact, destination)
@@ -119,4 +121,4 @@ class CompactNetwork:
             subject = self.masked.subject
             keep: Keep = self.masked.plan.keep(subject)
             prove_plan(subject, keep, network, self.compact, None, again=again)
-        return moved(written, stage, place)
+        return moved(written, stage, folder)

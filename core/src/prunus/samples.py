@@ -14,7 +14,8 @@ from prunus.descriptors import Format
 from prunus.errors import DataError
 from prunus.evaluation.choice import open_samples
 from prunus.evaluation.data import ArrayDataset, JointDataset, arranged
-from prunus.evaluation.sample_transform import Transform, sample_inputs
+from prunus.evaluation.sample_transform import Transform
+from prunus.graph.inputs import sample_inputs
 from prunus.network import Network
 from prunus.task import Dataset
 
@@ -54,7 +55,7 @@ def dataset_of(
 
 
 def _joined(network: Network, inputs: Any, labels: Any) -> Dataset:
-    values = {value.name or "": value for value in sample_inputs(network)}
+    values = {value.name or "": value for value in sample_inputs(network.model)}
     if not isinstance(inputs, Mapping):
         if len(values) != 1:
             raise DataError(

@@ -30,7 +30,13 @@ class Point:
 
 @attrs.frozen
 class Curve:
-    """All points of one group, ratios ascending."""
+    """The measured points of one group.
+
+    Attributes:
+        group: Name of the group.
+        size: Number of its units.
+        points: Its points, ratios ascending.
+    """
 
     group: str
     size: int
@@ -74,6 +80,11 @@ class Sensitivity:
             "key": dict(self.key),
             "curves": [attrs.asdict(curve) for curve in self.curves],
         }
+
+    def _repr_html_(self) -> str:
+        from prunus.report.views import view_sensitivity
+
+        return view_sensitivity(self)
 
 
 def merged(parts: Sequence[Sensitivity], groups: Sequence[str]) -> Sensitivity:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import attrs
-import onnx_ir as ir
 
 from prunus.graph.macs import convolution_operations, layer_macs
-from prunus.graph.parameters import LEARNED, parameters
+from prunus.graph.parameters import learned_by, parameters
 from prunus.groups import Protected
 from prunus.prunable import Prunable
 
@@ -70,7 +69,7 @@ def statistics_of(subject: Prunable, *, legacy_count: bool = False) -> Statistic
     macs = layer_macs(network.model, dims)
     rows = []
     for node in network.model.graph:
-        params = _learned(node, network.bindings)
+        params = learned_by(node, network.bindings)
         if params:
             shape = dims.get(node.outputs[0].name or "", ())[1:]
             layer = grouping.layers.get(node.name or "", node.name or "")
@@ -84,14 +83,3 @@ def statistics_of(subject: Prunable, *, legacy_count: bool = False) -> Statistic
         network.notes,
         convolution_operations(network.model, dims) if legacy_count else None,
     )
-
-
-def _learned(node: ir.Node, bindings: object) -> int:
-    total = 0
-    for value in node.inputs:
-        if value is None or value.const_value is None:
-            continue
-        binding = bindings.get(value.name) if hasattr(bindings, "get") else None
-        if binding is not None and binding.role in LEARNED:
-            total += value.const_value.size
-    return total

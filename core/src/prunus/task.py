@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+"""Samples and results of a graph."""
 
 
 @attrs.frozen(eq=False)
@@ -32,7 +33,10 @@ class Batch:
 
 
 class Dataset(Protocol):
-    """Samples addressed by position, so that any order can be resumed exactly."""
+    """Samples addressed by position, so that any order can be resumed exactly.
+
+    One that also has ``names``, class -> name, is shown with them in reports.
+    """
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -48,9 +52,23 @@ class Dataset(Protocol):
         """Hex digest of content and transformation, to key stored results."""
 
 
+@runtime_checkable
+class NamedClasses(Protocol):
+    """A data set that knows how its classes are called."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Class -> name; empty where none are given."""
+
+
 @attrs.frozen(eq=False)
 class Measurement:
-    """One measured value and its standard error (0 where none is defined)."""
+    """One measured value.
+
+    Attributes:
+        value: The value, in the metric's own unit.
+        error: Its standard error; 0 where none is defined.
+    """
 
     value: float
     error: float = 0.0
@@ -84,6 +102,55 @@ class Metric(Protocol):
 
     def result(self, observations: Sequence[Any]) -> Measurement:
         """Combine all batches."""
+
+
+@runtime_checkable
+class TruthMaker(Protocol):
+    """A metric that can make labels of a network's outputs.
+
+    Those of the original network then take the place of labels: samples without any are measured by
+    how far a network agrees with it.
+    """
+
+    def truth(self, outputs: Mapping[str, Array]) -> Any:
+        """Labels of one batch, of the kind that ``Metric.observe`` takes.
+
+        Args:
+            outputs: Graph output name -> array.
+        """
+
+
+@runtime_checkable
+class AnswerDistance(Protocol):
+    """A metric that tells how far the answers of two networks are apart, in any small step.
+
+    Plans are chosen by it: the metric itself, on few samples, is the same for many of them.
+    """
+
+    def distance(
+        self, outputs: Mapping[str, Array], reference: Mapping[str, Array]
+    ) -> NDArray[np.float64]:
+        """``(N,)`` of every sample, 0 for equal answers.
+
+        Args:
+            outputs: Graph output name -> array of the network under test.
+            reference: The same of the original network on the same inputs.
+        """
+
+
+@runtime_checkable
+class PlaceFinder(Protocol):
+    """A metric that tells at which places of a sample a network finds something.
+
+    Consumers of removed channels are compensated for these places more than for the others.
+    """
+
+    def places(self, outputs: Mapping[str, Array]) -> NDArray[np.float64]:
+        """``(N, h, w)`` from 0, nothing there, to 1: a grid laid evenly over the spatial axes.
+
+        Args:
+            outputs: Graph output name -> array of the original network.
+        """
 
 
 @attrs.frozen

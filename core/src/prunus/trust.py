@@ -36,10 +36,12 @@ def check_code(settings: Settings, descriptor: Format) -> None:
 
 def _named(settings: Settings, descriptor: Format) -> Iterator[tuple[str, str, str]]:
     """Settings that name code: their name, their value, the same on the command line."""
-    if settings.metric is not None and names_function(settings.metric):
-        yield "metric", settings.metric, f"--metric {settings.metric}"
-    if settings.data is not None and descriptor.names_code("data", settings.data):
-        yield "data", settings.data, f"--data {settings.data}"
+    metric = settings.task.metric
+    if metric is not None and names_function(metric):
+        yield "metric", metric, f"--metric {metric}"
+    for name, spec in (("data", settings.task.data), ("train_data", settings.train_data)):
+        if spec is not None and descriptor.names_code("data", spec):
+            yield name, spec, f"--{name.replace('_', '-')} {spec}"
     for name, value in settings.options.items():
         if descriptor.names_code(name, value):
             yield f"options.{name}", value, f"--option {name}={value}"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prunus.analysis.differences import direct_readers
+from prunus.analysis.differences import direct_consumers
 from prunus.analysis.suffix import consumers, cut_behind, insert_masks, keep_tensor
 from prunus.evaluation.session import Session, random_inputs
 from prunus.grouping import find_groups
@@ -34,7 +34,7 @@ def test_only_what_depends_on_the_group_is_left(lenet):
     ]  # fmt: skip
 
 
-def test_direct_readers_are_given_from_outside(lenet):
+def test_direct_consumers_are_given_from_outside(lenet):
     grouping = find_groups(lenet)
     suffix = cut_behind(lenet.model, grouping, grouping.group("conv2"), frozenset({"ip1"}))
     assert (suffix.masked, suffix.boundary, suffix.given) == ((), (), ("ip1",))
@@ -75,7 +75,7 @@ def test_readers_behind_readers_are_not_direct():
     (group,) = grouping.groups
     assert consumers(grouping, group) == ["second", "third"]
     trials = [(0.5, np.arange(6) > 2)]
-    assert [r.node for r in direct_readers(network.model, grouping, group, trials)] == ["second"]
+    assert [r.node for r in direct_consumers(network.model, grouping, group, trials)] == ["second"]
 
 
 @pytest.mark.parametrize("group", [1, 2])
@@ -85,9 +85,9 @@ def test_grouped_readers_and_trials_that_are_not_nested_are_masked(group):
     grouping = find_groups(network)
     own = grouping.group("first")
     nested = [(0.3, np.arange(6) > 1), (0.6, np.arange(6) > 3)]
-    found = direct_readers(network.model, grouping, own, nested)
+    found = direct_consumers(network.model, grouping, own, nested)
     assert [r.node for r in found] == (["second"] if group == 1 else [])
     if found:
         assert [block.tolist() for block in found[0].blocks] == [[0, 1], [2, 3]]
-    assert direct_readers(network.model, grouping, own, [*nested, (0.7, np.arange(6) < 2)]) == ()
-    assert direct_readers(network.model, grouping, own, []) == ()
+    assert direct_consumers(network.model, grouping, own, [*nested, (0.7, np.arange(6) < 2)]) == ()
+    assert direct_consumers(network.model, grouping, own, []) == ()

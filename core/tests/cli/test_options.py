@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prunus.cli.options import read_config, settings_from
+from prunus.cli.options import read_config, settings_from, share_of
 from prunus.descriptors import Format
 from prunus.errors import UsageError
 from prunus.host import Broken, Host
@@ -56,7 +56,7 @@ def test_data_that_is_no_file_beside_the_configuration_stays_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("rat = 1", "unknown key 'rat'; known: allocation, baseline, batches, criterion, data, exclude, metric, model, multiple, options, rate, samples, seed, solver, threshold, trainer, weights, workspace"),
+        ("rat = 1", "unknown key 'rat'; did you mean 'rate'?; known: allocation, analysis_file, baseline, batches, bytes, criterion, data, density, exclude, granularity, latency, max_loss, metric, model, multiple, options, params, rate, samples, seed, solver, threshold, train_data, trainer, weights, workspace"),
         ("notes = []", "unknown key 'notes'; known: "),
         ("model = 5", "model = 5: expected a path in quotes"),
         ('rate = "0.5"', "rate = '0.5': expected a number"),
@@ -161,3 +161,22 @@ def test_a_message_about_a_setting_names_the_file_that_says_it(tmp_path):
     (tmp_path / "prunus.toml").write_text("rate = 5")
     again = settings_from(EMPTY, config=tmp_path / "prunus.toml", rate=2.0)
     assert again.said("rate") == "--rate"
+
+
+def test_paths_of_settings_may_be_texts():
+    found = settings_from(Host([]), model="net.onnx", workspace="work", weights=None)
+    assert (found.model, found.workspace, found.weights) == (Path("net.onnx"), Path("work"), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("0.5", 0.5), ("50%", 0.5), (" 2.5 %", 0.025), ("1e-1", 0.1)]
+)
+def test_shares_may_be_percents(text, share):
+    assert share_of(text) == share
+
+
+def test_training_samples_of_a_configuration_lie_beside_it(tmp_path):
+    (tmp_path / "train.npz").touch()
+    (tmp_path / "p.toml").write_text('train_data = "train.npz:scale=0.5"')
+    found = read_config(Host([]), tmp_path / "p.toml")
+    assert found.train_data == f"{tmp_path / 'train.npz'}:scale=0.5"

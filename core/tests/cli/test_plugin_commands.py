@@ -106,6 +106,45 @@ def test_a_broken_command_is_one_line_that_names_its_distribution(install, code,
     assert refused("greet") == (5, f"error: command 'greet' of hello 1.0 {line}")
 
 
+FAILS = """
+import click
+from prunus.plugin import DataError
+
+@click.command()
+@click.argument("kind")
+@click.option("--verbose", is_flag=True)
+def command(kind, verbose):
+    "Fail."
+    raise {
+        "defect": ZeroDivisionError("no\\nway"),
+        "purpose": DataError("no images"),
+        "system": OSError(28, "No space left on device", "out.txt"),
+        "usage": click.UsageError("give a number"),
+        "exit": click.exceptions.Exit(9),
+    }[kind]
+"""
+
+
+def test_a_defect_of_a_command_names_its_distribution(install, capsys):
+    install("hello", "greet", FAILS)
+    said = (
+        "command 'greet' of hello 1.0 failed in prunus greet: ZeroDivisionError: no way; see "
+        "--verbose, and report it to its authors"
+    )
+    assert refused("greet", "defect") == (5, f"error: {said}")
+    assert refused("greet", "purpose") == (4, "error: no images")
+    assert refused("greet", "system") == (1, "error: out.txt: No space left on device")
+    assert refused("greet", "usage") == (2, "error: give a number")
+    assert cli.run(["greet", "exit"]) == 9
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["greet", "defect", "--verbose"])
+    lines = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 5
+    assert "Traceback (most recent call last):" in lines
+    assert lines[-1] == f"prunus.errors.PluginCrashError: {said}"
+
+
 def test_a_broken_command_stops_no_other(install, capsys):
     install("hello", "greet", "import hammer_and_tongs")
     for arguments in (["--help"], ["plugins"], ["methods"]):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import attrs
 import click
 import pytest
 from rich.console import Console
 
 from prunus.cli import render
-from prunus.cli.render import counting, group_label, notes, show, training_progress
+from prunus.cli.render import group_label, notes, show
 from prunus.groups import Protected
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.statistics import GroupLine, LayerRow, Statistics
 from prunus.steps.report import GroupRow, Report, Stage
 from prunus.task import Measurement
-from prunus.training import Progress
 
 REPORT = Report(
     "prune",
@@ -31,6 +31,8 @@ REPORT = Report(
     (Path("ws/rate_0.5/net.onnx"),),
     "prunus finetune",
     {"rate": 0.49975, "rate_asked": 0.5, "threshold": None},
+    ("the samples look wrong",),
+    "not measured: no data",
 )
 
 GROUPS = """\
@@ -55,10 +57,102 @@ def printed(capsys):
 def test_a_report(capsys):
     show(REPORT, as_json=False)
     out, err = printed(capsys)
-    assert out == f"{GROUPS}{STAGES}rate 0.4998 (asked 0.5)\n"
+    assert out == f"{STAGES}rate 0.4998 (asked 0.5)\n{GROUPS}"
     assert err == (
-        "note: no samples\nnote: a second note\nwrote ws/rate_0.5/net.onnx\nnext: prunus finetune\n"
+        "warning: the samples look wrong\nnote: no samples\nnote: a second note\n"
+        "note: not measured: no data\nwrote ws/rate_0.5/net.onnx\nnext: prunus finetune\n"
     )
+
+
+BESIDE = attrs.evolve(
+    REPORT,
+    groups=(),
+    facts={},
+    stages=(
+        *REPORT.stages[:1],
+        attrs.evolve(
+            REPORT.stages[1],
+            beside={"agreement": Measurement(0.75, 0.1), "divergence": Measurement(0.01234)},
+        ),
+    ),
+)
+
+
+def many(count):
+    rows = tuple(GroupRow(f"conv{i}", 16, 16 - i % 2, 100, 90) for i in range(count))
+    return attrs.evolve(REPORT, groups=rows)
+
+
+def test_many_groups_are_counted_and_listed_where_asked_for(capsys):
+    show(many(12), as_json=False)
+    assert "conv11" in printed(capsys)[0]
+    show(many(13), as_json=False)
+    assert printed(capsys)[0].endswith("(asked 0.5)\n6 of 13 groups lose something\n")
+    command = click.Command("prune", params=[click.Option(["--groups"], is_flag=True)])
+    with command.make_context("prune", []):
+        show(many(13), as_json=False)
+    assert printed(capsys)[0].endswith("6 of 13 groups lose something; --groups lists them\n")
+    with command.make_context("prune", ["--groups"]):
+        show(many(13), as_json=False)
+    assert "conv12" in printed(capsys)[0]
+
+
+def test_columns_that_say_nothing_are_left_out(capsys, monkeypatch):
+    bare = tuple(attrs.evolve(stage, bytes=None, milliseconds=None) for stage in REPORT.stages)
+    monkeypatch.setattr(render, "new_console", lambda: Console(highlight=False, width=80))
+    show(attrs.evolve(REPORT, stages=bare, groups=(), facts={}), as_json=False)
+    assert printed(capsys)[0].splitlines()[0].split() == [
+        "network", "top-1", "params", "MACs", "removed"
+    ]  # fmt: skip
+
+
+def test_times_say_how_they_were_measured(capsys):
+    facts = {"engine": "ONNX Runtime 1.32.0, 2 threads, a processor"}
+    show(attrs.evolve(REPORT, groups=(), facts=facts), as_json=False)
+    assert printed(capsys)[0].endswith(
+        "\nms: one sample at a time, ONNX Runtime 1.32.0, 2 threads, a processor\n"
+    )
+
+
+def test_names_of_many_tied_layers_fit_eighty_columns(capsys, monkeypatch):
+    layers = tuple(f"stage3/block{i}/conv" for i in range(9))
+    found = Statistics((), (GroupLine("+".join(layers), layers, 64, True),), (), 0, 0, ())
+    monkeypatch.setattr(render, "new_console", lambda: Console(highlight=False, width=80))
+    show(found, as_json=False)
+    lines = printed(capsys)[0].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert next(line for line in lines if "+ 8 more" in line).startswith(
+        "stage3/block0/conv + 8 more "
+    )
+    assert all(layer in " ".join(lines) for layer in layers)
+
+
+def test_measures_beside_the_metric(capsys):
+    show(BESIDE, as_json=False)
+    assert (
+        printed(capsys)[0]
+        == """\
+network             top-1  agreement  divergence   params        MACs  MACs removed      bytes     ms
+original  0.9132 ± 0.0028                         269,034  40,551,040         0.00%  1,091,570
+pruned             0.5000     0.7500      0.0123  134,000  20,285,648        49.98%             1.235
+"""
+    )
+
+
+def test_measures_beside_the_metric_on_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(render, "new_console", lambda: Console(highlight=False, width=100))
+    show(BESIDE, as_json=False)
+    assert printed(capsys)[0].splitlines()[3:] == [
+        "network  agreement  divergence",
+        "pruned      0.7500      0.0123",
+    ]
+
+
+def test_a_collapse_is_the_first_line(capsys):
+    show(attrs.evolve(REPORT, collapse="the pruned network has collapsed"), as_json=False)
+    assert printed(capsys)[0].startswith("warning: the pruned network has collapsed\nnetwork")
+    show(attrs.evolve(REPORT, collapse="it has"), as_json=True)
+    assert printed(capsys)[0].splitlines()[1] == ' "collapse": "it has",'
 
 
 def test_the_next_command_is_about_the_same_workspace(capsys):
@@ -67,7 +161,10 @@ def test_the_next_command_is_about_the_same_workspace(capsys):
     )
     with command.make_context("prune", ["--workspace", "my ws"]):
         show(REPORT, as_json=False)
-    assert printed(capsys)[1].endswith("next: prunus finetune --workspace 'my ws'\n")
+        show(REPORT, as_json=True)
+    out, err = printed(capsys)
+    assert err.endswith("next: prunus finetune --workspace 'my ws'\n")
+    assert ' "next": "prunus finetune --workspace \'my ws\'",' in out.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -77,6 +174,7 @@ def test_the_next_command_is_about_the_same_workspace(capsys):
         ({"proof": {"error": 0.0, "output": "y", "samples": 4}, "exact": False}, "proof: written files equal the compact network on 4 inputs, largest relative error 0.0e+00\n"),
         ({"proof": None}, "proof: left out\n"),
         ({"rate": 0.25}, "rate 0.2500\n"),
+        ({"criterion": "l1", "allocation": "uniform"}, "criterion l1, allocation uniform\n"),
         ({}, ""),
     ],
 )  # fmt: skip
@@ -91,6 +189,8 @@ def test_json_is_alone_on_stdout(capsys):
     assert err == ""
     assert json.loads(out) == json.loads(json.dumps(REPORT.to_json()))
     assert json.loads(out)["notes"] == ["no samples", "a second note"]
+    assert json.loads(out)["warnings"] == ["the samples look wrong"]
+    assert json.loads(out)["unmeasured"] == "not measured: no data"
 
 
 def test_curves(capsys):
@@ -105,6 +205,7 @@ def test_curves(capsys):
 group   channels     0.1      0.5
 conv1         16  0.9000   0.2500
 conv10         4          -1.5000
+blank: the group has no such ratio; its channels go in larger steps
 top-1 of the whole network: 0.9500 ± 0.0120
 """
     )
@@ -169,12 +270,3 @@ def test_curves_fit_into_eighty_columns(capsys, monkeypatch):
     assert max(map(len, lines)) <= 80
     assert lines[1].split() == ["104:conv", "224", *["-0.269"] * 9]
     assert lines[-1] == "map of the whole network: 0.2605"
-
-
-def test_progress_leaves_nothing_in_a_pipe(capsys):
-    with counting("analyse") as report:
-        report(1, 2)
-    with training_progress() as report:
-        report(Progress(1, 2, 0.5, 0.01))
-    captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", "")

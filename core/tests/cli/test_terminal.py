@@ -11,7 +11,8 @@ from rich.console import Console
 
 from prunus.cli import run
 from prunus.cli.render import new_table
-from prunus.cli.terminal import one_line, printable
+from prunus.cli.terminal import one_line, say
+from prunus.printable import printable
 
 RED = "\x1b[31m"
 
@@ -89,3 +90,15 @@ def test_any_encoding_shows_it(files, encoding):
     )
     assert done.returncode == 3
     assert b"no such file or directory; check --model" in done.stderr
+
+
+def test_a_narrow_terminal_breaks_lines_between_words(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    text = "note: the written-files equal the masked network on four inputs of the evaluation"
+    say(text)
+    assert capsys.readouterr().out == f"{text}\n"  # no terminal: one line
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    say(text)
+    assert capsys.readouterr().out == (
+        "note: the written-files equal the masked\n  network on four inputs of the\n  evaluation\n"
+    )

@@ -120,7 +120,7 @@ def test_nothing_there(tmp_path):
         open_data("no.npz", network(1, 8))
     assert str(caught.value) == (
         "no.npz: no such file or directory; --data takes .npz, an image folder or a list file, and "
-        "settings behind it as FILE:scale=0.004,mean=1/2/3"
+        "settings behind it as FILE:scale=0.004,mean=1,2,3"
     )
 
 

@@ -4,11 +4,12 @@ import attrs
 import numpy as np
 import pytest
 
-from prunus.errors import DataError
+from prunus.errors import DataError, ModelError, PluginError
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.metrics import CrossEntropy, Fidelity, Top
 from prunus.evaluation.session import Session
+from prunus.task import Measurement
 
 
 @pytest.fixture
@@ -70,3 +71,67 @@ def test_losses_have_the_metrics_direction(lenet, data, metric, sign):
 def test_no_samples(lenet, data):
     with pytest.raises(DataError, match="^no samples: the data set is empty$"):
         evaluator(lenet, attrs.evolve(data, samples=data.samples[:0]))
+
+
+@attrs.frozen
+class Given(Top):
+    """A metric that does what it is told to."""
+
+    name: str = "heat"
+    act: object = None
+    give: object = 1
+
+    def observe(self, outputs, reference, labels):
+        return self.act() if self.act else 0
+
+    def result(self, observations):
+        return self.give
+
+
+FLOATS = "instead of a Measurement of two floats: value and standard error"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (0.5, f"float 0.5 {FLOATS}"),
+        (None, f"it returned None {FLOATS}"),
+        (Measurement("high"), f"Measurement Measurement(value='high', error=0.0) {FLOATS}"),
+        (Measurement(0.5, None), f"Measurement Measurement(value=0.5, error=None) {FLOATS}"),
+    ],
+)
+def test_a_result_that_is_no_measurement(lenet, data, answer, said):
+    for owner, named in (("acme 1.0", "metric 'heat' of acme 1.0"), (None, "metric 'heat'")):
+        judge = evaluator(lenet, data, metric=Given(give=answer), owner=owner)
+        with pytest.raises(PluginError) as caught:
+            judge.measure(lenet.model)
+        assert str(caught.value) == f"{named} gave no usable answer to result: {said}"
+
+
+def test_a_result_of_other_floats_is_taken(lenet, data):
+    judge = evaluator(lenet, data, metric=Given(give=Measurement(np.float32(0.5), 0)))
+    found = judge.measure(lenet.model)
+    assert (type(found.value), found.value, type(found.error)) == (float, 0.5, float)
+
+
+def test_a_defect_in_a_metric_names_its_distribution(lenet, data):
+    def fails():
+        raise IndexError("no row 3")
+
+    judge = evaluator(lenet, data, metric=Given(act=fails), owner="acme 1.0")
+    with pytest.raises(PluginError) as caught:
+        judge.measure(lenet.model)
+    tail = "see --verbose, and report it to its authors"
+    assert str(caught.value) == (
+        f"metric 'heat' of acme 1.0 failed in observe: IndexError: no row 3; {tail}"
+    )
+    with pytest.raises(IndexError):
+        evaluator(lenet, data, metric=Given(act=fails)).measure(lenet.model)
+
+
+def test_an_error_that_a_metric_raises_on_purpose_passes(lenet, data):
+    def refuses():
+        raise ModelError("no boxes")
+
+    with pytest.raises(ModelError, match="^no boxes$"):
+        evaluator(lenet, data, metric=Given(act=refuses), owner="acme 1.0").measure(lenet.model)

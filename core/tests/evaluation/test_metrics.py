@@ -107,7 +107,7 @@ def test_no_labels():
 
 
 def named(name, model):
-    return registered_metrics(start())[name](as_network(model))
+    return registered_metrics(start()).makers[name](as_network(model))
 
 
 def test_names():

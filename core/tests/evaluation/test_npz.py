@@ -67,7 +67,7 @@ def test_an_enormous_shape_is_refused_before_it_is_allocated(path, shape):
 
 
 def test_a_zip_bomb_is_refused(path, monkeypatch):
-    monkeypatch.setattr("prunus.room.memory", lambda: 40_000_000)
+    monkeypatch.setattr("prunus.memory.memory", lambda: 40_000_000)
     archive(path, npy(head("(30000000,)", "|u1"), bytes(30_000_000)))
     assert path.stat().st_size < 60_000
     assert refusal(path).startswith("d.npz: 'x': declares 30 MB, more than half of this machine's")

@@ -6,7 +6,10 @@ import pytest
 
 from prunus.evaluation.refusal import refusal
 
-AGAIN = "; export the model again, or see --verbose"
+AGAIN = "; see --verbose"
+
+OPERATORS = {"lstm": "LSTM", "fc": "Gemm", "c1": "Conv", "cut": "Trilu", "d1": "Gemm"}
+OPERATORS |= {"d1/mul": "MatMul", "d": "Relu"}
 
 
 @pytest.mark.parametrize(
@@ -58,8 +61,21 @@ AGAIN = "; export the model again, or see --verbose"
             "buffer of size 80000000000",
             "there is not enough memory for its values",
         ),
+        *(
+            (
+                "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running "
+                f"{operator} node. Name:'{name}' Status Message: GEMM: Dimension mismatch",
+                f"{subject}: sizes do not fit each other{AGAIN}",
+            )
+            for operator, name, subject in (
+                ("FusedGemm", "fused d1", "layer 'd1' (Gemm)"),
+                ("Gemm", "d1/mul/MatMulAddFusion", "layer 'd1/mul' (MatMul)"),
+                ("FusedGemm", "fused", "an operator FusedGemm"),
+                ("FusedGemm", "", "an operator FusedGemm"),
+            )
+        ),
         ("something nobody has seen", f"the graph: it cannot be run{AGAIN}"),
     ],
 )
 def test_refusals(theirs, ours):
-    assert refusal(RuntimeError(theirs)) == ours
+    assert refusal(RuntimeError(theirs), OPERATORS) == ours

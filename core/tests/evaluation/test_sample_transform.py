@@ -39,9 +39,11 @@ def test_all_settings():
     ("spec", "message"),
     [
         ("t.npz:size=3", "t.npz:size=3: unknown data setting 'size'; use mean, scale, channels or layout"),
-        ("t.npz:mean=a", "t.npz:mean=a: mean and scale are numbers, one or one a channel, split by '/'"),
-        ("t.npz:scale=nan", "t.npz:scale=nan: mean and scale are numbers, one or one a channel, split by '/'"),
-        ("t.npz:scale=1e99", "t.npz:scale=1e99: mean and scale are numbers, one or one a channel, split by '/'"),
+        ("t.npz:mean=a", "t.npz:mean=a: mean and scale are numbers, one or one a channel, separated by ','"),
+        ("t.npz:mean=1,,2", "t.npz:mean=1,,2: mean and scale are numbers, one or one a channel, separated by ','"),
+        ("t.npz:mean=1,bgr", "t.npz:mean=1,bgr: unknown data setting 'bgr'; use mean, scale, channels or layout"),
+        ("t.npz:scale=nan", "t.npz:scale=nan: mean and scale are numbers, one or one a channel, separated by ','"),
+        ("t.npz:scale=1e99", "t.npz:scale=1e99: mean and scale are numbers, one or one a channel, separated by ','"),
         ("t.npz:channels=BGR", "t.npz:channels=BGR: channels is rgb or bgr, not 'BGR'"),
         ("t.npz:layout=hwc", "t.npz:layout=hwc: layout is nchw or nhwc, not 'hwc'"),
     ],
@@ -50,6 +52,13 @@ def test_bad_settings(spec, message):
     with pytest.raises(DataError) as caught:
         parse_spec(spec)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("text", ["1,2,3", "1/2/3"])
+def test_numbers_of_channels_are_separated_by_commas_or_slashes(text):
+    wanted = Transform((1.0, 2.0, 3.0), (0.5, 0.25, -1.0), "rgb")
+    assert parse_spec(f"t.npz:mean={text},scale=0.5,0.25,-1,channels=rgb")[1] == wanted
+    assert parse_spec(f"t.npz:channels=rgb,scale=0.5/0.25/-1,mean={text}")[1] == wanted
 
 
 def test_numbers_of_channels_broadcast():

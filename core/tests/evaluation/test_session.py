@@ -6,7 +6,13 @@ import pytest
 
 from prunus.errors import ModelError
 from prunus.evaluation import session
-from prunus.evaluation.session import Session, drop_unused, random_inputs, with_outputs
+from prunus.evaluation.session import (
+    Session,
+    Structure,
+    drop_unused,
+    random_inputs,
+    with_outputs,
+)
 
 
 def test_outputs_by_name(lenet, draw):
@@ -17,6 +23,17 @@ def test_outputs_by_name(lenet, draw):
     found = Session(lenet.model, ["pool1", "ip2"]).run({**inputs, "another": np.zeros(3)})
     assert found["pool1"].shape == (3, 8, 5, 5)
     assert np.array_equal(found["ip2"], Session(lenet.model).run(inputs)["ip2"])
+
+
+def test_a_structure_runs_with_other_weights(lenet):
+    inputs = random_inputs(lenet.model, 2, 0)
+    weights = {name: 2 * lenet.weights()[name] for name in ("conv1/weight", "conv1/bias")}
+    structure = Structure(lenet.model, weights)
+    found = Session(structure.replaced(weights)).run(inputs)["ip2"]
+    assert np.array_equal(found, Session(lenet.with_weights(weights).model).run(inputs)["ip2"])
+    unchanged = Session(structure).run(inputs)["ip2"]
+    assert np.array_equal(unchanged, Session(lenet.model).run(inputs)["ip2"])
+    assert not np.array_equal(found, unchanged)
 
 
 def test_other_outputs_leave_the_graph_alone(lenet):
@@ -53,7 +70,7 @@ def test_a_graph_that_cannot_run(lenet):
         Session(broken.model)
     assert str(caught.value) == (
         "ONNX Runtime refuses the network: layer 'ip2' (Foo): ONNX Runtime has no such operator "
-        "for these numbers; export the model again, or see --verbose"
+        "for these numbers; see --verbose"
     )
 
 
@@ -78,3 +95,22 @@ def test_layouts_of_a_long_graph_are_not_searched_for_a_few_samples(lenet, monke
         assert found._session.get_session_options().graph_optimization_level == level
         if outputs is None:
             np.testing.assert_allclose(found.run(inputs)["ip2"], wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("heavy", "samples", "arena"), [(0, 4, False), (0, None, True)])
+def test_large_weights_are_held_once_for_a_known_number_of_samples(
+    lenet, monkeypatch, draw, heavy, samples, arena
+):
+    inputs = {"data": draw.standard_normal((4, 1, 12, 12)).astype(np.float32)}
+    wanted = Session(lenet.model).run(inputs)["ip2"]
+    monkeypatch.setattr(session, "_HEAVY", heavy)
+    monkeypatch.setattr(session, "_LARGE", 1)  # of lenet too some weights lie outside the graph
+    found = Session(lenet.model, samples=samples)
+    options = found._session.get_session_options()
+    assert options.enable_cpu_mem_arena == arena
+    assert np.allclose(found.run(inputs)["ip2"], wanted, atol=1e-5)
+
+
+def test_small_weights_keep_the_memory_of_a_run_for_the_next(lenet):
+    found = Session(lenet.model, samples=4)
+    assert found._session.get_session_options().enable_cpu_mem_arena

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from prunus.network import Source
-from prunus.testing import Unknown, format_checks
+from prunus.testing import Examples, Unknown, format_checks
 from prunus.testing.nets import NETS
 
 SHARED = Path(os.environ.get("PRUNUS_SHARED", Path(__file__).parents[4] / "shared"))
@@ -79,6 +79,16 @@ def test_format(directory, short):
 @pytest.mark.parametrize("name", NAMES)
 def test_generated(directory, name, short):
     run(format_checks("onnx", [generated(directory, name)]), short, f"{name}.onnx")
+
+
+def live():
+    """A model in memory."""
+    return ir.to_proto(NETS["lenet"](0))
+
+
+@pytest.mark.parametrize("short", ["lowers-a-model[0]", "rebuilds-a-model[0]"])
+def test_in_memory(short):
+    run(format_checks("onnx", [], examples=Examples(models=(live,))), short, "")
 
 
 THIRD_PARTY = (

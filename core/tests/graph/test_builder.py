@@ -85,6 +85,15 @@ def test_facts_follow_renamed_values():
     assert network.multiples == {"scores": 4}
 
 
+def test_weights_that_the_file_holds_in_a_narrower_type():
+    build = GraphBuilder()
+    value = build.input("data", ("N", 3))
+    weight = build.weight("fc", "weight", np.zeros((2, 3), np.float32), stored="float16")
+    build.weight("dead", "weight", np.zeros((2, 3), np.float32), stored="float16")
+    result = build.node("fc", "Gemm", [value, weight], {"transB": 1}, shape=("N", 2))
+    assert build.network("toy", [result]).stored == {"fc/weight": "float16"}
+
+
 def test_nothing_is_left_of_a_layer_that_no_output_needs():
     build = GraphBuilder()
     value = build.input("data", ("N", 3))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 import attrs
 import numpy as np
 import pytest
 
-from prunus.errors import PlanError
+from prunus.errors import PlanError, UsageError
 from prunus.graph.macs import cost_model
 from prunus.grouping import find_groups
-from prunus.methods import by_score, by_sensitivity, uniform
+from prunus.methods import by_score, by_sensitivity, search, uniform
 from prunus.network import Network
 from prunus.planning.budget import Budget, Planning
 from prunus.sensitivity import Curve, Point, Sensitivity
@@ -113,7 +115,7 @@ def test_a_loss_that_should_be_small_has_thresholds_too(planning):
 
 @pytest.mark.parametrize(("policy", "name"), [(uniform, "uniform"), (by_score, "global")])
 def test_thresholds_need_curves(planning, policy, name):
-    with pytest.raises(PlanError) as caught:
+    with pytest.raises(UsageError) as caught:
         policy.prunus_mask("", planning, Budget(threshold=0.1))
     assert str(caught.value) == (
         f"allocation '{name}' needs --rate; --threshold needs measured sensitivity"
@@ -140,4 +142,101 @@ def test_nothing_to_prune(planning, policy):
         policy.prunus_mask("", empty, Budget(rate=0.4))
     assert str(caught.value) == (
         "no prunable group: every channel is protected; 'prunus stat' lists the reasons"
+    )
+
+
+@pytest.fixture
+def wide(build) -> Planning:
+    """The same chain of 100 channels a layer: many plans hit a rate."""
+    nodes = [
+        ("Gemm", [source, f"{name}/weight"], [name], {})
+        for source, name in (("x", "a"), ("a", "b"), ("b", "y"))
+    ]
+    weights = {f"{name}/weight": np.ones((100, 100), np.float32) for name in "aby"}
+    network = build(nodes, weights, {"x": (100,)}, {"y": (100,)})
+    grouping = find_groups(network)
+    scores = {name: np.arange(100.0) for name in "ab"}
+    present = {name: np.ones(100, bool) for name in "ab"}
+    return Planning(grouping.groups, scores, present, cost_model(network.model, grouping), None)
+
+
+@attrs.frozen
+class Weighed:
+    """Trials that price removed channels, and remember the plans."""
+
+    a: float
+    b: float
+    asked: list = attrs.field(factory=list)
+
+    samples = 8
+
+    def loss(self, keep):
+        kept = {name: int(keep[name].sum()) if name in keep else 100 for name in "ab"}
+        self.asked.append(tuple(kept.values()))
+        return self.a * (100 - kept["a"]) ** 2 + self.b * (100 - kept["b"]) ** 2
+
+    fitted = 8
+
+    def compensated_loss(self, keep):
+        return 0.0
+
+
+def searched(planning, trials):
+    budget = Budget(rate=0.48, multiple=1)
+    keep = search.prunus_mask("", attrs.evolve(planning, trials=trials), budget)
+    return [int(keep[name].sum()) for name in "ab"]
+
+
+def test_search_spares_the_group_whose_removal_costs_more(wide):
+    even = searched(wide, Weighed(0, 0))
+    assert even[0] == even[1]
+    for trials in (Weighed(9, 1), Weighed(1, 9)):
+        dear, cheap = searched(wide, trials) if trials.a > 1 else searched(wide, trials)[::-1]
+        assert dear > even[0] > cheap
+
+
+def test_search_measures_no_plan_twice(wide):
+    trials = Weighed(9, 1)
+    searched(wide, trials)
+    assert len(trials.asked) == len(set(trials.asked)) > 3
+
+
+def test_search_tells_the_best_plan_so_far(wide, caplog):
+    trials = Weighed(9, 1)
+    with caplog.at_level(logging.INFO, "prunus"):
+        searched(wide, trials)
+    told = [record.args for record in caplog.records if record.args[0] == "search for a plan"]
+    done = [done for _, done, _, _ in told]
+    assert done == sorted(done)
+    ((most,),) = [{total for _, _, total, _ in told}]
+    assert done[0] == 1
+    assert done[-1] == most > done[-2]
+    best = [float(state.split()[1].rstrip(",")) for *_, state in told]
+    assert best == sorted(best, reverse=True)
+    assert best[-1] < best[0]
+    assert told[0][-1] == f"loss {best[0]:.4g}, of equal shares {best[0]:.4g}"
+    assert told[-1][-1].endswith(f"of equal shares {best[0]:.4g}")
+
+
+def test_search_takes_the_plan_that_is_best_when_wholly_compensated(wide):
+    """One shot may prefer a plan that the whole compensation does not."""
+
+    class Deceived(Weighed):
+        def compensated_loss(self, keep):
+            return abs(int(keep["a"].sum()) - int(keep["b"].sum()))
+
+    dear, cheap = searched(wide, Weighed(9, 1))
+    assert dear > cheap
+    even, same = searched(wide, Deceived(9, 1))
+    assert even == same
+
+
+def test_search_asks_for_samples_and_a_rate(planning):
+    with pytest.raises(PlanError) as caught:
+        search.prunus_mask("", planning, Budget(rate=0.5))
+    assert str(caught.value) == "allocation 'search' needs samples: 16 at least; give --data"
+    with pytest.raises(UsageError) as caught:
+        search.prunus_mask("", planning, Budget(threshold=0.1))
+    assert str(caught.value) == (
+        "allocation 'search' needs --rate; --threshold needs measured sensitivity"
     )

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from prunus.errors import UsageError
+from prunus.granularity import granularity_of
 from prunus.grouping import find_groups
-from prunus.methods import bn_scale, fpgm, l1, l2, random_scores
+from prunus.grouping.weights import find_weights
+from prunus.methods import apoz, bn_scale, fpgm, hrank, l1, l2, lamp, random_scores, thinet
+from prunus.methods.elimination import LeastSquares
 from prunus.methods.members import relative
 
 
@@ -121,3 +124,100 @@ def test_zero_weights_score_zero_not_nan(pair):
     for method in (l1, l2, fpgm):
         assert rank(method, pair.with_weights(zeros)).tolist() == [0, 0]
     assert relative(np.zeros(3)).tolist() == [0, 0, 0]
+
+
+def three_maps(build):
+    """x of three channels, read as it is, behind a ReLU, by a 1×1 convolution."""
+    return build(
+        [
+            ("Conv", ["x", "a/weight"], ["a"], {}),
+            ("Relu", ["a"], ["r"], {}),
+            ("Conv", ["r", "b/weight"], ["b"], {}),
+        ],
+        {
+            "a/weight": np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1),
+            "b/weight": np.ones((2, 3, 1, 1), np.float32),
+        },
+        {"x": (3, 4, 4)},
+        {"b": (2, 4, 4)},
+    )
+
+
+MAPS = np.zeros((2, 3, 4, 4), np.float32)
+MAPS[:, 0] = 1  # rank 1, never zero
+MAPS[:, 1] = np.eye(4)  # rank 4, a quarter not zero
+MAPS[0, 2, 0] = [1, -2, 3, -4]  # rank 1 in one sample, 2 of 32 not zero behind the ReLU
+
+
+def group_of(network):
+    return find_groups(network).groups[0]
+
+
+def test_apoz(build):
+    network = three_maps(build)
+    found = apoz.prunus_rank("apoz", network, group_of(network), {"x": MAPS})
+    assert found.tolist() == [1, 1 / 4, 2 / 32]
+
+
+def test_apoz_needs_zeros(build):
+    network = three_maps(build)
+    with pytest.raises(UsageError) as caught:
+        apoz.prunus_rank("apoz", network, group_of(network), {"x": np.ones_like(MAPS)})
+    assert str(caught.value) == (
+        "criterion 'apoz' cannot score group 'a': none of its activations is ever zero; use "
+        "block-obs, l1 or l2, or exclude it"
+    )
+
+
+def test_hrank(build):
+    network = three_maps(build)
+    found = hrank.prunus_rank("hrank", network, group_of(network), {"x": MAPS})
+    assert found.tolist() == [1, 4, 1 / 2]
+
+
+def test_flattened_maps_are_read_behind_the_flatten(lenet):
+    """conv2 of LeNet is read by a fully connected layer."""
+    group = find_groups(lenet).groups[1]
+    draw = np.random.default_rng(0)
+    samples = {"data": draw.standard_normal((3, *lenet.model.graph.inputs[0].shape[1:])).astype(np.float32)}  # fmt: skip
+    found = hrank.prunus_rank("hrank", lenet, group, samples)
+    assert found.tolist() == [1] * group.size
+
+
+def test_thinet_takes_the_channel_that_costs_least_with_those_gone(draw):
+    """Against brute force over the units that are left."""
+    rows = draw.standard_normal((300, 8)) @ draw.standard_normal((8, 8))
+    weights = draw.standard_normal((8, 3))
+    blocks = draw.permutation(8).reshape(4, 2)
+    centred = rows - rows.mean(0)
+    problem = LeastSquares(centred.T @ centred / len(rows), weights, blocks)
+    scores = thinet.greedy_losses([problem])
+    whole = np.sum((centred @ weights) ** 2)
+    gone: list[int] = []
+    for unit in np.argsort(scores):
+        losses = {}
+        for other in set(range(4)) - set(gone):
+            features = blocks[[*gone, other]].ravel()
+            losses[other] = np.sum((centred[:, features] @ weights[features]) ** 2) / whole
+        assert unit == min(losses, key=losses.__getitem__)
+        gone.append(int(unit))
+
+
+def test_thinet_averages_consumers(draw):
+    products, blocks = np.eye(2), np.array([[0], [1]])
+    first = LeastSquares(products, np.array([[3.0], [1.0]]), blocks)
+    second = LeastSquares(products * 100, np.array([[1.0], [1.0]]), blocks)
+    # shares 0.9 and 0.1, and twice 0.5: their means
+    assert thinet.greedy_losses([first, second]) == pytest.approx([1.0, 0.3])
+
+
+def test_lamp(build):
+    network = build(
+        [("Gemm", ["x", "a/weight"], ["y"], {"transB": 1})],
+        {"a/weight": np.array([[1, -2], [2, 0]], np.float32)},
+        {"x": (2,)},
+        {"y": (2,)},
+    )
+    (group,) = find_weights(network, granularity_of("weight")).groups
+    found = dict(zip(group.members[0].slices(network).ravel().tolist(), lamp.prunus_rank("lamp", network, group), strict=True))  # fmt: skip
+    assert found == pytest.approx({1.0: 1 / 9, -2.0: 4 / 8, 2.0: 4 / 8, 0.0: 0.0})

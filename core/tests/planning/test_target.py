@@ -131,6 +131,7 @@ class Linear:
     """MACs of a coarse group (40 a unit) and a fine one (0.25 a unit), 500 in all."""
 
     total = 500.0
+    allowance = None
     weights = np.array([40, 0.25])
     curvature = csr_array((2, 2))
 

@@ -84,6 +84,24 @@ def test_the_least_that_can_go_is_named():
     )
 
 
+@pytest.mark.parametrize("multiple", [1, 4])
+def test_an_allocation_that_keeps_everything_is_told(multiple):
+    """More can be reached, so that whole channels are not to blame."""
+    found = subject(groups=8)
+    whole = {g.name: np.ones(g.size, bool) for g in found.grouping.groups}
+    with pytest.raises(PlanError) as caught:
+        verdict(
+            found,
+            Budget(rate=0.5, multiple=multiple),
+            whole,
+            {},
+            owner="allocation 'brk' of acme 1.0",
+        )
+    assert str(caught.value) == (
+        "allocation 'brk' of acme 1.0 removed 0.0000 of the MACs, and rate 0.5 was asked" + MEND
+    )
+
+
 def test_channels_that_are_gone_already_are_told():
     found = subject()
     gone = {group.name: np.arange(group.size) < 2 for group in found.grouping.groups}

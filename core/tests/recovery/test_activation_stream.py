@@ -21,19 +21,23 @@ def test_values_in_turn_equal_one_run():
     network, *asked = parts_used_one_after_the_other()
     samples = random_inputs(network.model, 5, 0)
     wanted = Session(network.model, asked).run(samples)
-    walk = ActivationStream(network.model, find_groups(network).labelling, samples, asked)
+    stream = ActivationStream(
+        network.model, find_groups(network).labelling, samples, [[n] for n in asked]
+    )
     for name in asked:
-        assert np.allclose(walk.next(), wanted[name], atol=1e-6)
+        assert np.allclose(stream.next()[0], wanted[name], atol=1e-6)
 
 
 def test_changed_weights_are_used_from_then_on():
     network, *asked = parts_used_one_after_the_other()
     samples = random_inputs(network.model, 5, 0)
-    walk = ActivationStream(network.model, find_groups(network).labelling, samples, asked)
-    first = walk.next()
+    stream = ActivationStream(
+        network.model, find_groups(network).labelling, samples, [[n] for n in asked]
+    )
+    first = stream.next()[0]
     weight = np.zeros_like(network.weights()["inner/weight"])
-    walk.change({"inner/weight": weight})
+    stream.change({"inner/weight": weight})
     changed = network.with_weights({"inner/weight": weight})
     wanted = Session(changed.model, asked).run(samples)
     assert np.allclose(first, wanted[asked[0]], atol=1e-6)
-    assert np.allclose(walk.next(), wanted[asked[1]], atol=1e-6)
+    assert np.allclose(stream.next()[0], wanted[asked[1]], atol=1e-6)

@@ -14,7 +14,7 @@ from prunus.folding import fold
 from prunus.grouping import find_groups
 from prunus.masking import mask, masked_units
 from prunus.proof import compare
-from prunus.recovery import recover
+from prunus.recovery.recover import recover
 from prunus.testing import random_plan
 from prunus.testing.nets import NETS, as_network
 

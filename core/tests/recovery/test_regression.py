@@ -4,12 +4,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunus.recovery.regression import Problem, solve_problem
+from prunus.recovery.regression import Moments, Problem, solve_problem
 
 
 def problem(features, targets, start, centred=True, read=None):
-    owners = np.arange(len(features)) // 4
-    return Problem(features, targets, owners, start, read, centred)
+    """Four rows a sample; every fourth sample is held out."""
+    checked = np.arange(len(features)) // 4 % 4 == 3
+    missing = targets - features @ start.astype(features.dtype)
+    fitted, held = (
+        Moments.of(features[rows], missing[rows]) if rows.any() else None
+        for rows in (~checked, checked)
+    )
+    return Problem(fitted, held, start, read, centred)
+
+
+def test_sums_of_parts_are_those_of_the_whole(draw):
+    x, y = draw.standard_normal((90, 4)), draw.standard_normal((90, 3))
+    whole, parts = Moments.of(x, y), Moments.of(x[:40], y[:40]) + Moments.of(x[40:], y[40:])
+    assert parts.count == 90
+    for name in ("features", "products", "missing", "crossed"):
+        assert np.allclose(getattr(whole, name), getattr(parts, name))
+
+
+def test_a_weight_of_a_row_counts_as_so_many_rows(draw):
+    x, y = (draw.standard_normal((30, size)).astype(np.float32) for size in (4, 3))
+    times = draw.integers(0, 4, 30)
+    weighted = Moments.of(x, y, times.astype(np.float32))
+    repeated = Moments.of(np.repeat(x, times, 0), np.repeat(y, times, 0))
+    assert weighted.count == repeated.count
+    for name in ("features", "products", "missing", "crossed"):
+        assert np.allclose(getattr(weighted, name), getattr(repeated, name), atol=1e-4)
 
 
 def test_a_linear_relation_is_found_from_any_start(draw):

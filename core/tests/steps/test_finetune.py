@@ -14,9 +14,11 @@ from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Network
 from prunus.selection import choose_units
+from prunus.settings import Settings
 from prunus.steps.analyze import analyze
-from prunus.steps.finetune import UNKNOWN, finetune
-from prunus.steps.masked import newest
+from prunus.steps.continued import newest
+from prunus.steps.finetune import finetune
+from prunus.steps.original import UNKNOWN
 from prunus.steps.prune import prune
 from prunus.steps.transform import transform
 from prunus.steps.workspace import Workspace
@@ -26,7 +28,13 @@ from prunus.testing.nets.builder import Builder
 from prunus.training.scatter import scatter
 from prunus.training.tuning import Tuning
 
-TRAIN = Tuning(data="test.npz", iterations=3)
+TRAIN = Tuning(iterations=3)
+
+
+def tune(host, settings, tuning):
+    """Finetune on test.npz, unless the settings name other training samples."""
+    known = attrs.evolve(settings, train_data=settings.train_data or "test.npz")
+    return finetune(host, known, tuning)
 
 
 @pytest.fixture
@@ -84,22 +92,23 @@ def build(weights) -> Network:
 @pytest.mark.parametrize(
     ("trained", "wanted"),
     [
-        ({"w": np.ones((1, 2))}, "'w' of shape (1, 2) that do not fit the compact network ([2,2])"),
-        ({"w": np.ones(2)}, "'w' of shape (2,) that do not fit the compact network ([2,2])"),
-        ({"v": np.ones(2)}, "'v' of shape (2,) that do not fit the compact network (no such weights)"),
-        ({"w": np.full((2, 2), np.nan)}, "'w' of shape (2, 2) that do not fit the compact network ([2,2])"),
+        ({"w": np.ones((1, 2))}, "'w': ndarray of shape (1, 2) and type float64 instead of numbers of shape (2, 2)"),
+        ({"w": np.ones(2)}, "'w': ndarray of shape (2,) and type float64 instead of numbers of shape (2, 2)"),
+        ({"v": np.ones(2)}, "'v': the compact network has no such weights"),
+        ({"w": np.full((2, 2), np.nan)}, "'w': NaN or infinite numbers"),
+        ({"w": [[1.0, 2.0], [3.0, 4.0]]}, "'w': list [[1.0, 2.0], [3.0, 4.0]] instead of numbers of shape (2, 2)"),
     ],
 )  # fmt: skip
 def test_weights_of_another_network_are_not_broadcast(trained, wanted):
     network = build({"w": np.zeros((3, 4), np.float32)})
     small = Compact(build({"w": np.ones((2, 2), np.float32)}).model, {"w": {0: places(0, 2), 1: places(1, 3)}})  # fmt: skip
     with pytest.raises(PluginError) as caught:
-        scatter(network, small, trained)
-    assert str(caught.value) == f"the trainer gave weights {wanted} or are no finite numbers"
+        scatter(network, small, trained, "trainer 'x' of acme 1.0")
+    assert str(caught.value) == f"trainer 'x' of acme 1.0 gave no usable weights {wanted}"
 
 
 def test_the_trainer_gets_the_compact_network_and_the_mask_holds(host, settings, trainer, pruned):
-    found = finetune(host, settings, TRAIN)
+    found = tune(host, settings, TRAIN)
     (job,) = trainer.jobs
     for name, kept in pruned.keep.items():
         assert job.compact.kept[f"{name}/weight"][0].tolist() == np.flatnonzero(kept).tolist()
@@ -111,7 +120,7 @@ def test_the_trainer_gets_the_compact_network_and_the_mask_holds(host, settings,
 
 
 def test_three_stages(host, settings, pruned):
-    report = finetune(host, settings, TRAIN).report
+    report = tune(host, settings, TRAIN).report
     original, before, after = report.stages
     assert original.metric.value == pruned.report.stages[0].metric.value
     assert before.metric.value == pruned.report.stages[1].metric.value
@@ -124,7 +133,7 @@ def test_three_stages(host, settings, pruned):
 
 
 def recipe(host, settings, trainer, **tuning):
-    finetune(host, settings, Tuning(data="test.npz", **tuning))
+    tune(host, settings, Tuning(**tuning))
     return trainer.jobs[-1].recipe
 
 
@@ -143,8 +152,8 @@ def test_epochs_become_updates(host, settings, trainer, pruned, epochs, batch_si
 
 
 def test_distilling_hands_over_the_original(host, settings, trainer, pruned):
-    finetune(host, settings, attrs.evolve(TRAIN, distill=True))
-    finetune(host, settings, TRAIN)
+    tune(host, settings, attrs.evolve(TRAIN, distill=True))
+    tune(host, settings, TRAIN)
     teacher, nobody = (job.teacher for job in trainer.jobs)
     assert nobody is None
     for name, array in teacher.weights().items():
@@ -152,7 +161,7 @@ def test_distilling_hands_over_the_original(host, settings, trainer, pruned):
 
 
 def test_an_evaluation_leaves_none_of_its_weights_behind(host, settings, trainer, pruned):
-    finetune(host, settings, TRAIN)
+    tune(host, settings, TRAIN)
     (job,) = trainer.jobs
     weights = {n: a * np.float32(1) for n, a in trained(job).items()}
     alive = [weakref.ref(array) for array in weights.values()]
@@ -164,7 +173,7 @@ def test_an_evaluation_leaves_none_of_its_weights_behind(host, settings, trainer
 @pytest.mark.parametrize("bias", [np.inf, -np.inf, np.nan, None])
 def test_outputs_that_are_no_numbers_end_the_training(host, settings, trainer, pruned, bias):
     """Infinity too: an engine's Relu and Sigmoid may turn NaN into a number, as with AVX2."""
-    finetune(host, attrs.evolve(settings, metric="fidelity"), TRAIN)
+    tune(host, attrs.evolve(settings, metric="fidelity"), TRAIN)
     (job,) = trainer.jobs
     weights = {n: a * np.float32(1e30 if bias is None else 1) for n, a in trained(job).items()}
     if bias is not None:
@@ -184,10 +193,10 @@ def trained(job) -> dict[str, np.ndarray]:
 
 def test_nothing_pruned(host, settings):
     with pytest.raises(UsageError) as caught:
-        finetune(host, attrs.evolve(settings, model=None), TRAIN)
+        tune(host, attrs.evolve(settings, model=None), TRAIN)
     assert str(caught.value) == "ws: nothing pruned here yet; run 'prunus prune' first"
     with pytest.raises(PlanError) as caught:
-        finetune(host, settings, TRAIN)
+        tune(host, settings, TRAIN)
     assert str(caught.value) == "net.onnx: the weights hold no mask; run 'prunus prune' first"
     assert not Path("ws").exists()
 
@@ -195,7 +204,7 @@ def test_nothing_pruned(host, settings):
 def test_a_mask_that_is_gone(host, settings, pruned):
     Workspace(Path("ws")).remember("pruned", pruned.loaded.source, directory=Path("ws/rate_0.4"))
     with pytest.raises(PlanError) as caught:
-        finetune(host, settings, TRAIN)
+        tune(host, settings, TRAIN)
     assert str(caught.value) == (
         f"{Path('net.onnx').absolute()}: the weights hold no mask; run 'prunus prune' first"
     )
@@ -205,7 +214,7 @@ def test_a_first_round_of_rate_zero(host, settings, trainer):
     """Users of vai_p_* begin so: it is finetuned, and the analysis holds for what comes of it."""
     analyze(host, settings, (0.5,))
     nothing = prune(host, attrs.evolve(settings, rate=0.0))
-    tuned = finetune(host, settings, TRAIN)
+    tuned = tune(host, settings, TRAIN)
     assert trainer.jobs[0].compact.kept == {}
     before, after = nothing.masked.weights(), tuned.network.weights()
     assert np.allclose(after["conv1/weight"], before["conv1/weight"] * np.float32(1.01))
@@ -224,11 +233,15 @@ def test_samples(host, settings, pruned):
         finetune(host, attrs.evolve(settings, data=None), Tuning())
     np.savez("unlabelled.npz", x=np.zeros((4, 1, 12, 12)))
     with pytest.raises(DataError) as caught:
-        finetune(host, settings, Tuning(data="unlabelled.npz"))
+        tune(host, attrs.evolve(settings, train_data="unlabelled.npz"), Tuning())
     assert str(caught.value) == (
         "the training samples have no labels; use --distill to learn from the original network"
     )
-    assert finetune(host, settings, Tuning(data="unlabelled.npz", distill=True, iterations=1))
+    assert tune(
+        host,
+        attrs.evolve(settings, train_data="unlabelled.npz"),
+        Tuning(distill=True, iterations=1),
+    )
 
 
 @pytest.fixture
@@ -239,7 +252,7 @@ def foreign(settings, pruned):
 
 
 def test_a_masked_network_of_the_users_own(host, foreign, trainer, pruned):
-    found = finetune(host, foreign, TRAIN)
+    found = tune(host, foreign, TRAIN)
     (job,) = trainer.jobs
     for name, kept in pruned.keep.items():
         assert job.compact.kept[f"{name}/weight"][0].tolist() == np.flatnonzero(kept).tolist()
@@ -252,10 +265,10 @@ def test_a_masked_network_of_the_users_own(host, foreign, trainer, pruned):
 
 
 def test_the_next_steps_go_on_from_the_users_own(host, foreign, trainer):
-    found = finetune(host, foreign, TRAIN)
+    found = tune(host, foreign, TRAIN)
     bare = attrs.evolve(foreign, model=None)
     assert newest(bare).model == found.written.model
-    finetune(host, bare, TRAIN)
+    tune(host, bare, TRAIN)
     again, first = trainer.jobs[-1], trainer.jobs[0]
     assert again.workspace == first.workspace == Path("new/given/snapshots").absolute()
     for name, array in first.network.weights().items():
@@ -266,10 +279,10 @@ def test_another_network_than_the_last_pruned_one(host, settings, trainer, prune
     """The last pruned one is trained only where it, or what it was made from, is named."""
     prune(host, attrs.evolve(settings, rate=0.6, model=pruned.written.model))
     for named in (settings.model, pruned.written.model, None):
-        finetune(host, attrs.evolve(settings, model=named), TRAIN)
+        tune(host, attrs.evolve(settings, model=named), TRAIN)
         assert trainer.jobs[-1].workspace.parent.name == "rate_0.6"
     Path("mine.onnx").write_bytes(pruned.written.model.read_bytes())
-    report = finetune(host, attrs.evolve(settings, model=Path("mine.onnx")), TRAIN).report
+    report = tune(host, attrs.evolve(settings, model=Path("mine.onnx")), TRAIN).report
     assert trainer.jobs[-1].workspace.parent.name == "given"
     # the workspace knows what networks of this structure were before
     assert report.stages[0].metric.value == pruned.report.stages[0].metric.value
@@ -278,37 +291,37 @@ def test_another_network_than_the_last_pruned_one(host, settings, trainer, prune
 
 def test_nobody_to_imitate(host, foreign, trainer):
     with pytest.raises(UsageError) as caught:
-        finetune(host, foreign, attrs.evolve(TRAIN, distill=True))
+        tune(host, foreign, attrs.evolve(TRAIN, distill=True))
     assert str(caught.value) == (
         "--distill learns from the original network, and new knows none of this structure; name its "
         "weights as baseline in prunus.toml"
     )
     assert not Path("new").exists()
     known = attrs.evolve(foreign, baseline=Path("net.onnx"))
-    report = finetune(host, known, attrs.evolve(TRAIN, distill=True)).report
+    report = tune(host, known, attrs.evolve(TRAIN, distill=True)).report
     assert trainer.jobs[-1].teacher is not None
     assert report.stages[0].metric is not None
 
 
 def test_the_result_does_not_replace_what_it_is_made_from(host, foreign, trainer):
-    tuned = finetune(host, foreign, TRAIN).written.model
+    tuned = tune(host, foreign, TRAIN).written.model
     with pytest.raises(UsageError) as caught:
-        finetune(host, attrs.evolve(foreign, model=tuned), TRAIN)
+        tune(host, attrs.evolve(foreign, model=tuned), TRAIN)
     assert str(caught.value) == (
         f"{tuned}: the finetuned network would replace it; change --iterations or copy it elsewhere"
     )
-    more = finetune(host, attrs.evolve(foreign, model=tuned), attrs.evolve(TRAIN, iterations=4))
+    more = tune(host, attrs.evolve(foreign, model=tuned), attrs.evolve(TRAIN, iterations=4))
     assert more.written.model != tuned
     assert tuned.exists()
 
 
 @pytest.mark.parametrize("how", [shutil.copytree, shutil.move])
 def test_a_workspace_that_was_copied_or_moved_is_whole(host, settings, pruned, how):
-    finetune(host, settings, TRAIN)
+    tune(host, settings, TRAIN)
     how("ws", "elsewhere")
     before = contents(Path("ws"))
     there = attrs.evolve(settings, workspace=Path("elsewhere"), model=None)
-    tuned = finetune(host, there, attrs.evolve(TRAIN, iterations=4))
+    tuned = tune(host, there, attrs.evolve(TRAIN, iterations=4))
     transform(host, newest(there), None)
     assert contents(Path("ws")) == before
     written = Path("elsewhere/rate_0.4/snapshots").absolute()
@@ -320,18 +333,76 @@ def test_a_workspace_that_was_copied_or_moved_is_whole(host, settings, pruned, h
 def test_nothing_to_resume_is_said(host, settings, pruned):
     note = f"{Path('ws/rate_0.4/snapshots').absolute()}: no snapshot to resume; the training began anew"
     anew = attrs.evolve(TRAIN, resume=True)
-    assert note in finetune(host, settings, anew).report.notes
-    assert note not in finetune(host, settings, anew).report.notes  # there are files now
-    assert note not in finetune(host, settings, TRAIN).report.notes
+    assert note in tune(host, settings, anew).report.notes
+    assert note not in tune(host, settings, anew).report.notes  # there are files now
+    assert note not in tune(host, settings, TRAIN).report.notes
 
 
 def test_what_training_broke_is_not_written(host, settings, pruned, trainer):
     """Finite weights whose products are not."""
     trainer.factor = 1e20
     with pytest.raises(ProofError) as caught:
-        finetune(host, attrs.evolve(settings, data=None), TRAIN)
+        tune(host, attrs.evolve(settings, data=None), TRAIN)
     assert str(caught.value) == (
         "the masked network gives no finite numbers, first at layer 'conv2'; lower the learning "
         "rate (--learning-rate); nothing was written"
     )
     assert not list(Path("ws/rate_0.4/snapshots").iterdir())
+
+
+def test_a_network_that_training_ruined_is_said_to_have_collapsed(host, trainer, settings):
+    prune(host, attrs.evolve(settings, rate=0.4))
+    trainer.factor = 0.0
+    report = tune(host, settings, TRAIN).report
+    assert report.collapse == (
+        "the finetuned network has collapsed: its outputs are the same for all 40 samples; prune "
+        "less, compensate with more samples (--data, --train-data), or finetune before it is used"
+    )
+    trainer.factor = 1.0
+    again = attrs.evolve(settings, workspace=Path("again"))
+    prune(host, attrs.evolve(again, rate=0.4))
+    assert tune(host, again, TRAIN).report.collapse is None
+
+
+def test_samples_of_the_prune_hold_in_later_steps(host, settings):
+    known = attrs.evolve(settings, rate=0.4, train_data="test.npz", metric="loss", samples=30)
+    pruned = prune(host, known)
+    assert pruned.report.next == "prunus finetune"
+    bare = Settings(workspace=Path("ws"))
+    tuned = finetune(host, bare, TRAIN).report
+    final = transform(host, newest(bare), None).report
+    values = [[stage.metric.value for stage in one.stages] for one in (pruned.report, tuned, final)]
+    assert values[0][0] == values[1][0] == values[2][0]
+    assert values[0][1] == values[1][1]
+    assert values[1][2] == values[2][2]
+    assert {report.metric for report in (tuned, final)} == {"loss"}
+    assert tuned.stages[0].bytes == Path("net.onnx").stat().st_size
+
+
+def test_samples_that_are_gone_are_told_and_left_out(host, settings, pruned):
+    Path("test.npz").rename("train.npz")
+    report = finetune(host, Settings(workspace=Path("ws"), train_data="train.npz"), TRAIN).report
+    assert [stage.metric for stage in report.stages] == [None] * 3
+    gone = Path("test.npz").absolute()
+    assert report.unmeasured.startswith(
+        f"accuracy is not measured: ws/state.json: data: {gone}: no such file or directory; --data "
+    )
+
+
+def test_the_next_command_names_what_training_lacks(host, settings):
+    assert prune(host, attrs.evolve(settings, rate=0.4)).report.next == (
+        "prunus finetune --train-data SAMPLES"
+    )
+    np.savez("unlabelled.npz", x=np.zeros((4, 1, 12, 12)))
+    bare = attrs.evolve(settings, rate=0.4, train_data="unlabelled.npz")
+    assert prune(host, bare).report.next == "prunus finetune --distill"
+
+
+def test_a_further_round_knows_the_samples_too(host, settings):
+    prune(host, attrs.evolve(settings, rate=0.3, train_data="test.npz"))
+    bare = Settings(workspace=Path("ws"))
+    tuned = finetune(host, bare, TRAIN)
+    again = prune(host, attrs.evolve(bare, model=tuned.written.model, rate=0.5)).report
+    assert again.metric == "top-1"
+    assert again.next == "prunus finetune"
+    assert [stage.metric is None for stage in again.stages] == [False, False]

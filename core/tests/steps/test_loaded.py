@@ -8,8 +8,8 @@ import pytest
 
 from prunus.errors import DataError, ModelError, UsageError
 from prunus.evaluation.data import ArrayDataset
-from prunus.settings import Settings
-from prunus.steps.loaded import evaluator_for, load, source_options
+from prunus.network import TaskNames
+from prunus.steps.loaded import evaluator_for, load
 from prunus.task import Task
 
 
@@ -44,8 +44,9 @@ def test_a_missing_file_that_a_configuration_names(host, settings, name, path):
 def test_layers_that_are_not_there_cannot_be_excluded(host, settings, name):
     with pytest.raises(UsageError) as caught:
         load(host, attrs.evolve(settings, exclude=("conv1", name)))
+    near = "; did you mean 'conv2'?" if name else ""
     assert str(caught.value) == (
-        f"--exclude {name}: the network has no such layer; 'prunus stat' lists them"
+        f"--exclude {name}: the network has no such layer{near}; 'prunus stat' lists them"
     )
 
 
@@ -55,17 +56,15 @@ def test_options_the_format_does_not_have(host, settings):
     assert str(caught.value) == (
         "--option input_shape: format onnx has no such option; it has input-shape"
     )
-    assert load(host, attrs.evolve(settings, options={"solver": "s", "input-shape": "1x1x12x12"}))
+    assert load(host, attrs.evolve(settings, options={"input-shape": "1x1x12x12"}))
 
 
-def test_the_recipe_the_metric_and_the_data_reach_the_format():
-    settings = Settings(
-        solver=Path("s.prototxt"), metric="top-5", data="x.data", options={"a": "b"}
-    )
-    assert source_options(settings) == {
-        "a": "b", "solver": "s.prototxt", "metric": "top-5", "data": "x.data"
-    }  # fmt: skip
-    assert source_options(Settings()) == {}
+def test_the_recipe_the_metric_and_the_data_reach_the_format(host, settings):
+    earlier = TaskNames(Path("old.prototxt"), "top-1", "x.data")
+    now = attrs.evolve(settings, solver=Path("s.prototxt"), data=None, earlier=earlier)
+    wanted = TaskNames(Path("s.prototxt"), "top-1", "x.data")
+    assert load(host, now).source.task == wanted
+    assert load(host, settings).source.task == TaskNames(data="test.npz")
 
 
 def samples(labels=True):
@@ -112,5 +111,5 @@ def test_missing_data_is_missed_in_the_configuration_that_names_it(host, setting
         evaluator_for(loaded, named, loaded.network)
     assert str(caught.value) == (
         "prune.cfg: data: :: no such file or directory; --data takes .npz, an image folder or a "
-        "list file, and settings behind it as FILE:scale=0.004,mean=1/2/3"
+        "list file, and settings behind it as FILE:scale=0.004,mean=1,2,3"
     )

@@ -39,7 +39,7 @@ def test_the_workspaces(host, settings, other, masked):
     assert original_of(host, settings, WORKSPACE, masked) is None
     WORKSPACE.remember("original", Source(other.model))
     found = original_of(host, settings, WORKSPACE, masked)
-    assert found.source == Source(other.model.absolute(), None, masked.source.options)
+    assert found.source == attrs.evolve(masked.source, model=other.model.absolute())
     assert weights(found.network) == weights(load(host, other).network)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import attrs
@@ -10,18 +11,33 @@ import pytest
 
 from prunus.compaction import compact
 from prunus.descriptors import Criterion, Policy
-from prunus.errors import ModelError, PlanError, PluginError, ProofError, StaleError, UsageError
+from prunus.errors import (
+    ModelError,
+    NoSamplesError,
+    PlanError,
+    PluginError,
+    ProofError,
+    StaleError,
+    UsageError,
+)
 from prunus.hookspecs import hookimpl
 from prunus.host import Host
 from prunus.network import Written
 from prunus.planning.budget import Budget
 from prunus.plans import Plan
 from prunus.steps.analyze import analyze
+from prunus.steps.continued import newest
 from prunus.steps.finetune import finetune
 from prunus.steps.inspect import evaluate
 from prunus.steps.prune import prune
+from prunus.steps.transform import transform
 from prunus.steps.workspace import Workspace
 from prunus.training.tuning import Tuning
+
+EITHER = (
+    "give either --rate (share of MACs to remove), --params, --bytes, --latency, --max-loss or several "
+    "of these; or --threshold (metric loss per group); or --density (share of a group that stays)"
+)
 
 
 def at(settings, rate=0.4, **changes):
@@ -35,17 +51,36 @@ def value(stage):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({}, "give either --rate (share of MACs to remove) or --threshold (metric loss per group)"),
+        ({}, EITHER),
         (
             {"rate": 0.5, "threshold": 0.1},
-            "give either --rate (share of MACs to remove) or --threshold (metric loss per group)",
+            EITHER,
         ),
+        ({"rate": 50.0}, "--rate 50: a share of MACs in [0, 1); did you mean 0.5?"),
         ({"rate": 1.0}, "--rate 1: a share of MACs in [0, 1), for example 0.5"),
         ({"rate": float("nan")}, "--rate nan: a share of MACs in [0, 1), for example 0.5"),
         ({"threshold": -0.1}, "--threshold -0.1: a loss, not negative"),
         ({"threshold": float("inf")}, "--threshold inf: a loss, not negative"),
         ({"threshold": float("nan")}, "--threshold nan: a loss, not negative"),
         ({"rate": 0.5, "multiple": 0}, "--multiple 0: a whole number from 1"),
+        ({"params": 0.5, "threshold": 0.1}, EITHER),
+        ({"params": 1.0}, "--params 1: a share of parameters in [0, 1), for example 0.5"),
+        (
+            {"latency": -1.0},
+            "--latency -1: a share of the measured time in [0, 1), for example 0.5",
+        ),
+        ({"max_loss": -0.1}, "--max-loss -0.1: a loss, not negative"),
+        ({"bytes": "0B"}, "--bytes 0: a size, for example 2MB"),
+        (
+            {"bytes": "2Mb"},
+            "--bytes 2Mb: a size such as 2MB or 1.5MiB; units are B, kB, MB, GB (powers of 1000), "
+            "KiB, MiB, GiB (powers of 1024)",
+        ),
+        (
+            {"params": 0.5, "granularity": "weight"},
+            "--params: single weights that are zero make no network smaller or faster; use --rate, "
+            "or whole channels",
+        ),
     ],
 )
 def test_targets_that_are_none(host, settings, changes, message):
@@ -55,10 +90,117 @@ def test_targets_that_are_none(host, settings, changes, message):
     assert not Path("ws").exists()
 
 
+def test_every_budget_is_met_within_one_percent(host, settings):
+    found = prune(host, settings.aiming(params=0.4))
+    whole, small = found.report.stages
+    assert 1 - small.params / whole.params == pytest.approx(0.4, rel=0.01)
+    assert found.report.facts["budgets"] == [
+        {"budget": "params", "asked": 0.4, "reached": 1 - small.params / whole.params}
+    ]
+    assert Path("ws/params_0.4/plan.json").exists()
+
+
+def test_the_file_that_transform_writes_has_the_size_asked_for(host, settings):
+    prune(host, settings.aiming(bytes="12kB"))
+    small = transform(host, newest(settings), Path("small")).written.model
+    assert 0.99 * 12_000 < small.stat().st_size <= 12_000
+
+
+def test_measured_times_are_kept_and_used_again(host, settings, monkeypatch):
+    monkeypatch.setattr("prunus.costs.choice.default_engine", Clock)
+    monkeypatch.setattr("prunus.steps.prune.default_engine", Clock)
+    found = prune(host, settings.aiming(latency=0.4))
+    assert found.report.facts["budgets"][0]["reached"] == pytest.approx(0.4, rel=0.01)
+    before, after = found.report.facts["milliseconds"]
+    assert 1 - after / before == pytest.approx(0.4, abs=0.05)
+    times = Path("ws/times.json").read_text()
+    assert Clock.layers_timed == 9
+    again = prune(host, settings.aiming(latency=0.4))
+    assert Clock.layers_timed == 9
+    assert Path("ws/times.json").read_text() == times
+    assert {n: u.tolist() for n, u in again.keep.items()} == {
+        n: u.tolist() for n, u in found.keep.items()
+    }
+
+
+class Clock:
+    """An engine in which a layer takes a nanosecond a weight."""
+
+    name = identity = "clock"
+    layers_timed = 0
+
+    def layer_times(self, models):
+        Clock.layers_timed += len(models)
+        return [self._times(model) for model in models]
+
+    def latencies(self, models):
+        return [sum(self._times(model).values()) for model in models]
+
+    def _times(self, model):
+        return {
+            node.outputs[0].name: 1e-6 * np.prod(node.inputs[1].shape.numpy())
+            for node in model.graph
+            if node.op_type in ("Conv", "Gemm")
+        }
+
+
+def test_a_bound_of_the_loss_is_kept_on_samples_that_did_not_choose(host, settings):
+    asked = attrs.evolve(settings.aiming(max_loss=0.3), metric="fidelity")
+    found = prune(host, asked)
+    promise = found.report.facts["promise"]
+    assert promise["loss"] <= promise["asked"] == 0.3
+    assert (promise["samples"], promise["chosen_on"]) == (20, 20)
+    assert 0 < found.report.facts["rate"] < 1
+    assert Path("ws/max_loss_0.3/plan.json").exists()
+
+
+def test_a_bound_of_the_loss_needs_samples(host, settings):
+    with pytest.raises(NoSamplesError) as caught:
+        prune(host, attrs.evolve(settings.aiming(max_loss=0.3), data=None))
+    assert str(caught.value) == "a bound of the loss needs held-out samples; give --data"
+
+
+def test_a_plan_meets_several_budgets_at_once(host, settings):
+    asked = {"rate": 0.3, "params": 0.5}
+    found = prune(host, settings.aiming(**asked))
+    whole, small = found.report.stages
+    gone = {"rate": 1 - small.macs / whole.macs, "params": 1 - small.params / whole.params}
+    assert all(gone[name] >= 0.99 * share for name, share in asked.items())
+    assert any(gone[name] == pytest.approx(share, rel=0.01) for name, share in asked.items())
+    assert Path("ws/rate_0.3_params_0.5/plan.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            {"params": 0.99},
+            "params 0.99 is out of reach: removing all but the last channels of every group saves "
+            "0.9738 of the parameters; ask for less, lower --multiple or take what there is with "
+            "--best-effort",
+        ),
+        (
+            {"bytes": "1kB"},
+            r"bytes 1,000 is out of reach: removing all but the last channels of every group leaves "
+            r"BYTES bytes; ask for more, lower --multiple or take what there is with --best-effort",
+        ),
+        (
+            {"bytes": "1MB"},
+            "bytes 1,000,000 leaves the network whole: it has BYTES bytes; ask for less",
+        ),
+    ],
+)
+def test_a_budget_out_of_reach_says_how_far_a_plan_can_come(host, settings, asked, message):
+    with pytest.raises(PlanError) as caught:
+        prune(host, settings.aiming(**asked))
+    number = r"[0-9],[0-9]{3}|[0-9]{2},[0-9]{3}"
+    assert re.fullmatch(re.escape(message).replace("BYTES", f"({number})"), str(caught.value))
+
+
 def test_the_plan_is_what_was_masked(host, settings):
     found = prune(host, at(settings, 0.5))
     plan = Plan.from_json(json.loads(Path("ws/rate_0.5/plan.json").read_text()))
-    assert plan.allocation == "uniform"
+    assert plan.allocation == "search"
     assert plan.budget == Budget(rate=0.5, multiple=2, seed=0)
     kept = {n: tuple(np.flatnonzero(k)) for n, k in found.keep.items() if not k.all()}
     assert {name: group.kept for name, group in plan.groups.items()} == kept
@@ -106,7 +248,7 @@ def test_an_analysis_of_the_pruned_network_does_not_make_it_the_original(host, s
 
 def test_a_new_plan_forgets_what_was_finetuned_for_the_old_one(host, settings):
     prune(host, at(settings))
-    finetune(host, settings, Tuning(data="test.npz", iterations=1))
+    finetune(host, attrs.evolve(settings, train_data="test.npz"), Tuning(iterations=1))
     assert Workspace(Path("ws")).recall("finetuned") is not None
     prune(host, at(settings, criterion="fpgm"))
     assert Workspace(Path("ws")).recall("finetuned") is None
@@ -206,6 +348,9 @@ def test_written_files_hold_the_masked_weights(host, settings):
         assert np.array_equal(again.keep[name], kept)
 
 
+BOOLS = "instead of one bool for each of its 8 channels"
+
+
 class Careless:
     """A criterion and an allocation that give what they are told to."""
 
@@ -231,38 +376,43 @@ def with_plugin(host, plugin):
 
 
 @pytest.mark.parametrize(
-    "scores",
+    ("scores", "said"),
     [
-        lambda group: np.full(group.size, np.nan),
-        lambda group: np.ones(group.size + 1),
-        lambda group: np.ones((group.size, 1)),
+        (lambda group: np.full(group.size, np.nan), "NaN or infinite numbers"),
+        (lambda group: np.ones(group.size + 1), "ndarray of shape (9,) and type float64"),
+        (lambda group: np.ones((group.size, 1)), "ndarray of shape (8, 1) and type float64"),
+        (lambda group: 7.5, "float 7.5"),
+        (lambda group: "high", "str 'high'"),
     ],
 )
-def test_scores_that_are_none(host, settings, scores):
+def test_scores_that_are_none(host, settings, scores, said):
     careless = with_plugin(host, Careless(scores=scores))
     with pytest.raises(PluginError) as caught:
         prune(careless, at(settings, criterion="careless"))
     assert str(caught.value) == (
-        "criterion 'careless' gave no finite score for each of the 8 channels of group 'conv1'"
+        f"criterion 'careless' of careless gave no usable answer to prunus_rank: {said} instead of "
+        "one finite number for each of the 8 channels of group 'conv1'"
     )
 
 
 @pytest.mark.parametrize(
-    "plan",
+    ("plan", "said"),
     [
-        {"conv1": np.zeros(8, bool)},
-        {"conv1": np.ones(7, bool)},
-        {"conv1": np.ones(8)},
-        {"conv9": np.ones(8, bool)},
+        ({"conv1": np.zeros(8, bool)}, "it keeps none of its channels; one must stay"),
+        ({"conv1": np.ones(7, bool)}, f"ndarray of shape (7,) and type bool {BOOLS}"),
+        ({"conv1": np.ones(8)}, f"ndarray of shape (8,) and type float64 {BOOLS}"),
+        ({"conv1": [True] * 8}, f"list [True, True, True, True, True, True, True, True] {BOOLS}"),
+        ({"conv1": 7.5}, f"float 7.5 {BOOLS}"),
+        ({"conv1": None}, f"it returned None {BOOLS}"),
+        ({"conv9": np.ones(8, bool)}, "the network has no such group"),
     ],
 )
-def test_plans_that_are_none(host, settings, plan):
+def test_plans_that_are_none(host, settings, plan, said):
     careless = with_plugin(host, Careless(plan=plan))
     with pytest.raises(PluginError) as caught:
         prune(careless, at(settings, allocation="careless"))
     assert str(caught.value) == (
-        f"allocation 'careless' gave no usable plan for group '{next(iter(plan))}': one bool a "
-        "channel, at least one of them kept"
+        f"allocation 'careless' of careless gave no usable plan for group '{next(iter(plan))}': {said}"
     )
     assert not Path("ws").exists()
 
@@ -273,7 +423,7 @@ def test_another_criterion_than_the_analysis_is_said(host, settings):
     assert not any("by criterion" in note for note in same)
     other = prune(host, attrs.evolve(settings, rate=0.3, criterion="fpgm")).report.notes
     assert (
-        "'prunus ana' removed channels by criterion l1, this plan by fpgm: the losses it weighs "
+        "'prunus ana' removed channels by criterion block-obs, this plan by fpgm: the losses it weighs "
         "are of other channels" in other
     )
 
@@ -326,3 +476,36 @@ def test_the_proof_is_in_the_report(host, settings):
     assert report.facts["proof"]["samples"] == 8
     assert report.facts["proof"]["batches"] == (1, 3)
     assert prune(host, at(settings, data=None)).report.facts["proof"]["samples"] == 4
+
+
+def test_samples_without_labels_are_measured_by_agreement(host, settings):
+    with np.load("test.npz") as stored:
+        np.savez("bare.npz", x=stored["x"])
+    report = prune(host, at(settings, data="bare.npz")).report
+    assert report.metric == "agreement"
+    assert value(report.stages[0]) == 1
+    assert dict(report.stages[0].beside) == {}
+    assert list(report.stages[1].beside) == ["divergence"]
+    assert report.stages[1].beside["divergence"].value > 0
+
+
+def test_agreement_stands_beside_a_metric_of_labels(host, settings):
+    report = prune(host, at(settings)).report
+    assert report.metric == "top-1"
+    assert list(report.stages[1].beside) == ["agreement", "divergence"]
+    alone = evaluate_agreement(host, settings, report)
+    assert report.stages[1].beside["agreement"].value == alone
+
+
+def evaluate_agreement(host, settings, report):
+    """The same number as the metric of its own."""
+    again = attrs.evolve(settings, workspace=Path("again"), metric="agreement")
+    return value(prune(host, at(again)).report.stages[1])
+
+
+def test_the_report_says_how_channels_were_chosen(host, settings):
+    found = prune(host, at(settings)).report.facts
+    assert (found["criterion"], found["allocation"]) == ("block-obs", "search")
+    bare = attrs.evolve(settings, data=None, workspace=Path("bare"))
+    found = prune(host, at(bare)).report.facts
+    assert (found["criterion"], found["allocation"]) == ("l1", "uniform")

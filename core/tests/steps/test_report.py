@@ -4,9 +4,18 @@ import json
 from pathlib import Path
 
 from prunus.descriptors import Format
+from prunus.evaluation.evaluator import Look
 from prunus.graph.parameters import parameters
 from prunus.network import Source, Written
-from prunus.steps.report import GroupRow, Report, Stage, new_files, size_on_disk
+from prunus.steps.report import (
+    GroupRow,
+    Report,
+    Stage,
+    collapse_of,
+    looked_at,
+    new_files,
+    size_on_disk,
+)
 from prunus.task import Measurement
 
 
@@ -29,9 +38,29 @@ def test_reports_are_plain_json():
         "params": 10,
         "bytes": None,
         "milliseconds": None,
+        "beside": {},
     }
     assert found["files"] == ["ws/net.onnx"]
     assert found["facts"] == {"rate": 0.5}
+
+
+def test_a_collapse_is_the_first_thing_said():
+    found = json.dumps(Report("prune", collapse="it is dead").to_json())
+    assert found.startswith('{"collapse": "it is dead", "step": "prune"')
+    assert collapse_of(None, "pruned") is None
+    assert collapse_of(Look(Measurement(0.5), {}, None), "pruned") is None
+    assert collapse_of(Look(Measurement(0.1), {}, "its outputs are the same"), "pruned") == (
+        "the pruned network has collapsed: its outputs are the same; prune less, compensate with "
+        "more samples (--data, --train-data), or finetune before it is used"
+    )
+
+
+def test_a_stage_is_shown_as_it_was_looked_at():
+    stage = Stage("pruned", None, 100, 10)
+    assert looked_at(stage, None) == stage
+    look = Look(Measurement(0.5), {"agreement": Measurement(0.9)}, None)
+    found = looked_at(stage, look)
+    assert (found.metric, found.beside) == (look.value, look.beside)
 
 
 def test_parameters_are_what_is_learned(build, draw):

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import attrs
 import onnx_ir as ir
 import pytest
 
-from prunus.errors import PlanError, ProofError, UsageError
+from prunus.errors import PlanError, PluginError, ProofError, UsageError
 from prunus.hookspecs import hookimpl
 from prunus.host import Host
 from prunus.network import Compact
+from prunus.steps.compress import compress
+from prunus.steps.continued import newest
 from prunus.steps.finetune import finetune
-from prunus.steps.masked import newest
 from prunus.steps.prune import prune
 from prunus.steps.transform import transform
 from prunus.training.tuning import Tuning
@@ -44,7 +46,7 @@ def test_numbers_of_the_transformed_network(host, settings):
 def test_without_proof_and_measurement(host, settings):
     pruned(host, settings)
     report = transform(host, newest(settings), None, proof=False, measure=False).report
-    assert report.facts == {"proof": None, "exact": True}
+    assert report.facts == {"proof": None, "exact": True, "granularity": "channel"}
     assert [stage.milliseconds for stage in report.stages] == [None] * 3
     assert Path("ws/transformed/net.onnx").exists()
 
@@ -89,6 +91,32 @@ def test_a_failed_proof_leaves_nothing(host, settings):
     assert Path("small/net.onnx").read_text() == "of an earlier run"
 
 
+class Illegible:
+    """A plugin that makes files of the format illegible."""
+
+    @hookimpl(wrapper=True)
+    def prunus_compact(self, destination):
+        written = yield
+        if destination.stage == "compact":
+            written.model.write_bytes(b"not a model")
+        return written
+
+
+def test_written_files_that_do_not_load_are_the_format_s_fault(host, settings):
+    pruned(host, settings)
+    plugins = [(entry.plugin, entry.distribution) for entry in host.registered]
+    spoiled = Host([*dict.fromkeys(plugins), (Illegible(), "spoiler")])
+    for step in (transform, compress):
+        with pytest.raises(PluginError) as caught:
+            step(spoiled, newest(settings), Path("small") if step is transform else None)
+        assert re.fullmatch(
+            r"format 'onnx' of prunus wrote files that do not load: \S*net\.onnx: not a readable ONNX "
+            r"file \(.*\); is it complete\?",
+            str(caught.value),
+        )
+    assert not Path("small").exists() or not any(Path("small").iterdir())
+
+
 def test_no_original_is_replaced(host, settings):
     pruned(host, settings)
     before = Path("net.onnx").read_bytes()
@@ -121,7 +149,7 @@ class Recorder:
 
 def test_the_format_is_told_the_name_of_the_original(host, settings):
     first = pruned(host, settings)
-    finetune(host, settings, Tuning(data="test.npz", iterations=1))
+    finetune(host, attrs.evolve(settings, train_data="test.npz"), Tuning(iterations=1))
     Path("mine.onnx").write_bytes(first.written.model.read_bytes())
     recorder = Recorder()
     plugins = [(entry.plugin, entry.distribution) for entry in host.registered]

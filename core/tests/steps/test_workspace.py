@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from prunus.errors import StaleError, UsageError
-from prunus.network import Source, Written
+from prunus.network import Source, TaskNames, Written
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.settings import Settings
-from prunus.steps.state import Place, State
+from prunus.steps.state import NetworkFiles, State
 from prunus.steps.workspace import Workspace, workspace_of
 from prunus.task import Measurement
 
@@ -36,11 +36,11 @@ def test_models_are_remembered_from_any_directory(workspace, tmp_path, monkeypat
     assert again.recall("original") == Source(tmp_path / "net.cfg", tmp_path / "net.weights")
     assert again.recall("pruned") == Source(tmp_path / "ws/net.onnx", None)
     assert again.round_of("pruned") == tmp_path / "ws/d"
-    assert again.state().pruned == Place("net.onnx", None, "d", changed=True)
+    assert again.state().pruned == NetworkFiles("net.onnx", None, "d", changed=True)
 
 
 def test_updates_keep_the_rest_and_can_forget(workspace):
-    workspace.update(options={"a": "b"}, pruned=Place("x", None))
+    workspace.update(options={"a": "b"}, pruned=NetworkFiles("x", None))
     workspace.update(pruned=None)
     assert workspace.state() == State(options={"a": "b"})
     assert workspace.recall("pruned") is None
@@ -56,28 +56,50 @@ def test_the_recipe_and_the_data_are_found_from_any_directory(workspace, tmp_pat
     workspace.path.mkdir()
     for name in ("ws/s.prototxt", "x.data", "new"):
         (tmp_path / name).touch()
-    workspace.keep_options({"solver": "ws/s.prototxt", "data": "x.data", "norm": "new"})
-    assert workspace.state().options == {
-        "solver": "s.prototxt", "data": str(tmp_path / "x.data"), "norm": "new"
-    }  # fmt: skip
+    task = TaskNames(Path("ws/s.prototxt"), "top-5", "x.data")
+    workspace.keep_options(
+        Settings(
+            earlier=task,
+            train_data="x.data:mean=1/2,scale=0.5",
+            samples=3,
+            options={"norm": "new"},
+        )
+    )
+    assert workspace.state() == State(
+        {"norm": "new"},
+        "s.prototxt",
+        "top-5",
+        data_path=str(tmp_path / "x.data"),
+        train_data_path=str(tmp_path / "x.data") + ":mean=1/2,scale=0.5",
+        samples=3,
+    )
     workspace.path.rename(tmp_path / "moved")
-    assert Workspace(tmp_path / "moved").with_options(Settings()).options == {
-        "solver": str(tmp_path / "moved/s.prototxt"),
-        "data": str(tmp_path / "x.data"),
-        "norm": "new",
+    found = Workspace(tmp_path / "moved").with_options(Settings(metric="map"))
+    assert found.options == {"norm": "new"}
+    state = tmp_path / "moved/state.json"
+    assert found.origins == {
+        "options.norm": state,
+        "solver": state,
+        "data": state,
+        "train_data": state,
     }
+    assert found.task == TaskNames(tmp_path / "moved/s.prototxt", "map", str(tmp_path / "x.data"))
+    assert (found.solver, found.data) == (None, None)
+    assert found.train_data == str(tmp_path / "x.data") + ":mean=1/2,scale=0.5"
+    assert (found.samples, found.earlier_samples) == (None, 3)
 
 
 def test_data_that_is_no_file_stays_as_it_is(workspace):
-    workspace.keep_options({"data": "package:samples"})
-    assert workspace.state() == State(options={"data": "package:samples"})
+    workspace.keep_options(Settings(data="package:samples"))
+    assert workspace.state() == State(data="package:samples")
+    assert workspace.with_options(Settings()).task == TaskNames(data="package:samples")
 
 
 def test_a_state_of_an_older_version_holds_absolute_paths(workspace, tmp_path):
     workspace.path.mkdir()
     round_ = tmp_path / "ws/rate_0.5"
-    place = {"model": f"{round_}/net.onnx", "weights": None, "directory": str(round_)}
-    workspace.state_file.write_text(json.dumps({"pruned": place, "finetuned": None}))
+    files = {"model": f"{round_}/net.onnx", "weights": None, "directory": str(round_)}
+    workspace.state_file.write_text(json.dumps({"pruned": files, "finetuned": None}))
     assert workspace.recall("pruned") == Source(round_ / "net.onnx")
     assert workspace.round_of("pruned") == round_
 
@@ -88,12 +110,12 @@ def test_nothing_is_written_where_a_state_leads_out_of_its_workspace(workspace, 
     workspace.path.mkdir()
     (tmp_path / "home").mkdir()
     (workspace.path / "rate_0.5").symlink_to(tmp_path / "home")
-    place = {"model": "x", "weights": None, "directory": inside or str(tmp_path / "home")}
-    workspace.state_file.write_text(json.dumps({"pruned": place}))
+    files = {"model": "x", "weights": None, "directory": inside or str(tmp_path / "home")}
+    workspace.state_file.write_text(json.dumps({"pruned": files}))
     with pytest.raises(StaleError) as caught:
         workspace.round_of("pruned")
     assert str(caught.value) == (
-        f"ws/state.json: the directory of 'pruned' ({place['directory']}) is not in this workspace; "
+        f"ws/state.json: the directory of 'pruned' ({files['directory']}) is not in this workspace; "
         "was it copied or moved? run 'prunus prune' again"
     )
     with pytest.raises(UsageError) as caught:
@@ -194,14 +216,14 @@ def test_a_damaged_state(workspace, text, why):
 @pytest.mark.parametrize("name", ["../ana.json", "/tmp/x", "a/b", "..", "a\0", "state.json"])
 def test_a_name_of_the_analysis_that_is_a_path(name):
     with pytest.raises(UsageError) as caught:
-        workspace_of(Settings(workspace=Path("w"), options={"analysis_file": name}))
+        workspace_of(Settings(workspace=Path("w"), analysis_file=name))
     assert str(caught.value) == (
-        f"option analysis_file = {name!r}: a file name other than state.json, not a path"
+        f"analysis_file = {name!r}: a file name other than state.json, not a path"
     )
 
 
-def test_the_ancestors_name_of_the_analysis():
-    named = workspace_of(Settings(workspace=Path("w"), options={"analysis_file": "ana.out"}))
+def test_the_legacy_name_of_the_analysis():
+    named = workspace_of(Settings(workspace=Path("w"), analysis_file="ana.out"))
     assert named.sensitivity_file == Path("w/ana.out")
 
 

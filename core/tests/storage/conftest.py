@@ -1,4 +1,4 @@
-"""A directory with files of an earlier run."""
+"""A folder with files of an earlier run."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 
 
 @pytest.fixture
-def place(tmp_path):
-    """A directory that holds results already."""
+def folder(tmp_path):
+    """A folder that holds results already."""
     (tmp_path / "out/model").mkdir(parents=True)
     (tmp_path / "out/old.txt").write_text("old")
     (tmp_path / "out/same.txt").write_text("before")

@@ -21,15 +21,15 @@ def test_paths_follow_their_files():
     assert both == Written(Path("/user/net.cfg"), Path("out/w"))
 
 
-def test_a_file_where_a_directory_should_be(place):
+def test_a_file_where_a_directory_should_be(folder):
     with pytest.raises(PrunusError) as caught:
-        make_directory(place / "old.txt/ws")
-    assert str(caught.value) == f"{place}/old.txt/ws: cannot make the directory (Not a directory)"
+        make_directory(folder / "old.txt/ws")
+    assert str(caught.value) == f"{folder}/old.txt/ws: cannot make the directory (Not a directory)"
 
 
-def test_json_is_replaced_whole(place, monkeypatch):
-    write_json(place / "x.json", {"rate": 0.1, "name": "größer"})
-    assert read_json(place / "x.json", dict) == {"rate": 0.1, "name": "größer"}
+def test_json_is_replaced_whole(folder, monkeypatch):
+    write_json(folder / "x.json", {"rate": 0.1, "name": "größer"})
+    assert read_json(folder / "x.json", dict) == {"rate": 0.1, "name": "größer"}
 
     def full(self, text, encoding):
         Path(self).write_bytes(text.encode()[:5])
@@ -37,24 +37,24 @@ def test_json_is_replaced_whole(place, monkeypatch):
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(PrunusError) as caught:
-        write_json(place / "x.json", [1] * 1000)
+        write_json(folder / "x.json", [1] * 1000)
     assert str(caught.value) == (
-        f"{place}/x.json: cannot write (No space left on device); the old file is kept"
+        f"{folder}/x.json: cannot write (No space left on device); the old file is kept"
     )
-    assert json.loads((place / "x.json").read_text())["rate"] == 0.1
-    assert not list(place.glob(".x.json*"))
+    assert json.loads((folder / "x.json").read_text())["rate"] == 0.1
+    assert not list(folder.glob(".x.json*"))
 
 
-def test_json_on_a_read_only_file_system(place, monkeypatch):
+def test_json_on_a_read_only_file_system(folder, monkeypatch):
     def refuse(self, *_, **__):
         raise OSError(errno.EROFS, "Read-only file system", str(self))
 
     monkeypatch.setattr(Path, "write_text", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(PrunusError) as caught:
-        write_json(place / "x.json", {})
+        write_json(folder / "x.json", {})
     assert str(caught.value) == (
-        f"{place}/x.json: cannot write (Read-only file system); the old file is kept"
+        f"{folder}/x.json: cannot write (Read-only file system); the old file is kept"
     )
 
 

@@ -42,6 +42,26 @@ class Lazy:
         return {name: value.const_value.numpy() for name, value in graph.initializers.items()}
 
 
+class Loner(Lazy):
+    """Makes all outputs smaller, whoever teaches: nearer to any teacher, and learnt from none."""
+
+    @hookimpl
+    def prunus_finetune(self, trainer, job):
+        weights = super().prunus_finetune(trainer, job)
+        return {
+            name: weights[name] * np.float32(0.9 if binding.role == "weight" else 1)
+            for name, binding in job.network.bindings.items()
+        }
+
+
+def test_a_trainer_that_ignores_its_teacher_is_caught():
+    checks = trainer_checks("lazy", host=Host([(Loner(), "test 1.0")]))
+    (check,) = [check for check in checks if check.name == "lazy-distills-without-labels"]
+    with pytest.raises(AssertionError) as caught:
+        check()
+    assert str(caught.value) == "two teachers give the same weights: the teacher is ignored"
+
+
 def test_a_trainer_that_does_nothing_is_caught():
     caught = []
     for check in trainer_checks("lazy", host=Host([(Lazy(), "test 1.0")])):

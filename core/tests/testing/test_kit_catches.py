@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import types
 
 import numpy as np
 import pytest
 
 from prunus.descriptors import Criterion, Format
-from prunus.errors import UsageError
+from prunus.errors import PluginError, UsageError
+from prunus.grouping import find_groups
 from prunus.hookspecs import hookimpl
 from prunus.host import Host
-from prunus.testing import Check, criterion_checks, format_checks
+from prunus.planning.scores import scores_of
+from prunus.prunable import prunable
+from prunus.testing import Check, ExpectedFailure, criterion_checks, format_checks
+from prunus.testing.nets import NETS, as_network
 
 
 def host_of(**functions):
@@ -210,11 +215,111 @@ def fail():
 
 
 def test_expected_failure_has_to_fail():
-    Check("x", fail, "it is known")()
-    with pytest.raises(AssertionError, match="x passes, although it should fail because it is k"):
-        Check("x", lambda: None, "it is known")()
+    known = ExpectedFailure("it draws", "known")
+    Check("x", fail, known)()
+    with pytest.raises(AssertionError, match="x passes, although it should fail because it draws"):
+        Check("x", lambda: None, known)()
+
+
+def test_expected_failure_excuses_no_other_one():
+    with pytest.raises(AssertionError) as caught:
+        Check("x", fail, ExpectedFailure("it draws", "off by"))()
+    assert str(caught.value) == (
+        "x fails in another way than expected: known; the expected failure says 'off by', because "
+        "it draws"
+    )
+
+
+def test_a_defect_is_a_failed_check_that_names_the_plugin():
+    def rank(criterion, network, group, samples, seed):
+        raise ZeroDivisionError("no")
+
+    checks = {check.name: check for check in criterion_checks("bad", criterion(rank))}
+    with pytest.raises(AssertionError) as caught:
+        checks["bad-scores-something"]()
+    assert str(caught.value) == (
+        "bad-scores-something: criterion 'bad' of test 1.0 failed in prunus_rank: "
+        "ZeroDivisionError: no; see --verbose, and report it to its authors"
+    )
+
+
+def test_a_list_is_told_by_the_check_of_permutations():
+    checks = {check.name: check for check in criterion_checks("bad", criterion(a_list))}
+    with pytest.raises(AssertionError) as caught:
+        checks["bad-follows-a-permutation"]()
+    assert re.fullmatch("bad, group '[^']+': gave a list", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("names", "answer"),
+    [
+        (lambda asked: [], "has no group '{0}'"),
+        (lambda asked: [*asked, "attic"], "names 'attic', which is no group asked for,"),
+    ],
+)
+def test_scores_of_all_groups_are_of_the_groups_asked_for(names, answer):
+    @hookimpl
+    def prunus_rank_all(criterion, network, groups, samples, seed):
+        return {name: np.ones(groups[0].size) for name in names([one.name for one in groups])}
+
+    @hookimpl
+    def prunus_register():
+        return (Criterion("bad", "a summary", together=True),)
+
+    host = host_of(prunus_register=prunus_register, prunus_rank_all=prunus_rank_all)
+    checks = {check.name: check for check in criterion_checks("bad", host)}
+    network = as_network(NETS["lenet"](0))
+    first = find_groups(network).groups[0].name
+    said = (
+        "criterion 'bad' of test 1.0 gave no usable answer to prunus_rank_all: a mapping that "
+        f"{answer.format(first)} instead of one entry for each group asked for"
+    )
+    with pytest.raises(AssertionError) as caught:
+        checks["bad-scores-something"]()
+    assert str(caught.value) == f"bad-scores-something: {said}"
+    with pytest.raises(PluginError) as refused:
+        scores_of(host, "bad", prunable(network), None, 0)
+    assert str(refused.value) == said
+
+
+def test_a_plugin_that_fails_to_load_is_told():
+    host = host_of(prunus_register=hookimpl(lambda: (Criterion("Bad", "a summary"),)))
+    for name in ("is-registered", "implements-its-hooks", "imports-cheaply"):
+        checks = {check.name: check for check in criterion_checks("bad", host)}
+        with pytest.raises(AssertionError) as caught:
+            checks[f"bad-{name}"]()
+        assert str(caught.value) == (
+            "unknown criterion 'bad'; there are: none; plugin 'json' of test 1.0 failed to load: "
+            "ValueError: Criterion name 'Bad' is not lower case"
+        )
+
+
+def test_damage_that_crashes_a_format_is_no_refusal(tmp_path):
+    from prunus.network import Source
+    from prunus.testing.checks_refusal import check_damage
+    from prunus.testing.subject import Subject
+
+    @hookimpl
+    def prunus_register():
+        return (Format("bad", "indexes", lambda path: False),)
+
+    @hookimpl
+    def prunus_load(format, source):
+        return source.model.read_bytes()[9999]
+
+    host = host_of(prunus_register=prunus_register, prunus_load=prunus_load)
+    (tmp_path / "net.bad").write_bytes(b"weights")
+    with pytest.raises(AssertionError) as caught:
+        check_damage(Subject("bad", host), Source(tmp_path / "net.bad"))
+    assert str(caught.value) == (
+        "net.bad cut to 0 of 7 bytes is no one-line error of the format: format 'bad' of test "
+        "1.0 failed in prunus_load: "
+        "IndexError: index out of range; see --verbose, and report it to its authors"
+    )
 
 
 def test_expected_failure_has_to_name_a_check():
     with pytest.raises(ValueError, match="no check is called misspelt; there are: is-registered"):
-        criterion_checks("l1", expected_failures={"misspelt": "a reason"})
+        criterion_checks(
+            "l1", expected_failures={"misspelt": ExpectedFailure("a reason", "a text")}
+        )

@@ -10,7 +10,7 @@ import pytest
 
 from prunus.analysis.exact import analyze
 from prunus.descriptors import NamedMetric, Policy
-from prunus.errors import PlanError
+from prunus.errors import PlanError, UsageError
 from prunus.evaluation.metrics import Top
 from prunus.hookspecs import hookimpl
 from prunus.host import Host
@@ -69,9 +69,47 @@ class Vandal(Hits):
         return super().observe(outputs, reference, labels)
 
 
+class Beside(Hits):
+    def truth(self, outputs):
+        return (super().truth(outputs) + 1) % list(outputs.values())[-1].shape[1]
+
+
+class Unread(Hits):
+    def truth(self, outputs):
+        return {"classes": super().truth(outputs)}
+
+
+class Distant(Hits):
+    def distance(self, outputs, reference):
+        return np.ones(len(next(iter(outputs.values()))))
+
+
+class Negative(Hits):
+    def distance(self, outputs, reference):
+        name = list(outputs)[-1]
+        missed = outputs[name] - reference[name]
+        return -np.abs(missed.reshape(len(missed), -1)).sum(1)
+
+
+class Flat(Hits):
+    def places(self, outputs):
+        return np.ones(len(next(iter(outputs.values()))))
+
+
+class Unbounded(Hits):
+    def places(self, outputs):
+        return np.full((len(next(iter(outputs.values()))), 2, 2), 3.0)
+
+
 @pytest.mark.parametrize(
     ("metric", "check", "said"),
     [
+        (Distant(), "tells-distances", "bad: the original is 1 away from itself"),
+        (Negative(), "tells-distances", "bad: a distance is -"),
+        (Flat(), "tells-places-from-0-to-1", "bad: places of shape (16,) for 16 samples"),
+        (Unbounded(), "tells-places-from-0-to-1", "bad: places from 3 to 3"),
+        (Beside(), "reads-the-labels-it-makes", "are better than the original itself (0)"),
+        (Unread(), "reads-the-labels-it-makes", "bad: observe cannot read what truth gives: "),
         (Top(1), "describes-itself", "bad: the metric calls itself top-1"),
         (Hits(needs_labels=0), "describes-itself", "bad: needs_labels is 0, not a bool"),
         (Nan(), "gives-a-finite-number", "bad: the value is nan, not finite"),
@@ -150,6 +188,28 @@ def vandal(policy, planning, budget):
 def test_allocation(mask, check, said):
     host = host_of(Policy("bad", "a summary", "mask"), prunus_mask=mask)
     assert said in caught(allocation_checks("bad", host), check)
+
+
+def refuses_rates(policy, planning, budget):
+    raise UsageError("use me with --threshold")
+
+
+def refuses_thresholds_silently(policy, planning, budget):
+    if budget.rate is None:
+        raise UsageError("no")
+    return uniform.prunus_mask(policy, planning, budget)
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (refuses_rates, "bad refuses a rate as wrong usage: use me with --threshold"),
+        (refuses_thresholds_silently, "the message does not name 'rate': 'no'"),
+    ],
+)
+def test_allocation_for_one_kind_of_budget(mask, said):
+    host = host_of(Policy("bad", "a summary", "mask"), prunus_mask=mask)
+    assert said in caught(allocation_checks("bad", host), "plans-something")
 
 
 def changed(**parts):

@@ -9,8 +9,12 @@ from prunus.testing import allocation_checks, analysis_checks, command_checks, m
 
 CHECKS = [
     *(check for name in ("accuracy", "fidelity", "loss") for check in metric_checks(name)),
-    *(check for name in ("global", "sensitivity", "uniform") for check in allocation_checks(name)),
-    *(check for name in ("exact", "sweep") for check in analysis_checks(name)),
+    *(
+        check
+        for name in ("global", "search", "sensitivity", "uniform")
+        for check in allocation_checks(name)
+    ),
+    *(check for name in ("exact", "fast", "sweep") for check in analysis_checks(name)),
     *(
         check
         for name in ("darknet", "tensorflow")

@@ -7,15 +7,17 @@ import pytest
 
 pytest.importorskip("prunus_example", reason="pip install -e examples/methods first")
 
+import prunus_example.sharing
 from prunus_example.metric import WorstClass
 
-from prunus.plugin import run
+from prunus.plugin import Host, run
 from prunus.testing import (
     allocation_checks,
     analysis_checks,
     command_checks,
     criterion_checks,
     metric_checks,
+    sharing_checks,
 )
 from prunus.testing.command_line import refused
 
@@ -24,6 +26,7 @@ CHECKS = [
     *allocation_checks("wide-first"),
     *metric_checks("worst-class"),
     *analysis_checks("masked"),
+    *sharing_checks("medians", Host([(prunus_example.sharing, "prunus-example 0.1.0")])),
     *command_checks("widest"),
 ]
 
@@ -31,6 +34,12 @@ CHECKS = [
 @pytest.mark.parametrize("check", CHECKS, ids=str)
 def test_conformance(check):
     check()
+
+
+def test_medians():
+    values = np.float32([5, 1, 3, 9, 8, 7])
+    found = prunus_example.sharing.prunus_share("medians", "w", values, 2)
+    assert found.tolist() == [3, 8]
 
 
 def test_the_worst_class():
@@ -71,8 +80,16 @@ def test_all_at_work_together(network, capsys):
 
 def test_a_rate_that_the_allocation_does_not_reach(network):
     code, line = refused(
-        *("prune", "--model", "net.onnx", "--workspace", "w", "--rate", "0.99"),
+        *("prune", "--model", "net.onnx", "--workspace", "w", "--rate", "0.8"),
         *("--allocation", "wide-first"),
     )
     assert code == 6
-    assert line.startswith("error: rate 0.99 is out of reach of 'wide-first'; the nearest is 0.")
+    assert line.startswith("error: rate 0.8 is out of reach of 'wide-first'; the nearest is 0.")
+
+
+def test_a_threshold_that_the_allocation_does_not_take(network):
+    found = refused(
+        *("prune", "--model", "net.onnx", "--workspace", "w", "--threshold", "0.1"),
+        *("--allocation", "wide-first"),
+    )
+    assert found == (2, "error: allocation 'wide-first' needs --rate, not --threshold")

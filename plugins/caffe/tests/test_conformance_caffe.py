@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from prunus.network import Compact, Destination, Source
-from prunus.testing import Check, Unknown, format_checks
+from prunus.testing import Check, Examples, Unknown, format_checks
 from prunus_caffe.read import load
+from prunus_caffe.testing.database import datum, write_lmdb
 from prunus_caffe.write import write
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="prunus-caffe-")
@@ -41,8 +43,42 @@ def sample(name: str, text: str) -> Source:
     return Source(model, written.weights)
 
 
+def data(source: Source) -> Path:
+    """A prototxt with a data layer on eight images in an LMDB."""
+    folder = source.model.parent
+    draw = np.random.default_rng(0)
+    write_lmdb(
+        folder / "lmdb",
+        [datum(draw.integers(0, 256, (3, 10, 10), np.uint8), i % 4) for i in range(8)],
+    )
+    path = folder / "data.prototxt"
+    path.write_text(
+        'layer { name: "data" type: "Data" top: "data" top: "label" '
+        f'data_param {{ source: "{folder / "lmdb"}" batch_size: 4 }} }}'
+    )
+    return path
+
+
+def config(source: Source) -> Path:
+    """A configuration of decent_p."""
+    path = source.model.parent / "config.prototxt"
+    path.write_text(
+        f'workspace: "work"\nmodel: "{source.model}"\nweights: "{source.weights}"\nrate: 0.2\n'
+        'pruner {\nmethod: REGULAR\nexclude { layer_top: "c1" }\n}\n'
+    )
+    return path
+
+
+PLAIN = sample("plain", TEXT)
+DATA = data(PLAIN)
 CHECKS = format_checks(
-    "caffe", [sample("plain", TEXT)], Unknown(sample("unknown", OPAQUE), ("r2",))
+    "caffe",
+    [PLAIN],
+    Unknown(sample("unknown", OPAQUE), ("r2",)),
+    examples=Examples(
+        settings=(config(PLAIN),),
+        data=((PLAIN, str(DATA)), (PLAIN, str(DATA.with_name("lmdb")))),
+    ),
 )
 
 

@@ -120,7 +120,8 @@ def test_excluded_tops_stay_whole(example, capsys):
     configure(0.3, exclude='exclude { layer_top: "conv9" }\n')
     assert translate_and_run(["prune", "-config", "config.prototxt"]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "error: --exclude conv9: the network has no such layer; 'prunus stat' lists them"
+        "error: --exclude conv9: the network has no such layer; did you mean 'conv2'?; "
+        "'prunus stat' lists them"
     )
 
 

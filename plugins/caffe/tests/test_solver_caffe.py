@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 
+import prunus
 from prunus.errors import PrunusError, UsageError
-from prunus.network import Source
+from prunus.network import Source, TaskNames
 from prunus.plugin import parse_protobuf_text, read_protobuf_text
 from prunus_caffe.read import load
 from prunus_caffe.recipe import (
@@ -50,10 +52,9 @@ snapshot: 7 snapshot_prefix: 'out/net'
 def network(tmp_path):
     (tmp_path / "net.prototxt").write_text(NET)
     (tmp_path / "solver.prototxt").write_text(SOLVER)
-    options = {
-        "weights": "random", "input-shape": "data:3x6x6", "solver": str(tmp_path / "solver.prototxt")
-    }  # fmt: skip
-    return load(Source(tmp_path / "net.prototxt", None, options))
+    options = {"weights": "random", "input-shape": "data:3x6x6"}
+    task = TaskNames(tmp_path / "solver.prototxt")
+    return load(Source(tmp_path / "net.prototxt", None, options, task))
 
 
 def test_recipe(network):
@@ -174,8 +175,7 @@ def test_a_solver_cut_anywhere_is_refused_or_whole(tmp_path):
 def test_fields_of_other_forks_are_noted(tmp_path, network):
     path = tmp_path / "ssd.prototxt"
     path.write_text(PLAIN + 'eval_type: "detection"')
-    options = {**network.origin.source.options, "solver": str(path)}
-    found = load(Source(tmp_path / "net.prototxt", None, options)).notes
+    found = load(attrs.evolve(network.origin.source, task=TaskNames(path))).notes
     assert f"{path}:2: unknown field 'eval_type'; it has no effect here" in found
 
 
@@ -244,3 +244,15 @@ def test_stored_statistics_in_training(tmp_path, param, frozen):
         Source(tmp_path / "net.prototxt", None, {"weights": "random", "input-shape": "data:3x6x6"})
     )
     assert network.task.recipe.bn_frozen == frozen
+
+
+def test_the_solver_and_the_metric_from_python(tmp_path, network):
+    net, options = tmp_path / "net.prototxt", {"weights": "random", "input-shape": "data:3x6x6"}
+    top_1 = 'layer { name: "a1" type: "Accuracy" bottom: "fc" bottom: "label" top: "top-1" }'
+    net.write_text(NET + top_1)
+    plain = prunus.load(net, options=options).task
+    assert (plain.metric.name, plain.recipe.solver) == ("top-5", "SGD")
+    solver = tmp_path / "solver.prototxt"
+    named = prunus.load(net, solver=solver, metric="top-1", options=options).task
+    assert named.metric.name == "top-1"
+    assert named.recipe == network.task.recipe

@@ -17,10 +17,10 @@ from prunus.errors import PluginError, StaleError, UsageError
 from prunus.evaluation.data import ArrayDataset
 from prunus.grouping import find_groups
 from prunus.masking import mask
-from prunus.network import Compact, Destination, Source
+from prunus.network import Compact, Destination, Source, TaskNames
 from prunus.selection import choose_units
 from prunus.task import LearningRate
-from prunus.testing.checks_trainer import trainer_checks
+from prunus.testing import ExpectedFailure, trainer_checks
 from prunus.training import TrainingJob
 from prunus.training.scatter import scatter
 from prunus_caffe.caffemodel import read_weights
@@ -88,8 +88,8 @@ EVERYTHING = text(DRAWN, f"{CENTRED} crop_size: 14", NORM, DROP)
 def job(folder: Path, net: str = EVERYTHING, solver: str = SOLVER, **changes) -> TrainingJob:
     """Half of the channels gone, trained by the files in ``folder/files``."""
     write_files(folder / "files", net, solver)
-    options = {"weights": "random", "solver": str(folder / "files/solver.prototxt")}
-    network = load(Source(folder / "files/net.prototxt", None, options))
+    task = TaskNames(folder / "files/solver.prototxt")
+    network = load(Source(folder / "files/net.prototxt", None, {"weights": "random"}, task))
     grouping = find_groups(network)
     draw = np.random.default_rng(0)
     keep = {g.name: choose_units(g, draw.random(g.size), g.size // 2) for g in grouping.groups}
@@ -105,7 +105,11 @@ def job(folder: Path, net: str = EVERYTHING, solver: str = SOLVER, **changes) ->
 CHECKS = trainer_checks(
     "caffe",
     job,
-    expected_failures={"distills-without-labels": "Caffe runs one net at a time"},
+    expected_failures={
+        "distills-without-labels": ExpectedFailure(
+            "Caffe runs one net at a time", "trainer caffe cannot distill"
+        )
+    },
 )
 
 
@@ -335,7 +339,7 @@ def test_a_crash_is_told_in_caffes_last_words(tmp_path, fake):
 def test_solver_and_data_layer_are_needed(tmp_path, fake):
     one = job(tmp_path, options=fake)
     origin = one.network.origin
-    bare = attrs.evolve(origin, source=attrs.evolve(origin.source, options={}))
+    bare = attrs.evolve(origin, source=attrs.evolve(origin.source, task=TaskNames()))
     assert refused(attrs.evolve(one, network=attrs.evolve(one.network, origin=bare))) == (
         "trainer caffe trains with your own solver: give its file with --solver"
     )
@@ -352,8 +356,8 @@ def test_solver_and_data_layer_are_needed(tmp_path, fake):
         )
     )
     write_files(tmp_path / "fed", fed)
-    options = {"weights": "random", "solver": str(tmp_path / "fed/solver.prototxt")}
-    network = load(Source(tmp_path / "fed/net.prototxt", None, options))
+    task = TaskNames(tmp_path / "fed/solver.prototxt")
+    network = load(Source(tmp_path / "fed/net.prototxt", None, {"weights": "random"}, task))
     assert refused(attrs.evolve(one, network=network)) == (
         f"{tmp_path}/fed/net.prototxt: no data layer in the TRAIN phase for trainer caffe to read samples from; "
         "prune the train_val prototxt, or use --trainer torch"

@@ -11,6 +11,7 @@ import pytest
 
 from prunus.analysis.journal import plain, restored
 from prunus.errors import DataError
+from prunus.plugin import Agreement
 from prunus_darknet.boxes.average_precision import (
     COCO,
     COCO_50,
@@ -36,7 +37,7 @@ def images(seed: int, count: int = 12, most: int = 40, *, ties: bool = False) ->
     Boxes lie on a grid where ``ties``, so that overlaps and scores are often equal.
     """
     rng = np.random.default_rng(seed)
-    return [_image(rng, most, ties, empty=place % 4 == 3) for place in range(count)]
+    return [_image(rng, most, ties, empty=position % 4 == 3) for position in range(count)]
 
 
 def _image(rng: np.random.Generator, most: int, ties: bool, empty: bool) -> Image:
@@ -48,7 +49,7 @@ def _image(rng: np.random.Generator, most: int, ties: bool, empty: bool) -> Imag
         ]
     )
     near = truths[rng.integers(0, 6, most // 2), 1:]
-    places = np.concatenate(
+    coordinates = np.concatenate(
         [
             near * rng.normal(1, 0.06, near.shape),
             rng.uniform(0.1, 0.5, (most - len(near), 4)),
@@ -56,16 +57,16 @@ def _image(rng: np.random.Generator, most: int, ties: bool, empty: bool) -> Imag
     )
     scores = rng.uniform(0.01, 1, most)
     if ties:
-        places, scores = _on_grid(places), scores.round(1)
+        coordinates, scores = _on_grid(coordinates), scores.round(1)
         truths[:, 1:] = _on_grid(truths[:, 1:])
     order = np.argsort(-scores, kind="stable")
-    found = Boxes(places, scores, rng.integers(0, CLASSES, most)).pick(order)
+    found = Boxes(coordinates, scores, rng.integers(0, CLASSES, most)).pick(order)
     return found, truths[: 0 if empty else 6]
 
 
-def _on_grid(places: np.ndarray) -> np.ndarray:
+def _on_grid(coordinates: np.ndarray) -> np.ndarray:
     """Sixteenths: overlaps are then the same floats at every scale that is a power of two."""
-    return np.maximum((16 * places).round(), 1) / 16
+    return np.maximum((16 * coordinates).round(), 1) / 16
 
 
 def ours(rules: Rules, shown: list[Image]) -> np.ndarray:
@@ -77,17 +78,17 @@ def voc(shown: list[Image], chosen: int) -> float:
     """VOC's loops, as ``VOCevaldet.m`` and ``validate_detector_map`` have them."""
     count = sum(int((truth[:, 0] == chosen).sum()) for _, truth in shown)
     rows = [
-        (-found.scores[place], number, place)
+        (-found.scores[position], number, position)
         for number, (found, _) in enumerate(shown)
-        for place in np.nonzero(found.classes == chosen)[0]
+        for position in np.nonzero(found.classes == chosen)[0]
     ]
     taken: set[tuple[int, int]] = set()
     curve, right = [], 0
-    for seen, (_, number, place) in enumerate(sorted(rows), start=1):
+    for seen, (_, number, position) in enumerate(sorted(rows), start=1):
         found, truth = shown[number]
         best, spot = 0.0, -1
         for row, box in enumerate(truth):
-            shared = float(iou(found.places[place], box[1:]))
+            shared = float(iou(found.coordinates[position], box[1:]))
             if box[0] == chosen and shared > max(0.5, best):
                 best, spot = shared, row
         if spot >= 0 and (number, spot) not in taken:
@@ -133,13 +134,15 @@ def coco(shown: list[Image], most: int) -> np.ndarray:
                     "iscrowd": 0,
                 }
             )
-        for place, score, chosen in zip(found.places, found.scores, found.classes, strict=True):
-            corner = place[:2] - place[2:] / 2
+        for position, score, chosen in zip(
+            found.coordinates, found.scores, found.classes, strict=True
+        ):
+            corner = position[:2] - position[2:] / 2
             results.append(
                 {
                     "image_id": number,
                     "category_id": int(chosen),
-                    "bbox": [*(size * corner), *(size * place[2:])],
+                    "bbox": [*(size * corner), *(size * position[2:])],
                     "score": float(score),
                 }
             )
@@ -228,9 +231,11 @@ def test_observations_survive_a_journal_and_any_batch_size() -> None:
     stored = json.loads(json.dumps(plain(whole)))
     assert metric.result(restored(stored)).value == metric.result(whole).value
     single = [
-        metric.observe({name: raw[[place]] for name, raw in seen.items()}, {}, [TRUTHS[place]])
+        metric.observe(
+            {name: raw[[position]] for name, raw in seen.items()}, {}, [TRUTHS[position]]
+        )
         for seen in (outputs, missed)
-        for place in (0, 1)
+        for position in (0, 1)
     ]
     assert metric.result(single).value == metric.result(whole).value
 
@@ -249,3 +254,33 @@ def test_labels_of_another_data_set() -> None:
     with pytest.raises(DataError) as caught:
         metric.observe(outputs, {}, other)
     assert str(caught.value) == "a label has class 4, the network knows 4 (from 0)"
+
+
+@pytest.mark.parametrize("rules", [VOC, COCO, COCO_50], ids=lambda rules: rules.name)
+def test_the_original_s_own_detections_are_the_truth_without_labels(rules: Rules) -> None:
+    metric, outputs = metric_and_outputs(rules)
+    found = metric.truth(outputs)
+    assert [len(boxes) for boxes in found] == [2, 0]
+    np.testing.assert_allclose(found[0][np.argsort(found[0][:, 0])], TRUTHS[0], atol=1e-6)
+    agreement = Agreement(metric)
+    assert agreement.result([agreement.observe(outputs, outputs, None)]).value == 1
+    missed = {name: np.roll(raw, 1, 0) for name, raw in outputs.items()}
+    assert agreement.result([agreement.observe(missed, outputs, None)]).value == 0
+
+
+def test_detections_that_are_not_shown_are_no_objects() -> None:
+    metric, outputs = metric_and_outputs(VOC)
+    (name,) = outputs
+    unsure = outputs[name].copy().reshape(2, 2, 9, 4, 4)
+    unsure[:, :, 4] = np.minimum(unsure[:, :, 4], -1.2)  # objectness 0.23
+    assert [len(boxes) for boxes in metric.truth({name: unsure.reshape(2, 18, 4, 4)})] == [0, 0]
+    unsure[:, :, 4] = np.maximum(unsure[:, :, 4], -1.0)  # objectness 0.27
+    assert len(metric.truth({name: unsure.reshape(2, 18, 4, 4)})[0]) == 2
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e5, -np.inf])
+def test_a_broken_network_has_detections_or_none(value: float) -> None:
+    metric, outputs = metric_and_outputs(VOC)
+    broken = {name: np.full_like(raw, value) for name, raw in outputs.items()}
+    assert all(boxes.shape[1] == 5 for boxes in metric.truth(broken))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from prunus.evaluation.session import Session
 from prunus.network import Network, Source
 from prunus_darknet.boxes.decode import predictions
-from prunus_darknet.boxes.detections import in_picture
+from prunus_darknet.boxes.detections import in_image
 from prunus_darknet.boxes.head import heads_of
 from prunus_darknet.boxes.iou import iou
 from prunus_darknet.boxes.suppression import (
@@ -72,29 +72,29 @@ def raw_of(net: Network, data: Array) -> dict[str, Array]:
     return Session(net.model).run({"data": data[None]})
 
 
-def table(found: Boxes, places: NDArray[np.float64]) -> NDArray[np.float64]:
+def table(found: Boxes, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
     """``(m, 6)`` rows in the order of ``RealBoxes.rows``."""
-    rows = np.column_stack([found.classes, found.scores, places])
+    rows = np.column_stack([found.classes, found.scores, coordinates])
     return rows[np.lexsort((-rows[:, 1], rows[:, 0]))]
 
 
 def compare_with_darknet(
-    net: Network, files: tuple[Path, Path], data: Array, picture: tuple[int, int], threshold: float
+    net: Network, files: tuple[Path, Path], data: Array, image: tuple[int, int], threshold: float
 ) -> None:
     """All boxes above a threshold, and those that suppression leaves."""
     heads, outputs = heads_of(net), raw_of(net, data)
     letterbox = heads[0].kind != "detection"
     everything = candidates(heads, outputs, 0, threshold).boxes()
     remaining = detect(heads, outputs, 0, threshold)
-    theirs = real_boxes(*files, data, picture, heads[0].classes, threshold, OVERLAP)
+    theirs = real_boxes(*files, data, image, heads[0].classes, threshold, OVERLAP)
     for found, real in zip((everything, remaining), theirs, strict=True):
-        mine = table(found, in_picture(found.places, heads[0].network, picture, letterbox))
+        mine = table(found, in_image(found.coordinates, heads[0].network, image, letterbox))
         assert len(mine) == len(real.rows()) >= 10
         np.testing.assert_allclose(mine, real.rows(), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.darknet
-@pytest.mark.parametrize("picture", [(201, 90), (90, 201)])
+@pytest.mark.parametrize("image", [(201, 90), (90, 201)])
 @pytest.mark.parametrize(
     "text",
     [
@@ -107,13 +107,13 @@ def compare_with_darknet(
     ids=["yolo", "region-softmax", "region-logistic", "detection-sqrt", "detection"],
 )
 def test_boxes_equal_darknets(
-    tmp_path: Path, darknet: Path, text: str, picture: tuple[int, int]
+    tmp_path: Path, darknet: Path, text: str, image: tuple[int, int]
 ) -> None:
-    seed = picture[0]
+    seed = image[0]
     net = network(tmp_path, text, seed)
     data = np.random.default_rng(seed).uniform(0, 1, (3, 64, 96)).astype(np.float32)
     files = tmp_path / "net.cfg", tmp_path / "net.weights"
-    compare_with_darknet(net, files, data, picture, 0.02)
+    compare_with_darknet(net, files, data, image, 0.02)
 
 
 @pytest.mark.darknet
@@ -132,10 +132,10 @@ def test_trained_network_on_a_photograph_equals_darknet(
     folder = shared_models / "darknet/yololite-trial3"
     files = next(folder.glob("*.cfg")), next(folder.glob("*.weights"))
     net = load(Source(*files))
-    picture = load_image(samples / "dog.jpg", 3, "")
+    image = load_image(samples / "dog.jpg", 3, "")
     (head,) = heads_of(net)
-    data = letterbox_image(picture, *head.network)[0]
-    compare_with_darknet(net, files, data, picture.shape[:0:-1], 0.01)
+    data = letterbox_image(image, *head.network)[0]
+    compare_with_darknet(net, files, data, image.shape[:0:-1], 0.01)
 
 
 def opencv_rows(files: tuple[Path, Path], data: Array) -> list[Array]:
@@ -147,7 +147,7 @@ def opencv_rows(files: tuple[Path, Path], data: Array) -> list[Array]:
 
 
 def compare_with_opencv(net: Network, files: tuple[Path, Path], data: Array) -> int:
-    """Boxes of all places, scores where OpenCV's own threshold leaves them; gives their number."""
+    """Boxes of all coordinates, scores where OpenCV's own threshold leaves them; gives their number."""
     outputs, compared = raw_of(net, data), 0
     for head, theirs in zip(heads_of(net), opencv_rows(files, data), strict=True):
         mine = predictions(head, outputs[head.output][0])
@@ -184,8 +184,8 @@ def test_trained_alexeyab_networks_equal_opencv(
     folder = shared_models / "darknet" / name
     files = next(folder.glob("*.cfg")), next(folder.glob("*.weights"))
     net = load(Source(*files, {"normalization": "opencv"}))
-    picture = load_image(samples / "dog.jpg", 3, "")
-    data = resize_image(picture, *heads_of(net)[0].network)
+    image = load_image(samples / "dog.jpg", 3, "")
+    data = resize_image(image, *heads_of(net)[0].network)
     assert compare_with_opencv(net, files, data) > 10
 
 
@@ -197,14 +197,14 @@ def test_gaussian_boxes_by_their_formulas(tmp_path: Path) -> None:
     found = predictions(head, raw)
     sigma = 1 / (1 + np.exp(-raw.reshape(3, 12, 8, 12)))
     for anchor, row, column in ((0, 0, 0), (1, 3, 7), (2, 7, 11)):
-        place = (anchor * 8 + row) * 12 + column
+        position = (anchor * 8 + row) * 12 + column
         own, shape = sigma[anchor, :, row, column], head.used[anchor]
         size = np.exp(raw.reshape(3, 12, 8, 12)[anchor, [4, 6], row, column]) * shape / (96, 64)
         x, y = (column + own[0] * 1.1 - 0.05) / 12, (row + own[2] * 1.1 - 0.05) / 8
-        np.testing.assert_allclose(found.boxes[place], [x, y, *size])
-        assert found.objectness[place] == pytest.approx(own[8])
+        np.testing.assert_allclose(found.boxes[position], [x, y, *size])
+        assert found.objectness[position] == pytest.approx(own[8])
         certain = 1 - (own[1] + own[3] + own[5] + own[7]) / 4
-        np.testing.assert_allclose(found.classes[place], own[9:] * certain)
+        np.testing.assert_allclose(found.classes[position], own[9:] * certain)
 
 
 def test_background_takes_the_place_of_objectness(tmp_path: Path) -> None:
@@ -222,9 +222,9 @@ def by_loops(found: Candidates, shared: Callable[[Array, Array], float]) -> NDAr
     scores = found.scores.copy()
     for chosen in range(scores.shape[1]):
         order = np.argsort(-scores[:, chosen])
-        for place, first in enumerate(order):
-            for second in order[place + 1 :]:
-                pair = found.places[first], found.places[second]
+        for position, first in enumerate(order):
+            for second in order[position + 1 :]:
+                pair = found.coordinates[first], found.coordinates[second]
                 if scores[first, chosen] and shared(*pair) > OVERLAP:
                     scores[second, chosen] = 0
     return scores
@@ -239,9 +239,11 @@ def with_distance(first: Array, second: Array) -> float:
 
 def test_suppression_is_darknets() -> None:
     rng = np.random.default_rng(0)
-    places = np.column_stack([rng.uniform(0.3, 0.7, (300, 2)), rng.uniform(0.1, 0.4, (300, 2))])
+    coordinates = np.column_stack(
+        [rng.uniform(0.3, 0.7, (300, 2)), rng.uniform(0.1, 0.4, (300, 2))]
+    )
     scores = rng.uniform(0, 1, (300, 2)) * rng.integers(0, 2, (300, 2))
-    found = Candidates(places, scores)
+    found = Candidates(coordinates, scores)
     plain, distance = suppressed(found, OVERLAP), suppressed(found, OVERLAP, 0.6)
     np.testing.assert_array_equal(plain.scores, by_loops(found, iou))
     np.testing.assert_array_equal(distance.scores, by_loops(found, with_distance))

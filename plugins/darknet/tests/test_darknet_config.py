@@ -48,9 +48,9 @@ def test_the_guides_example(tmp_path: Path) -> None:
         multiple=2,
         exclude=("80", "81", "92", "93", "104", "105"),
         legacy_count=True,
+        analysis_file="ana.txt",
         options={
             "prunedcfg": "prune.cfg",
-            "analysis_file": "ana.txt",
             "prune_out_weights": "weights.out",
             "datacfg": "pruning/voc.data",
         },
@@ -68,7 +68,7 @@ def test_defaults(tmp_path: Path) -> None:
         workspace=Path("w"),
         threshold=0.005,
         legacy_count=True,
-        options={"analysis_file": "ana.out"},
+        analysis_file="ana.out",
     )
 
 

@@ -102,7 +102,7 @@ def test_letterboxed_boxes_follow_their_image(folder: Path, make_files) -> None:
     assert batch.labels[1].shape == (0, 5)
 
 
-def test_yolov1_sees_stretched_pictures(folder: Path, make_files) -> None:
+def test_yolov1_sees_stretched_images(folder: Path, make_files) -> None:
     """``examples/yolo.c`` resizes; its boxes are not corrected for a letterbox."""
     head = "[connected]\noutput=28\nactivation=linear\n[detection]\nclasses=2\nside=2\nnum=1\n"
     net = network(make_files, CONV + head.replace("num=1\n", "num=1\ncoords=4\n"))
@@ -143,7 +143,7 @@ def test_missing_label_files(folder: Path, make_files) -> None:
 
 
 @pytest.mark.parametrize("extra", ["", "mosaic=0\n"])
-def test_pictures_without_any_label_file_have_no_labels(folder: Path, make_files, extra) -> None:
+def test_images_without_any_label_file_have_no_labels(folder: Path, make_files, extra) -> None:
     shutil.rmtree(folder / "labels")
     dataset = opened(folder, network(make_files, CONV + YOLO, extra), training=True)
     assert read(dataset, 0, 1).labels is None

@@ -157,8 +157,8 @@ def test_parts_are_weighed_in_the_alexeyab_line() -> None:
     np.testing.assert_allclose(ours[:, 5:], 2 * theirs[:, 5:])
     taught = np.argwhere(theirs[:, 4] > 0)
     assert len(taught) == 1
-    place, row, column = taught[0]
-    assert ours[place, 4, row, column] == pytest.approx(0.5 * theirs[place, 4, row, column])
+    anchor, row, column = taught[0]
+    assert ours[anchor, 4, row, column] == pytest.approx(0.5 * theirs[anchor, 4, row, column])
 
 
 def test_torch_gets_value_and_gradient() -> None:

@@ -185,7 +185,7 @@ def test_implicit_layers_give_their_weights():
 
 
 def test_a_layer_larger_than_this_machine(monkeypatch):
-    monkeypatch.setattr("prunus.room.memory", lambda: 2000)
+    monkeypatch.setattr("prunus.memory.memory", lambda: 2000)
     with pytest.raises(ModelError) as caught:
         structure(CONV)
     assert str(caught.value) == (

@@ -6,19 +6,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import prunus
 from prunus.errors import DataError, ModelError, UsageError
-from prunus.network import Source
 from prunus_darknet.boxes.average_precision import VOC
-from prunus_darknet.read import load
 from prunus_darknet.task import mean_average_precision
 
 CONV = "[convolutional]\nbatch_normalize=1\nfilters=14\nsize=1\nstride=1\nactivation=leaky\n"
 YOLO = "[yolo]\nmask=0,1\nanchors=4,4, 8,8\nnum=2\nclasses=2\n"
 
 
-def network(make_files, layers: str, net: str = "", **options: str):
+def network(make_files, layers: str, net: str = "", data: str | None = None, **options: str):
     model, weights = make_files(layers, net=net)
-    return load(Source(model, weights, options))
+    return prunus.load(model, weights, data=data, options=options)
 
 
 def data_file(tmp_path: Path) -> Path:
@@ -87,16 +86,16 @@ def test_class_tree_is_not_decoded(make_files) -> None:
     )
 
 
-def test_how_pictures_are_shown_is_said(make_files) -> None:
-    def pictures(net: str) -> list[str]:
+def test_how_images_are_shown_is_said(make_files) -> None:
+    def shown(net: str) -> list[str]:
         notes = network(make_files, CONV + YOLO, net).notes
         return [note for note in notes if "images are" in note]
 
-    assert pictures("") == []
-    assert pictures("mosaic=0\n") == [
+    assert shown("") == []
+    assert shown("mosaic=0\n") == [
         "net.cfg: images are resized without letterbox, as AlexeyAB's Darknet does"
     ]
-    assert pictures("letter_box=1\n") == [
+    assert shown("letter_box=1\n") == [
         "net.cfg: images are letterboxed, as AlexeyAB's Darknet does"
     ]
 
@@ -113,3 +112,11 @@ def test_a_head_without_anchors_can_still_be_pruned(make_files, tmp_path: Path) 
     with pytest.raises(ModelError) as caught:
         net.task.training()
     assert str(caught.value) == said
+
+
+def test_the_recipe_is_of_the_solver_that_is_named(make_files, tmp_path: Path) -> None:
+    model, weights = make_files(CONV + "[avgpool]\n[softmax]\n")
+    solver = tmp_path / "solver.cfg"
+    solver.write_text("[net]\nlearning_rate=0.125\n" + CONV)
+    assert prunus.load(model, weights).task.recipe.learning_rate.base != 0.125
+    assert prunus.load(model, weights, solver=solver).task.recipe.learning_rate.base == 0.125

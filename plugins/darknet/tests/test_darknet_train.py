@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 from PIL import Image
@@ -50,7 +51,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     monkeypatch.chdir(tmp_path)
 
     def make(kind: str, rate: float = 0.01, net: str = "", layers: str = CONV + CONV) -> None:
-        _pictures(24)
+        _images(24)
         Path("tiny.cfg").write_text(NET.format(rate=rate) + net + layers + HEADS[kind])
         write_random_weights(read_cfg(Path("tiny.cfg")), Path("tiny.weights"), 0)
         arguments = ["prune", "--model", "tiny.cfg", "--weights", "tiny.weights", "--rate", "0.4"]
@@ -59,7 +60,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     return make
 
 
-def _pictures(count: int) -> None:
+def _images(count: int) -> None:
     """Squares of two colours, found from the folder of the ``.data`` file only."""
     Path("set/images").mkdir(parents=True)
     Path("set/labels").mkdir()
@@ -84,8 +85,10 @@ def _tune(report: Callable[[Progress], None] = lambda _: None, **tuning: object)
         lines.append(progress)
         report(progress)
 
-    settings = Settings(workspace=Path("ws"), trainer="darknet", data="set/x.data")
-    finetune(start(), settings, Tuning(data="set/x.data", **tuning), both)  # type: ignore[arg-type]
+    settings = Settings(
+        workspace=Path("ws"), trainer="darknet", data="set/x.data", train_data="set/x.data"
+    )
+    finetune(start(), settings, Tuning(**tuning), both)  # type: ignore[arg-type]
     return lines
 
 
@@ -346,13 +349,13 @@ def test_only_networks_with_a_loss_of_the_program(
     )
 
 
-def test_only_pictures_of_a_data_file(
+def test_only_images_of_a_data_file(
     make: Make, play: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     make("classifier")
     np.savez("x.npz", x=np.zeros((8, 3, 16, 16), np.float32), y=np.zeros(8, np.int64))
-    settings = Settings(workspace=Path("ws"), trainer="darknet")
-    tuning = Tuning(data="x.npz", options={"darknet": play("")})
+    settings = Settings(workspace=Path("ws"), trainer="darknet", train_data="x.npz")
+    tuning = Tuning(options={"darknet": play("")})
     with pytest.raises(Exception, match="images") as caught:
         finetune(start(), settings, tuning)
     assert str(caught.value) == (
@@ -380,7 +383,11 @@ def test_paths_the_program_cannot_hold(
     host = start()
     prune(host, settings)
     with pytest.raises(Exception, match="Darknet") as caught:
-        finetune(host, settings, Tuning(data="set/x.data", options={"darknet": play("")}))
+        finetune(
+            host,
+            attrs.evolve(settings, train_data="set/x.data"),
+            Tuning(options={"darknet": play("")}),
+        )
     assert str(caught.value).endswith(f"snapshots/darknet/backup: {ending}")
 
 

@@ -14,11 +14,11 @@ from prunus.plugin import (
     Source,
     TrainingJob,
     choose_units,
-    compact,
+    compact_graph,
     find_groups,
     mask,
 )
-from prunus.testing import trainer_checks
+from prunus.testing import ExpectedFailure, trainer_checks
 from prunus_darknet.cfg import read_cfg
 from prunus_darknet.data import open_data
 from prunus_darknet.read import load
@@ -61,7 +61,7 @@ def job(workspace: Path) -> TrainingJob:
     recipe = attrs.evolve(network.task.recipe, iterations=12, snapshot=4)
     return TrainingJob(
         masked,
-        compact(masked, grouping, keep),
+        compact_graph(masked, grouping, keep),
         recipe,
         training,
         None,
@@ -73,14 +73,20 @@ def job(workspace: Path) -> TrainingJob:
     )
 
 
+CLOCK = "the program draws its samples with the clock as the seed"
 CHECKS = trainer_checks(
     "darknet",
     job,
     expected_failures={
-        "repeats-with-the-seed": "the program draws its samples with the clock as the seed",
-        "resumes-exactly": "the program draws its samples with the clock as the seed",
-        "distills-without-labels": "the program knows its own losses only",
-        "asks-for-labels": "the program reads images and labels itself, of a .data file",
+        "repeats-with-the-seed": ExpectedFailure(CLOCK, "a second run with the same seed differs"),
+        "resumes-exactly": ExpectedFailure(CLOCK, "the resumed run differs"),
+        "distills-without-labels": ExpectedFailure(
+            "the program knows its own losses only", "trainer darknet cannot distill"
+        ),
+        "asks-for-labels": ExpectedFailure(
+            "the program reads images and labels itself, of a .data file",
+            "trainer darknet reads images itself: give a Darknet .data file",
+        ),
     },
 )
 

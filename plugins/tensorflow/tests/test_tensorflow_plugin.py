@@ -13,7 +13,7 @@ from prunus_tensorflow.detect import is_tensorflow, kind
 
 
 @pytest.mark.parametrize(
-    "module", ["prunus_tensorflow.plugin", "prunus_tensorflow.command", "prunus.cli"]
+    "module", ["prunus_tensorflow.plugin", "prunus_tensorflow.commands", "prunus.cli"]
 )
 def test_import_leaves_tensorflow_alone(module: str) -> None:
     code = f"import sys, {module}; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"

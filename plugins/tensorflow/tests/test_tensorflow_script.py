@@ -12,7 +12,7 @@ import pytest
 
 from prunus.cli import run
 from prunus.errors import DataError, PluginError, UsageError
-from prunus_tensorflow.evaluation_script import load_script
+from prunus_tensorflow.commands.evaluation_script import load_script
 
 pytestmark = pytest.mark.tensorflow
 

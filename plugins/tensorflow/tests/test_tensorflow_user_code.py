@@ -11,7 +11,7 @@ from prunus_tensorflow.user_code import Reference, load_module, reference
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "name"),
+    ("text", "source", "name"),
     [
         ("own.py:train", "own.py", "train"),
         ("some/where/own.py:train", "some/where/own.py", "train"),
@@ -19,8 +19,8 @@ from prunus_tensorflow.user_code import Reference, load_module, reference
         ("package.module:train", "package.module", "train"),
     ],
 )
-def test_references(text: str, place: str, name: str) -> None:
-    assert reference(text) == Reference(place, name)
+def test_references(text: str, source: str, name: str) -> None:
+    assert reference(text) == Reference(source, name)
 
 
 @pytest.mark.parametrize("text", ["own.py", "train.npz", "x.npz:mean=3", "module:", ":train", ""])

@@ -104,7 +104,7 @@ def test_masked_equals_compact_with_a_ratio_for_each_group(exported, seed):
 
 PROTECTED = {
     "ghost": 0, "cascade": 0, "partial": 0, "gated": 0, "focus": 0, "shuffle": 0, "normalised": 0,
-    "places": 0, "resolutions": 0, "pyramid": 0, "windows": 5, "tokens": 5,
+    "positions": 0, "resolutions": 0, "pyramid": 0, "windows": 5, "tokens": 5,
 }  # fmt: skip
 """Network -> layers beside the output that cannot lose channels: those around attention."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 import numpy as np
@@ -13,6 +13,8 @@ from prunus.evaluation.evaluator import Evaluator
 from prunus.grouping.find import Grouping
 from prunus.groups import Group
 from prunus.selection import choose_units
+from prunus.sensitivity import Curve, Sensitivity
+from prunus.third_party import of_caller
 
 
 @attrs.frozen(eq=False)
@@ -27,6 +29,7 @@ class Analysis:
         journal: Partial results, kept across a kill.
         key: Digests of what is measured.
         report: Called with done and total work units.
+        seed: Of everything drawn.
     """
 
     grouping: Grouping
@@ -35,7 +38,8 @@ class Analysis:
     ratios: tuple[float, ...]
     journal: Journal
     key: Mapping[str, str]
-    report: Callable[[int, int], None]
+    report: Callable[[int, int], None] = attrs.field(converter=of_caller)
+    seed: int = 0
 
     def trials(self, group: Group) -> list[tuple[float, NDArray[np.bool_]]]:
         """Ratio and kept units ``(C,)`` of every distinct trial of a group."""
@@ -46,3 +50,15 @@ class Analysis:
             if not keep.all() and not any(np.array_equal(keep, other) for _, other in found):
                 found.append((ratio, keep))
         return found
+
+    def sensitivity(self, curves: Iterable[Curve]) -> Sensitivity:
+        """The result of measured curves, one a group, in any order."""
+        known = {curve.group: curve for curve in curves}
+        metric = self.evaluator.metric
+        return Sensitivity(
+            metric.name,
+            metric.higher_is_better,
+            self.evaluator.baseline,
+            tuple(known[group.name] for group in self.grouping.groups),
+            self.key,
+        )

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
-    """Two analyses."""
+    """Three analyses."""
     return (
+        Policy(
+            "fast",
+            "every group after compensation, at few ratios, joined by local errors",
+            "analyze",
+        ),
         Policy("exact", "every group, every ratio, on masked activations", "analyze"),
         Policy(
             "sweep", "every trial as a network of its own; for --metric module:function", "analyze"
@@ -28,7 +33,9 @@ def prunus_register() -> Iterable[Descriptor]:
 @hookimpl
 def prunus_analyze(policy: str, network: Network, analysis: Analysis) -> Sensitivity:
     """Measure by the named analysis."""
-    if policy == "exact":
+    if policy == "fast":
+        from prunus.analysis.fast import analyze
+    elif policy == "exact":
         from prunus.analysis.exact import analyze
     else:
         from prunus.analysis.sweep import analyze

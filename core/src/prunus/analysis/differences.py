@@ -52,7 +52,7 @@ class DirectConsumer:
     blocks: tuple[NDArray[np.int64], ...]
 
 
-def direct_readers(
+def direct_consumers(
     model: ir.Model,
     grouping: Grouping,
     group: Group,

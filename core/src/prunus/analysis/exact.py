@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import plain, restored
-from prunus.analysis.probe import LoadedProbe, Prefix, Probe
+from prunus.analysis.probe import LoadedProbe, Prefix, Probe, is_maskable
 from prunus.analysis.sweep import compact_curves, counted
 from prunus.folding import channel_axis, channel_means
 from prunus.graph.shapes import typed
@@ -26,14 +26,13 @@ _ROOM = 1 << 29
 def analyze(network: Network, analysis: Analysis) -> Sensitivity:
     """Measure every group at every ratio.
 
-    Where removal changes neighbours (cross-channel LRN) a mask shows something else than
-    removal does: such groups are measured with their channels removed.
+    Groups that no mask shows (`is_maskable`) are measured with what is removed gone.
     """
     # values cut out as inputs and outputs must say whether they are numbers, truths or positions
     network = attrs.evolve(network, model=typed(network.model))
     groups = analysis.grouping.groups
-    maskable = [group for group in groups if group.exact]
-    removable = [group for group in groups if not group.exact]
+    maskable = [group for group in groups if is_maskable(group)]
+    removable = [group for group in groups if not is_maskable(group)]
     work = [Probe(network, analysis, group) for group in maskable]
     values = tuple(dict.fromkeys(value for probe in work for value in probe.values()))
     prefix = Prefix(network.model, values)
@@ -41,21 +40,11 @@ def analyze(network: Network, analysis: Analysis) -> Sensitivity:
     trials = sum(len(analysis.trials(group)) for group in removable)
     count = counted(analysis, len(chunks) + trials)
     done = analysis.journal.start()
-    curves = {
-        curve.group: curve
-        for curve in (
-            *_masked_curves(network, analysis, work, prefix, chunks, done, count),
-            *compact_curves(network, analysis, removable, done, count),
-        )
-    }
-    metric = analysis.evaluator.metric
-    return Sensitivity(
-        metric.name,
-        metric.higher_is_better,
-        analysis.evaluator.baseline,
-        tuple(curves[group.name] for group in groups),
-        analysis.key,
+    curves = (
+        *_masked_curves(network, analysis, work, prefix, chunks, done, count),
+        *compact_curves(network, analysis, removable, done, count),
     )
+    return analysis.sensitivity(curves)
 
 
 def _masked_curves(
@@ -83,7 +72,8 @@ def _masked_curves(
                 engine = loaded.get(probe.group.name) or probe.load(means)
                 outputs = ({**reference, **changed} for changed in engine.run(values))
                 seen = [evaluator.observe(output, reference, batch) for output in outputs]
-                stored[probe.group.name] = plain(seen)
+                with evaluator.blames("observe"):
+                    stored[probe.group.name] = plain(seen)
             analysis.journal.write(str(number), stored)
         for name, chunk in observed.items():
             chunk.append(restored(stored[name]))
@@ -126,6 +116,6 @@ def _chunks(analysis: Analysis, prefix: Prefix) -> Iterable[NDArray[np.int64]]:
 def _curve(analysis: Analysis, probe: Probe, chunks: list[list[Any]]) -> Curve:
     points = []
     for index, (ratio, keep) in enumerate(probe.trials):
-        result = analysis.evaluator.metric.result([chunk[index] for chunk in chunks])
+        result = analysis.evaluator.result([chunk[index] for chunk in chunks])
         points.append(Point(ratio, int(keep.sum()), result.value, result.error))
     return Curve(probe.group.name, probe.group.size, tuple(points))

@@ -116,7 +116,11 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def plain(observation: Any) -> Any:
-    """An observation as JSON values; floats survive exactly."""
+    """An observation as JSON values; floats survive exactly.
+
+    Raises:
+        TypeError: it holds what no JSON value stands for.
+    """
     if isinstance(observation, np.ndarray):
         return {
             "array": observation.tolist(),
@@ -129,6 +133,11 @@ def plain(observation: Any) -> Any:
         return {"list": [plain(value) for value in observation]}
     if isinstance(observation, np.generic):
         return observation.item()
+    if observation is not None and not isinstance(observation, str | int | float):
+        raise TypeError(
+            f"a {type(observation).__name__} cannot be stored; give arrays, numbers, texts, lists "
+            "and dicts"
+        )
     return observation
 
 

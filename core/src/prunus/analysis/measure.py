@@ -12,13 +12,18 @@ from prunus.analysis.journal import Journal
 from prunus.descriptors import Policy
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.user_metric import UserMetric
+from prunus.granularity import CHANNELS, Granularity
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
-from prunus.planning.scores import DEFAULT_CRITERION, scores_of
+from prunus.planning.scores import DEFAULT_CRITERION, default_criterion, scores_of
 from prunus.prunable import Prunable
 from prunus.sensitivity import Sensitivity
 
 DEFAULT_RATIOS = tuple(round(0.1 * step, 1) for step in range(1, 10))
+"""Shares of a group's units that an analysis removes: 0.1 to 0.9."""
+
+_SCORED = 64
+"""Samples that units are scored on, for criteria that look at activations."""
 
 Report = Callable[[int, int], None]
 """Called with done and total work units."""
@@ -59,9 +64,18 @@ def measure_sensitivity(
         journal: Partial results; a killed run goes on where they end.
         report: Called with done and total work units.
     """
-    samples = evaluator.calibration()
+    samples = evaluator.calibration(_SCORED)
     scores = scores_of(host, method.criterion, subject, samples, method.seed)
-    job = Analysis(subject.grouping, evaluator, scores, method.ratios, journal, journal.key, report)
+    job = Analysis(
+        subject.grouping,
+        evaluator,
+        scores,
+        method.ratios,
+        journal,
+        journal.key,
+        report,
+        method.seed,
+    )
     found = host.call(
         Policy, method.analysis, "prunus_analyze", network=subject.network, analysis=job
     )
@@ -70,8 +84,16 @@ def measure_sensitivity(
 
 
 def default_analysis(evaluator: Evaluator) -> str:
-    """``sweep`` for a metric function of the user's, which sees whole networks; else ``exact``."""
-    return "sweep" if isinstance(evaluator.metric, UserMetric) else "exact"
+    """``sweep`` for a metric function of the user's, which sees whole networks; else ``fast``."""
+    return "sweep" if isinstance(evaluator.metric, UserMetric) else "fast"
+
+
+def criterion_of(analysis: str, granularity: Granularity) -> str:
+    """The criterion by which units go, unless another one is asked for.
+
+    ``fast`` measures what compensation leaves: of the channels that a plan with samples removes.
+    """
+    return default_criterion(granularity, sampled=analysis == "fast")
 
 
 def sensitivity_key(subject: Prunable, evaluator: Evaluator, method: Method) -> Mapping[str, str]:
@@ -82,6 +104,8 @@ def sensitivity_key(subject: Prunable, evaluator: Evaluator, method: Method) -> 
         f"{method.ratios}|{metric}|{evaluator.count}|{method.analysis}|{method.seed}|"
         f"{subject.exclude}"
     )
+    if subject.granularity != CHANNELS:
+        wording += f"|{subject.granularity}"
     return {
         "structure": structure_digest(subject.network),
         "weights": weights_digest(subject.network),

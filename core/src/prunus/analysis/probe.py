@@ -9,7 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.analysis.analysis import Analysis
-from prunus.analysis.differences import Differences, direct_readers
+from prunus.analysis.differences import Differences, direct_consumers
 from prunus.analysis.suffix import (
     Suffix,
     cut_behind,
@@ -19,9 +19,19 @@ from prunus.analysis.suffix import (
     offset_input,
 )
 from prunus.evaluation.session import Held, Session, with_outputs
+from prunus.granularity import CHANNEL
 from prunus.groups import Group
 from prunus.network import Network
 from prunus.task import Array, Batch
+
+
+def is_maskable(group: Group) -> bool:
+    """Whether masked activations show what removal does.
+
+    Where removal changes neighbours (cross-channel LRN) they show something else, and single
+    weights are shown by no activation alone.
+    """
+    return group.exact and group.unit == CHANNEL
 
 
 class Prefix:
@@ -53,7 +63,7 @@ class Probe:
     def __init__(self, network: Network, analysis: Analysis, group: Group) -> None:
         self.group = group
         self.trials = analysis.trials(group)
-        self.direct = direct_readers(network.model, analysis.grouping, group, self.trials)
+        self.direct = direct_consumers(network.model, analysis.grouping, group, self.trials)
         names = frozenset(consumer.node for consumer in self.direct)
         self.suffix: Suffix = cut_behind(network.model, analysis.grouping, group, names)
         self._model = network.model

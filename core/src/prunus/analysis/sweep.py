@@ -19,11 +19,7 @@ def analyze(network: Network, analysis: Analysis) -> Sensitivity:
     groups = analysis.grouping.groups
     count = counted(analysis, sum(len(analysis.trials(group)) for group in groups))
     done = analysis.journal.start()
-    curves = compact_curves(network, analysis, groups, done, count)
-    metric = analysis.evaluator.metric
-    return Sensitivity(
-        metric.name, metric.higher_is_better, analysis.evaluator.baseline, curves, analysis.key
-    )
+    return analysis.sensitivity(compact_curves(network, analysis, groups, done, count))
 
 
 def counted(analysis: Analysis, total: int) -> Callable[[], None]:

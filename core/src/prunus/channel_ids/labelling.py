@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,13 +15,11 @@ from scipy.sparse.csgraph import connected_components
 from prunus.channel_ids.domain import ChannelIds
 from prunus.channel_ids.rules import rule_for
 from prunus.channel_ids.rules.passing import block
+from prunus.graph.batches import MOST, samples_within
 from prunus.graph.shapes import Shapes
 
 LOOSE, TIED, FROZEN = 0, 1, 2
 """How strictly a node's rows are held: equal counts, equal positions, nothing removed."""
-
-_BYTES = 512 * 2**20
-"""Bound on the activations held at once."""
 
 
 @attrs.frozen(eq=False)
@@ -101,10 +98,9 @@ class Labelling:
     inexact: frozenset[int]
     ties: Mapping[int, str]
 
-    def samples_at_once(self, values: Iterable[str], most: int = 64) -> int:
-        """How many samples to run so that these float32 values stay within 512 MB together."""
-        sample = 4 * sum(math.prod(self.dims[value]) for value in values)
-        return min(max(_BYTES // max(sample, 1), 1), most)
+    def samples_at_once(self, values: Iterable[str], most: int = MOST) -> int:
+        """How many samples to run for these values (`samples_within`)."""
+        return min(samples_within(self.dims, self.values, values), most)
 
 
 class Labeller:

@@ -47,9 +47,9 @@ def _bounds(node: ir.Node, stored: Operand, shrinker: Shrinker) -> Operand:
         kept = shrinker.kept_along(data, axis % len(shape))
         if kept is not None and not kept.all():
             size = shape[axis % len(shape)]
-            place = int(stored[position])
-            place = min(max(place + size if place < 0 else place, 0), size)
-            bounds[position] = kept[:place].sum()
+            bound = int(stored[position])
+            bound = min(max(bound + size if bound < 0 else bound, 0), size)
+            bounds[position] = kept[:bound].sum()
     return bounds
 
 
@@ -60,9 +60,9 @@ def _gather_indices(node: ir.Node, stored: Operand, shrinker: Shrinker) -> Opera
     kept = shrinker.kept_along(data, axis)
     if kept is None or kept.all():
         return stored
-    place = np.cumsum(kept) - 1
+    after = np.cumsum(kept) - 1
     indices = stored % len(kept)
-    return np.asarray(place[indices][kept[indices]], stored.dtype)
+    return np.asarray(after[indices][kept[indices]], stored.dtype)
 
 
 def _pads(node: ir.Node, stored: Operand, shrinker: Shrinker) -> Operand:

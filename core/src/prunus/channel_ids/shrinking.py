@@ -212,8 +212,8 @@ def match(original: ChannelIds, compact: ChannelIds) -> Indices | None:
     """Positions in ``original`` (C,) of the channel ids ``compact`` (n,); repeats in order."""
     first, second = _ranked(original), _ranked(compact)
     order = np.argsort(first)
-    places = np.searchsorted(first, second, sorter=order)
-    found = order[np.minimum(places, len(first) - 1)]
+    positions = np.searchsorted(first, second, sorter=order)
+    found = order[np.minimum(positions, len(first) - 1)]
     return found.astype(np.int64) if np.array_equal(first[found], second) else None
 
 
@@ -221,10 +221,10 @@ def _ranked(labels: ChannelIds) -> ChannelIds:
     """One number for each channel id and its occurrences so far: equal for equal pairs."""
     order = np.argsort(labels, kind="stable")
     ordered = labels[order]
-    places = np.arange(len(labels))
-    starts = np.where(np.diff(ordered, prepend=-1) != 0, places, 0)
+    positions = np.arange(len(labels))
+    starts = np.where(np.diff(ordered, prepend=-1) != 0, positions, 0)
     occurrence = np.empty(len(labels), np.int64)
-    occurrence[order] = places - np.maximum.accumulate(starts)
+    occurrence[order] = positions - np.maximum.accumulate(starts)
     return np.asarray((labels << 24) + occurrence)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from prunus.cli.options import data_options, network_options, settings_from
+from prunus.cli.progress import shown
 from prunus.cli.render import show
 from prunus.host import start
-from prunus.steps.inspect import evaluate
 
 
 @click.command("eval")
@@ -17,5 +17,10 @@ from prunus.steps.inspect import evaluate
 @data_options
 def command(as_json: bool, verbose: bool, **given: Any) -> None:
     """Measure a network on its samples."""
+    from prunus.steps.inspect import evaluate
+
     host = start()
-    show(evaluate(host, settings_from(host, **given)), as_json=as_json)
+    settings = settings_from(host, **given)
+    with shown("eval"):
+        report = evaluate(host, settings)
+    show(report, as_json=as_json)

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import struct
 import traceback
-import zipfile
-import zlib
 from collections.abc import Sequence
 
 import click
 
 from prunus.errors import ModelError, PluginError, PrunusError
-
-_DAMAGED = (
-    UnicodeError,
-    RecursionError,
-    EOFError,
-    zlib.error,
-    zipfile.BadZipFile,
-    struct.error,
-)
-"""Decoders' own words for a file that is not whole; formats name the file where they can."""
-
-_DAMAGED_NAMES = frozenset({"DecodeError", "SerdeError"})
-"""The same of protobuf and onnx-ir, which help and version do without."""
+from prunus.host import plugin_at_fault
+from prunus.third_party import crash, is_damage, names_nul
 
 _FILES = ("--model", "--config", "--workspace")
 
 
 def told(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
     """The line, without ``error: `` where it is no error, and the exit code."""
+    if isinstance(error, click.NoSuchOption):
+        return f"error: no option '{error.option_name}'{_meant(error.possibilities)}", 2
     if isinstance(error, click.ClickException):
         return f"error: {error.format_message()}", 2
     if isinstance(error, click.Abort | KeyboardInterrupt):
@@ -54,18 +42,27 @@ def told(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
             "programs, or use a machine with more memory",
             PrunusError.exit_code,
         )
-    if isinstance(error, ValueError) and "embedded null" in str(error):
+    if isinstance(error, ValueError) and names_nul(error):
         return (
             f"error: {subject}: it names a path with a NUL character in it; check the paths in it",
             ModelError.exit_code,
         )
-    if isinstance(error, _DAMAGED) or kind in _DAMAGED_NAMES:
+    if is_damage(error):
         return (
             f"error: {subject}: it or a file it names is damaged or nested too deeply ({kind}: "
             f"{error}); use a sound copy",
             ModelError.exit_code,
         )
+    fault = plugin_at_fault(error)
+    if fault is not None:
+        return f"error: {crash(*fault, error)}", PluginError.exit_code
     return f"error: internal: {kind}: {error}; see --verbose", 70
+
+
+def _meant(options: Sequence[str] | None) -> str:
+    """The nearest options, as the rest of a line; versions of click word it differently."""
+    near = sorted(options or ())
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else "; see --help"
 
 
 def _subject(arguments: Sequence[str]) -> str:

@@ -10,19 +10,32 @@ from typing import Any, TypeVar
 import attrs
 import click
 
+from prunus.cli import COMMAND
 from prunus.cli.special_files import check_file
 from prunus.descriptors import Criterion, Format, Policy, Trainer
 from prunus.errors import UsageError
-from prunus.evaluation.sample_transform import split_spec
+from prunus.evaluation.data_spec import split_spec
 from prunus.host import Host
-from prunus.settings import Settings
+from prunus.near import meant
+from prunus.settings import AUTO, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FILE = click.Path(path_type=Path)
 _PATHS = ("model", "weights", "baseline", "workspace", "solver")
-_FILES = ("model", "weights", "solver", "data")
-_INTERNAL = frozenset({"notes", "legacy_count", "origins", "allow_code", "best_effort"})
+_FILES = ("model", "weights", "solver", "data", "train_data")
+_INTERNAL = frozenset(
+    {
+        "notes",
+        "legacy_count",
+        "origins",
+        "allow_code",
+        "best_effort",
+        "earlier",
+        "earlier_samples",
+        "command",
+    }
+)
 _LEAST = {"samples": 1, "batches": 1, "multiple": 1, "seed": 0}
 _MOST = 2**31
 _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
@@ -47,6 +60,56 @@ def together(*options: Callable[[Any], Any]) -> Callable[[F], F]:
     return decorate
 
 
+def _multiple(text: str) -> int | str:
+    """A whole number, or ``auto``."""
+    try:
+        return AUTO if text == AUTO else int(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a whole number, and not '{AUTO}'.") from None
+
+
+def number(text: str) -> float:
+    """A number of an option, as `share_of`."""
+    try:
+        return share_of(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a number; write 0.5 or 50%.") from None
+
+
+def share_of(text: str) -> float:
+    """A number, or a hundredth of one before ``%``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    number = text.strip()
+    return float(number[:-1]) / 100 if number.endswith("%") else float(number)
+
+
+def shares_of(option: str, text: str, rule: str) -> tuple[float, ...]:
+    """A comma list of shares between 0 and 1.
+
+    Args:
+        option: Its name, for messages.
+        text: The list.
+        rule: The sentence for shares out of range.
+
+    Raises:
+        UsageError: one is no number, or out of range.
+    """
+    try:
+        values = tuple(share_of(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{option} {text}: a comma list of numbers") from None
+    if not all(0 < value < 1 for value in values):
+        percent = all(1 <= value < 100 for value in values)
+        meant = ",".join(f"{value / 100:g}" for value in values)
+        raise UsageError(
+            f"{option} {text}: {rule}" + (f"; did you mean {meant}?" if percent else "")
+        )
+    return values
+
+
 network_options = together(
     click.option("--config", type=_FILE, help="prunus.toml or a vendor file, read unchanged"),
     click.option(
@@ -67,7 +130,10 @@ network_options = together(
     click.option("--json", "as_json", is_flag=True, help="machine-readable result on stdout"),
     click.option("--verbose", is_flag=True, help="show tracebacks"),
 )
-"""Which network: configuration, model, weights, workspace, format options."""
+"""Decorator of a click command: the options that name a network and how it is read."""
+"""Decorator of a command: ``--config``, ``--model``, ``--weights``, ``--workspace``, ``--exclude``,
+``--option``, ``--allow-code``, ``--json`` (as ``as_json``) and ``--verbose``. All but the last two
+are for `settings_from`."""
 
 data_options = together(
     click.option("--data", help=".npz (x, y), image folder, list file, or the format's own"),
@@ -80,18 +146,58 @@ data_options = together(
 """Samples and metric."""
 
 criterion_option = click.option(
-    "--criterion", help="how channels are scored (see 'prunus methods')"
+    "--criterion", help="how channels or weights are scored (see 'prunus methods')"
+)
+granularity_option = click.option(
+    "--granularity", help="units that go: channel, weight, or a pattern such as 2:4 [channel]"
 )
 seed_option = click.option("--seed", type=click.IntRange(0), help="seed of everything drawn [0]")
 
-choice_options = together(criterion_option, seed_option)
-"""Which channels go first."""
+solver_option = click.option("--solver", type=_FILE, help="the framework's own training recipe")
+
+choice_options = together(granularity_option, criterion_option, seed_option)
+"""Which units go first."""
+
+limit_options = together(
+    click.option("--params", type=number, help="share of the parameters to remove"),
+    click.option(
+        "--bytes",
+        metavar="SIZE",
+        help="size of the weights file to come down to: 2MB, 500kB (powers of 1000), 1.5MiB (of "
+        "1024)",
+    ),
+    click.option(
+        "--latency",
+        type=number,
+        help="share of the measured time of one sample to save, in ONNX Runtime on this machine; "
+        "layer times are kept in the workspace",
+    ),
+    click.option(
+        "--max-loss",
+        type=number,
+        help="metric that the whole network may lose, compensated: alone, the largest rate within "
+        "it; half of --data chooses, half checks",
+    ),
+)
+"""Limits of a plan beside its rate."""
 
 plan_options = together(
     click.option(
         "--allocation", help="how the target is divided among the groups (see 'prunus methods')"
     ),
-    click.option("--multiple", type=int, help="kept channels are rounded up to this [2]"),
+    click.option(
+        "--multiple",
+        type=_multiple,
+        metavar="N|auto",
+        help="kept channels are rounded up to this; auto: to 2, 4, 8 or 16, the more the wider a "
+        "group is, as long as that meets the budget [auto]",
+    ),
+    click.option(
+        "--density",
+        multiple=True,
+        metavar="LAYER=SHARE",
+        help="instead of a rate: share of a layer that stays, others stay whole; repeatable",
+    ),
     click.option(
         "--best-effort",
         is_flag=True,
@@ -104,25 +210,40 @@ plan_options = together(
 def settings_from(host: Host, **given: Any) -> Settings:
     """Merge the command line over the configuration file.
 
+    Args:
+        host: Plugins.
+        given: Option name -> value, ``None`` where it was not given; paths may be texts.
+
     Raises:
         UsageError: the file is missing or has unknown keys; an option is no pair.
     """
     config = given.pop("config", None)
+    given |= {name: Path(given[name]) for name in _PATHS if given.get(name) is not None}
     for name in _FILES:
         if given.get(name) is not None:
             check_file(Path(given[name]))
-    settings = Settings() if config is None else read_config(host, config)
+    settings = Settings() if config is None else read_config(host, Path(config))
     pairs = dict(_pair(text) for text in given.pop("option", ()))
     exclude = tuple(given.pop("exclude", ()))
+    density = dict(_share(text) for text in given.pop("density", ()))
+    if density:
+        given["density"] = density
     changes = {name: value for name, value in given.items() if value is not None}
     said = {*changes, *(f"options.{name}" for name in pairs)}
     return attrs.evolve(
         settings,
         **changes,
+        command=_command(),
         origins={name: file for name, file in settings.origins.items() if name not in said},
         options={**settings.options, **pairs},
         exclude=(*settings.exclude, *exclude),
     )
+
+
+def _command() -> tuple[str, ...]:
+    """The words of the command line that runs."""
+    context = click.get_current_context(silent=True)
+    return () if context is None else context.meta.get(COMMAND, ())
 
 
 def read_config(host: Host, path: Path) -> Settings:
@@ -159,7 +280,7 @@ def _checked(host: Host, settings: Settings, path: Path) -> Settings:
         _check_name(name, getattr(settings, name), path)
     for name, least in _LEAST.items():
         value = getattr(settings, name)
-        if value is not None and not least <= value < _MOST:
+        if isinstance(value, int) and not least <= value < _MOST:
             raise UsageError(f"{path}: {name} = {value}: a whole number from {least}")
     try:
         if settings.criterion is not None:
@@ -169,7 +290,7 @@ def _checked(host: Host, settings: Settings, path: Path) -> Settings:
         if settings.trainer is not None:
             host.find(Trainer, settings.trainer)
     except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     return settings
 
 
@@ -183,7 +304,12 @@ def _read_toml(path: Path) -> Settings:
     known = {f.name: str(f.type) for f in attrs.fields(Settings) if f.name not in _INTERNAL}
     for key, value in stored.items():
         if key not in known:
-            raise UsageError(f"{path}: unknown key '{key}'; known: {', '.join(sorted(known))}")
+            raise UsageError(
+                f"{path}: unknown key '{key}'{meant(key, known, 0.75)}; "
+                f"known: {', '.join(sorted(known))}"
+            )
+        if key == "multiple" and value == AUTO:
+            continue
         wanted, kinds = _KINDS[known[key].split(" ")[0].split("[")[0]]
         if not isinstance(value, kinds) or isinstance(value, bool):
             raise UsageError(f"{path}: {key} = {value!r}: expected {wanted}")
@@ -192,20 +318,38 @@ def _read_toml(path: Path) -> Settings:
     for key in _PATHS:
         if key in stored:
             stored[key] = path.parent / stored[key]
-    if "data" in stored and (path.parent / split_spec(stored["data"])[0]).exists():
-        stored["data"] = str(path.parent / stored["data"])
+    for key in ("data", "train_data"):
+        if key in stored and (path.parent / split_spec(stored[key])[0]).exists():
+            stored[key] = str(path.parent / stored[key])
     if "exclude" in stored:
         stored["exclude"] = tuple(_word(path, "exclude", value) for value in stored["exclude"])
+    if "density" in stored:
+        found = stored["density"].items()
+        stored["density"] = {name: _number(path, name, value) for name, value in found}
     if "options" in stored:
         found = stored["options"].items()
         stored["options"] = {name: _word(path, name, value) for name, value in found}
     return Settings(**stored)
 
 
+def _number(path: Path, key: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"{path}: density of {key}: {value!r}: expected a number")
+    return float(value)
+
+
 def _word(path: Path, key: str, value: object) -> str:
     if isinstance(value, list | dict):
         raise UsageError(f"{path}: {key}: {value!r}: expected a name or a number")
     return str(value)
+
+
+def _share(text: str) -> tuple[str, float]:
+    name, _, value = text.rpartition("=")
+    try:
+        return name, share_of(value)
+    except ValueError:
+        raise UsageError(f"--density {text}: write LAYER=SHARE, for example ip1=0.1") from None
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -22,6 +22,11 @@ def offered() -> dict[str, list[EntryPoint]]:
     return found
 
 
+def owner(name: str, points: list[EntryPoint]) -> str:
+    """Whose command it is, as messages name it: ``command 'greet' of hello 1.0``."""
+    return f"command '{name}' of {_owners(points)}"
+
+
 def summary(points: list[EntryPoint]) -> str:
     """Where a command comes from, for ``prunus --help``."""
     return f"{'command of' if len(points) == 1 else 'offered by'} {_owners(points)}"
@@ -55,7 +60,7 @@ def load(name: str, points: list[EntryPoint]) -> click.Command:
     if said is not None:
         raise PluginError(said)
     (point,) = points
-    said = f"command '{name}' of {distribution_of(point)}"
+    said = owner(name, points)
     try:
         found = point.load()
     except (Exception, SystemExit) as error:

@@ -5,33 +5,36 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 from rich.console import Console, JustifyMethod
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
-from prunus.cli.terminal import printable, say
+from prunus.cli.terminal import say
+from prunus.printable import printable
 
 if TYPE_CHECKING:
-    from prunus import training
+    from pathlib import Path
+
     from prunus.sensitivity import Sensitivity
     from prunus.statistics import Statistics
-    from prunus.steps.report import Report
+    from prunus.steps.report import Report, Stage
     from prunus.task import Measurement
 
 _WIDE = 100
 """Columns from which a terminal has room for whole names and four digits of every curve."""
+
+_ROOMY = 120
+"""Columns from which the table of networks has room for measures beside the metric."""
+
+BLANK = "blank: the group has no such ratio; its channels go in larger steps"
+"""Explains cells of a curve that was not measured everywhere."""
+
+_FEW = 12
+"""Groups that a report lists without being asked."""
 
 _LABEL, _NARROW_LABEL = 48, 28
 """Characters of a group's name that a table shows in full, in a wide and in a narrow terminal."""
@@ -39,12 +42,14 @@ _LABEL, _NARROW_LABEL = 48, 28
 
 def show(result: Report | Statistics | Sensitivity, *, as_json: bool) -> None:
     """Print a result on stdout, its notes on stderr."""
-    if as_json:
-        click.echo(json.dumps(result.to_json(), indent=1))
-        return
     from prunus.statistics import Statistics
     from prunus.steps.report import Report
 
+    if isinstance(result, Report) and result.next:
+        result = attrs.evolve(result, next=_continued(result.next))
+    if as_json:
+        click.echo(json.dumps(result.to_json(), indent=1))
+        return
     console = new_console()
     if isinstance(result, Report):
         _report(console, result)
@@ -54,83 +59,75 @@ def show(result: Report | Statistics | Sensitivity, *, as_json: bool) -> None:
         _sensitivity(console, result)
 
 
+def warn(lines: Sequence[str]) -> None:
+    """Warnings go to stderr."""
+    for line in lines:
+        say(f"warning: {line}", err=True)
+
+
 def notes(lines: Sequence[str]) -> None:
     """Notes go to stderr."""
     for line in lines:
-        say(line if line.startswith("warning: ") else f"note: {line}", err=True)
+        say(f"note: {line}", err=True)
 
 
-@contextmanager
-def counting(title: str) -> Iterator[Any]:
-    """Progress of work whose parts are counted: ``report(done, total)``."""
-    with _progress() as progress:
-        task = progress.add_task(title, total=None)
-
-        def report(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        yield report
-
-
-@contextmanager
-def training_progress() -> Iterator[Any]:
-    """Progress of training: loss, learning rate, metric, time left."""
-    with _progress(TextColumn("{task.fields[state]}")) as progress:
-        task = progress.add_task("finetune", total=None, state="")
-
-        def report(now: training.Progress) -> None:
-            state = f"loss {now.loss:.4f}  lr {now.learning_rate:.2g}"
-            if now.metric is not None:
-                state += f"  metric {now.metric.value:.4f}"
-            progress.update(task, completed=now.iteration, total=now.iterations, state=state)
-
-        yield report
-
-
-def _progress(*more: TextColumn) -> Progress:
-    """A bar on a terminal; a file or a pipe would get an empty line of it."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        *more,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+def wrote(files: Sequence[Path]) -> None:
+    """What was written goes to stderr."""
+    for path in files:
+        say(f"wrote {path}", err=True)
 
 
 def _report(console: Console, report: Report) -> None:
-    if report.groups:
-        table = new_table("group", "channels>", "kept>", "ratio>", "MACs>", "MACs kept>")
-        for row in report.groups:
-            ratio = 1 - row.kept / row.channels
-            table.add_row(
-                group_label(row.group, console.width),
-                str(row.channels),
-                str(row.kept),
-                f"{ratio:.2f}",
-                f"{row.macs:,}",
-                f"{row.kept_macs:,}",
-            )
-        console.print(table)
+    if report.collapse is not None:
+        say(f"warning: {report.collapse}")
+    if report.storage:
+        console.print(_storage(report))
     if report.stages:
-        console.print(_stages(report))
+        for table in _stages(report, console.width):
+            console.print(table)
     _facts(console, report)
-    notes(report.notes)
-    for path in report.files:
-        say(f"wrote {path}", err=True)
+    if report.groups:
+        _groups(console, report)
+    warn(report.warnings)
+    notes(report.notes if report.unmeasured is None else (*report.notes, report.unmeasured))
+    wrote(report.files)
     if report.next:
-        say(f"next: {_continued(report.next)}", err=True)
+        say(f"next: {report.next}", err=True)
+
+
+def _groups(console: Console, report: Report) -> None:
+    """What happened to each group; of many, only where ``--groups`` asks for them."""
+    asked = _given().get("groups")
+    if len(report.groups) > _FEW and not asked:
+        changed = sum(row.kept < row.channels for row in report.groups)
+        hint = "" if asked is None else "; --groups lists them"
+        console.print(f"{changed} of {len(report.groups)} groups lose something{hint}")
+        return
+    single = report.facts.get("granularity", "channel") != "channel"
+    units = ("weights>",) if single else ("channels>",)
+    macs = () if single else ("MACs>", "MACs kept>")
+    table = new_table("group", *units, "kept>", "ratio>", *macs)
+    for row in report.groups:
+        ratio = 1 - row.kept / row.channels
+        table.add_row(
+            group_label(row.group, console.width),
+            str(row.channels),
+            str(row.kept),
+            f"{ratio:.4f}" if single else f"{ratio:.2f}",
+            *(() if single else (f"{row.macs:,}", f"{row.kept_macs:,}")),
+        )
+    console.print(table)
+
+
+def _given() -> Mapping[str, Any]:
+    """Options of the command that runs."""
+    context = click.get_current_context(silent=True)
+    return {} if context is None else context.params
 
 
 def _continued(command: str) -> str:
     """A command of the next step, about the same configuration and workspace."""
-    context = click.get_current_context(silent=True)
-    given = {} if context is None else context.params
+    given = _given()
     words = [command]
     for option in ("config", "workspace"):
         if given.get(option) is not None:
@@ -146,29 +143,86 @@ def group_label(name: str, width: int) -> str:
     return f"{layers[0]} + {len(layers) - 1} more"
 
 
-def _stages(report: Report) -> Table:
-    first = report.stages[0]
+def _stages(report: Report, width: int) -> Iterator[Table]:
+    """The stages; measures beside the metric in their own table, where one has no room for them."""
+    wide, first = width >= _ROOMY, report.stages[0]
+    names = tuple(dict.fromkeys(name for stage in report.stages for name in stage.beside))
+    columns = tuple(f"{name}>" for name in names)
+    stored = any(stage.bytes is not None for stage in report.stages)
+    timed = any(stage.milliseconds is not None for stage in report.stages)
     table = new_table(
         "network",
         f"{report.metric or 'metric'}>",
+        *(columns if wide else ()),
         "params>",
         "MACs>",
-        "MACs removed>",
-        "bytes>",
-        "ms>",
+        "MACs removed>" if width >= _WIDE else "removed>",
+        *(("bytes>",) if stored else ()),
+        *(("ms>",) if timed else ()),
     )
     for stage in report.stages:
         removed = 1 - stage.macs / first.macs if first.macs else 0.0
+        size = "" if stage.bytes is None else f"{stage.bytes:,}"
+        time = "" if stage.milliseconds is None else f"{stage.milliseconds:.3f}"
         table.add_row(
             stage.name,
             "not measured" if stage.metric is None else _measured(stage.metric),
+            *(_beside(stage, names) if wide else ()),
             f"{stage.params:,}",
             f"{stage.macs:,}",
             f"{removed:.2%}",
-            "" if stage.bytes is None else f"{stage.bytes:,}",
-            "" if stage.milliseconds is None else f"{stage.milliseconds:.3f}",
+            *((size,) if stored else ()),
+            *((time,) if timed else ()),
         )
+    yield table
+    if names and not wide:
+        compared = new_table("network", *columns)
+        for stage in report.stages:
+            if stage.beside:
+                compared.add_row(stage.name, *_beside(stage, names))
+        yield compared
+
+
+def _beside(stage: Stage, names: Sequence[str]) -> tuple[str, ...]:
+    found = (stage.beside.get(name) for name in names)
+    return tuple("" if value is None else f"{value.value:.4f}" for value in found)
+
+
+def _storage(report: Report) -> Table:
+    """Bytes of every tensor after each stage, as in the tables of Han, Mao, Dally 2016."""
+    table = new_table(
+        "tensor",
+        "weights>",
+        "density>",
+        "bits>",
+        "index>",
+        "dense>",
+        "pruned>",
+        "shared>",
+        "coded>",
+        "of dense>",
+    )
+    sums = [0, 0, 0, 0, 0, 0]
+    for row in report.storage:
+        coded = row.shared if row.coded is None else row.coded
+        numbers = (row.weights, row.nonzero, row.dense, row.pruned, row.shared, coded)
+        sums = [total + number for total, number in zip(sums, numbers, strict=True)]
+        table.add_row(row.name, *_row_of(numbers, str(row.bits), str(row.index_bits or "")))
+    table.add_section()
+    table.add_row("total", *_row_of(sums, "", ""))
     return table
+
+
+def _row_of(numbers: Sequence[int], bits: str, index: str) -> tuple[str, ...]:
+    weights, nonzero, dense, pruned, shared, coded = numbers
+    return (
+        f"{weights:,}",
+        f"{nonzero / max(1, weights):.1%}",
+        bits,
+        index,
+        *(f"{number:,}" for number in (dense, pruned, shared, coded)),
+        f"{coded / max(1, dense):.2%}",
+    )
 
 
 def _measured(found: Measurement) -> str:
@@ -176,14 +230,46 @@ def _measured(found: Measurement) -> str:
 
 
 def _facts(console: Console, report: Report) -> None:
+    if "engine" in report.facts:
+        timed = f"ms: one sample at a time, {report.facts['engine']}"
+        console.print(printable(timed), soft_wrap=not console.is_terminal)
     asked, rate = report.facts.get("rate_asked"), report.facts.get("rate")
     if rate is not None:
         console.print(f"rate {rate:.4f}" + (f" (asked {asked:g})" if asked is not None else ""))
+    for found in report.facts.get("budgets", ()):
+        if found["budget"] != "rate":
+            console.print(
+                f"{found['budget']} {_amount(found['reached'])} (asked {_amount(found['asked'])})"
+            )
+    if report.facts.get("milliseconds"):
+        before, after = report.facts["milliseconds"]
+        share = 1 - after / before
+        console.print(f"{share:.4f} of the time saved: {before:.3f} ms before, {after:.3f} after")
+    promise = report.facts.get("promise")
+    if promise:
+        console.print(
+            f"loss {promise['loss']:.4f} (at most {promise['asked']:g}) on {promise['samples']} "
+            f"samples that did not choose the plan; {promise['chosen_on']} others did"
+        )
+    if "criterion" in report.facts:
+        chosen = f"criterion {report.facts['criterion']}, allocation {report.facts['allocation']}"
+        console.print(printable(chosen), soft_wrap=not console.is_terminal)
+    native = report.facts.get("native_bytes")
+    if native is not None:
+        times = native / report.facts["bytes"]
+        console.print(
+            f"{native:,} bytes of native files in {report.facts['bytes']:,}: {times:.1f}x"
+        )
     proof = report.facts.get("proof")
     if proof:
-        console.print(_proof(report, proof), soft_wrap=True)
+        console.print(_proof(report, proof), soft_wrap=not console.is_terminal)
     elif "proof" in report.facts:
         console.print("proof: left out")
+
+
+def _amount(number: float) -> str:
+    """A share, or a number of bytes."""
+    return f"{number:.4g}" if number < 1 else f"{number:,.0f}"
 
 
 def _proof(report: Report, proof: Mapping[str, Any]) -> str:
@@ -218,9 +304,16 @@ def _statistics(console: Console, found: Statistics) -> None:
             f"{found.operations:,} operations as the legacy tools count them "
             "(convolutions alone, 2 a MAC and 1 a bias)"
         )
-    groups = new_table("group", "channels>", "exact")
+    tied = any(len(line.layers) > 1 for line in found.groups)
+    groups = new_table("group", "channels>", "exact", *(("tied layers",) if tied else ()))
     for line in found.groups:
-        groups.add_row(line.group, str(line.channels), "yes" if line.exact else "no (LRN)")
+        layers = ", ".join(line.layers) if len(line.layers) > 1 else ""
+        groups.add_row(
+            group_label(line.group, console.width) if layers else line.group,
+            str(line.channels),
+            "yes" if line.exact else "no (LRN)",
+            *((layers,) if tied else ()),
+        )
     console.print(groups)
     protected = new_table("protected layer", "channels>", "reason")
     for entry in found.protected:
@@ -239,6 +332,8 @@ def _sensitivity(console: Console, found: Sensitivity) -> None:
         row = (values.get(ratio, "") for ratio in ratios)
         table.add_row(group_label(curve.group, console.width), str(curve.size), *row)
     console.print(table)
+    if any(len(curve.points) < len(ratios) for curve in found.curves):
+        console.print(BLANK, soft_wrap=not console.is_terminal)
     metric = printable(found.metric)
     console.print(f"{metric} of the whole network: {_measured(found.baseline)}")
 
@@ -251,10 +346,18 @@ class PlainTable(Table):
         super().add_row(*(Text(printable(str(cell))) for cell in cells), **options)
 
 
+class PlainConsole(Console):
+    """Lets a broken pipe out as it is; rich itself would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Called while the error is handled."""
+        raise
+
+
 def new_console() -> Console:
     """For stdout: the terminal's width, or room enough where nobody's eyes set a limit."""
-    plain = Console(highlight=False, markup=False)
-    return plain if plain.is_terminal else Console(highlight=False, markup=False, width=160)
+    plain = PlainConsole(highlight=False, markup=False)
+    return plain if plain.is_terminal else PlainConsole(highlight=False, markup=False, width=160)
 
 
 def new_table(*columns: str) -> Table:

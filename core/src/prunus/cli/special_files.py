@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prunus.errors import UsageError
-from prunus.regular import KINDS
+from prunus.regular_files import KINDS
 
 
 def check_file(path: Path) -> None:

@@ -10,7 +10,6 @@ import click
 from prunus.cli.options import network_options, settings_from
 from prunus.cli.render import show
 from prunus.host import start
-from prunus.steps.inspect import statistics
 
 
 @click.command()
@@ -18,6 +17,8 @@ from prunus.steps.inspect import statistics
 @click.option("--vendor-count", is_flag=True, help="operations as the legacy tools count them, too")
 def command(as_json: bool, verbose: bool, vendor_count: bool, **given: Any) -> None:
     """Count a network, list its groups and what is protected."""
+    from prunus.steps.inspect import statistics
+
     host = start()
     settings = settings_from(host, **given)
     if vendor_count:

@@ -7,25 +7,22 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import re
+import select
+import shutil
 import sys
+import textwrap
 
 import click
+
+from prunus.printable import printable
 
 LIMIT = 300
 """Characters of a message. Values quoted from files may be longer."""
 
 _SIGNS = {"×": "x", "…": "...", "±": "+-", "→": "->", "–": "-", "≤": "<=", "≥": ">=", "‖": "||"}
 _HANDLER = "prunus-signs"
-
-
-def printable(text: str) -> str:
-    """Text with escapes instead of control, format and surrogate characters."""
-    if text.isprintable():
-        return text
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
 
 
 def one_line(text: str, limit: int = LIMIT) -> str:
@@ -40,8 +37,20 @@ def one_line(text: str, limit: int = LIMIT) -> str:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print one line."""
-    click.echo(one_line(text), err=err)
+    """Print one line; a terminal too narrow for it gets several, broken between words."""
+    line = one_line(text)
+    if (sys.stderr if err else sys.stdout).isatty():
+        width = shutil.get_terminal_size().columns
+        line = "\n".join(
+            textwrap.wrap(
+                line,
+                width,
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+    click.echo(line, err=err)
 
 
 def accept_any_text() -> None:
@@ -50,6 +59,34 @@ def accept_any_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_HANDLER)
+
+
+def reader_left(error: BaseException) -> bool:
+    """Whether a command ended because the reader of its output closed the pipe.
+
+    A broken pipe to another process, of a plugin say, is something else.
+    """
+    return isinstance(error, BrokenPipeError) and any(
+        _unread(stream) for stream in (sys.__stdout__, sys.__stderr__)
+    )
+
+
+def drop_unread() -> None:
+    """Let go of text that nobody reads, which Python would complain of at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None and _unread(stream):
+            os.dup2(nowhere, stream.fileno())
+
+
+def _unread(stream: io.TextIOBase | None) -> bool:
+    if stream is None:
+        return False
+    if not hasattr(select, "poll"):  # Windows: the broken pipe alone has to do
+        return True
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)  # a closed other end is told without being asked for
+    return bool(poll.poll(0))
 
 
 def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
-from prunus.cli.options import seed_option, settings_from, together
+from prunus.cli.options import seed_option, settings_from, solver_option, together
 from prunus.descriptors import Trainer
 from prunus.errors import UsageError
 from prunus.host import Host, start
-from prunus.settings import Settings
-from prunus.steps.finetune import DEFAULT_TRAINER
+from prunus.settings import DEFAULT_TRAINER, Settings
 from prunus.training.tuning import Tuning
 
 _POSITIVE = click.FloatRange(0, min_open=True)
 tuning_options = together(
     click.option("--trainer", help=f"who trains (see 'prunus methods') [{DEFAULT_TRAINER}]"),
-    click.option(
-        "--solver", type=click.Path(path_type=Path), help="the framework's own training recipe"
-    ),
+    solver_option,
     click.option("--train-data", help="training samples, as --data"),
     click.option("--distill", is_flag=True, help="learn from the original network, without labels"),
     click.option("--resume", is_flag=True, help="continue from the newest snapshot"),
@@ -29,6 +25,11 @@ tuning_options = together(
     click.option("--iterations", type=click.IntRange(1), help="weight updates"),
     click.option("--batch-size", type=click.IntRange(1), help="instead of the recipe's"),
     click.option("--learning-rate", type=_POSITIVE, help="instead of the recipe's base rate"),
+    click.option(
+        "--regrow",
+        type=click.IntRange(0),
+        help="updates between two choices of the single weights that stay [0: masks are held]",
+    ),
     click.option("--snapshot", type=click.IntRange(0), help="iterations between snapshots"),
     seed_option,
 )
@@ -80,7 +81,6 @@ def training_from(host: Host, given: dict[str, Any]) -> tuple[Settings, Tuning]:
 def tuning_from(given: dict[str, Any]) -> Tuning:
     """Take the training options out of a command's arguments."""
     return Tuning(
-        data=given.pop("train_data"),
         distill=given.pop("distill"),
         resume=given.pop("resume"),
         epochs=given.pop("epochs"),
@@ -88,6 +88,7 @@ def tuning_from(given: dict[str, Any]) -> Tuning:
         batch_size=given.pop("batch_size"),
         learning_rate=given.pop("learning_rate"),
         snapshot=given.pop("snapshot"),
+        regrow=given.pop("regrow") or 0,
         options=dict(click.get_current_context().obj or {}),
     )
 

@@ -15,16 +15,42 @@ if TYPE_CHECKING:
 
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
-    """Three metrics; ``top-K`` for any K is not a name."""
+    """Five metrics; ``top-K`` for any K is not a name."""
     return (
+        NamedMetric(
+            "agreement",
+            "likeness of classes or detections to the original network's; needs no labels",
+            _agreement,
+        ),
+        NamedMetric(
+            "divergence",
+            "of a classifier's probabilities from the original network's; needs no labels",
+            _divergence,
+        ),
         NamedMetric(
             "accuracy",
             "share of samples whose label has the highest output; top-K: K highest",
             _hits,
         ),
-        NamedMetric("fidelity", "likeness of the outputs to the original network's", _likeness),
+        NamedMetric(
+            "fidelity",
+            "likeness of the raw outputs to the original network's; needs no labels",
+            _likeness,
+        ),
         NamedMetric("loss", "mean softmax cross-entropy", _cross_entropy),
     )
+
+
+def _agreement(network: Network) -> Metric:
+    from prunus.evaluation.agreement import agreement_asked
+
+    return agreement_asked(network)
+
+
+def _divergence(network: Network) -> Metric:
+    from prunus.evaluation.agreement import divergence_asked
+
+    return divergence_asked(network)
 
 
 def _hits(network: Network) -> Metric:

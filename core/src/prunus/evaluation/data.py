@@ -25,9 +25,8 @@ from prunus.evaluation.sample_transform import (
     Transform,
     parse_spec,
     per_channel,
-    sample_inputs,
-    sample_shape,
 )
+from prunus.graph.inputs import sample_inputs, sample_shape
 from prunus.network import Network
 from prunus.task import Batch, Dataset, Preprocessing
 
@@ -113,9 +112,9 @@ def open_data(spec: str, network: Network, inputs: Sequence[ir.Value] = ()) -> D
     if not path.exists():
         raise DataError(
             f"{path}: no such file or directory; --data takes .npz, an image folder or a list "
-            "file, and settings behind it as FILE:scale=0.004,mean=1/2/3"
+            "file, and settings behind it as FILE:scale=0.004,mean=1,2,3"
         )
-    fed = inputs or sample_inputs(network)
+    fed = inputs or sample_inputs(network.model)
     own = network.task.preprocessing
     if path.is_dir() or path.suffix == ".txt":
         return open_images(path, transform, fed, own)

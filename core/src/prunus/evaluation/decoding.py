@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
-from prunus.regular import check_regular
+from prunus.regular_files import check_regular
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from prunus.errors import DataError
 from prunus.evaluation.contents import contents_digest
 from prunus.evaluation.decoding import decode, pillow
-from prunus.evaluation.sample_transform import Transform, image_input, sample_shape
+from prunus.evaluation.sample_transform import Transform, image_input
+from prunus.graph.inputs import sample_shape
 from prunus.task import Array, Batch, Preprocessing
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp"})

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-import onnx_ir as ir
 
 from prunus.errors import DataError, UsageError
 from prunus.task import Array, Measurement, Metric
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 
 def mean_of(observations: Sequence[Any]) -> Measurement:
@@ -29,6 +31,7 @@ class Top:
         k: 1 for top-1.
         output: Graph output to read; ``None`` for the last one.
         name: As the user calls it.
+        higher_is_better, needs_labels: As in `Metric`.
     """
 
     k: int = 1
@@ -49,6 +52,10 @@ class Top:
         earlier = np.arange(scores.shape[1]) < target[:, None]
         better = ~(scores <= own) | (earlier & (scores == own))
         return (better.sum(1) < self.k).astype(np.float64)
+
+    def truth(self, outputs: Mapping[str, Array]) -> Any:
+        """``(N,)`` int64: the class with the highest output, the first of equal ones."""
+        return _flat(_pick(outputs, self.output)).argmax(1).astype(np.int64)
 
     def result(self, observations: Sequence[Any]) -> Measurement:
         """Mean over samples."""
@@ -88,6 +95,9 @@ class Fidelity:
 
     Needs no labels: mean over samples of 1 - |y - y0| / |y0|, all outputs taken together.
     Where y0 is zero throughout, 1 for an equal output and 0 for any other.
+
+    Attributes:
+        name, higher_is_better, needs_labels: As in `Metric`.
     """
 
     name: str = "fidelity"

@@ -7,6 +7,7 @@ as the cause of the error (``--verbose``).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 _INPUTS = (
     (
@@ -69,11 +70,17 @@ _CAUSES = (
 
 _UNKNOWN = "it cannot be run"
 
-_MEND = "export the model again, or see --verbose"
+_MEND = "see --verbose"
 
 
-def refusal(error: Exception) -> str:
-    """The refusal of ONNX Runtime, without its own words: ``layer 'fc' (Gemm): sizes do not …``."""
+def refusal(error: Exception, operators: Mapping[str, str]) -> str:
+    """The refusal of ONNX Runtime, without its own words: ``layer 'fc' (Gemm): sizes do not …``.
+
+    Args:
+        error: What it raised.
+        operators: Node of the graph -> its operator. The engine gives nodes that it fuses or adds
+            names of its own, most of which hold the name of the first fused one.
+    """
     text = " ".join(str(error).split())
     for pattern, sentence in _INPUTS:
         found = re.search(pattern, text)
@@ -83,6 +90,18 @@ def refusal(error: Exception) -> str:
     for pattern in _NODES:
         found = re.search(pattern, text)
         if found:
-            operator = f" ({found['op']})" if found["op"] else ""
-            return f"layer '{found['name']}'{operator}: {cause}; {_MEND}"
+            return f"{_subject(found['name'], found['op'], operators)}: {cause}; {_MEND}"
     return f"the graph: {cause}; {_MEND}"
+
+
+def _subject(name: str, operator: str, operators: Mapping[str, str]) -> str:
+    """The layer as the graph calls it, or the operator of a node that the engine made."""
+    if name not in operators:
+        held = [
+            node for node in operators if re.search(rf"(?<![\w/]){re.escape(node)}(?![\w])", name)
+        ]
+        if not held:
+            return f"an operator {operator}" if operator else "the graph"
+        name = max(held, key=len)
+        operator = operators[name]
+    return f"layer '{name}'" + (f" ({operator})" if operator else "")

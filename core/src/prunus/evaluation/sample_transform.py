@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +12,12 @@ import numpy as np
 import onnx_ir as ir
 
 from prunus.errors import DataError
-from prunus.network import Network
+from prunus.evaluation.data_spec import split_spec
+from prunus.graph.inputs import sample_shape
 from prunus.task import Array
 
-_SETTINGS = re.compile(r"(?P<path>.+):(?P<settings>[a-z_]+=[^:]*)")
-"""A path and what follows its last colon, where that is ``key=value``: paths hold colons too."""
-
+_BETWEEN = re.compile(r",(?=[a-z_]*=)|,(?=[a-z_])")
+"""Commas before the next setting; others separate numbers."""
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -44,26 +43,17 @@ class Transform:
         return any(part is not None for part in (self.mean, self.scale, self.channels))
 
 
-def split_spec(spec: str) -> tuple[Path, str]:
-    """The path of a data specification, and its settings as written.
-
-    What exists as a whole is a path: ``c:d.npz``. So is what no ``:key=value`` follows.
-    """
-    found = _SETTINGS.fullmatch(spec)
-    if found is None or os.path.exists(spec):
-        return Path(spec), ""
-    return Path(found["path"]), found["settings"]
-
-
 def parse_spec(spec: str) -> tuple[Path, Transform]:
-    """Split ``file.npz:mean=123.7/116.3/103.5,scale=0.017,channels=bgr``.
+    """Split ``file.npz:mean=123.7,116.3,103.5,scale=0.017,channels=bgr``.
+
+    Numbers of several channels are separated by ``,`` or ``/``.
 
     Raises:
         DataError: an unknown key, a value that is no number, or an order nobody knows.
     """
     path, settings = split_spec(spec)
     values: dict[str, str] = {}
-    for item in settings.split(",") if settings else ():
+    for item in _BETWEEN.split(settings) if settings else ():
         key, _, value = item.partition("=")
         if key not in ("mean", "scale", "channels", "layout"):
             raise DataError(
@@ -81,11 +71,13 @@ def _numbers(spec: str, text: str | None) -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
-        numbers = tuple(float(word) for word in text.split("/"))
+        numbers = tuple(float(word) for word in re.split("[,/]", text))
     except ValueError:
         numbers = (math.nan,)
     if not all(abs(number) < _LARGEST for number in numbers):
-        raise DataError(f"{spec}: mean and scale are numbers, one or one a channel, split by '/'")
+        raise DataError(
+            f"{spec}: mean and scale are numbers, one or one a channel, separated by ','"
+        )
     return numbers
 
 
@@ -106,18 +98,6 @@ def per_channel(values: tuple[float, ...], value: ir.Value) -> Array:
     raise DataError(
         f"{len(array)} values for the channels of input '{value.name}' of shape {shape}"
     )
-
-
-def sample_shape(value: ir.Value) -> tuple[int, ...]:
-    """Shape of one sample of a graph input."""
-    assert value.shape is not None
-    return tuple(int(str(size)) for size in value.shape[1:])
-
-
-def sample_inputs(network: Network) -> list[ir.Value]:
-    """Graph inputs that samples feed."""
-    initializers = network.model.graph.initializers
-    return [value for value in network.model.graph.inputs if value.name not in initializers]
 
 
 def image_input(path: Path, inputs: Sequence[ir.Value]) -> ir.Value:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +16,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from prunus.errors import ModelError
 from prunus.evaluation.refusal import refusal
+from prunus.graph.inputs import sample_inputs, sample_shape
 from prunus.graph.reading import inside
 
 Array = NDArray[np.float32]
@@ -28,8 +31,53 @@ _LONG = 4096
 """Nodes of a graph for which finding the best memory layouts is no longer quick: the time grows
 with the square of the nodes, 0.6 s for 4,000 and 12 s for 20,000."""
 
+_HEAVY = 1 << 27
+"""Bytes of weights from which a known number of samples runs in little memory: the engine would
+hold a second layout of the weights, and keep activations from run to run."""
+
 _FEW = 16
 """Samples that run sooner without those layouts than these are found in a long graph."""
+
+
+class Structure:
+    """A graph as the engine reads it, made once to run it with other weights.
+
+    Most of the time before a small graph runs goes into taking it apart.
+    """
+
+    def __init__(self, model: ir.Model, names: Iterable[str] = ()) -> None:
+        """Take a graph apart.
+
+        Args:
+            model: The neutral graph.
+            names: Its initializers that others may stand for (`replaced`).
+        """
+        structure, self.weights = _without_weights(model, frozenset(names))
+        self.operators = {node.name: node.op_type for node in model.graph if node.name}
+        self.nodes = len(model.graph)
+        self.text = _text(structure)
+
+    def replaced(self, weights: Mapping[str, NDArray[np.generic]]) -> Structure:
+        """The same graph with other arrays for some of `weights`, of the same shapes."""
+        changed = copy(self)
+        new = {name: np.asarray(array, np.float32, order="C") for name, array in weights.items()}
+        changed.weights = self.weights | new
+        return changed
+
+
+def _text(model: ir.Model) -> bytes:
+    """The graph as ONNX Runtime reads it.
+
+    Raises:
+        ModelError: a damaged file gave it an attribute that has no type.
+    """
+    try:
+        return bytes(ir.to_proto(model).SerializeToString())
+    except ir.serde.SerdeError as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise ModelError(f"the graph cannot be given to ONNX Runtime: {cause}") from error
 
 
 class Session:
@@ -37,47 +85,60 @@ class Session:
 
     def __init__(
         self,
-        model: ir.Model,
+        model: ir.Model | Structure,
         outputs: Sequence[str] | None = None,
         *,
         arena: bool = True,
         samples: int | None = None,
+        profile: Path | None = None,
     ) -> None:
         """Prepare a graph.
 
         Args:
             model: The neutral graph.
-            outputs: Values to return instead of the graph's outputs.
+            outputs: Values to return instead of the graph's outputs; not of a `Structure`.
             arena: Keep the memory of a run for the next one. Where many sessions live at
                 once, each would hold its own.
             samples: How many will be run in all, where that is known. The engine rewrites the
-                graph as far as is worth it for them.
+                graph as far as is worth it for them, and spares memory where weights are large.
+            profile: Start of the name of a file for the times of every step (`profiled`).
 
         Raises:
             ModelError: ONNX Runtime refuses the graph.
         """
         if outputs is not None:
+            assert isinstance(model, ir.Model)
             model = with_outputs(model, outputs)
+        structure = model if isinstance(model, Structure) else Structure(model)
         options = ort.SessionOptions()
         options.log_severity_level = 4
-        options.enable_cpu_mem_arena = arena
-        options.graph_optimization_level = _level(len(model.graph), samples)
-        if samples == 0:
-            options.add_session_config_entry("session.disable_prepacking", "1")
+        if profile is not None:
+            options.enable_profiling, options.profile_file_prefix = True, str(profile)
+        options.graph_optimization_level = _level(structure.nodes, samples)
         # threads that wait for more work by spinning take the cores from the session run next:
         # of several sessions in turn, each ran up to five times slower (benchmarks/ana_exact.py)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        structure, weights = _without_weights(model)
+        self._operators, weights = structure.operators, structure.weights
+        heavy = sum(array.nbytes for array in weights.values()) > _HEAVY
+        sparing = samples is not None and heavy
+        options.enable_cpu_mem_arena = arena and not sparing
+        if samples == 0 or sparing:
+            options.add_session_config_entry("session.disable_prepacking", "1")
         self._weights = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), self._weights)
+        if sparing:  # what is also given like this is read in place, without a copy in the session
+            for name, value in zip(weights, self._weights, strict=True):
+                options.add_initializer(name, value)
         try:
             self._session = ort.InferenceSession(
-                ir.to_proto(structure).SerializeToString(),
+                structure.text,
                 options,
                 providers=["CPUExecutionProvider"],
             )
         except Exception as error:
-            raise ModelError(f"ONNX Runtime refuses the network: {refusal(error)}") from error
+            raise ModelError(
+                f"ONNX Runtime refuses the network: {refusal(error, self._operators)}"
+            ) from error
         self.outputs = tuple(value.name for value in self._session.get_outputs())
         self._read = frozenset(value.name for value in self._session.get_inputs())
 
@@ -101,8 +162,12 @@ class Session:
             feed = {n: _held(value) for n, value in inputs.items() if n in self._read}
             results = self._session.run_with_ort_values(list(self.outputs), feed)
         except Exception as error:
-            raise ModelError(f"ONNX Runtime stopped: {refusal(error)}") from error
+            raise ModelError(f"ONNX Runtime stopped: {refusal(error, self._operators)}") from error
         return dict(zip(self.outputs, results, strict=True))
+
+    def profiled(self) -> Path:
+        """The file with the times of every step so far, where a profile was asked for."""
+        return Path(self._session.end_profiling())
 
     def latency(self, inputs: Mapping[str, Array], seconds: float = 0.5) -> float:
         """Milliseconds of one run: the best of as many as fit into ``seconds``."""
@@ -161,10 +226,10 @@ def with_fed_weights(model: ir.Model) -> tuple[ir.Model, dict[str, Array]]:
     return changed, weights
 
 
-def _without_weights(model: ir.Model) -> tuple[ir.Model, dict[str, Array]]:
-    """The same graph with large weights kept outside, and their arrays by name."""
+def _without_weights(model: ir.Model, names: frozenset[str]) -> tuple[ir.Model, dict[str, Array]]:
+    """The same graph with large weights and named ones kept outside, and their arrays by name."""
     changed = model.clone()
-    weights = _large(changed)
+    weights = _large(changed, names)
     for name, array in weights.items():
         value = changed.graph.initializers[name]
         value.const_value = ir.ExternalTensor(
@@ -173,14 +238,14 @@ def _without_weights(model: ir.Model) -> tuple[ir.Model, dict[str, Array]]:
     return changed, weights
 
 
-def _large(model: ir.Model) -> dict[str, Array]:
-    """Weights worth keeping out of a serialised graph; operands that state sizes stay in."""
+def _large(model: ir.Model, names: frozenset[str] = frozenset()) -> dict[str, Array]:
+    """Weights to keep out of a serialised graph: large ones, and the named ones."""
     return {
         name: np.asarray(value.const_value.numpy(), order="C")
         for name, value in model.graph.initializers.items()
         if value.const_value is not None
         and value.const_value.dtype == ir.DataType.FLOAT
-        and value.const_value.nbytes >= _LARGE
+        and (value.const_value.nbytes >= _LARGE or name in names)
     }
 
 
@@ -204,7 +269,7 @@ def random_inputs(model: ir.Model, count: int, seed: int) -> dict[str, Array]:
         ModelError: an input takes something else than float32 numbers.
     """
     draw = np.random.default_rng(seed)
-    inputs = [value for value in model.graph.inputs if value.name not in model.graph.initializers]
+    inputs = sample_inputs(model)
     for value in inputs:
         if value.dtype not in (None, ir.DataType.FLOAT):
             raise ModelError(
@@ -212,11 +277,6 @@ def random_inputs(model: ir.Model, count: int, seed: int) -> dict[str, Array]:
                 "can be drawn or measured; cut the model behind what turns them into float32"
             )
     return {
-        value.name or "": draw.standard_normal((count, *_sample_shape(value))).astype(np.float32)
+        value.name or "": draw.standard_normal((count, *sample_shape(value))).astype(np.float32)
         for value in inputs
     }
-
-
-def _sample_shape(value: ir.Value) -> tuple[int, ...]:
-    assert value.shape is not None
-    return tuple(int(str(size)) for size in value.shape[1:])

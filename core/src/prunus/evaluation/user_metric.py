@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from prunus.errors import UsageError
 from prunus.evaluation.session import Session
+from prunus.graph.inputs import sample_inputs
 from prunus.task import Array, Batch, Measurement
 
 Predictor = Callable[[Any], Any]
@@ -77,7 +78,7 @@ class UserMetric:
 def predictor(model: ir.Model) -> Predictor:
     """A function from inputs to outputs of a graph."""
     session = Session(model)
-    inputs = [v.name or "" for v in model.graph.inputs if v.name not in model.graph.initializers]
+    inputs = [value.name or "" for value in sample_inputs(model)]
 
     def predict(samples: Any) -> Any:
         feed = samples if isinstance(samples, dict) else {inputs[0]: samples}
@@ -144,7 +145,7 @@ def fed_samples(metric: UserMetric, model: ir.Model, count: int = 256) -> FedSam
     """
     seen: dict[str, list[Array]] = {}
     predict = predictor(model)
-    inputs = [v.name or "" for v in model.graph.inputs if v.name not in model.graph.initializers]
+    inputs = [value.name or "" for value in sample_inputs(model)]
 
     def recording(samples: Any) -> Any:
         feed = samples if isinstance(samples, dict) else {inputs[0]: samples}

@@ -168,7 +168,7 @@ def check_runs(path: Path, model: ir.Model) -> None:
     try:
         Session(model, samples=0)
     except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+        raise ModelError(f"{path}: {error}; export the model again") from error
 
 
 def _grown(one: tuple[int, ...], more: tuple[int, ...], batch: int) -> bool:

@@ -114,13 +114,13 @@ def _files(source: Source) -> tuple[Path, ...]:
 
     path = source.weights or source.model
     proto = onnx.load(path, load_external_data=False)
-    places = {
+    locations = {
         entry.value
         for tensor in proto.graph.initializer
         for entry in tensor.external_data
         if entry.key == "location"
     }
-    return tuple(path.parent / place for place in sorted(places))
+    return tuple(path.parent / location for location in sorted(locations))
 
 
 def _is_model(model: object) -> bool:

@@ -180,8 +180,8 @@ def first_sizes(
     head = ir.Value(name=f"{name}/head", type=kind)
     shape = ir.Node("", "Shape", [data], name=f"{name}/sizes", outputs=[whole])
     part = ir.Node("", "Slice", [whole, None, None], name=f"{name}/head", outputs=[head])
-    for place, end in enumerate(span, 1):
-        set_operand(model, part, place, np.array([end], np.int64))
+    for position, end in enumerate(span, 1):
+        set_operand(model, part, position, np.array([end], np.int64))
     model.graph.insert_before(node, [shape, part])
     return head
 

@@ -89,7 +89,12 @@ def _fault(node: ir.Node, shapes: Sequence[tuple[int, ...] | None]) -> str | Non
         for name, flag in flags.items():
             if flag not in (0, 1):
                 return f"{name} is {flag}, not 0 or 1"
-        made = weight[0] if flags["transB"] else weight[1]
+        if (len(data), len(weight)) != (2, 2):
+            return f"data of {len(data)} axes and a weight of {len(weight)}, not 2 and 2"
+        made, read = weight if flags["transB"] else weight[::-1]
+        given = data[0 if flags["transA"] else 1]
+        if read != given:
+            return f"a weight for {read} inputs, the data has {given}"
         wrong = [size for size in (bias or ())[-1:] if size not in (1, made)]
         return f"a bias of {wrong[0]} for {made} outputs" if wrong else None
     if node.op_type in ("BatchNormalization", "InstanceNormalization"):

@@ -85,8 +85,8 @@ def _patch(model: ir.Model, node: ir.Node, index: int, changed: Array, array: Ar
     name = f"{node.name}/kept{index}"
     kept = ir.Value(name=name, type=ir.TensorType(ir.DataType.from_numpy(array.dtype)))
     choose = ir.Node("", "Where", [None, None, node.inputs[index]], name=name, outputs=[kept])
-    for place, constant in enumerate((changed, array)):
-        value = add_initializer(model, f"{name}/{place}", constant)
-        choose.replace_input_with(place, value)
+    for position, constant in enumerate((changed, array)):
+        value = add_initializer(model, f"{name}/{position}", constant)
+        choose.replace_input_with(position, value)
     model.graph.insert_before(node, choose)
     node.replace_input_with(index, kept)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ OPSET = 17
 """Opset of the neutral graph."""
 
 _AGAIN = "is the file damaged? export the model again"
+
+_POSITION = re.compile("[0-9]{1,18}")
+"""Bytes from the start of a file: no file system holds longer ones."""
 
 _FIELDS = {
     TensorProto.FLOAT: "float_data",
@@ -53,6 +57,7 @@ def parse(path: Path) -> onnx.ModelProto:
     try:
         proto = onnx.load(path, load_external_data=False)
         _check_texts(path, proto)
+        _check_positions(path, proto.graph)
         onnx.load_external_data_for_model(proto, str(path.parent))
     except (DecodeError, ValueError) as error:
         raise ModelError(f"{path}: not a readable ONNX file ({error}); is it complete?") from error
@@ -139,26 +144,49 @@ def _tensor_texts(tensor: Any, prefix: str, kind: str) -> Iterator[tuple[str, ob
         yield f"{prefix}the external data of {kind} '{tensor.name}'", entry.value
 
 
+def _check_positions(path: Path, graph: Any) -> None:
+    """Where weights lie outside of the file is stated in bytes; releases of onnx differ in that."""
+    for inner in _with_inner(graph):
+        for where, tensor in _tensors(inner):
+            for entry in tensor.external_data:
+                if entry.key in ("offset", "length") and not _POSITION.fullmatch(entry.value):
+                    raise ModelError(
+                        f"{path}: {where}: the {entry.key} of its external data is "
+                        f"'{entry.value[:20]}', which is no number of bytes; {_AGAIN}"
+                    )
+
+
 def _check_initializers(path: Path, graph: Any) -> None:
     """Each is there once, with as many numbers as its shape says; in sub-graphs too."""
-    taken = Counter(tensor.name for tensor in graph.initializer)
-    for name, count in taken.items():
-        if count > 1:
-            raise ModelError(f"{path}: initializer '{name}' is there {count} times; {_AGAIN}")
+    for inner in _with_inner(graph):
+        taken = Counter(tensor.name for tensor in inner.initializer)
+        for name, count in taken.items():
+            if count > 1:
+                raise ModelError(f"{path}: initializer '{name}' is there {count} times; {_AGAIN}")
+        for where, tensor in _tensors(inner):
+            _check_tensor(path, where, tensor)
+
+
+def _with_inner(graph: Any) -> Iterator[Any]:
+    """The graph, and all sub-graphs of its nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            single = [attribute.g] if attribute.HasField("g") else []
+            for inner in (*single, *attribute.graphs):
+                yield from _with_inner(inner)
+
+
+def _tensors(graph: Any) -> Iterator[tuple[str, Any]]:
+    """Initializers and attributes of one graph, and their positions."""
     for tensor in graph.initializer:
-        _check_tensor(path, f"initializer '{tensor.name}'", tensor)
+        yield f"initializer '{tensor.name}'", tensor
     for node in graph.node:
         for attribute in node.attribute:
             where = f"node '{node.name or node.op_type}': attribute '{attribute.name}'"
             single = [attribute.t] if attribute.HasField("t") else []
             for tensor in (*single, *attribute.tensors):
-                _check_tensor(path, where, tensor)
-            for inner in _graphs(attribute):
-                _check_initializers(path, inner)
-
-
-def _graphs(attribute: Any) -> Iterable[Any]:
-    return (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs)
+                yield where, tensor
 
 
 def _check_tensor(path: Path, where: str, tensor: Any) -> None:

@@ -57,9 +57,9 @@ def _repeat(model: ir.Model, node: ir.Node, index: int, one: Array, axis: int) -
     parts: list[ir.Value | None] = [count] * one.ndim
     first = ir.convenience.convert_attributes({"axis": 0})
     joined = ir.Node("", "Concat", parts, first, name=f"{name}/shape", outputs=[target])
-    for place in range(one.ndim):
-        if place != axis:
-            set_operand(model, joined, place, np.array([1], np.int64))
+    for position in range(one.ndim):
+        if position != axis:
+            set_operand(model, joined, position, np.array([1], np.int64))
     expand = ir.Node("", "Expand", [None, target], name=name, outputs=[whole])
     set_operand(model, expand, 0, one)
     model.graph.insert_before(node, [joined, expand])

@@ -18,7 +18,7 @@ import attrs
 
 from prunus.errors import ModelError
 from prunus.formats.text_document import TextBlock, TextDocument, TextField, TextScalar
-from prunus.regular import read_regular
+from prunus.regular_files import read_regular
 
 _TOKEN = re.compile(
     r"""(?P<space>[\s\ufeff]+|\#[^\n]*)
@@ -81,18 +81,20 @@ class _Parser:
         self._end = 0
 
     def _scan(self, text: str) -> Iterator[_Token]:
-        place, line = 0, 1
-        while place < len(text):
-            match = _TOKEN.match(text, place)
+        position, line = 0, 1
+        while position < len(text):
+            match = _TOKEN.match(text, position)
             if match is None:
-                found = "an unterminated string" if text[place] in "\"'" else repr(text[place])
+                found = (
+                    "an unterminated string" if text[position] in "\"'" else repr(text[position])
+                )
                 raise self._error(line, f"expected a field, found {found}")
             kind = match.lastgroup or ""
             if kind != "space":
-                yield _Token(kind, match.group(), place, match.end(), line)
+                yield _Token(kind, match.group(), position, match.end(), line)
             line += match.group().count("\n")
-            place = match.end()
-        yield _Token("end", "the end of the file", place, place, line)
+            position = match.end()
+        yield _Token("end", "the end of the file", position, position, line)
 
     def _error(self, line: int, message: str) -> ModelError:
         return ModelError(f"{self._path}:{line}: {message}")

@@ -15,7 +15,13 @@ _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'')
 
 @attrs.frozen
 class TextScalar:
-    """One value: its text and its position ``[start, end)`` in the document."""
+    """One value that is no block.
+
+    Attributes:
+        text: As written, with its quotes.
+        start, end: Position ``[start, end)`` of its characters in the document.
+        line: Line of its first character, counted from 1.
+    """
 
     text: str
     start: int
@@ -36,7 +42,13 @@ class TextScalar:
 
 @attrs.frozen
 class TextBlock:
-    """The fields between two braces (or of the whole file)."""
+    """The fields between two braces (or of the whole file).
+
+    Attributes:
+        fields: In order.
+        start, end: Position ``[start, end)`` of its characters in the document.
+        line: Line of its first character, counted from 1.
+    """
 
     fields: tuple[TextField, ...]
     start: int
@@ -66,7 +78,10 @@ class TextField:
     """``name: value``, ``name { … }`` or ``name: [ … ]``, at ``[start, end)`` of the document.
 
     Attributes:
+        name: Its name.
         values: One value, or those of the list.
+        start, end: Position ``[start, end)`` of its characters in the document.
+        line: Line of its first character, counted from 1.
         listed: True for a list.
         after: Position behind the separator that follows, ``end`` without one.
     """
@@ -82,7 +97,12 @@ class TextField:
 
 @attrs.frozen
 class TextEdit:
-    """Replace the characters ``[start, end)``; equal ends insert."""
+    """Replace the characters ``[start, end)``.
+
+    Attributes:
+        start, end: Positions in the document; equal ones insert.
+        text: New characters.
+    """
 
     start: int
     end: int
@@ -110,13 +130,13 @@ class TextDocument:
             ValueError: two edits overlap.
         """
         parts: list[str] = []
-        place = 0
+        position = 0
         for edit in sorted(dict.fromkeys(edits), key=lambda e: (e.start, e.end)):
-            if edit.start < place:
+            if edit.start < position:
                 raise ValueError(f"edits overlap at character {edit.start}")
-            parts += [self.text[place : edit.start], edit.text]
-            place = edit.end
-        return "".join([*parts, self.text[place:]])
+            parts += [self.text[position : edit.start], edit.text]
+            position = edit.end
+        return "".join([*parts, self.text[position:]])
 
 
 def _plain(text: str) -> str:

@@ -54,6 +54,7 @@ class GraphBuilder:
         self.values: dict[str, ir.Value] = {}
         self._frozen: list[tuple[ir.Value, str]] = []
         self._multiples: list[tuple[ir.Value, int]] = []
+        self._stored: dict[str, str] = {}
 
     def input(self, name: str, shape: Shape) -> ir.Value:
         """A graph input ``(N, C, …)``; it is left out of the network if no node consumes it."""
@@ -61,16 +62,25 @@ class GraphBuilder:
         self.inputs.append(value)
         return value
 
-    def weight(self, layer: str, role: str, array: NDArray[Any], index: int | str = 0) -> ir.Value:
+    def weight(
+        self, layer: str, role: str, array: NDArray[Any], index: int | str = 0,
+        stored: str | None = None,
+    ) -> ir.Value:  # fmt: skip
         """An initializer ``<layer>/<role>`` that the native files hold.
 
         Args:
             layer: Native layer name.
             role: ``weight``, ``bias``, ``mean``, ``variance``, ``scale``, ``shift`` or ``slope``.
-            array: Its numbers in the layout of the ONNX operator, such as ``(O, I, kH, kW)``.
+            array: Its numbers in the layout of the ONNX operator, such as ``(O, I, kH, kW)``:
+                float32, unless the operator takes another type, such as the int8 of a
+                ``DequantizeLinear``. Nothing is converted.
             index: Position within the layer, for the format's own use (see ``Binding``).
+            stored: NumPy type that the files hold it in, such as ``float16``, where ``array`` is
+                wider: new weights are rounded to it (see ``Network``).
         """
         value = self.constant(f"{layer}/{role}", array)
+        if stored is not None:
+            self._stored[value.name or ""] = stored
         self.bindings[value.name or ""] = Binding(layer, role, index)
         return value
 
@@ -181,6 +191,7 @@ class GraphBuilder:
             origin=origin,
             task=task or Task(),
             notes=tuple(dict.fromkeys(self.notes)),
+            stored={n: s for n, s in self._stored.items() if n in graph.initializers},
         )
 
     def _value(self, name: str, shape: Shape | None) -> ir.Value:

@@ -1,18 +1,27 @@
-"""Multiply-accumulates of a network and of any plan for it, without building the plan."""
+"""Multiply-accumulates of a network and of any plan for it, without building the plan.
+
+Everything else a budget counts (numbers that are learned or stored, milliseconds) is a sum of the
+same form, and has the same model.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 import attrs
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, vstack
 
+from prunus.channel_ids.domain import ChannelIds
 from prunus.graph.shapes import Shapes
 from prunus.grouping.find import Grouping
+from prunus.groups import Group
+
+WEIGHTS = "weights"
+"""Unit of cost of single weights."""
 
 COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators whose MACs are counted."""
@@ -68,7 +77,7 @@ def _positions(node: ir.Node, shapes: Shapes) -> int:
 
 @attrs.frozen(eq=False, slots=False)
 class CostModel:
-    """MACs as a function of the number of units kept in each group.
+    """MACs, or another cost of the same form, as a function of the units kept in each group.
 
     MACs(n) = sum over layers of scale · (outputs · n + outputs0) · (inputs · n + inputs0).
 
@@ -79,6 +88,10 @@ class CostModel:
         scale: ``(L,)`` MACs of one output-input channel pair.
         outputs, inputs: ``(L, G)`` channels a unit adds to a layer; a layer has few groups.
         outputs0, inputs0: ``(L,)`` channels that always stay.
+        counted: ``MACs``, ``weights``, ``parameters``, ``bytes`` or ``milliseconds``: the unit of
+            cost, for messages. Methods named after MACs give it in this unit.
+        allowance: Cost by which a plan may miss its goal; without it half a hundredth of the cost
+            that is to go.
     """
 
     names: tuple[str, ...]
@@ -89,6 +102,8 @@ class CostModel:
     inputs: csr_array
     outputs0: NDArray[np.float64]
     inputs0: NDArray[np.float64]
+    counted: str = "MACs"
+    allowance: float | None = None
 
     def macs(self, kept: NDArray[np.int64]) -> float:
         """MACs with ``kept`` (G,) units."""
@@ -123,6 +138,20 @@ class CostModel:
         """MACs of the whole network."""
         return self.macs(self.sizes)
 
+    def affine(self, slope: float, constant: float, counted: str) -> CostModel:
+        """The cost ``slope`` · this one + ``constant``, in another unit."""
+        none = csr_array((1, len(self.sizes)))
+        return attrs.evolve(
+            self,
+            layers=(*self.layers, ""),
+            scale=np.append(self.scale * slope, constant),
+            outputs=csr_array(vstack([self.outputs, none])),
+            inputs=csr_array(vstack([self.inputs, none])),
+            outputs0=np.append(self.outputs0, 1),
+            inputs0=np.append(self.inputs0, 1),
+            counted=counted,
+        )
+
     def kept(self, keep: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.int64]:
         """``(G,)`` units kept by a plan; groups left out stay whole."""
         counts = [
@@ -132,31 +161,71 @@ class CostModel:
         return np.array(counts, np.int64)
 
 
+Side = tuple[str, str, ChannelIds]
+"""A counted layer, ``outputs`` or ``inputs``, and its channel ids, each as often as it counts."""
+
+
 def cost_model(model: ir.Model, grouping: Grouping) -> CostModel:
-    """Build the cost model of a grouped network."""
+    """Build the cost model of a grouped network: its MACs."""
+    macs = layer_macs(model, grouping.labelling.dims)
+    sides = {"filter": "outputs", "input": "inputs"}
+    found = (
+        (record.node, sides[record.role], record.labels)
+        for record in grouping.labelling.records
+        if record.node in macs and record.role in sides
+    )
+    return bilinear_cost(grouping, macs, found)
+
+
+def bilinear_cost(
+    grouping: Grouping, totals: Mapping[str, float], sides: Iterable[Side], counted: str = "MACs"
+) -> CostModel:
+    """The model of costs that grow with the channels on two sides of a layer.
+
+    Args:
+        grouping: The groups.
+        totals: Layer, or what else is counted -> its whole cost.
+        sides: Channels on their sides; a side that is not named never changes.
+        counted: Unit of the cost.
+    """
     labelling = grouping.labelling
-    macs = layer_macs(model, labelling.dims)
-    row = {name: index for index, name in enumerate(macs)}
+    row = {name: index for index, name in enumerate(totals)}
     owner = np.full(len(labelling.roots), len(grouping.groups))
     for index, units in enumerate(grouping.units.values()):
         owner[units] = index
-    found: dict[str, list[tuple[int, int, int]]] = {"filter": [], "input": []}
-    for record in labelling.records:
-        if record.node in row and record.role in found:
-            owners = owner[labelling.roots[record.labels.ravel()]]
-            for group, channels in zip(*np.unique(owners, return_counts=True), strict=True):
-                found[record.role].append((row[record.node], int(group), int(channels)))
+    found: dict[str, list[tuple[int, int, int]]] = {"outputs": [], "inputs": []}
+    for name, side, labels in sides:
+        owners = owner[labelling.roots[labels.ravel()]]
+        for group, channels in zip(*np.unique(owners, return_counts=True), strict=True):
+            found[side].append((row[name], int(group), int(channels)))
     sizes = np.array([group.size for group in grouping.groups], np.int64)
-    made, made0 = _side(found["filter"], len(row), len(sizes))
-    read, read0 = _side(found["input"], len(row), len(sizes))
+    made, made0 = _side(found["outputs"], len(row), len(sizes))
+    read, read0 = _side(found["inputs"], len(row), len(sizes))
     whole = (made.sum(1) + made0) * (read.sum(1) + read0)
-    scale = np.array(list(macs.values()), float) / np.maximum(whole, 1)
+    scale = np.array(list(totals.values()), float) / np.maximum(whole, 1)
     per_unit = 1 / np.maximum(sizes, 1)
     names = tuple(group.name for group in grouping.groups)
     return CostModel(
         names, sizes, tuple(row), scale, csr_array(made * per_unit), csr_array(read * per_unit),
-        made0, read0,
+        made0, read0, counted,
     )  # fmt: skip
+
+
+def weight_cost(groups: Sequence[Group], total: int) -> CostModel:
+    """The cost model of single weights: each costs one, those of no group are always there.
+
+    Args:
+        groups: Groups of single weights.
+        total: Weights of the network.
+    """
+    count = len(groups)
+    sizes = np.array([group.size for group in groups], np.int64)
+    rest = np.zeros(count + 1)
+    rest[count] = total - sizes.sum()
+    names = tuple(group.name for group in groups)
+    ones = np.ones(count + 1)
+    each, none = csr_array(np.eye(count + 1, count)), csr_array((count + 1, count))
+    return CostModel(names, sizes, (*names, ""), ones, each, none, rest, ones, WEIGHTS)
 
 
 def _side(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
-from prunus.network import Network
+if TYPE_CHECKING:
+    from prunus.network import Binding, Network
 
 LEARNED = frozenset({"weight", "bias", "scale", "shift", "slope"})
 """Roles of initializers that training changes."""
@@ -19,4 +22,19 @@ def parameters(network: Network, model: ir.Model) -> int:
         binding = network.bindings.get(name)
         if binding is not None and binding.role in LEARNED and value.shape is not None:
             total += math.prod(int(str(size)) for size in value.shape)
+    return total
+
+
+def learned_by(node: ir.Node, bindings: Mapping[str, Binding]) -> int:
+    """Learned numbers that a node reads.
+
+    Args:
+        node: Of the network, or of its compact graph, whose initializers have the same names.
+        bindings: Initializer name -> native position.
+    """
+    total = 0
+    for value in node.inputs:
+        binding = None if value is None else bindings.get(value.name or "")
+        if value is not None and value.const_value is not None and binding is not None:
+            total += value.const_value.size if binding.role in LEARNED else 0
     return total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import onnx
 import onnx_ir as ir
@@ -54,47 +54,64 @@ def shapes_with(model: ir.Model, sizes: Shapes) -> dict[str, tuple[int, ...]]:
     for domain, version in model.opset_imports.items():
         proto.opset_import.add(domain=domain, version=version)
     proto.functions.extend(map(ir.serde.serialize_function, model.functions.values()))
-    graph, own = proto.graph, model.graph
-    graph.name = "shapes"
-    for value in own.inputs:
-        info = ir.serde.serialize_value(value)
-        info.type.tensor_type.ClearField("shape")
-        if value.name in sizes:
-            info.type.tensor_type.shape.SetInParent()
-        for size in sizes.get(value.name or "", ()):
-            info.type.tensor_type.shape.dim.add(dim_value=size)
-        graph.input.append(info)
-    inputs = {value.name for value in own.inputs}
-    for name, value in own.initializers.items():
-        if name in inputs:
-            continue
-        tensor = value.const_value
-        if tensor is not None:
-            info = graph.input.add(name=name)
-            info.type.tensor_type.elem_type = int(tensor.dtype)
-            info.type.tensor_type.shape.SetInParent()
-            for size in tensor.shape.numpy():
-                info.type.tensor_type.shape.dim.add(dim_value=int(size))
-            if tensor.nbytes <= _OPERAND:
-                graph.initializer.append(ir.serde.serialize_tensor(tensor))
-        else:
-            graph.input.append(ir.serde.serialize_value(value))
-    for node in own:
-        graph.node.append(ir.serde.serialize_node(node))
-        for value in node.outputs:
-            if value.name and value.dtype is not None:
-                listed = graph.output if value.is_graph_output() else graph.value_info
-                listed.add(name=value.name).type.tensor_type.elem_type = int(value.dtype)
+    proto.graph.name = "shapes"
+    _add_inputs(proto.graph, model.graph, sizes)
+    _add_weights(proto.graph, model.graph)
+    _add_nodes(proto.graph, model.graph)
     try:
         found = onnx.shape_inference.infer_shapes(proto, strict_mode=False, data_prop=True).graph
     except Exception:  # noqa: BLE001  what cannot be inferred is not known
-        found = graph
+        found = proto.graph
     shapes: dict[str, tuple[int, ...]] = {}
     for info in (*found.input, *found.value_info, *found.output):
         kind = info.type.tensor_type
         if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
             shapes[info.name] = tuple(dim.dim_value for dim in kind.shape.dim)
     return shapes
+
+
+def _add_inputs(proto: onnx.GraphProto, graph: ir.Graph, sizes: Shapes) -> None:
+    """Graph inputs, with the sizes that are known instead of the stored ones."""
+    for value in graph.inputs:
+        info = ir.serde.serialize_value(value)
+        info.type.tensor_type.ClearField("shape")
+        size = sizes.get(value.name or "")
+        if size is not None:
+            _set_shape(info, size)
+        proto.input.append(info)
+
+
+def _add_weights(proto: onnx.GraphProto, graph: ir.Graph) -> None:
+    """Weights as inputs of the same shape; small ones with their numbers, which may be sizes."""
+    inputs = {value.name for value in graph.inputs}
+    for name, value in graph.initializers.items():
+        tensor = value.const_value
+        if name in inputs:
+            continue
+        if tensor is None:
+            proto.input.append(ir.serde.serialize_value(value))
+            continue
+        info = proto.input.add(name=name)
+        info.type.tensor_type.elem_type = int(tensor.dtype)
+        _set_shape(info, [int(size) for size in tensor.shape.numpy()])
+        if tensor.nbytes <= _OPERAND:
+            proto.initializer.append(ir.serde.serialize_tensor(tensor))
+
+
+def _add_nodes(proto: onnx.GraphProto, graph: ir.Graph) -> None:
+    """Nodes, and the element types of their values."""
+    for node in graph:
+        proto.node.append(ir.serde.serialize_node(node))
+        for value in node.outputs:
+            if value.name and value.dtype is not None:
+                listed = proto.output if value.is_graph_output() else proto.value_info
+                listed.add(name=value.name).type.tensor_type.elem_type = int(value.dtype)
+
+
+def _set_shape(info: onnx.ValueInfoProto, sizes: Sequence[int]) -> None:
+    info.type.tensor_type.shape.SetInParent()  # a scalar has a shape without sizes
+    for size in sizes:
+        info.type.tensor_type.shape.dim.add(dim_value=size)
 
 
 def typed(model: ir.Model) -> ir.Model:

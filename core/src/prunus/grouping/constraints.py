@@ -47,9 +47,9 @@ class Constraints:
         roots = self._roots[labels]
         owners = self._owner[roots]
         for number in np.unique(owners[owners >= 0]).tolist():
-            row, place = np.nonzero(owners == number)
+            row, column = np.nonzero(owners == number)
             counts = np.zeros((len(labels), len(self._kinds[number])), np.int64)
-            np.add.at(counts, (row, self._column[roots[row, place]]), 1)
+            np.add.at(counts, (row, self._column[roots[row, column]]), 1)
             yield number, counts
 
 

@@ -27,7 +27,8 @@ class Grouping:
         groups: Prunable groups, in the order their first producer appears.
         protected: What cannot be pruned, with reasons.
         labelling: The channel ids behind it.
-        units: Group name -> ``(C,)`` representative channel id of each unit.
+        units: Group name -> ``(C,)`` representative channel id of each unit; single weights
+            have none, and no channel goes with them.
         layers: Node name -> native layer name.
     """
 
@@ -48,8 +49,8 @@ class Grouping:
     def kept_channel_ids(self, keep: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
         """One bool a channel id ``(L,)`` from ``(C,)`` bools of groups."""
         kept = np.ones(len(self.labelling.roots), bool)
-        for name, units in keep.items():
-            kept[self.units[name][~units]] = False
+        for name in keep.keys() & self.units.keys():
+            kept[self.units[name][~keep[name]]] = False
         return np.asarray(kept[self.labelling.roots])
 
 
@@ -185,16 +186,16 @@ def _members(
             if record.role == "filter" and layer not in producers[number]:
                 producers[number].append(layer)
             if first:
-                places = np.flatnonzero(owner[roots] == number)
-                positions = _by_unit(roots, places, kinds[number])
+                channels = np.flatnonzero(owner[roots] == number)
+                positions = _by_unit(roots, channels, kinds[number])
                 members[number].append(_member(labelling, record, positions))
     return members, producers
 
 
-def _by_unit(roots: ChannelIds, places: ChannelIds, chosen: ChannelIds) -> ChannelIds:
+def _by_unit(roots: ChannelIds, channels: ChannelIds, chosen: ChannelIds) -> ChannelIds:
     """``(C, k)`` positions, row c those of unit ``chosen[c]``."""
-    order = np.argsort(np.searchsorted(chosen, roots[places]), kind="stable")
-    return np.asarray(places[order].reshape(len(chosen), -1), np.int64)
+    order = np.argsort(np.searchsorted(chosen, roots[channels]), kind="stable")
+    return np.asarray(channels[order].reshape(len(chosen), -1), np.int64)
 
 
 def _member(labelling: Labelling, record: Record, positions: ChannelIds) -> Member:

@@ -58,7 +58,8 @@ def range_of(samples: Array) -> str:
 def _values(samples: Array, axis: int) -> Iterator[tuple[str, str, Array]]:
     pixels = _pixels(samples, axis)
     own = tuple(number for number in range(samples.ndim) if number != axis)
-    mean, deviation = samples.mean(own, keepdims=True), samples.std(own, keepdims=True)
+    mean = samples.mean(own, keepdims=True)
+    deviation: Array = np.maximum(samples.std(own, keepdims=True), 1e-6)
     if pixels is not None:
         yield "values 0 to 1", "scale=0.00392157", pixels / np.float32(255)
         yield "values 0 to 255", "scale=1", pixels
@@ -79,7 +80,7 @@ def _values(samples: Array, axis: int) -> Iterator[tuple[str, str, Array]]:
     yield (
         "their mean removed, divided by their deviation",
         "",
-        (samples - mean) / np.maximum(deviation, 1e-6),
+        (samples - mean) / deviation,
     )
 
 

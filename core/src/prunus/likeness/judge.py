@@ -8,13 +8,10 @@ import attrs
 import numpy as np
 
 from prunus.likeness.alternatives import Alternative, alternatives, range_of
-from prunus.likeness.moments import PARTS, Distance, StoredMoments, stored_moments
+from prunus.likeness.moments import PARTS, SAMPLES, Distance, StoredMoments, stored_moments
 from prunus.likeness.scores import last_scores
 from prunus.network import Network
 from prunus.task import Array
-
-SAMPLES = 32
-"""Samples that are looked at; fewer than two a part tell too little."""
 
 FAR = 0.5
 """Nats; trained networks keep below 0.1 on their kind of images, preprocessed right."""

@@ -8,6 +8,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.evaluation.session import Session
+from prunus.graph.batches import samples_at_once
+from prunus.graph.inputs import sample_inputs
 from prunus.network import Network
 from prunus.task import Array
 
@@ -16,6 +18,9 @@ LAYERS = 4
 
 PARTS = 8
 """Parts of the samples that are judged apart: what holds in nearly all of them is no accident."""
+
+SAMPLES = 32
+"""Samples that are looked at; fewer than two a part tell too little."""
 
 _ENOUGH = 40
 """Rows and columns of an image that are looked at."""
@@ -52,6 +57,7 @@ class StoredMoments:
         input: Graph input that samples feed.
         nodes: The layers.
         layer: Native name of the first.
+        batch: Samples of one run.
     """
 
     session: Session
@@ -59,6 +65,7 @@ class StoredMoments:
     input: str
     nodes: tuple[ir.Node, ...]
     layer: str
+    batch: int
 
     def distance(self, samples: Array) -> Distance:
         """Compare samples ``(N, ...)``, N at least `PARTS`, with what is stored."""
@@ -87,12 +94,18 @@ class StoredMoments:
 
     def _moments(
         self, session: Session, nodes: tuple[ir.Node, ...], samples: Array
-    ) -> list[tuple[Array, Array]]:
+    ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Mean and mean square of every channel, a layer each."""
-        values = session.run({self.input: samples})
+        names = [_normalised(node) for node in nodes]
+        parts: dict[str, list[Array]] = {name: [] for name in names}
+        for start in range(0, len(samples), self.batch):
+            values = session.run({self.input: samples[start : start + self.batch]})
+            for name, seen in parts.items():
+                # a copy: the whole value lies in the engine's memory
+                seen.append(_thinned(values[name]).copy())
         found = []
-        for node in nodes:
-            array = _thinned(values[_normalised(node)]).astype(np.float64)
+        for name in names:
+            array = np.concatenate(parts[name]).astype(np.float64)
             axes = (0, *range(2, array.ndim))
             found.append((array.mean(axes), np.square(array).mean(axes)))
         return found
@@ -105,7 +118,7 @@ def stored_moments(network: Network) -> StoredMoments | None:
     every layer begins with: mean 0 and variance 1.
     """
     graph = network.model.graph
-    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+    inputs = sample_inputs(network.model)
     nodes = tuple(node for node in graph if _holds_moments(node))[:LAYERS]
     if len(inputs) != 1 or not nodes or all(_is_new(node) for node in nodes):
         return None
@@ -113,7 +126,8 @@ def stored_moments(network: Network) -> StoredMoments | None:
     session = Session(network.model, outputs=names, arena=False)
     first = Session(network.model, outputs=names[:1], arena=False)
     layer = _layer_of(network, nodes[0])
-    return StoredMoments(session, first, inputs[0].name or "", nodes, layer)
+    batch = samples_at_once(network.model)
+    return StoredMoments(session, first, inputs[0].name or "", nodes, layer, batch)
 
 
 def _thinned(array: Array) -> Array:
@@ -154,7 +168,7 @@ def _is_new(node: ir.Node) -> bool:
 
 
 def _compared(
-    node: ir.Node, mean: Array, square: Array
+    node: ir.Node, mean: NDArray[np.float64], square: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64], float]:
     """Divergence of all samples and of each part, and the ratio of variances, of one layer."""
     stored, variance = _constant(node, 3), _constant(node, 4)
@@ -172,7 +186,9 @@ def _compared(
     return total, np.array(each), ratio
 
 
-def _divergence(mean: Array, variance: Array, stored: Array, wanted: Array) -> float:
+def _divergence(
+    mean: NDArray[np.float64], variance: NDArray[np.float64], stored: Array, wanted: Array
+) -> float:
     ratio = np.maximum(variance, _DEAD * wanted) / wanted
     with np.errstate(over="ignore"):
         return float(np.mean(0.5 * (ratio + (mean - stored) ** 2 / wanted - 1 - np.log(ratio))))

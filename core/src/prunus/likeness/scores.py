@@ -7,6 +7,9 @@ import numpy as np
 import onnx_ir as ir
 
 from prunus.evaluation.session import Session
+from prunus.graph.batches import samples_at_once
+from prunus.graph.inputs import sample_inputs
+from prunus.likeness.moments import SAMPLES
 from prunus.network import Network
 from prunus.task import Array
 
@@ -30,15 +33,20 @@ class LastScores:
         session: Computes them.
         input: Graph input that samples feed.
         name: Their value name.
+        batch: Samples of one run.
     """
 
     session: Session
     input: str
     name: str
+    batch: int
 
     def fault(self, samples: Array) -> str | None:
         """The implausible property of scores, in words; ``None`` for plausible ones."""
-        scores = self.session.run({self.input: samples})[self.name].astype(np.float64)
+        starts = range(0, len(samples), self.batch)
+        parts = [samples[start : start + self.batch] for start in starts]
+        found = [self.session.run({self.input: part})[self.name] for part in parts]
+        scores = np.concatenate(found).astype(np.float64)
         if sum(size > 1 for size in scores.shape[1:]) != 1:
             return None  # scores of many positions, or of one class
         scores = scores.reshape(len(scores), -1)
@@ -56,7 +64,7 @@ class LastScores:
 def last_scores(network: Network) -> LastScores | None:
     """The scores of a network that ends with softmax, or was trained with it by its own recipe."""
     graph = network.model.graph
-    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+    inputs = sample_inputs(network.model)
     recipe = network.task.recipe
     losses = () if recipe is None else recipe.losses
     trained = {name for loss in losses if loss.kind == _LOSS for name in loss.outputs}
@@ -66,7 +74,8 @@ def last_scores(network: Network) -> LastScores | None:
         scores = node.inputs[0] if node is not None and softmax else output
         if scores is not None and (softmax or output.name in trained):
             name = scores.name or ""
-            return LastScores(Session(network.model, [name]), inputs[0].name or "", name)
+            session = Session(network.model, [name], samples=SAMPLES)
+            return LastScores(session, inputs[0].name or "", name, samples_at_once(network.model))
     return None
 
 

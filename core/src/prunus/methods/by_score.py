@@ -1,7 +1,7 @@
 """Allocation ``global``: units of all groups compete by normalised score.
 
 Scores are divided by their group's mean (the ``mean`` normaliser of
-DepGraph, Fang et al., CVPR 2023) and weighed against the MACs a unit costs.
+DepGraph, Fang et al., CVPR 2023), unless the criterion's scores are comparable as they are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.descriptors import Descriptor, Policy
-from prunus.errors import PlanError
+from prunus.errors import UsageError
 from prunus.hookspecs import hookimpl
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.target import all_levels, bisect, check_reach, named, nearest
@@ -28,10 +28,11 @@ def prunus_register() -> Iterable[Descriptor]:
 def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, NDArray[np.bool_]]:
     """Bisect the common score below which units go."""
     if budget.rate is None:
-        raise PlanError("allocation 'global' needs --rate; --threshold needs measured sensitivity")
+        raise UsageError("allocation 'global' needs --rate; --threshold needs measured sensitivity")
     levels = all_levels(planning, budget)
     check_reach(planning, levels, budget)
-    relative = [_relative(planning.scores[group.name]) for group in planning.groups]
+    scale = np.asarray if planning.comparable else _relative
+    relative = [scale(planning.scores[group.name]) for group in planning.groups]
     edges = np.sort(np.concatenate(relative)) if relative else np.zeros(1)
 
     def plan(share: float) -> NDArray[np.int64]:

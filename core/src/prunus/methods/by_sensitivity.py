@@ -36,7 +36,8 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
     """Greedy by marginal loss per MAC, or the threshold group by group."""
     if planning.sensitivity is None:
         raise PlanError(
-            "allocation 'sensitivity' needs the result of 'prunus ana' in the workspace"
+            "allocation 'sensitivity' needs measured curves: those that 'prunus ana' leaves in the "
+            "workspace, or sensitivity= from Python"
         )
     levels = all_levels(planning, budget)
     measured = planning.sensitivity
@@ -62,8 +63,8 @@ def _losses(
     curve = sensitivity.curve(group.name)
     if curve is None or curve.size != group.size:
         raise PlanError(
-            f"group '{group.name}' of {group.size} channels was not analysed; run 'prunus ana' "
-            "again, with the same --exclude"
+            f"group '{group.name}' of {group.size} {group.unit}s was not analysed; run 'prunus "
+            "ana' again, with the same --exclude"
         )
     return expected_loss(sensitivity, curve, level)
 
@@ -91,16 +92,16 @@ def _greedy(
     total: list[NDArray[np.float64]],
     rate: float,
 ) -> NDArray[np.int64]:
-    cost, places = planning.cost, np.zeros(len(levels), np.int64)
+    cost, positions = planning.cost, np.zeros(len(levels), np.int64)
     counts = np.array([level[0] for level in levels], np.int64)
     macs, gradient, curvature = cost.macs(counts), cost.gradient(counts), cost.curvature
     goal = cost.total * (1 - rate)
 
     def price(index: int) -> float:
-        place = int(places[index])
-        step = levels[index][place] - levels[index][place + 1]
+        position = int(positions[index])
+        step = levels[index][position] - levels[index][position + 1]
         saved = float(gradient[index]) * float(step)
-        return float(total[index][place + 1] - total[index][place]) / max(saved, 1e-9)
+        return float(total[index][position + 1] - total[index][position]) / max(saved, 1e-9)
 
     queue = [(price(index), index) for index in range(len(levels)) if len(levels[index]) > 1]
     heapq.heapify(queue)
@@ -111,14 +112,14 @@ def _greedy(
         if queue and now > queue[0][0]:
             heapq.heappush(queue, (now, index))
             continue
-        places[index] += 1
-        change = float(levels[index][places[index]] - counts[index])
-        counts[index] = levels[index][places[index]]
+        positions[index] += 1
+        change = float(levels[index][positions[index]] - counts[index])
+        counts[index] = levels[index][positions[index]]
         # MACs are quadratic: what other groups save changes by one row of the second derivatives
         near = slice(curvature.indptr[index], curvature.indptr[index + 1])
         before = gradient[index]
         gradient[curvature.indices[near]] += curvature.data[near] * change
         macs += change * float(before + gradient[index]) / 2
-        if places[index] + 1 < len(levels[index]):
+        if positions[index] + 1 < len(levels[index]):
             heapq.heappush(queue, (price(index), index))
     return counts

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from prunus.descriptors import Criterion, Descriptor
 from prunus.groups import Group
 from prunus.hookspecs import hookimpl
-from prunus.methods.members import mean_over_members, summed
+from prunus.methods.members import magnitude
 from prunus.network import Network
 
 
@@ -34,4 +34,4 @@ def prunus_rank(
     seed: int,
 ) -> NDArray[np.float64]:
     """Sum of magnitudes, member by member."""
-    return mean_over_members(group, lambda member: summed(network, member, np.abs))
+    return magnitude(network, group)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from prunus.groups import Group, Member
 from prunus.network import Network
 
 Scores = NDArray[np.float64]
+
+Samples = Mapping[str, NDArray[np.float32]]
+"""Graph input name -> ``(N, ...)``."""
 
 _BLOCK = 1 << 16
 """Values handled at once: they stay in the processor's cache."""
@@ -23,6 +26,11 @@ def mean_over_members(group: Group, score: Callable[[Member], Scores]) -> Scores
     """
     scores = [score(member) for member in group.members if member.role in ("filter", "input")]
     return np.asarray(np.mean([relative(values) for values in scores], axis=0))
+
+
+def magnitude(network: Network, group: Group) -> Scores:
+    """``(C,)`` mean absolute weight of all filters and consumers; of criteria that see no other."""
+    return mean_over_members(group, lambda member: summed(network, member, np.abs))
 
 
 def relative(values: Scores) -> Scores:
@@ -47,8 +55,8 @@ def summed(network: Network, member: Member, ufunc: np.ufunc) -> Scores:
         else:
             parts.append(_over(block.sum(0, keepdims=True), rest).astype(np.float64))
     totals = np.concatenate(parts) if 0 in member.axes else np.sum(parts, axis=0)
-    places = np.moveaxis(totals, member.axes, range(len(member.axes)))
-    return np.asarray(places.ravel()[member.positions].sum(1))
+    moved = np.moveaxis(totals, member.axes, range(len(member.axes)))
+    return np.asarray(moved.ravel()[member.positions].sum(1))
 
 
 def _over(block: NDArray[np.generic], axes: tuple[int, ...]) -> NDArray[np.generic]:

@@ -1,4 +1,4 @@
-"""Allocation ``uniform``: the same ratio in every group."""
+"""Allocation ``uniform``: the same ratio in every group, as nearly as whole multiples allow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.descriptors import Descriptor, Policy
-from prunus.errors import PlanError
+from prunus.errors import UsageError
 from prunus.hookspecs import hookimpl
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.target import all_levels, bisect, check_reach, even, named
@@ -17,14 +17,16 @@ from prunus.planning.target import all_levels, bisect, check_reach, even, named
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
     """One allocation."""
-    return (Policy("uniform", "the same ratio in every group; needs no data", "mask"),)
+    return (Policy("uniform", "nearly the same ratio in every group; needs no data", "mask"),)
 
 
 @hookimpl
 def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, NDArray[np.bool_]]:
     """Bisect the common ratio."""
     if budget.rate is None:
-        raise PlanError("allocation 'uniform' needs --rate; --threshold needs measured sensitivity")
+        raise UsageError(
+            "allocation 'uniform' needs --rate; --threshold needs measured sensitivity"
+        )
     levels = all_levels(planning, budget)
     check_reach(planning, levels, budget)
     counts = bisect(planning, levels, budget.rate, even(planning, levels))

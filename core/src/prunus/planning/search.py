@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Levels = list[NDArray[np.int64]]
 Counts = NDArray[np.int64]
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 Prices = list[NDArray[np.float64]]
 
 _ALL = 300_000
@@ -50,8 +50,8 @@ class Ladder:
     levels: Levels
     kept: Counts
     price: NDArray[np.float64]
-    start: Places
-    length: Places
+    start: Positions
+    length: Positions
 
     @classmethod
     def of(cls, levels: Levels, prices: Prices) -> Ladder:
@@ -60,23 +60,23 @@ class Ladder:
         start = np.cumsum(length) - length
         return cls(levels, np.concatenate(levels), np.concatenate(prices), start, length)
 
-    def counts(self, places: Places) -> Counts:
+    def counts(self, positions: Positions) -> Counts:
         """Units ``(..., G)`` kept at positions ``(..., G)``."""
-        return np.asarray(self.kept[self.start + places])
+        return np.asarray(self.kept[self.start + positions])
 
-    def total(self, places: Places) -> NDArray[np.float64]:
+    def total(self, positions: Positions) -> NDArray[np.float64]:
         """Price ``(...)`` of plans at positions ``(..., G)``."""
-        return np.asarray(self.price[self.start + places].sum(-1))
+        return np.asarray(self.price[self.start + positions].sum(-1))
 
-    def places(self, counts: Counts) -> Places:
+    def positions(self, counts: Counts) -> Positions:
         """Positions ``(G,)`` of numbers of units that are levels."""
         pairs = zip(self.levels, counts, strict=True)
         return np.array([np.searchsorted(-level, -count) for level, count in pairs], np.int64)
 
 
 def search(
-    cost: CostModel, ladder: Ladder, places: Places, goal: float, tolerance: float
-) -> Places:
+    cost: CostModel, ladder: Ladder, positions: Positions, goal: float, tolerance: float
+) -> Positions:
     """The plan that hits a goal and costs least; the nearest where none hits it.
 
     All plans are compared where a network has at most 300,000. In others plans are looked at
@@ -86,16 +86,16 @@ def search(
     Args:
         cost: MACs of plans.
         ladder: What can be chosen.
-        places: The plan to change as little as possible, ``(G,)`` positions.
+        positions: The plan to change as little as possible, ``(G,)`` positions.
         goal: MACs to come to.
         tolerance: MACs a plan may be away from the goal to hit it.
     """
     farthest = int(ladder.length.max())
     if math.prod(ladder.length.tolist()) <= _ALL:
-        circle = _Circle.around(cost, ladder, places)
+        circle = _Circle.around(cost, ladder, positions)
         return circle.best(circle.moves(farthest, _ALL), goal, tolerance)[0]
-    best, least = places, math.inf
-    for start in (places, walk(cost, ladder, places, goal)):
+    best, least = positions, math.inf
+    for start in (positions, walk(cost, ladder, positions, goal)):
         circle = _Circle.around(cost, ladder, start)
         for reach in (*REACHES, farthest):
             found, distance = circle.best(circle.moves(reach, _PLANS), goal, tolerance)
@@ -107,18 +107,23 @@ def search(
 
 
 def _closer(
-    cost: CostModel, ladder: Ladder, places: Places, least: float, goal: float, tolerance: float
-) -> Places:
+    cost: CostModel,
+    ladder: Ladder,
+    positions: Positions,
+    least: float,
+    goal: float,
+    tolerance: float,
+) -> Positions:
     """Circles around the nearest plan found, as long as they come nearer."""
     while least > tolerance:
-        circle = _Circle.around(cost, ladder, places)
+        circle = _Circle.around(cost, ladder, positions)
         found, distance = circle.best(
             circle.moves(int(ladder.length.max()), _PLANS), goal, tolerance
         )
         if distance >= least * (1 - 1e-9):
             break
-        places, least = found, distance
-    return places
+        positions, least = found, distance
+    return positions
 
 
 @attrs.frozen(eq=False)
@@ -127,7 +132,7 @@ class _Circle:
 
     Attributes:
         ladder: What can be chosen.
-        places: The plan ``(G,)``.
+        positions: The plan ``(G,)``.
         groups: ``(S,)`` groups that move.
         macs: MACs of the plan.
         gradient: ``(S,)`` MACs of one more unit.
@@ -135,28 +140,28 @@ class _Circle:
     """
 
     ladder: Ladder
-    places: Places
-    groups: Places
+    positions: Positions
+    groups: Positions
     macs: float
     gradient: NDArray[np.float64]
     curvature: NDArray[np.float64]
 
     @classmethod
-    def around(cls, cost: CostModel, ladder: Ladder, places: Places) -> _Circle:
+    def around(cls, cost: CostModel, ladder: Ladder, positions: Positions) -> _Circle:
         """The circle of a plan; of many groups those whose steps save most different MACs."""
-        counts = ladder.counts(places)
+        counts = ladder.counts(positions)
         gradient = cost.gradient(counts)
         groups = np.flatnonzero(ladder.length > 1)
         if len(groups) > _GROUPS:
-            near = np.where(places + 1 < ladder.length, places + 1, places - 1)
+            near = np.where(positions + 1 < ladder.length, positions + 1, positions - 1)
             saved = gradient * np.abs(ladder.counts(near) - counts)
             order = groups[np.argsort(saved[groups], kind="stable")]
             spread = np.linspace(0, len(order) - 1, _GROUPS).round().astype(np.int64)
             groups = np.sort(order[spread])
         curvature = cost.curvature[groups][:, groups].toarray()
-        return cls(ladder, places, groups, cost.macs(counts), gradient[groups], curvature)
+        return cls(ladder, positions, groups, cost.macs(counts), gradient[groups], curvature)
 
-    def best(self, moves: Places, goal: float, tolerance: float) -> tuple[Places, float]:
+    def best(self, moves: Positions, goal: float, tolerance: float) -> tuple[Positions, float]:
         """The cheapest plan within the tolerance, else the nearest; with its distance in MACs.
 
         Args:
@@ -165,30 +170,30 @@ class _Circle:
             tolerance: MACs a plan may be away from it.
         """
         start = self.ladder.start[self.groups]
-        change = self.ladder.kept[start + moves] - self.ladder.counts(self.places)[self.groups]
+        change = self.ladder.kept[start + moves] - self.ladder.counts(self.positions)[self.groups]
         bent = ((change @ self.curvature) * change).sum(1) / 2
         distance = np.abs(self.macs + change @ self.gradient + bent - goal)
         chosen = int(distance.argmin())
         if distance[chosen] <= tolerance:
             hits = np.flatnonzero(distance <= tolerance)
             chosen = int(hits[self.ladder.price[start + moves[hits]].sum(1).argmin()])
-        places = self.places.copy()
-        places[self.groups] = moves[chosen]
-        return places, float(distance[chosen])
+        positions = self.positions.copy()
+        positions[self.groups] = moves[chosen]
+        return positions, float(distance[chosen])
 
-    def moves(self, reach: int, most: int) -> Places:
+    def moves(self, reach: int, most: int) -> Positions:
         """Positions ``(P, S)`` nearby: combinations of up to ``reach`` steps each.
 
         At reach 0 the plan itself, at reach 1 single steps of one group; else as many groups
         move together as that stays a number of plans up to ``most``.
         """
-        here = self.places[self.groups]
+        here = self.positions[self.groups]
         if not len(here):
             return here[None]
         lengths = self.ladder.length[self.groups]
         ranges = [
-            np.arange(max(place - reach, 0), min(place + reach + 1, length))
-            for place, length in zip(here.tolist(), lengths.tolist(), strict=True)
+            np.arange(max(position - reach, 0), min(position + reach + 1, length))
+            for position, length in zip(here.tolist(), lengths.tolist(), strict=True)
         ]
         sizes = [len(part) for part in ranges]
         together = _together(sizes, most) if reach > 1 else 1
@@ -211,29 +216,29 @@ def _together(sizes: list[int], most: int) -> int:
     return 1
 
 
-def walk(cost: CostModel, ladder: Ladder, places: Places, goal: float) -> Places:
+def walk(cost: CostModel, ladder: Ladder, positions: Positions, goal: float) -> Positions:
     """Single steps towards a goal, the cheapest for their MACs first, none beyond it."""
     for _ in range(_PASSES):
-        counts = ladder.counts(places)
+        counts = ladder.counts(positions)
         missing = cost.macs(counts) - goal
         step = 1 if missing > 0 else -1
-        near = np.clip(places + step, 0, ladder.length - 1)
+        near = np.clip(positions + step, 0, ladder.length - 1)
         change = ladder.counts(near) - counts
         bent = cost.curvature.diagonal() * change**2 / 2
         saved = np.abs(cost.gradient(counts) * change + bent)
         able = np.flatnonzero((saved > 0) & (saved <= abs(missing)))
         if not len(able):
             break
-        paid = ladder.price[ladder.start + near] - ladder.price[ladder.start + places]
+        paid = ladder.price[ladder.start + near] - ladder.price[ladder.start + positions]
         order = able[np.argsort(paid[able] / saved[able], kind="stable")]
         for taken in _halves(int((np.cumsum(saved[order]) <= abs(missing)).sum())):
-            moved = places.copy()
+            moved = positions.copy()
             moved[order[:taken]] += step
             # steps of neighbours save less together, and bring back more
             if (cost.macs(ladder.counts(moved)) - goal) * step >= 0:
                 break
-        places = moved
-    return places
+        positions = moved
+    return positions
 
 
 def _halves(number: int) -> Iterator[int]:

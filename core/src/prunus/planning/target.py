@@ -28,14 +28,30 @@ def check_reach(planning: Planning, levels: Levels, budget: Budget) -> None:
         )
     if not 0 <= rate < 1:
         raise PlanError(f"rate {rate:g} is not in [0, 1)")
-    smallest = np.array([level[-1] for level in levels])
-    most = 1 - planning.cost.macs(smallest) / planning.cost.total
+    most = 1 - least(planning, levels) / planning.cost.total
     if rate > most * (1 + TOLERANCE) and not budget.best_effort:
-        finer = ", lower --multiple" if budget.multiple > 1 else ""
-        raise PlanError(
-            f"rate {rate:g} is out of reach: removing all but the last channels of every group "
-            f"saves {most:.4f}; ask for less{finer} or take what there is with --best-effort"
-        )
+        raise out_of_reach(f"rate {rate:g}", f"saves {most:.4f}", coarse=budget.multiple > 1)
+
+
+def least(planning: Planning, levels: Levels) -> float:
+    """Cost that no plan comes below."""
+    return planning.cost.macs(np.array([level[-1] for level in levels], np.int64))
+
+
+def out_of_reach(asked: str, most: str, easier: str = "less", *, coarse: bool) -> PlanError:
+    """The refusal of a budget that no plan meets.
+
+    Args:
+        asked: The budget.
+        most: Effect of the plan that removes most.
+        easier: What to ask for instead: ``less``, ``more``.
+        coarse: Kept channels are multiples of some number.
+    """
+    finer = ", lower --multiple" if coarse else ""
+    return PlanError(
+        f"{asked} is out of reach: removing all but the last channels of every group {most}; ask "
+        f"for {easier}{finer} or take what there is with --best-effort"
+    )
 
 
 def bisect(
@@ -83,8 +99,9 @@ def refine(
     if prices is None:
         prices = [((lv - c) / lv[0]) ** 2 for lv, c in zip(levels, counts, strict=True)]
     ladder = Ladder.of(levels, prices)
-    tolerance = TOLERANCE / 2 * abs(planning.cost.total - goal)
-    return ladder.counts(search(planning.cost, ladder, ladder.places(counts), goal, tolerance))
+    allowed = planning.cost.allowance
+    tolerance = TOLERANCE / 2 * abs(planning.cost.total - goal) if allowed is None else allowed
+    return ladder.counts(search(planning.cost, ladder, ladder.positions(counts), goal, tolerance))
 
 
 def all_levels(planning: Planning, budget: Budget) -> Levels:

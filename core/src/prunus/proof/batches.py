@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from prunus.errors import ModelError
 from prunus.evaluation.session import Array, Session, random_inputs
+from prunus.graph.inputs import sample_inputs
 
 Inputs = Mapping[str, Array]
 
@@ -51,7 +52,7 @@ def typical_scale(model: ir.Model) -> np.float32:
     Its stored variance over the one that they cause, in the middle of its channels. 1 where there
     is none, or several inputs.
     """
-    inputs = [value for value in model.graph.inputs if value.name not in model.graph.initializers]
+    inputs = sample_inputs(model)
     first = next((node for node in model.graph if node.op_type == "BatchNormalization"), None)
     if first is None or len(inputs) != 1:
         return np.float32(1)

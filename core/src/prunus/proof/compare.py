@@ -12,7 +12,7 @@ from prunus.errors import ModelError, ProofError
 from prunus.evaluation.session import Array, Session, with_fed_weights
 from prunus.proof.batches import Inputs, batches_of
 from prunus.proof.difference import Pair, finite, pairs_of
-from prunus.proof.last_activations import fronts_of
+from prunus.proof.last_activations import values_before_activations
 
 TOLERANCE = 1e-5
 """Largest relative error of a proof (DESIGN section 9)."""
@@ -83,24 +83,24 @@ def compare(
         ProofError: the compact graph does not run where the masked one does.
         ModelError: the masked graph does not run at all.
     """
-    fronts = (fronts_of(masked), fronts_of(compact))
+    values_before = (values_before_activations(masked), values_before_activations(compact))
     outputs = [value.name or "" for value in masked.graph.outputs]
     whole = masked if original is None else original
     for positive in (False, True):
         batches = batches_of(masked, inputs, positive=positive)
-        first = outcomes(masked, batches, fronts[0])
+        first = outcomes(masked, batches, values_before[0])
         refused = _sizes(b for b, found in zip(batches, first, strict=True) if found is None)
         batches, first = _usable(whole, batches, first, outputs)
         if batches:
             break
     if not batches:
         return Proof(float("inf"), outputs[0], 0, (), refused)
-    second = first if compact is masked else outcomes(compact, batches, fronts[1])
-    pairs = _pairs(batches, first, second, outputs, fronts)
+    second = first if compact is masked else outcomes(compact, batches, values_before[1])
+    pairs = _pairs(batches, first, second, outputs, values_before)
     errors = [pair.error() for pair in pairs]
     if TOLERANCE < max(errors) < np.inf:
-        shaken = outcomes(masked, batches, fronts[0], shake=True)
-        moved = _pairs(batches, first, shaken, outputs, (fronts[0], fronts[0]))
+        shaken = outcomes(masked, batches, values_before[0], shake=True)
+        moved = _pairs(batches, first, shaken, outputs, (values_before[0], values_before[0]))
         floors = [_moved(pair) / TOLERANCE for pair in moved]
         if len(floors) == len(pairs):
             errors = [p.error(floor) for p, floor in zip(pairs, floors, strict=True)]
@@ -112,7 +112,7 @@ def compare(
 def outcomes(
     model: ir.Model,
     batches: Sequence[Inputs],
-    fronts: Mapping[str, tuple[str, ...]],
+    values_before: Mapping[str, tuple[str, ...]],
     *,
     shake: bool = False,
 ) -> list[Outcome]:
@@ -121,7 +121,7 @@ def outcomes(
     Args:
         model: The graph.
         batches: What to feed.
-        fronts: Output name -> further values to return.
+        values_before: Output name -> further values to return.
         shake: Change weights and inputs as rounding might.
     """
     draw = np.random.default_rng(0)
@@ -129,9 +129,9 @@ def outcomes(
         batches = [{name: _shaken(a, draw) for name, a in batch.items()} for batch in batches]
     fed, weights = with_fed_weights(_rounded(model, draw) if shake else model)
     wanted = [value.name or "" for value in model.graph.outputs]
-    wanted += [name for names in fronts.values() for name in names]
+    wanted += [name for names in values_before.values() for name in names]
     count = sum(_size(batch) for batch in batches)
-    session = Session(fed, list(dict.fromkeys(wanted)) if fronts else None, samples=count)
+    session = Session(fed, list(dict.fromkeys(wanted)) if values_before else None, samples=count)
     found: list[Outcome] = []
     failure: ModelError | None = None
     for batch in batches:
@@ -173,7 +173,7 @@ def _pairs(
     first: Sequence[Outcome],
     second: Sequence[Outcome],
     outputs: Sequence[str],
-    fronts: tuple[Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]],
+    values_before: tuple[Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]],
 ) -> list[Pair]:
     found: list[Pair] = []
     for batch, one, other in zip(batches, first, second, strict=True):
@@ -183,7 +183,7 @@ def _pairs(
                 f"the compact network does not run for a batch of {_size(batch)}, and the masked "
                 "one does; nothing was written"
             )
-        found += pairs_of(one, other, outputs, fronts)
+        found += pairs_of(one, other, outputs, values_before)
     return found
 
 

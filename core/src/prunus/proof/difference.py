@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-Fronts = Mapping[str, tuple[str, ...]]
+ValuesBefore = Mapping[str, tuple[str, ...]]
 
 
 @attrs.frozen(eq=False)
@@ -42,7 +42,7 @@ def pairs_of(
     first: Mapping[str, Array],
     second: Mapping[str, Array],
     outputs: Sequence[str],
-    fronts: tuple[Fronts, Fronts],
+    values_before: tuple[ValuesBefore, ValuesBefore],
 ) -> list[Pair]:
     """Values to compare: every output, and the value before activations that end it.
 
@@ -51,7 +51,7 @@ def pairs_of(
     """
     pairs = []
     for name in outputs:
-        ends = (fronts[0].get(name, ()), fronts[1].get(name, ()))
+        ends = (values_before[0].get(name, ()), values_before[1].get(name, ()))
         parts = [
             Pair(name, first[one], second[other], largest(first[one]))
             for one, other in zip(*ends, strict=len(ends[0]) == len(ends[1]))

@@ -15,24 +15,24 @@ _ACTIVATIONS = frozenset(
 _PASSING = frozenset("Identity Dropout Reshape Flatten Squeeze Unsqueeze Transpose".split())
 
 
-def fronts_of(model: ir.Model) -> dict[str, tuple[str, ...]]:
+def values_before_activations(model: ir.Model) -> dict[str, tuple[str, ...]]:
     """Output name -> values before its last activations; none where no activation ends it."""
     found = {}
     for value in model.graph.outputs:
-        fronts: list[str] = []
-        if _walk(value, fronts):
-            found[value.name or ""] = tuple(dict.fromkeys(fronts))
+        values_before: list[str] = []
+        if _walk(value, values_before):
+            found[value.name or ""] = tuple(dict.fromkeys(values_before))
     return found
 
 
-def _walk(value: ir.Value, fronts: list[str]) -> bool:
-    """Collect fronts behind a value; whether there was an activation on the way."""
+def _walk(value: ir.Value, values_before: list[str]) -> bool:
+    """Collect the values before a value's last activations; whether there are any."""
     node = value.producer()
     kind = "" if node is None else node.op_type
     if node is None or kind not in _ACTIVATIONS | _PASSING | {"Concat"}:
-        fronts.append(value.name or "")
+        values_before.append(value.name or "")
         return False
     inputs = node.inputs if kind == "Concat" else node.inputs[:1]
     known = [part for part in inputs if part is not None and part.const_value is None]
-    met = [_walk(part, fronts) for part in known]
+    met = [_walk(part, values_before) for part in known]
     return kind in _ACTIVATIONS or any(met)

@@ -43,19 +43,19 @@ def prove(
     if proof.error <= TOLERANCE:
         return proof
     batch = batches_of(masked.model, inputs)[0]
-    place = first_without_numbers(masked, batch) if np.isinf(proof.error) else None
-    at = f", first at layer '{place}'" if place is not None else ""
+    layer = first_without_numbers(masked, batch) if np.isinf(proof.error) else None
+    at = f", first at layer '{layer}'" if layer is not None else ""
     if not proof.samples:
         raise ProofError(
             f"the network gives no finite numbers for any input tried{at}; give inputs it is made "
             "for (--data); nothing was written"
         )
-    if place is not None:
+    if layer is not None:
         raise ProofError(
             f"the masked network gives no finite numbers{at}; {mend}; nothing was written"
         )
-    place = first_difference(masked, compact, batch, TOLERANCE)
-    at = f", first at layer '{place}'" if place is not None else ""
+    layer = first_difference(masked, compact, batch, TOLERANCE)
+    at = f", first at layer '{layer}'" if layer is not None else ""
     raise ProofError(
         f"the compact network differs from the masked one at output '{proof.output}'{at}: "
         f"relative error {proof.error:.1e}, allowed {TOLERANCE:.0e}; nothing was written"

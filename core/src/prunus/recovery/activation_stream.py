@@ -15,14 +15,14 @@ Array = NDArray[np.float32]
 
 
 class ActivationStream:
-    """An activation stream: gives asked values in graph order and keeps the values still needed."""
+    """An activation stream: gives asked values step by step and keeps the values still needed."""
 
     def __init__(
         self,
         model: ir.Model,
         labelling: Labelling,
         samples: Mapping[str, Array],
-        asked: Sequence[str],
+        asked: Sequence[Sequence[str]],
     ) -> None:
         """Begin at the inputs.
 
@@ -30,7 +30,8 @@ class ActivationStream:
             model: The graph; it is copied.
             labelling: Knows how large values are.
             samples: Graph input name -> ``(N, ...)``.
-            asked: Names of values, in the order of the graph.
+            asked: Names of the values of every step; what a later step asks for follows from
+                weights that no earlier step changes, or from changed ones.
         """
         self._model = model.clone()
         self._labelling = labelling
@@ -39,13 +40,14 @@ class ActivationStream:
         self._count = len(next(iter(samples.values())))
         self._values = {v.name or "": v for node in self._model.graph for v in node.outputs}
 
-    def next(self) -> Array:
-        """The next asked value, for all samples."""
-        name = self._asked.pop(0)
-        if name not in self._known:
-            self._known[name] = self._compute(name)
-        found = self._known[name]
-        needed = self._bounds(self._asked)
+    def next(self) -> list[Array]:
+        """The values of the next step, for all samples."""
+        names = self._asked.pop(0)
+        for name in names:
+            if name not in self._known:
+                self._known[name] = self._compute(name)
+        found = [self._known[name] for name in names]
+        needed = self._bounds([name for step in self._asked for name in step])
         self._known = {name: array for name, array in self._known.items() if name in needed}
         return found
 
@@ -64,13 +66,18 @@ class ActivationStream:
         for value in (value for node in graph for value in node.outputs):
             if value.name in bounds:  # known already, made again beside another part of a Split
                 value.name = f"{value.name}/again"
-        session = Session(ir.Model(graph, ir_version=self._model.ir_version))
+        model = ir.Model(graph, ir_version=self._model.ir_version)
+        session = Session(model, samples=self._count)
         size = self._labelling.samples_at_once([*bounds, name])
-        parts = []
+        found = np.empty(0, np.float32)
         for start in range(0, self._count, size):
             stop = min(start + size, self._count)
-            parts.append(session.run({b: self._part(b, start, stop) for b in bounds})[name])
-        return np.concatenate(parts)
+            part = session.run({b: self._part(b, start, stop) for b in bounds})[name]
+            rows = len(part) // (stop - start)
+            if not start:  # filled part by part: all parts beside the whole would hold it twice
+                found = np.empty((rows * self._count, *part.shape[1:]), part.dtype)
+            found[start * rows : stop * rows] = part
+        return found
 
     def _part(self, name: str, start: int, stop: int) -> Array:
         """Some samples of a known value, whose first axis may hold several rows a sample."""

@@ -1,4 +1,4 @@
-"""A consumer as a regression problem, one a group of a grouped convolution."""
+"""A consumer as a regression, one a group of a grouped convolution: features, target, weights."""
 
 from __future__ import annotations
 
@@ -10,26 +10,11 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.folding import (
-    Consumer,
-    channel_axis,
-    constant_place,
-    contribution,
-    moved_constant,
-    owned,
-)
-from prunus.grouping.find import Grouping
+from prunus.folding import Consumer, contribution, moved_constant
 from prunus.network import Network
-from prunus.recovery.positions import Window, draw_places, points, window_of, windows
-from prunus.recovery.regression import Problem, Solution
-
-_FEATURES = 2304
-"""Most inputs of an output, and most channels: the work grows with their cube."""
-
-_ROWS = 8192
-"""Positions in the fit, over all samples."""
-
-_INPUT_AXIS = {"Conv": 1, "ConvTranspose": 0, "MatMul": 0, "Gemm": 0}
+from prunus.recovery.positions import Positions, Window, points, windows
+from prunus.recovery.regression import Solution
+from prunus.recovery.targets import Target
 
 Matrix = NDArray[np.float64]
 
@@ -38,71 +23,99 @@ Matrix = NDArray[np.float64]
 class Design:
     """One consumer: the values it is fitted to, and the method.
 
-    With a window, a row holds all inputs of one output and the fit is to the original output.
-    Without (too many inputs, or a transposed convolution) a row holds the channels of one position
-    and the fit is to the original channels there.
+    With a window, a row holds all inputs of one output and the fit is to the target behind the
+    original output. Without (too many inputs, or a transposed convolution) a row holds the channels
+    of one position and the fit is to the original channels there.
 
     Attributes:
         consumer: The consumer.
-        target: Value of the original network to come close to.
         axis: Axis of the data that runs over channels.
         input_axis: Axis of the weight that runs over (a group's) channels.
         blocks: Groups of the convolution; 1 for other consumers.
         window: The window of a row, or ``None``.
+        target: Value of the original network to come close to.
         weight: The weight as stored.
         bias: Bias of the consumer ``(O,)``, or 0.
         centred: Whether a constant can be added to the output.
+        mask: Of masked single weights: shape of the weight, True for those that stay.
     """
 
     consumer: Consumer
-    target: str
     axis: int
     input_axis: int
     blocks: int
     window: Window | None
+    target: Target
     weight: NDArray[np.generic]
     bias: NDArray[np.generic] | float
     centred: bool
+    mask: NDArray[np.bool_] | None = None
 
-    def problems(
-        self,
-        data: NDArray[np.float32],
-        target: NDArray[np.float32],
-        samples: int,
-        draw: np.random.Generator,
-    ) -> Iterable[Problem]:
-        """One regression a block.
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Values of the pruned network it is fitted on."""
+        return (self.consumer.data, *(() if self.target.other is None else (self.target.other,)))
+
+    @property
+    def features(self) -> int:
+        """Number of features of a row, of all blocks."""
+        return self.kept().size
+
+    def rows(self, data: NDArray[np.float32], positions: Positions) -> NDArray[np.float32]:
+        """All features ``(n, F)`` at some positions, of removed channels too.
 
         Args:
-            data: Input of the consumer in the pruned network.
-            target: What to come close to, of the original network.
-            samples: Number of samples both hold; their first axes may hold more.
-            draw: Chooses positions.
+            data: Input of the consumer, channels on axis 1.
+            positions: Of the target.
         """
-        data, target = np.moveaxis(data, self.axis, 1), np.moveaxis(target, self.axis, 1)
-        places = draw_places(target, _ROWS, draw)
-        wanted = points(target, places)
         if self.window is None:
-            given = points(data, places)
-        else:
-            given = windows(data, places, self.window)
-            wanted = wanted - np.asarray(self.bias, np.float32)
-        owners = places[0] * samples // len(target)
-        matrix = self._matrix()
-        for block, kept in enumerate(self._kept()):
-            features = np.split(given, self.blocks, 1)[block][:, kept]
-            targets = np.split(wanted, self.blocks, 1)[block]
-            if self.window is None:
-                start, read = np.eye(len(kept))[kept], matrix[block]
-            else:
-                start, read = matrix[block][kept], None
-            yield Problem(features, targets, owners, start, read, self.centred)
+            return points(data, positions)
+        return windows(data, positions, self.window)
+
+    def parts(self) -> tuple[NDArray[np.bool_], Matrix, Matrix]:
+        """Of one block: kept features ``(F,)``, their weights, and the lost weights ``(F, M)``."""
+        kept = self.kept()[0]
+        whole = self._known(self._matrix(self.weight)[0])
+        return kept, whole[kept], np.where(kept[:, None], 0, whole)
+
+    def starts(self) -> list[Matrix]:
+        """Known weights ``(K, M)`` of the kept features, one array a block."""
+        matrix = self._matrix(self.weight if self.mask is None else self.weight * self.mask)
+        return [self._known(block)[left] for block, left in zip(matrix, self.kept(), strict=True)]
+
+    def masks(self) -> list[NDArray[np.bool_] | None]:
+        """Of masked single weights ``(K, M)``, True for those that stay; one a block."""
+        if self.mask is None:
+            return [None] * self.blocks
+        return list(self._matrix(self.mask) > 0)
+
+    def readers(self) -> list[Matrix | None]:
+        """Of every block: the weights that read the fitted channels, where there is no window."""
+        return [None] * self.blocks if self.window is not None else list(self._matrix(self.weight))
+
+    def kept_rows(
+        self, data: NDArray[np.float32], positions: Positions
+    ) -> list[NDArray[np.float32]]:
+        """Rows of kept features ``(n, K)``, one array a block.
+
+        Args:
+            data: Input of the consumer, channels on axis 1.
+            positions: Of the target.
+        """
+        if self.blocks == 1:
+            return [self.rows(data[:, ~self.consumer.removed], positions)]
+        parts = np.split(self.rows(data, positions), self.blocks, 1)
+        return [part[:, chosen] for part, chosen in zip(parts, self.kept(), strict=True)]
+
+    def _known(self, block: Matrix) -> Matrix:
+        """Weights ``(F, M)`` that give a block's targets from whole data."""
+        return np.eye(len(block)) if self.window is None else block
 
     def changes(self, network: Network, solutions: Iterable[Solution]) -> dict[str, NDArray[Any]]:
         """Weight (masked) and bias of the solutions, one a block: initializer -> array."""
-        old, constants = self._matrix(), []
+        old, constants = self._matrix(self.weight), []
         matrix = np.zeros_like(old)
-        for block, (kept, found) in enumerate(zip(self._kept(), solutions, strict=True)):
+        for block, (kept, found) in enumerate(zip(self.kept(), solutions, strict=True)):
             constants.append(found.constant)
             fitted = found.weights
             matrix[block][kept] = fitted @ old[block] if self.window is None else fitted
@@ -114,15 +127,15 @@ class Design:
             **moved_constant(self.consumer.node, network, constant),
         }
 
-    def _kept(self) -> NDArray[np.bool_]:
+    def kept(self) -> NDArray[np.bool_]:
         """``(blocks, F)`` features of channels that stay."""
         places = 1 if self.window is None else math.prod(self.window.kernel)
         return np.repeat(~self.consumer.removed.reshape(self.blocks, -1), places, axis=1)
 
-    def _matrix(self) -> Matrix:
-        """The weight as ``(blocks, F, P)``: features, and what they are read with."""
+    def _matrix(self, weight: NDArray[np.generic]) -> Matrix:
+        """An array of the weight's shape as ``(blocks, F, P)``: features, what reads them."""
         shape, order = self._layout()
-        ordered = self.weight.astype(np.float64).reshape(shape).transpose(order)
+        ordered = weight.astype(np.float64).reshape(shape).transpose(order)
         channels = shape[order[1]]
         features = channels if self.window is None else channels * shape[order[2]]
         return ordered.reshape(self.blocks, features, -1)
@@ -141,33 +154,3 @@ class Design:
         if self.input_axis == 1:
             return (self.blocks, own, second, places), (0, 2, 3, 1)
         return (self.blocks, own, second, places), (0, 1, 3, 2)
-
-
-def design_of(consumer: Consumer, network: Network, grouping: Grouping) -> Design | None:
-    """The regression that compensates a consumer; ``None`` where there is none."""
-    node, labels = consumer.node, grouping.labelling.values[consumer.data]
-    weight = node.inputs[1]
-    if weight is None or weight.name != consumer.weight or not owned(weight, network):
-        return None
-    if sum(size > 1 for size in labels.shape) > 1 or node.op_type not in _INPUT_AXIS:
-        return None
-    assert weight.const_value is not None
-    stored = weight.const_value.numpy()
-    transposed = node.op_type == "Gemm" and node.attributes.get_int("transB", 0) == 1
-    blocks = node.attributes.get_int("group", 1)
-    channels, kernel = len(consumer.removed) // blocks, stored.shape[2:]
-    window = window_of(node, kernel) if channels * math.prod(kernel) <= _FEATURES else None
-    if channels > _FEATURES:
-        return None
-    bias = node.inputs[2] if len(node.inputs) > 2 else None
-    return Design(
-        consumer,
-        consumer.data if window is None else node.outputs[0].name or "",
-        channel_axis(grouping, consumer.data),
-        1 if transposed else _INPUT_AXIS[node.op_type],
-        blocks,
-        window,
-        stored,
-        0.0 if bias is None or bias.const_value is None else bias.const_value.numpy(),
-        constant_place(node, network) is not None,
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import attrs
 import numpy as np
@@ -10,7 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-Places = tuple[NDArray[np.int64], ...]
+Positions = tuple[NDArray[np.int64], ...]
 """Position on the first axis, then on every spatial axis; one array ``(n,)`` each."""
 
 
@@ -45,34 +46,48 @@ def window_of(node: ir.Node, kernel: tuple[int, ...]) -> Window | None:
     )
 
 
-def draw_places(value: Array, count: int, draw: np.random.Generator) -> Places:
-    """``count`` positions of a value ``(N, C, ...)``, or all if there are no more."""
+def draw_positions(value: Array, count: int, draw: np.random.Generator) -> Positions:
+    """``count`` positions of a value ``(N, C, ...)``, or all if there are no more; sorted."""
     sizes = (len(value), *value.shape[2:])
     total = math.prod(sizes)
-    chosen = np.arange(total) if total <= count else draw.integers(0, total, count)
+    chosen = np.arange(total)
+    if total > count:
+        chosen = np.sort(draw.integers(0, total, count))
     return tuple(np.unravel_index(chosen, sizes))
 
 
-def points(value: Array, places: Places) -> Array:
+def chunks(positions: Positions, count: int) -> Iterator[tuple[slice, Positions]]:
+    """Sorted positions, ``count`` at a time: the slice of the first axis they lie in, and they.
+
+    Positions on the first axis count from the start of the slice.
+    """
+    for start in range(0, len(positions[0]), count):
+        first, *rest = (part[start : start + count] for part in positions)
+        low = int(first[0])
+        yield slice(low, int(first[-1]) + 1), (first - low, *rest)
+
+
+def points(value: Array, positions: Positions) -> Array:
     """Channels ``(n, C)`` at positions of a value ``(N, C, ...)``."""
-    first, *rest = places
+    first, *rest = positions
     found: Array = np.moveaxis(value, 1, -1)[(first, *rest)]
     return found
 
 
-def windows(value: Array, places: Places, window: Window) -> Array:
+def windows(value: Array, positions: Positions, window: Window) -> Array:
     """Padded windows ``(n, C · kernel)``, channel by channel, at positions of the output."""
     axes = len(window.kernel)
     if not axes:
-        return points(value, places)
-    first, *rest = places
+        return points(value, positions)
+    first, *rest = positions
     pads = [(window.pads[axis], window.pads[axes + axis]) for axis in range(axes)]
     padded = np.moveaxis(np.pad(value, [(0, 0)] * (value.ndim - axes) + pads), 1, -1)
+    padded = np.ascontiguousarray(padded)  # channels of a position lie together
     found = np.empty((len(first), value.shape[1], math.prod(window.kernel)), np.float32)
     for number, offset in enumerate(np.ndindex(window.kernel)):
         at = tuple(
-            place * step + shift * spread
-            for place, step, shift, spread in zip(
+            position * step + shift * spread
+            for position, step, shift, spread in zip(
                 rest, window.strides, offset, window.dilations, strict=True
             )
         )

@@ -1,9 +1,10 @@
-"""Compensate the consumers of removed channels; needs some inputs, no labels and no training.
+"""Compensate for removed channels; needs some inputs, no labels and no training.
 
-From the inputs to the outputs, every weight that reads removed channels is fitted anew:
-least squares between what it gives from the channels that are left, as they arrive in the
-already pruned network, and what it gave in the original (He et al., ICCV 2017; ThiNet, Luo
-et al., ICCV 2017). The error that earlier layers made is so corrected on the way.
+From the inputs to the outputs, every weight that reads removed channels, or channels that have
+drifted behind removed ones, is fitted anew: least squares between what it gives from the channels
+that are left, as they arrive in the already pruned network, and what it gave in the original (He et
+al., ICCV 2017; ThiNet, Luo et al., ICCV 2017). The error that earlier layers made is so corrected
+on the way. What does not bring the network's own output nearer on held-out samples is not used.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.folding import Consumer, channel_means, consumers_of, folded
+from prunus.folding import Consumer, all_consumers, channel_means, folded
+from prunus.graph.macs import COUNTED
 from prunus.grouping.find import Grouping
-from prunus.masking import mask
+from prunus.masking import mask, weight_masks
 from prunus.network import Network
+from prunus.progress import told
 from prunus.recovery.activation_stream import ActivationStream
-from prunus.recovery.design import design_of
-from prunus.recovery.regression import solve_problem
+from prunus.recovery.find_designs import design_of, with_targets
+from prunus.recovery.fit import fit
+from prunus.recovery.held_out import nearest, split
+from prunus.recovery.importance import importance_of
 from prunus.recovery.sample_counts import Samples, Stage, spread, stages_of
 
 
@@ -32,10 +38,10 @@ def recover(
     samples: Samples,
     seed: int = 0,
 ) -> Network:
-    """Compensate for the channels that `keep` removes; mask the result afterwards.
+    """Compensate for the channels or weights that `keep` removes; mask the result afterwards.
 
     Consumers that cannot be compensated (weights used twice, too many inputs) get the mean
-    of their lost inputs in their bias.
+    of their lost inputs in their bias; of single weights, the others stay as they are there.
 
     Args:
         network: The network with its weights still whole.
@@ -44,18 +50,66 @@ def recover(
         samples: Graph input name -> ``(N, ...)`` typical inputs.
         seed: Chooses positions of the activations.
     """
-    order = {node.name: place for place, node in enumerate(network.model.graph)}
-    consumers = sorted(consumers_of(network, grouping, keep), key=lambda r: order[r.node.name])
-    found = [design_of(consumer, network, grouping) for consumer in consumers]
-    plain = [consumer for consumer, design in zip(consumers, found, strict=True) if design is None]
-    changed = _folded(network, grouping, plain, samples)
-    designs = [design for design in found if design is not None]
-    for stage in stages_of(network, grouping, designs, len(next(iter(samples.values())))):
+    fitted, held_out = split(samples)
+    masks = weight_masks(network, grouping, keep)
+    consumers = _touched(network, grouping, keep, masks)
+    touched = [(c, design_of(c, network, grouping, masks.get(c.weight))) for c in consumers]
+    plain = [consumer for consumer, _ in touched if consumer.removed.any()]
+    changed = _folded(network, grouping, plain, fitted)
+    states = [changed]
+    designs = [design for _, design in touched if design is not None]
+    designs = with_targets(designs, network, grouping.labelling.dims)
+    for stage in stages_of(network, grouping, designs, len(next(iter(fitted.values())))):
         masked = mask(network.with_weights(changed), grouping, keep)
-        changed |= _fitted(network, masked, grouping, stage, samples, seed)
+        changed = changed | _fitted(network, masked, grouping, stage, fitted, seed)
+        states.append(changed)
         del masked
         gc.collect()  # graphs are full of cycles: masked copies of all weights would stay
-    return network.with_weights(changed)
+    return network.with_weights(nearest(network, grouping, keep, states, held_out))
+
+
+def consumers_of_weights(
+    network: Network, masks: Mapping[str, NDArray[np.bool_]]
+) -> list[Consumer]:
+    """Consumers with masked single weights; none of their channels is removed."""
+    found = []
+    for node in network.model.graph:
+        weight = node.inputs[1] if node.op_type in COUNTED else None
+        data = node.inputs[0] if weight is not None and weight.name in masks else None
+        if data is not None and weight is not None and weight.name is not None:
+            inputs = _inputs(node, masks[weight.name].shape)
+            found.append(Consumer(node, data.name or "", weight.name, np.zeros(inputs, bool)))
+    return found
+
+
+def _inputs(node: ir.Node, shape: tuple[int, ...]) -> int:
+    """Input channels of a node by the shape of its weight."""
+    if node.op_type == "Conv":
+        return shape[1] * node.attributes.get_int("group", 1)
+    return shape[1] if node.attributes.get_int("transB", 0) == 1 else shape[0]
+
+
+def _touched(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    masks: Mapping[str, NDArray[np.bool_]],
+) -> list[Consumer]:
+    """Consumers that lose channels or single weights, and consumers of what such nodes make."""
+    consumers = [*all_consumers(network, grouping, keep), *consumers_of_weights(network, masks)]
+    order = {node.name: position for position, node in enumerate(network.model.graph)}
+    consumers.sort(key=lambda consumer: order[consumer.node.name])
+    losing = {c.node.name for c in consumers if c.removed.any() or c.weight in masks}
+    drifted: set[str | None] = set()
+    for node in network.model.graph:
+        read = {value.name for value in node.inputs if value is not None}
+        if node.name in losing or not drifted.isdisjoint(read):
+            drifted.update(value.name for value in node.outputs)
+    return [
+        consumer
+        for consumer in consumers
+        if consumer.removed.any() or consumer.weight in masks or consumer.data in drifted
+    ]
 
 
 def _fitted(
@@ -71,15 +125,14 @@ def _fitted(
     chosen = spread(samples, stage.samples)
     changed: dict[str, NDArray[Any]] = {}
     before = ActivationStream(
-        network.model, labelling, chosen, [d.target for d in designs.values()]
+        network.model, labelling, chosen, [(d.target.value,) for d in designs.values()]
     )
-    after = ActivationStream(
-        masked.model, labelling, chosen, [d.consumer.data for d in designs.values()]
-    )
-    for number, design in designs.items():
+    importance = importance_of(network, chosen)
+    after = ActivationStream(masked.model, labelling, chosen, [d.inputs for d in designs.values()])
+    for number, design in told("compensation", list(designs.items())):
         draw = np.random.default_rng((seed, number))
-        problems = design.problems(after.next(), before.next(), stage.samples, draw)
-        new = design.changes(network, [solve_problem(problem) for problem in problems])
+        found = fit(design, after.next(), before.next()[0], stage.samples, draw, importance)
+        new = design.changes(network, found)
         after.change(new)
         changed |= new
     return changed

@@ -18,7 +18,7 @@ from prunus.grouping.find import Grouping
 from prunus.network import Network
 from prunus.recovery.design import Design
 
-_BYTES = 2**29
+_BYTES = 2**28
 """Bound on the activations held at once."""
 
 _HELD = 6
@@ -50,7 +50,7 @@ def stages_of(
     dims = grouping.labelling.dims
     work = 2 * max(1, sum(layer_macs(network.model, dims).values()))
     most = min(available, max(_FEWEST, _MACS // work))
-    sizes = [max(int(np.prod(dims[v])) for v in (d.target, d.consumer.data)) for d in designs]
+    sizes = [max(int(np.prod(dims[v])) for v in (d.target.value, *d.inputs)) for d in designs]
     stages: list[Stage] = []
     for number, design in enumerate(designs):
         held = 4 * _HELD * max(sizes[number:])

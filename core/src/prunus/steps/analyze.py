@@ -11,6 +11,7 @@ from prunus.analysis.measure import (
     DEFAULT_RATIOS,
     Method,
     Report,
+    criterion_of,
     default_analysis,
     measure_sensitivity,
     sensitivity_key,
@@ -19,13 +20,13 @@ from prunus.errors import NoSamplesError, PlanError, StaleError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
 from prunus.masking import masked_units
-from prunus.planning.scores import DEFAULT_CRITERION
 from prunus.prunable import Prunable
 from prunus.sensitivity import Sensitivity, merged
 from prunus.settings import Settings
+from prunus.steps.history import record
 from prunus.steps.loaded import BEHIND_OPAQUE, Loaded, evaluator_for, load
 from prunus.steps.lock import alone
-from prunus.steps.report import warnings_of
+from prunus.steps.report import Report as Told, warnings_of
 from prunus.steps.workspace import Workspace, workspace_of
 from prunus.storage.files import make_directory
 
@@ -42,6 +43,7 @@ class Analyzed:
     workspace: Workspace
     reused: bool
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @attrs.frozen(eq=False)
@@ -73,7 +75,7 @@ def analyze(
 ) -> Analyzed:
     """Measure sensitivity, resuming or reusing what the workspace holds.
 
-    Parts that were measured elsewhere (`prunus.steps.analyze_parts`) are put together.
+    Parts that were measured elsewhere (`prunus.plugin.spread`) are put together.
 
     Raises:
         NoSamplesError: there are no samples to measure on.
@@ -96,8 +98,10 @@ def analyze(
     workspace.save_sensitivity(sensitivity)
     if not masked_units(loaded.network, loaded.grouping):
         workspace.remember("original", loaded.source)
-    warnings = (*warnings_of(question.evaluator), *(() if damage is None else (damage,)))
-    return Analyzed(sensitivity, loaded, workspace, False, warnings)
+    notes = () if damage is None else (damage,)
+    warnings = warnings_of(question.evaluator)
+    record(host, settings, loaded, Told("ana", sensitivity.metric, notes=notes))
+    return Analyzed(sensitivity, loaded, workspace, False, warnings, notes)
 
 
 def ask(
@@ -123,12 +127,9 @@ def ask(
             else f"{BEHIND_OPAQUE}:"
         )
         raise NoSamplesError(f"{why} prune without 'ana' by --allocation uniform")
-    method = Method(
-        policy or default_analysis(evaluator),
-        settings.criterion or DEFAULT_CRITERION,
-        ratios,
-        settings.seed or 0,
-    )
+    way = policy or default_analysis(evaluator)
+    criterion = settings.criterion or criterion_of(way, loaded.granularity)
+    method = Method(way, criterion, ratios, settings.seed or 0)
     key = sensitivity_key(loaded, evaluator, method)
     return Question(loaded, workspace, evaluator, method, key)
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import DataError
-from prunus.evaluation.choice import CALIBRATION, some_inputs
+from prunus.evaluation.choice import calibration_count, some_inputs
 from prunus.evaluation.evaluator import Evaluator
+from prunus.settings import Settings
 from prunus.steps.loaded import Loaded, training_data
 from prunus.steps.sample_check import sample_warning
 
@@ -28,20 +29,21 @@ class Calibration:
     note: str | None = None
 
 
-def calibrate(loaded: Loaded, spec: str | None, evaluator: Evaluator | None) -> Calibration:
+def calibrate(loaded: Loaded, settings: Settings, evaluator: Evaluator | None) -> Calibration:
     """Training inputs where there are any, else those of the evaluation.
 
     Args:
         loaded: The network.
-        spec: ``--train-data``.
+        settings: Training samples, if they name any.
         evaluator: Held-out samples, or ``None`` without data.
 
     Raises:
-        DataError: ``spec`` names samples that cannot be used.
+        DataError: the settings name samples that cannot be used.
     """
+    spec, count = settings.train_data, calibration_count(loaded.network)
     try:
-        training = training_data(loaded, spec)
-        found = None if training is None else some_inputs(training, loaded.network, CALIBRATION)
+        training = training_data(loaded, settings)
+        found = None if training is None else some_inputs(training, loaded.network, count)
         if training is not None and found is not None:
             warning = sample_warning(loaded.network, training, spec, "--train-data")
             return Calibration(found, warning)
@@ -53,10 +55,10 @@ def calibrate(loaded: Loaded, spec: str | None, evaluator: Evaluator | None) -> 
         why = "no training samples are known"
     if evaluator is None:
         return Calibration(None)
-    inputs = evaluator.calibration(CALIBRATION)
-    count = len(next(iter(inputs.values())))
+    inputs = evaluator.calibration(count)
+    used = len(next(iter(inputs.values())))
     return Calibration(
         inputs,
-        f"{why}: weights are compensated with {count} inputs of the evaluation, without labels; "
+        f"{why}: weights are compensated with {used} inputs of the evaluation, without labels; "
         "--train-data keeps them apart",
     )

@@ -14,22 +14,27 @@ from prunus.compaction import compact
 from prunus.errors import PlanError, UsageError
 from prunus.evaluation.choice import feeds
 from prunus.evaluation.evaluator import Evaluator
-from prunus.graph.parameters import parameters
 from prunus.host import Host
 from prunus.network import Compact, Network, Source, Written
 from prunus.planning.choose import Keep
+from prunus.plans import Plan, plan_of
+from prunus.progress import announce
 from prunus.proof.batches import SIZES, Inputs
 from prunus.proof.plan import is_exact, prove_plan
-from prunus.settings import Settings
-from prunus.steps.known_mask import mask_of
+from prunus.settings import DEFAULT_TRAINER, Settings
+from prunus.steps.continued import pruned
+from prunus.steps.history import record
+from prunus.steps.known_mask import PLAN, SNAPSHOTS, mask_of
 from prunus.steps.loaded import Loaded, load
 from prunus.steps.lock import alone
-from prunus.steps.masked import pruned
 from prunus.steps.measuring import measured_if_possible
-from prunus.steps.original import original_of
+from prunus.steps.original import UNKNOWN, Original, original_of
 from prunus.steps.report import (
     Report,
     Stage,
+    collapse_of,
+    latency,
+    looked_at,
     new_files,
     size_on_disk,
     warnings_of,
@@ -38,18 +43,17 @@ from prunus.steps.report import (
 from prunus.steps.sample_check import sample_warning
 from prunus.steps.training_samples import check_computable, training_samples
 from prunus.steps.workspace import Workspace, workspace_of
-from prunus.storage.files import make_directory
+from prunus.storage.files import make_directory, read_json, write_json
 from prunus.storage.native import write_masked
-from prunus.task import Dataset, Measurement
+from prunus.task import Dataset, Measurement, Recipe
 from prunus.training import Progress, TrainingJob, Weights
 from prunus.training.compact import measured_by, train_compact
 from prunus.training.scatter import with_weights
-from prunus.training.tuning import Tuning, recipe_notes, recipe_of
+from prunus.training.tuning import Tuning, recipe_of, time_note, warm_up_note
+from prunus.training.weight_masks import check_holds, masks_of, splicing_of
 
-DEFAULT_TRAINER = "torch"
 GIVEN = "given"
 """Directory in the workspace for what is made of a masked network of the user's own."""
-UNKNOWN = "the workspace knows no unpruned network of this structure: the original is not measured"
 
 
 @attrs.frozen(eq=False)
@@ -59,6 +63,32 @@ class Finetuned:
     network: Network
     written: Written
     report: Report
+
+
+@attrs.frozen(eq=False)
+class _Subject:
+    """The masked network that is trained.
+
+    Attributes:
+        loaded: The masked network.
+        keep: Its mask.
+        original: The network it was pruned from, where that is known.
+        smaller: Its compact form, which the trainer gets.
+        training: Samples to train on.
+        inputs: Some of them, for the proofs; ``None`` where they do not feed every input.
+    """
+
+    loaded: Loaded
+    keep: Keep
+    original: Original | None
+    smaller: Compact
+    training: Dataset
+    inputs: Inputs | None
+
+    @property
+    def known(self) -> Network:
+        """The original, else the masked network itself."""
+        return self.loaded.network if self.original is None else self.original.network
 
 
 @alone
@@ -73,7 +103,7 @@ def finetune(
     Args:
         host: Plugins.
         settings: Where model and weights name a network of the user's own, that is trained
-            (`prunus.steps.masked.pruned`), with the mask its weights hold.
+            (`prunus.steps.continued.pruned`), with the mask its weights hold.
         tuning: How.
         report: Told how it goes.
 
@@ -87,69 +117,106 @@ def finetune(
     """
     workspace = workspace_of(settings)
     settings = pruned(settings)
-    loaded = load(host, settings)
-    keep = mask_of(workspace, loaded)
-    if not keep and not _is_unchanged(workspace, loaded.source):
-        raise PlanError(f"{_place(loaded)}: the weights hold no mask; run 'prunus prune' first")
-    original = original_of(host, settings, workspace, loaded)
-    if tuning.distill and original is None:
-        raise UsageError(
-            f"--distill learns from the original network, and {workspace.path} knows none of this "
-            "structure; name its weights as baseline in prunus.toml"
-        )
-    smaller = compact(loaded.network, loaded.grouping, keep)
-    training = training_samples(loaded, settings, tuning)
-    inputs = _some_inputs(loaded, training)
+    subject = _subject(host, settings, tuning, workspace)
+    loaded, keep, training = subject.loaded, subject.keep, subject.training
     # hours of training end in a proof, so that it begins with one
-    prove_plan(loaded, keep, loaded.network, smaller, inputs)
-    known = loaded.network if original is None else original.network
-    evaluator, unmeasured = measured_if_possible(loaded, settings, known)
-    about = sample_warning(known, training, tuning.data, "--train-data")
+    prove_plan(loaded, keep, loaded.network, subject.smaller, subject.inputs)
+    evaluator, unmeasured = measured_if_possible(loaded, settings, subject.known)
+    about = sample_warning(subject.known, training, settings.train_data, "--train-data")
     trainer = settings.trainer or DEFAULT_TRAINER
     check_computable(host, trainer, loaded, training)
     recipe = recipe_of(loaded.network, tuning, training)
+    beforehand = _announced(subject, recipe)
     name = f"_iter_{recipe.iterations}"
     directory = _snapshots(workspace, loaded, name)
+    workspace.keep_options(settings)
     anew = tuning.resume and not any(directory.iterdir())
     # before a trainer holds its own copies of all weights
-    baseline = None if evaluator is None or original is None else evaluator.baseline
+    baseline = None if evaluator is None or not subject.original else evaluator.baseline
     job = TrainingJob(
         loaded.network,
-        smaller,
+        subject.smaller,
         recipe,
         training,
-        measured_by(evaluator, smaller),
-        original.network if tuning.distill and original is not None else None,
+        measured_by(evaluator, subject.smaller),
+        subject.known if tuning.distill else None,
         directory,
         tuning.resume,
         settings.seed or 0,
         report,
         tuning.options,
         settings.allow_code,
+        masks_of(loaded, keep),
+        splicing_of(loaded, keep, tuning.regrow) if tuning.regrow else None,
     )
-    trained = train_compact(host, trainer, loaded, keep, job, inputs)
+    trained = train_compact(host, trainer, loaded, keep, job, subject.inputs)
     written = write_masked(host, loaded.source, trained.network, trained.compact, directory, name)
     network, weights, proof = trained.network, trained.weights, trained.proof
+    _keep_plan(loaded, trained.keep, directory, regrown=tuning.regrow > 0)
     del trained
     gc.collect()  # graphs are full of cycles: its weights would stay while networks are measured
     workspace.remember("finetuned", written, directory=directory.parent)
+    warnings = (*warnings_of(evaluator), *(() if about is None else (about,)))
     notes = (
-        *warnings_of(evaluator),
-        *(() if about is None else (about,)),
         *loaded.network.notes,
-        *(() if unmeasured is None else (unmeasured,)),
         *((f"{directory}: no snapshot to resume; the training began anew",) if anew else ()),
-        *recipe_notes(recipe),
-        *(() if original else (UNKNOWN,)),
+        *(() if subject.original else (UNKNOWN,)),
         *(() if proof.limit is None else (proof.limit,)),
     )
     facts = {
         "iterations": recipe.iterations,
+        "announced": beforehand,
         "exact": is_exact(loaded, keep),
+        "granularity": str(loaded.granularity),
         "proof": attrs.asdict(proof),
     }
-    result = _report(loaded, keep, baseline, smaller, weights, evaluator, written, notes, facts)
+    result = _report(subject, baseline, weights, evaluator, written, facts)
+    result = attrs.evolve(result, notes=notes, warnings=warnings, unmeasured=unmeasured)
+    record(host, settings, loaded, result, directory.parent)
     return Finetuned(network, written, result)
+
+
+def _subject(host: Host, settings: Settings, tuning: Tuning, workspace: Workspace) -> _Subject:
+    loaded = load(host, settings)
+    keep = mask_of(workspace, loaded)
+    if not keep and not _is_unchanged(workspace, loaded.source):
+        raise PlanError(
+            f"{_weights_file(loaded)}: the weights hold no mask; run 'prunus prune' first"
+        )
+    original = original_of(host, settings, workspace, loaded)
+    if tuning.distill and original is None:
+        raise UsageError(
+            f"--distill learns from the original network, and {workspace.path} knows none of this "
+            "structure; name its weights as baseline in prunus.toml"
+        )
+    trainer = settings.trainer or DEFAULT_TRAINER
+    check_holds(host, trainer, loaded, regrow=tuning.regrow > 0)
+    smaller = compact(loaded.network, loaded.grouping, keep)
+    training = training_samples(loaded, settings, tuning)
+    return _Subject(loaded, keep, original, smaller, training, _some_inputs(loaded, training))
+
+
+def _announced(subject: _Subject, recipe: Recipe) -> list[str]:
+    """Sentences that the user reads before the training."""
+    notes = (
+        warm_up_note(subject.loaded.network, recipe),
+        time_note(recipe, latency(subject.smaller.model)),
+    )
+    found = [note for note in notes if note is not None]
+    for note in found:
+        announce(note)
+    return found
+
+
+def _keep_plan(loaded: Loaded, keep: Keep, directory: Path, *, regrown: bool) -> None:
+    """Beside weights whose mask is another one than the round's: the plan they hold."""
+    place, round_ = directory / PLAN, directory.parent / PLAN
+    if regrown and round_.exists():
+        plan = Plan.from_json(read_json(round_, Any))
+        chosen = plan_of(loaded, keep, plan.budget, plan.criterion, plan.allocation)
+        write_json(place, chosen.to_json())
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _some_inputs(loaded: Loaded, training: Dataset) -> Inputs | None:
@@ -166,7 +233,7 @@ def _is_unchanged(workspace: Workspace, source: Source) -> bool:
     return same and stored is not None and not stored.changed
 
 
-def _place(loaded: Loaded) -> Path:
+def _weights_file(loaded: Loaded) -> Path:
     return loaded.source.weights or loaded.source.model
 
 
@@ -180,14 +247,13 @@ def _snapshots(workspace: Workspace, loaded: Loaded, name: str) -> Path:
     own = last is None or (last.model, last.weights) != (source.model, source.weights)
     directory = workspace.directory(GIVEN).absolute() if own else workspace.round_of("pruned")
     assert directory is not None
-    _check_apart(_place(loaded), directory / "snapshots", name)
+    _check_apart(_weights_file(loaded), directory / SNAPSHOTS, name)
     if own:
-        workspace.keep_options(source.options)
         workspace.update(finetuned=None)
         workspace.remember("source", source)
         workspace.remember("pruned", source, directory=directory, changed=True)
-    make_directory(directory / "snapshots")
-    return directory / "snapshots"
+    make_directory(directory / SNAPSHOTS)
+    return directory / SNAPSHOTS
 
 
 def _check_apart(start: Path, directory: Path, name: str) -> None:
@@ -201,25 +267,36 @@ def _check_apart(start: Path, directory: Path, name: str) -> None:
 
 
 def _report(
-    loaded: Loaded,
-    keep: Keep,
+    subject: _Subject,
     baseline: Measurement | None,
-    smaller: Compact,
     trained: Weights,
     evaluator: Evaluator | None,
     written: Written,
-    notes: tuple[str, ...],
     facts: dict[str, Any],
 ) -> Report:
-    macs = round(loaded.cost.macs(loaded.cost.kept(keep)))
-    params = parameters(loaded.network, smaller.model)
-    before = None if evaluator is None else evaluator.measure(smaller.model)
-    after = None if evaluator is None else evaluator.measure(with_weights(smaller, trained).model)
+    loaded, smaller = subject.loaded, subject.smaller
+    macs = loaded.macs(subject.keep)
+    params = loaded.params(subject.keep, smaller.model)
+    before = None if evaluator is None else evaluator.look(smaller.model)
+    after = None if evaluator is None else evaluator.look(with_weights(smaller, trained).model)
+    size = size_on_disk(written, loaded.format)
+    known = None if subject.original is None else subject.original.source
+    whole_size = (
+        None if known is None else size_on_disk(Written(known.model, known.weights), loaded.format)
+    )
     stages = (
-        whole_stage(loaded, loaded.network, baseline),
-        Stage("pruned", before, macs, params),
-        Stage("finetuned", after, macs, params, size_on_disk(written, loaded.format)),
+        whole_stage(loaded, loaded.network, baseline, whole_size),
+        looked_at(Stage("pruned", None, macs, params), before),
+        looked_at(Stage("finetuned", None, macs, params, size), after),
     )
     metric = None if evaluator is None else evaluator.metric.name
     files = new_files(written, loaded.source)
-    return Report("finetune", metric, stages, (), notes, files, "prunus transform", facts)
+    return Report(
+        "finetune",
+        metric,
+        stages,
+        files=files,
+        next="prunus transform",
+        facts=facts,
+        collapse=collapse_of(after, "finetuned"),
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from prunus.costs.choice import default_engine
 from prunus.errors import DataError, UsageError
 from prunus.graph.parameters import parameters
 from prunus.host import Host
@@ -36,14 +37,20 @@ def evaluate(host: Host, settings: Settings) -> Report:
     stage = Stage(
         "network",
         evaluator.baseline,
-        round(loaded.cost.total),
+        loaded.macs({}),
         parameters(loaded.network, loaded.network.model),
         None,
         latency(loaded.network.model),
     )
-    facts = {"samples": evaluator.count}
-    notes = (*warnings_of(evaluator), *loaded.network.notes)
-    return Report("eval", evaluator.metric.name, (stage,), (), notes, (), None, facts)
+    facts = {"samples": evaluator.count, "engine": default_engine().identity}
+    return Report(
+        "eval",
+        evaluator.metric.name,
+        (stage,),
+        notes=loaded.network.notes,
+        facts=facts,
+        warnings=warnings_of(evaluator),
+    )
 
 
 def export(host: Host, settings: Settings, output: Path) -> Report:

@@ -17,11 +17,14 @@ from prunus.steps.workspace import Workspace
 from prunus.storage.files import read_json
 
 PLAN = "plan.json"
-"""File of a round that holds its plan."""
+"""File of a round that holds its plan; where weights regrew, another lies beside the finetuned."""
+
+SNAPSHOTS = "snapshots"
+"""Directory of a round for what a training writes."""
 
 
 def mask_of(workspace: Workspace | None, loaded: Loaded) -> Keep:
-    """Channels that stay: group name -> ``(C,)`` bool; groups that keep all are left out.
+    """Units that stay: group name -> ``(C,)`` bool; groups that keep all are left out.
 
     Channels that happen to be zero are no part of a plan, and stay. A network that no plan is
     known of is masked where its weights are zero.
@@ -36,8 +39,9 @@ def mask_of(workspace: Workspace | None, loaded: Loaded) -> Keep:
     sizes = {group.name: group.size for group in loaded.grouping.groups}
     try:
         plan = Plan.from_json(read_json(file, Any))
-        if not all(sizes.get(name) == group.channels for name, group in plan.groups.items()):
-            return stored  # other layers are excluded now, so that the groups are others
+        same = plan.granularity == str(loaded.granularity)
+        if not same or any(sizes.get(n) != group.size for n, group in plan.groups.items()):
+            return stored  # other units, or other layers are excluded now: other groups
         keep = plan.keep(loaded)
     except StaleError as error:
         said = str(error).removeprefix(f"{file}: ")
@@ -58,7 +62,10 @@ def _plan_file(workspace: Workspace, source: Source) -> Path | None:
         found = workspace.recall(name)
         if found is not None and _files(found) == _files(source):
             directory = workspace.round_of(name)
-            return None if directory is None else directory / PLAN
+            if directory is None:
+                return None
+            regrown = directory / SNAPSHOTS / PLAN
+            return regrown if name == "finetuned" and regrown.exists() else directory / PLAN
     return None
 
 

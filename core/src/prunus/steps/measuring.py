@@ -6,7 +6,7 @@ from prunus.errors import DataError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.network import Network
 from prunus.settings import Settings
-from prunus.steps.loaded import Loaded, evaluator_for
+from prunus.steps.loaded import BEHIND_OPAQUE, Loaded, evaluator_for
 
 
 def measured_if_possible(
@@ -24,3 +24,12 @@ def measured_if_possible(
         if any(wish is not None for wish in asked):
             raise
         return None, f"accuracy is not measured: {error}"
+
+
+def why_unmeasured(settings: Settings, evaluator: Evaluator | None) -> str | None:
+    """The reason in a sentence; ``None`` where there is an evaluator."""
+    if evaluator is not None:
+        return None
+    if settings.data is None:
+        return "no samples: accuracy is not measured; give --data to see it"
+    return BEHIND_OPAQUE

@@ -13,6 +13,9 @@ from prunus.settings import Settings
 from prunus.steps.loaded import Loaded
 from prunus.steps.workspace import Workspace
 
+UNKNOWN = "the workspace knows no unpruned network of this structure: the original is not measured"
+"""Note of steps that compare with the original network."""
+
 
 @attrs.frozen(eq=False)
 class Original:
@@ -76,7 +79,7 @@ def _baseline(host: Host, settings: Settings, masked: Loaded) -> Original:
 
 
 def _read(host: Host, source: Source, masked: Loaded) -> Original:
-    source = attrs.evolve(source, options=masked.source.options)
+    source = attrs.evolve(source, options=masked.source.options, task=masked.source.task)
     return Original(read_network(host, source), source)
 
 

@@ -1,42 +1,67 @@
-"""``prunus prune``: choose channels for a rate or a threshold, mask them, report."""
+"""``prunus prune``: choose channels or weights for a rate or a threshold, mask them, report."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
+from prunus.costs.choice import costs_of, default_engine
 from prunus.descriptors import Format
-from prunus.errors import StaleError
+from prunus.errors import NoSamplesError, StaleError
 from prunus.evaluation.evaluator import Evaluator
+from prunus.granularity import CHANNEL, CHANNELS, WEIGHT, Granularity, granularity_of
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
 from prunus.masking import masked_units
 from prunus.network import Compact, Network, Source, Written
-from prunus.planning.budget import Budget, check_budget
-from prunus.planning.choose import Keep, choose, default_allocation
-from prunus.planning.scores import DEFAULT_CRITERION
+from prunus.planning.budget import COSTS, Budget, aimed, check_budget
+from prunus.planning.choose import Chooser, Keep, chooser_of, default_allocation
+from prunus.planning.limits import Limit, limits_of
+from prunus.planning.multiple import number_of, preferred
+from prunus.planning.scores import default_criterion
+from prunus.planning.sizes import bytes_of
 from prunus.planning.verdict import verdict
 from prunus.plans import Plan, plan_of
+from prunus.promise import Carried, Halves, Promise, halved, promised
 from prunus.proof.plan import prove_plan
 from prunus.pruning import carry_out
 from prunus.sensitivity import Sensitivity
-from prunus.settings import Settings
+from prunus.settings import DEFAULT_TRAINER, Settings
 from prunus.steps.calibrate import calibrate
+from prunus.steps.continued import further
+from prunus.steps.history import record
 from prunus.steps.known_mask import PLAN, mask_of
 from prunus.steps.loaded import Loaded, load
 from prunus.steps.lock import alone
-from prunus.steps.measuring import measured_if_possible
+from prunus.steps.measuring import measured_if_possible, why_unmeasured
 from prunus.steps.original import starting_point
-from prunus.steps.pruning_report import notes_of, report_of
+from prunus.steps.pruning_report import Outcome, next_command, notes_of, report_of
 from prunus.steps.report import Report
-from prunus.steps.workspace import Workspace, workspace_of
+from prunus.steps.training_samples import lacking
+from prunus.steps.workspace import TIMES, Workspace, workspace_of
 from prunus.storage.files import write_json
 from prunus.storage.native import write_masked
+
+Inputs = Mapping[str, NDArray[np.float32]] | None
+"""Graph input name -> ``(N, ...)``."""
 
 
 @attrs.frozen(eq=False)
 class Pruned:
-    """A plan carried out."""
+    """A plan carried out.
+
+    Attributes:
+        loaded: The network as it was read.
+        masked: The network with its weights masked and compensated.
+        compact: The same without the removed units.
+        keep: Group name -> ``(C,)`` bool, True for kept.
+        written: The files of the masked network.
+        report: Its table, for `show`.
+        changed: Whether this round removed more than the earlier ones.
+    """
 
     loaded: Loaded
     masked: Network
@@ -48,13 +73,12 @@ class Pruned:
 
 
 @alone
-def prune(host: Host, settings: Settings, train_data: str | None = None) -> Pruned:
+def prune(host: Host, settings: Settings) -> Pruned:
     """Choose, mask, compensate kept weights, prove, measure and write.
 
     Args:
         host: Plugins.
         settings: What to prune, and how far.
-        train_data: Samples to calibrate with, instead of the network's own training samples.
 
     Raises:
         PlanError: the target is out of reach, missed by a tenth of it, or the plan is empty.
@@ -62,20 +86,28 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
         ProofError: the masked and the compact network do not give the same finite numbers.
         ModelError: the format cannot express the compact network.
     """
-    budget = _budget(settings)
+    units = granularity_of(settings.granularity or CHANNEL)
+    asked = _budget(settings, units)
+    if units.pattern is None:
+        check_budget(asked, settings.said, units.counted)
     workspace = workspace_of(settings)
+    settings = further(settings)
     loaded = load(host, settings)
+    budget = aimed(asked, loaded.grouping.groups, units)
+    check_budget(budget, settings.said, units.counted)
     present = mask_of(workspace, loaded)
     start = starting_point(host, settings, workspace, loaded, masked=bool(present))
     original, source = start.network, start.source
     evaluator, unmeasured = measured_if_possible(loaded, settings, original)
+    halves = None if budget.max_loss is None else halves_of(evaluator, unmeasured)
     sensitivity = _matching(workspace, loaded, original)
     _check_metric(settings, workspace, sensitivity, evaluator)
-    calibration = calibrate(loaded, train_data, evaluator)
+    # what checks a promise is not fitted to either
+    calibration = calibrate(loaded, settings, evaluator if halves is None else halves.choosing)
     samples = calibration.inputs
-    criterion = settings.criterion or DEFAULT_CRITERION
-    allocation = settings.allocation or default_allocation(budget, sensitivity)
-    keep = choose(
+    criterion = settings.criterion or default_criterion(units, sampled=samples is not None)
+    allocation = settings.allocation or default_allocation(budget, sensitivity, units, samples)
+    chooser = chooser_of(
         host,
         loaded,
         budget,
@@ -84,54 +116,120 @@ def prune(host: Host, settings: Settings, train_data: str | None = None) -> Prun
         samples=samples,
         sensitivity=sensitivity,
         present=present,
+        multiples=preferred(units, settings.multiple, loaded.grouping.groups),
     )
-    changed = any(not np.array_equal(keep[n], present.get(n, np.ones_like(keep[n]))) for n in keep)
-    remark = verdict(loaded, budget, keep, present)
-    # the original while its weights are the only copy; the pruned one before anything is written
+    costs = costs_of(chooser, original=loaded.source.model.name, times=workspace.path / TIMES)
+    limits = limits_of(budget, costs)
+    found, remark, promise = _carried(chooser, limits, halves, evaluator, samples)
+    keep = found.keep
     before = None if evaluator is None else evaluator.baseline
-    masked, smaller = carry_out(loaded, keep, present, samples, budget.seed)
+    changed = any(not np.array_equal(keep[n], present.get(n, np.ones_like(keep[n]))) for n in keep)
+    masked, smaller = found.masked, found.smaller
     proof = prove_plan(loaded, keep, masked, smaller, samples)
-    after = None if evaluator is None else evaluator.measure(smaller.model)
-    directory = workspace.directory(round_name(loaded.format, budget))
+    after = None if evaluator is None else evaluator.look(smaller.model)
+    directory = workspace.directory(round_name(loaded.format, budget, units))
     written = write_masked(host, loaded.source, masked, smaller, directory)
-    notes = notes_of(settings, sensitivity, evaluator, changed, loaded.network, unmeasured)
+    notes = notes_of(settings, sensitivity, changed, loaded.network, units, allocation)
     dead = _dead(loaded, original, present)
     more = (calibration.note, dead, remark, proof.limit)
     notes = (*notes, *(note for note in more if note is not None))
-    measured = (before, after)
-    report = report_of(
-        loaded, original, masked, smaller, keep, evaluator, measured, written, budget, proof, notes
+    outcome = Outcome(loaded, budget, keep, smaller, proof, written, limits, promise)
+    step = next_command(
+        host, settings.trainer or DEFAULT_TRAINER, loaded.format.name, lacking(loaded, settings)
     )
+    report = report_of(outcome, original, evaluator, (before, after), following=step)
+    unmeasured = unmeasured or why_unmeasured(settings, evaluator)
+    facts = {**report.facts, "criterion": criterion, "allocation": allocation}
+    if budget.latency is not None:
+        facts["milliseconds"] = default_engine().latencies([original.model, smaller.model])
+    report = attrs.evolve(report, notes=notes, unmeasured=unmeasured, facts=facts)
     plan = plan_of(loaded, keep, budget, criterion, allocation)
-    _remember(workspace, loaded, source, written, plan, changed)
+    _remember(workspace, settings, loaded, source, written, plan, changed)
+    record(host, settings, loaded, report, directory)
     return Pruned(loaded, masked, smaller, keep, written, report, changed)
 
 
-def round_name(descriptor: Format, budget: Budget) -> str:
-    """Directory of a round: ``rate_0.5``, ``threshold_0.01``."""
-    target = (
-        f"rate_{budget.rate:g}" if budget.rate is not None else f"threshold_{budget.threshold:g}"
+def _carried(
+    chooser: Chooser,
+    limits: Sequence[Limit],
+    halves: Halves | None,
+    evaluator: Evaluator | None,
+    samples: Inputs,
+) -> tuple[Carried, str | None, Promise | None]:
+    """The plan carried out, a remark where it misses its target, and what is promised of it."""
+    loaded, budget, present = chooser.subject, chooser.budget, chooser.present
+
+    def carry(keep: Keep) -> Carried:
+        return Carried(keep, *carry_out(loaded, keep, present, samples, budget.seed))
+
+    def judge(keep: Keep) -> str | None:
+        return verdict(loaded, budget, keep, present, limits, owner=chooser.owner)
+
+    if halves is None:
+        keep = chooser.plan(limits)
+        remark = judge(keep)
+        if evaluator is not None:
+            _ = evaluator.baseline  # of a plan that is not refused, while weights have no copy yet
+        return carry(keep), remark, None
+    found, promise = promised(chooser, limits, halves, carry)
+    return found, judge(found.keep), promise
+
+
+def halves_of(evaluator: Evaluator | None, unmeasured: str | None = None) -> Halves:
+    """Held-out samples in two parts, one to choose by and one to check.
+
+    Raises:
+        NoSamplesError: there are none.
+        DataError: there are too few.
+    """
+    if evaluator is None:
+        raise NoSamplesError(
+            unmeasured or "a bound of the loss needs held-out samples; give --data"
+        )
+    return halved(evaluator)
+
+
+def round_name(descriptor: Format, budget: Budget, granularity: Granularity = CHANNELS) -> str:
+    """Directory of a round: ``rate_0.5``, ``threshold_0.01``, ``weight_rate_0.9``.
+
+    Several limits are all named: ``rate_0.5_bytes_2000000``.
+    """
+    shown = [(name, getattr(budget, name)) for name in (*COSTS, "max_loss", "threshold")]
+    target = "_".join(f"{name}_{_number(value)}" for name, value in shown if value is not None)
+    target = target or "density"
+    prefix = descriptor.round_prefix if granularity == CHANNELS else granularity.prefix
+    return prefix + target
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
+def _budget(settings: Settings, granularity: Granularity) -> Budget:
+    return Budget(
+        settings.rate,
+        settings.threshold,
+        number_of(granularity, settings.multiple),
+        settings.seed or 0,
+        settings.best_effort,
+        density=settings.density,
+        params=settings.params,
+        bytes=bytes_of(settings.bytes, settings.said("bytes")),
+        latency=settings.latency,
+        max_loss=settings.max_loss,
     )
-    return descriptor.round_prefix + target
-
-
-def _budget(settings: Settings) -> Budget:
-    multiple = 2 if settings.multiple is None else settings.multiple
-    seed = settings.seed or 0
-    budget = Budget(settings.rate, settings.threshold, multiple, seed, settings.best_effort)
-    check_budget(budget, settings.said)
-    return budget
 
 
 def _dead(loaded: Loaded, original: Network, present: Keep) -> str | None:
     """Channels masked before the first plan."""
     if original is not loaded.network or not present:
         return None
-    channels = sum(int((~units).sum()) for units in present.values())
-    groups = loaded.grouping.groups
+    gone = sum(int((~units).sum()) for units in present.values())
+    whole, granularity = sum(group.size for group in loaded.grouping.groups), loaded.granularity
+    zero = "zero" if granularity.unit == WEIGHT else "dead, all weights zero"
     return (
-        f"the network comes with {channels} of {sum(group.size for group in groups)} channels "
-        f"dead, all weights zero: {loaded.rate(present):.4f} of its MACs, counted as removed"
+        f"the network comes with {gone} of {whole} {granularity.units} {zero}: "
+        f"{loaded.rate(present):.4f} of its {granularity.counted}, counted as removed"
     )
 
 
@@ -175,17 +273,19 @@ def _check_metric(
 
 def _remember(
     workspace: Workspace,
+    settings: Settings,
     loaded: Loaded,
     original: Source,
     written: Written,
     plan: Plan,
     changed: bool,
 ) -> None:
-    directory = workspace.directory(round_name(loaded.format, plan.budget))
+    round_ = round_name(loaded.format, plan.budget, loaded.granularity)
+    directory = workspace.directory(round_)
     write_json(directory / PLAN, plan.to_json())
     # what was finetuned before belongs to an earlier plan, even where the directory is the same
-    workspace.keep_options(loaded.source.options)
-    workspace.update(finetuned=None)
+    workspace.keep_options(settings)
+    workspace.update(finetuned=None, granularity=plan.granularity)
     workspace.remember("original", original)
     workspace.remember("source", loaded.source)
     workspace.remember("pruned", written, directory=directory, changed=changed)

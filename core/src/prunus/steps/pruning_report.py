@@ -8,20 +8,25 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.evaluation.evaluator import Evaluator
-from prunus.graph.parameters import parameters
+from prunus.descriptors import Trainer
+from prunus.evaluation.evaluator import Evaluator, Look
+from prunus.granularity import CHANNELS, WEIGHT, Granularity
+from prunus.host import Host
 from prunus.network import Compact, Network, Written
 from prunus.planning.budget import Budget
-from prunus.planning.scores import DEFAULT_CRITERION
+from prunus.planning.limits import Limit, reached
+from prunus.promise import Promise
 from prunus.proof import Proof
 from prunus.proof.plan import is_exact
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
-from prunus.steps.loaded import BEHIND_OPAQUE, Loaded
+from prunus.steps.loaded import Loaded
 from prunus.steps.report import (
     Report,
     Stage,
+    collapse_of,
     group_rows,
+    looked_at,
     new_files,
     size_on_disk,
     warnings_of,
@@ -31,79 +36,148 @@ from prunus.task import Measurement
 
 Keep = Mapping[str, NDArray[np.bool_]]
 
+ZEROS = (
+    "single weights are zero: files and MACs stay as large as they were for engines that know no "
+    "sparse weights; 'prunus compress' stores the network small"
+)
+"""Note on every network with masks of single weights."""
+
+
+UNEVEN = (
+    "--multiple {0} is no power of two, and engines compute in vectors of 4, 8 or 16: it gains "
+    "nothing from them; 'auto' chooses one for each group"
+)
+"""Note on a multiple that fits no vector of an engine."""
+
+
+@attrs.frozen(eq=False)
+class Outcome:
+    """A plan carried out.
+
+    Attributes:
+        loaded: The network it started from.
+        budget: The target.
+        keep: The channels that stay.
+        compact: The network without the others.
+        proof: How well masked and compact network agree.
+        written: Files of the masked network.
+        limits: Costs of the budget.
+        promise: The loss on samples that did not choose the plan, where a bound was asked for.
+    """
+
+    loaded: Loaded
+    budget: Budget
+    keep: Keep
+    compact: Compact
+    proof: Proof
+    written: Written
+    limits: tuple[Limit, ...] = ()
+    promise: Promise | None = None
+
 
 def notes_of(
     settings: Settings,
     sensitivity: Sensitivity | None,
-    evaluator: Evaluator | None,
     changed: bool,
     network: Network,
-    unmeasured: str | None,
+    granularity: Granularity = CHANNELS,
+    allocation: str | None = None,
 ) -> tuple[str, ...]:
-    """Notes on the plan, after those of the files."""
-    notes = [*warnings_of(evaluator), *network.notes]
-    if sensitivity is None and settings.allocation is None and settings.rate is not None:
+    """Notes on the plan, after those of the files.
+
+    Args:
+        settings: What was asked for.
+        sensitivity: Measured curves, or ``None``.
+        changed: Whether the plan removes anything.
+        network: The network.
+        granularity: Units of the plan.
+        allocation: The allocation that was used.
+    """
+    notes = list(network.notes)
+    if allocation == "uniform" and settings.allocation is None:
+        missing = "no inputs (--data)" if settings.data is None else "no inputs that can be run"
         notes.append(
-            "no result of 'prunus ana' in the workspace: the same ratio is used in every group"
+            f"{missing} and no result of 'prunus ana' in the workspace: the same ratio is used in "
+            "every group"
         )
     measured = None if sensitivity is None else sensitivity.key.get("criterion")
-    chosen = settings.criterion or DEFAULT_CRITERION
-    if measured is not None and measured != chosen:
+    chosen = settings.criterion
+    if measured is not None and chosen is not None and measured != chosen:
         notes.append(
-            f"'prunus ana' removed channels by criterion {measured}, this plan by {chosen}: the "
-            "losses it weighs are of other channels"
+            f"'prunus ana' removed {granularity.units} by criterion {measured}, this plan by "
+            f"{chosen}: the losses it weighs are of other {granularity.units}"
         )
-    if unmeasured is not None:
-        notes.append(unmeasured)
-    elif evaluator is None and settings.data is None:
-        notes.append("no samples: accuracy is not measured; give --data to see it")
-    elif evaluator is None:
-        notes.append(BEHIND_OPAQUE)
+    multiple = settings.multiple
+    if granularity == CHANNELS and isinstance(multiple, int) and multiple & (multiple - 1):
+        notes.append(UNEVEN.format(multiple))
     if not changed:
         notes.append("this round changes no structure: finetuning again would bring nothing new")
+    if granularity.unit == WEIGHT:
+        notes.append(ZEROS)
     return tuple(notes)
 
 
+def next_command(host: Host, trainer: str, format: str, more: str = "") -> str:
+    """The next command that works with the installed trainers.
+
+    Args:
+        host: Plugins.
+        trainer: The one that is used unless another one is asked for.
+        format: Format of the network.
+        more: What a finetune needs beside what the workspace knows.
+    """
+    able = [one.name for one in host.all(Trainer) if not one.formats or format in one.formats]
+    if not able:
+        return "prunus transform"
+    chosen = "" if trainer in able else f" --trainer {able[0]}"
+    return f"prunus finetune{chosen}{more}"
+
+
 def report_of(
-    loaded: Loaded,
+    outcome: Outcome,
     original: Network,
-    masked: Network,
-    smaller: Compact,
-    keep: Keep,
     evaluator: Evaluator | None,
-    measured: tuple[Measurement | None, Measurement | None],
-    written: Written,
-    budget: Budget,
-    proof: Proof,
-    notes: tuple[str, ...],
+    measured: tuple[Measurement | None, Look | None],
+    *,
+    following: str,
 ) -> Report:
-    """The original and the pruned network, as measured, and what happened to each group."""
-    kept = loaded.cost.kept(keep)
-    macs = loaded.cost.macs(kept)
+    """The original and the pruned network, as measured, and what happened to each group.
+
+    ``following`` is the command to go on with.
+    """
+    loaded, keep, budget, written = outcome.loaded, outcome.keep, outcome.budget, outcome.written
+    before = Written(loaded.source.model, loaded.source.weights)
     stages = (
-        whole_stage(
-            loaded,
-            original,
-            measured[0],
-            size_on_disk(Written(loaded.source.model, loaded.source.weights), loaded.format),
-        ),
-        Stage(
-            "pruned",
+        whole_stage(loaded, original, measured[0], size_on_disk(before, loaded.format)),
+        looked_at(
+            Stage(
+                "pruned",
+                None,
+                loaded.macs(keep),
+                loaded.params(keep, outcome.compact.model),
+                size_on_disk(written, loaded.format),
+            ),
             measured[1],
-            round(macs),
-            parameters(loaded.network, smaller.model),
-            size_on_disk(written, loaded.format),
         ),
     )
     facts = {
         "rate_asked": budget.rate,
         "threshold": budget.threshold,
+        "budgets": [reached(limit, keep) for limit in outcome.limits],
         "rate": loaded.rate(keep),
+        "promise": None if outcome.promise is None else attrs.asdict(outcome.promise),
+        "granularity": str(loaded.granularity),
         "exact": is_exact(loaded, keep),
-        "proof": attrs.asdict(proof),
+        "proof": attrs.asdict(outcome.proof),
     }
-    files = new_files(written, loaded.source)
-    metric = None if evaluator is None else evaluator.metric.name
     return Report(
-        "prune", metric, stages, group_rows(loaded, keep), notes, files, "prunus finetune", facts
+        "prune",
+        None if evaluator is None else evaluator.metric.name,
+        stages,
+        group_rows(loaded, keep),
+        files=new_files(written, loaded.source),
+        next=following,
+        facts=facts,
+        warnings=warnings_of(evaluator),
+        collapse=collapse_of(measured[1], "pruned"),
     )

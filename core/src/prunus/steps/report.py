@@ -11,12 +11,15 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from prunus.compression.storage import Storage
 from prunus.descriptors import Format
-from prunus.evaluation.evaluator import Evaluator
+from prunus.evaluation.collapse import MEND
+from prunus.evaluation.evaluator import Evaluator, Look
 from prunus.evaluation.session import Session, random_inputs
 from prunus.graph.parameters import parameters
 from prunus.network import Network, Source, Written
 from prunus.steps.loaded import Loaded
+from prunus.storage.native import native_files
 from prunus.task import Measurement
 
 
@@ -31,6 +34,7 @@ class Stage:
         params: Learned numbers that are left.
         bytes: Size of the weights on disk, or ``None``.
         milliseconds: Measured latency of one input in ONNX Runtime, or ``None``.
+        beside: Measures that need no labels, by name: how far it agrees with the original.
     """
 
     name: str
@@ -39,11 +43,12 @@ class Stage:
     params: int
     bytes: int | None = None
     milliseconds: float | None = None
+    beside: Mapping[str, Measurement] = attrs.field(factory=dict, hash=False)
 
 
 @attrs.frozen
 class GroupRow:
-    """One group in a report."""
+    """One group in a report; ``channels`` and MACs, or single weights and their number."""
 
     group: str
     channels: int
@@ -61,10 +66,14 @@ class Report:
         metric: Name of the metric of all stages, if any.
         stages: Rows, the original first.
         groups: What happened to each group.
-        notes: Sentences for the user.
+        warnings: Sentences about samples that look wrong, or about damage; shown first.
+        notes: Further sentences for the user.
+        unmeasured: Why the metric was not measured, where that is worth a note.
         files: What was written.
         next: Command to go on with, if any.
         facts: Further named values (``rate``, ``proof``).
+        storage: Bytes of every tensor that shares values, after each stage.
+        collapse: That the last network is of no use as it is, and what to do; the first line.
     """
 
     step: str
@@ -75,16 +84,34 @@ class Report:
     files: tuple[Path, ...] = ()
     next: str | None = None
     facts: dict[str, Any] = attrs.field(factory=dict)
+    warnings: tuple[str, ...] = ()
+    unmeasured: str | None = None
+    storage: tuple[Storage, ...] = ()
+    collapse: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return attrs.asdict(
+        """Plain JSON values; a collapse comes first."""
+        found = attrs.asdict(
             self, value_serializer=lambda _, __, v: str(v) if isinstance(v, Path) else v
+        )
+        return {"collapse": found.pop("collapse"), **found}
+
+    def _repr_html_(self) -> str:
+        from prunus.report.page import fragment
+        from prunus.steps.rows import measures_of, rows_of
+
+        stages = [(stage.name, "", stage) for stage in self.stages]
+        return fragment(
+            "rows",
+            rows=rows_of(stages),
+            measured=self.metric or "",
+            measures=measures_of(stages),
+            warnings=(*(() if self.collapse is None else (self.collapse,)), *self.warnings),
         )
 
 
 def group_rows(loaded: Loaded, keep: Mapping[str, NDArray[np.bool_]]) -> tuple[GroupRow, ...]:
-    """Every group with the MACs of the layers that make it, before and after."""
+    """Every group with the cost of the layers that make it, before and after."""
     kept = loaded.cost.kept(keep)
     before = loaded.cost.layer_macs(loaded.cost.sizes)
     after = loaded.cost.layer_macs(kept)
@@ -109,20 +136,29 @@ def whole_stage(
 ) -> Stage:
     """The network with all its channels; rows of masked networks count what the mask leaves."""
     params = parameters(loaded.network, whole.model)
-    return Stage("original", metric, round(loaded.cost.total), params, size)
+    return Stage("original", metric, loaded.macs({}), params, size)
+
+
+def looked_at(stage: Stage, look: Look | None) -> Stage:
+    """A stage with what was measured; as it is where nothing was."""
+    return stage if look is None else attrs.evolve(stage, metric=look.value, beside=look.beside)
+
+
+def collapse_of(look: Look | None, network: str) -> str | None:
+    """One sentence for the user about a network that has collapsed, and how to mend it."""
+    if look is None or look.collapse is None:
+        return None
+    return f"the {network} network has collapsed: {look.collapse}; {MEND}"
 
 
 def warnings_of(evaluator: Evaluator | None) -> tuple[str, ...]:
-    """Notes on the samples; they come first."""
+    """Doubts about the samples of a measurement."""
     return () if evaluator is None or evaluator.warning is None else (evaluator.warning,)
 
 
 def size_on_disk(written: Written, format: Format) -> int:
-    """Bytes of all files of a network: structure, weights, and what its format keeps beside."""
-    source = Source(written.model, written.weights)
-    found = {*format.files(source), written.model, written.weights}
-    named = {path.resolve() for path in found if path is not None}
-    files = {one for path in named for one in (path, *path.rglob("*")) if one.is_file()}
+    """Bytes of all files of a network."""
+    files = {path.resolve() for path in native_files(written, format)}
     return sum(path.stat().st_size for path in files)
 
 

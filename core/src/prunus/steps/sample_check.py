@@ -8,6 +8,7 @@ from prunus.errors import DataError
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.images import ImageDataset
 from prunus.evaluation.sample_transform import parse_spec
+from prunus.graph.inputs import sample_inputs
 from prunus.likeness import SAMPLES, judge
 from prunus.network import Network
 from prunus.task import Dataset
@@ -29,8 +30,7 @@ def sample_warning(
     """
     positions = np.linspace(0, len(data) - 1, min(SAMPLES, len(data))).round().astype(np.int64)
     inputs = list(data.read(positions, None).inputs.items())
-    graph = network.model.graph
-    fed = [value for value in graph.inputs if value.name not in graph.initializers]
+    fed = sample_inputs(network.model)
     if len(fed) != 1 or fed[0].name not in dict(inputs):
         return None
     verdict = judge(network, dict(inputs)[fed[0].name])
@@ -40,7 +40,7 @@ def sample_warning(
     text = f"{name} do not look like what the network was trained on: {verdict.text}"
     if verdict.sure and spec is not None and _unsaid(spec, data):
         raise DataError(f"{text} If they are meant so, say it: :scale=1 behind the path")
-    return f"warning: {text}"
+    return text
 
 
 def _unsaid(spec: str, data: Dataset) -> bool:

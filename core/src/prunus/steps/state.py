@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import attrs
 
 from prunus.errors import StaleError
+from prunus.granularity import CHANNEL
 
 
 @attrs.frozen
-class Place:
+class NetworkFiles:
     """Where the files of one network are, as text (`portable`).
 
     Attributes:
@@ -26,25 +28,42 @@ class Place:
     changed: bool = True
 
 
+Record = Literal["original", "source", "pruned", "finetuned", "transformed"]
+"""A network that a workspace remembers."""
+
+
 @attrs.frozen
 class State:
     """Records of the last steps; everything is missing at first.
 
     Attributes:
         options: Format options the steps were given.
-        inside: Names of those that are a path in the workspace (`portable`).
+        solver: Training recipe file the steps were given (`portable`).
+        metric: Metric they were given.
+        data, train_data: Samples they were given, where that is no path.
+        data_path, train_data_path: Samples they were given, where that is one (`portable`), with
+            the settings behind it.
+        samples: Number of evaluation samples they were given.
+        granularity: Units of the last plan.
         original: The unpruned network.
         source: What the last prune started from.
         pruned, finetuned, transformed: Last results.
     """
 
     options: Mapping[str, str] = attrs.field(factory=dict)
-    inside: tuple[str, ...] = ()
-    original: Place | None = None
-    source: Place | None = None
-    pruned: Place | None = None
-    finetuned: Place | None = None
-    transformed: Place | None = None
+    solver: str | None = None
+    metric: str | None = None
+    data: str | None = None
+    data_path: str | None = None
+    train_data: str | None = None
+    train_data_path: str | None = None
+    samples: int | None = None
+    granularity: str = CHANNEL
+    original: NetworkFiles | None = None
+    source: NetworkFiles | None = None
+    pruned: NetworkFiles | None = None
+    finetuned: NetworkFiles | None = None
+    transformed: NetworkFiles | None = None
 
 
 def is_inside(path: Path, workspace: Path) -> bool:

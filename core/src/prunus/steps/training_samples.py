@@ -20,12 +20,24 @@ def training_samples(loaded: Loaded, settings: Settings, tuning: Tuning) -> Data
     Raises:
         DataError: there are none, or none with labels where they are needed.
     """
-    dataset = training_data(loaded, tuning.data)
+    dataset = training_data(loaded, settings)
     if dataset is None:
         kept = "" if settings.data is None else f"--data {settings.data} is kept for measuring; "
         raise DataError(f"no training samples: {kept}give --train-data")
     check_samples(dataset, distill=tuning.distill)
     return dataset
+
+
+def lacking(loaded: Loaded, settings: Settings) -> str:
+    """Options that a finetune of this network cannot do without; empty where it needs none."""
+    try:
+        dataset = training_data(loaded, settings)
+        if dataset is None or not len(dataset):
+            return " --train-data SAMPLES"
+        labels = dataset.read(np.zeros(1, np.int64), None).labels
+    except DataError:
+        return " --train-data SAMPLES"
+    return " --distill" if labels is None else ""
 
 
 def check_computable(host: Host, name: str, loaded: Loaded, training: Dataset) -> None:

@@ -7,38 +7,48 @@ from pathlib import Path
 
 import attrs
 import numpy as np
+import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.compaction import compact
+from prunus.costs.choice import default_engine
 from prunus.errors import PlanError
-from prunus.evaluation.evaluator import Evaluator
-from prunus.graph.parameters import parameters
+from prunus.evaluation.evaluator import Evaluator, Look
+from prunus.granularity import WEIGHT
 from prunus.host import Host
-from prunus.loading import read_network
 from prunus.masking import mask
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.proof import Proof
 from prunus.proof.batches import SIZES
 from prunus.proof.plan import is_exact, prove_plan
 from prunus.settings import Settings
+from prunus.steps.history import record
 from prunus.steps.known_mask import mask_of
 from prunus.steps.loaded import Loaded, load
 from prunus.steps.lock import alone
 from prunus.steps.measuring import measured_if_possible
-from prunus.steps.original import Original, original_of
+from prunus.steps.original import UNKNOWN, Original, original_of
+from prunus.steps.pruning_report import ZEROS
 from prunus.steps.report import (
     Report,
     Stage,
+    collapse_of,
     group_rows,
     latency,
+    looked_at,
     size_on_disk,
     warnings_of,
     whole_stage,
 )
 from prunus.steps.workspace import workspace_of
 from prunus.storage.files import moved
-from prunus.storage.native import keep_apart, write_into
+from prunus.storage.native import keep_apart, read_written, write_into
 from prunus.storage.staging import staged
+
+INEXACT = (
+    "cross-channel LRN: masked and transformed are not comparable there; the proof compares the "
+    "written files with the compact network that was measured"
+)
 
 
 @attrs.frozen(eq=False)
@@ -58,7 +68,7 @@ def transform(
 
     Args:
         host: Plugins.
-        settings: ``model`` and ``weights`` of the masked network (see `prunus.steps.masked`).
+        settings: ``model`` and ``weights`` of the masked network.
         output: Directory to write to, or a file with the ending of the model's or the
             weights' file; the workspace's ``transformed`` without it.
         proof: Load the result back and compare it with the masked network.
@@ -67,6 +77,7 @@ def transform(
     Raises:
         PlanError: the weights hold no mask.
         StaleError: the weights do not hold the mask of the workspace's plan.
+        PluginError: the format wrote files that do not load; nothing is left behind.
         ProofError: the result is not equal; nothing is left behind.
     """
     workspace = None if settings.workspace is None else workspace_of(settings)
@@ -75,17 +86,17 @@ def transform(
     if not keep:
         where = loaded.source.weights or loaded.source.model
         raise PlanError(
-            f"{where}: no channel is masked, so nothing can be removed; give the weights that "
-            "'prunus prune' or 'prunus finetune' wrote"
+            f"{where}: no {loaded.granularity.unit} is masked, so nothing can be removed; give the "
+            "weights that 'prunus prune' or 'prunus finetune' wrote"
         )
     usual = workspace.directory("transformed") if workspace is not None else Path("transformed")
-    directory, name = (usual, None) if output is None else _place(output, loaded.source)
+    directory, name = (usual, None) if output is None else _target(output, loaded.source)
     masked = mask(loaded.network, loaded.grouping, keep)
     smaller = compact(masked, loaded.grouping, keep)
     exact = is_exact(loaded, keep)
     original = original_of(host, settings, workspace, loaded)
     known = Original(loaded.network, loaded.source) if original is None else original
-    evaluator, remark = (
+    evaluator, unmeasured = (
         measured_if_possible(loaded, settings, known.network) if measure else (None, None)
     )
     with staged(directory) as stage:
@@ -96,17 +107,28 @@ def transform(
         keep_apart(stage, directory, loaded.source, known.source)
         found = _prove(host, loaded, keep, masked, smaller, written, evaluator) if proof else None
         gc.collect()  # graphs are full of cycles: what was loaded back would stay
-        size = size_on_disk(written, loaded.format)
     written = moved(written, stage, directory)
-    report = _report(
-        loaded, masked, smaller, keep, evaluator, written, size, found, exact, measure, remark
-    )
+    report = _report(loaded, masked, smaller, keep, evaluator, written, measure, original)
+    facts = {
+        "proof": None if found is None else attrs.asdict(found),
+        "exact": exact,
+        "granularity": str(loaded.granularity),
+        **({"engine": default_engine().identity} if measure else {}),
+    }
+    remarks = {
+        INEXACT: not exact,
+        ZEROS: loaded.granularity.unit == WEIGHT,
+        UNKNOWN: measure and original is None,
+    }
+    notes = (*loaded.network.notes, *(text for text, holds in remarks.items() if holds))
+    report = attrs.evolve(report, notes=notes, facts=facts, unmeasured=unmeasured)
     if workspace is not None:
         workspace.remember("transformed", written)
+        record(host, settings, loaded, report)
     return Transformed(written, found, report)
 
 
-def _place(output: Path, source: Source) -> tuple[Path, str | None]:
+def _target(output: Path, source: Source) -> tuple[Path, str | None]:
     """Directory and, where a file is meant, its name."""
     endings = {path.suffix for path in (source.model, source.weights) if path is not None}
     if output.suffix in endings - {""} and not output.is_dir():
@@ -123,8 +145,8 @@ def _prove(
     written: Written,
     evaluator: Evaluator | None,
 ) -> Proof:
-    source = Source(written.model, written.weights, loaded.source.options)
-    again = read_network(host, source)
+    source = attrs.evolve(loaded.source, model=written.model, weights=written.weights)
+    again = read_written(host, masked.format, source)
     inputs = None if evaluator is None else evaluator.calibration(sum(SIZES))
     return prove_plan(loaded, keep, masked, smaller, inputs, again=again)
 
@@ -136,45 +158,43 @@ def _report(
     keep: dict[str, NDArray[np.bool_]],
     evaluator: Evaluator | None,
     written: Written,
-    size: int,
-    proof: Proof | None,
-    exact: bool,
     measure: bool,
-    remark: str | None,
+    original: Original | None,
 ) -> Report:
+    """The network whole, masked and transformed."""
+    macs = loaded.macs(keep)
+    params = loaded.params(keep, smaller.model)
     before = Written(loaded.source.model, loaded.source.weights)
-    macs = round(loaded.cost.macs(loaded.cost.kept(keep)))
-    params = parameters(loaded.network, smaller.model)
-    stages = (
-        whole_stage(loaded, loaded.network),
-        Stage(
-            "masked",
-            None if evaluator is None else evaluator.measure(masked.model),
-            macs,
-            params,
-            size_on_disk(before, loaded.format),
-            latency(masked.model) if measure else None,
-        ),
-        Stage(
-            "transformed",
-            None if evaluator is None else evaluator.measure(smaller.model),
-            macs,
-            params,
-            size,
-            latency(smaller.model) if measure else None,
-        ),
-    )
-    notes = [*warnings_of(evaluator), *loaded.network.notes, *(() if remark is None else (remark,))]
-    if not exact:
-        notes.append(
-            "cross-channel LRN: masked and transformed are not comparable there; the proof "
-            "compares the written files with the compact network that was measured"
-        )
-    facts = {"proof": None if proof is None else attrs.asdict(proof), "exact": exact}
-    files = tuple(
-        path for path in (written.model, written.weights, *written.others) if path is not None
-    )
-    metric = None if evaluator is None else evaluator.metric.name
+
+    def stage(name: str, model: ir.Model, files: Written, look: Look | None) -> Stage:
+        size = size_on_disk(files, loaded.format)
+        found = Stage(name, None, macs, params, size, latency(model) if measure else None)
+        return looked_at(found, look)
+
+    whole = whole_stage(loaded, loaded.network)
+    if original is not None:
+        value = None if evaluator is None else evaluator.baseline
+        files = Written(original.source.model, original.source.weights)
+        size = size_on_disk(files, loaded.format)
+        whole = whole_stage(loaded, original.network, value, size)
+        if measure:
+            whole = attrs.evolve(whole, milliseconds=latency(original.network.model))
+    looks = [
+        None if evaluator is None else evaluator.look(model)
+        for model in (masked.model, smaller.model)
+    ]
     return Report(
-        "transform", metric, stages, group_rows(loaded, keep), tuple(notes), files, None, facts
+        "transform",
+        None if evaluator is None else evaluator.metric.name,
+        (
+            whole,
+            stage("masked", masked.model, before, looks[0]),
+            stage("transformed", smaller.model, written, looks[1]),
+        ),
+        group_rows(loaded, keep),
+        files=tuple(
+            path for path in (written.model, written.weights, *written.others) if path is not None
+        ),
+        warnings=warnings_of(evaluator),
+        collapse=collapse_of(looks[1], "transformed"),
     )

@@ -9,22 +9,39 @@ from typing import Any
 import attrs
 
 from prunus.errors import StaleError, UsageError
-from prunus.network import Source, Written
+from prunus.evaluation.data_spec import split_spec
+from prunus.network import Source, TaskNames, Written
 from prunus.sensitivity import Sensitivity
 from prunus.settings import Settings
-from prunus.steps.state import Place, State, is_inside, located, portable
+from prunus.steps.state import NetworkFiles, Record, State, is_inside, located, portable
 from prunus.storage.files import make_directory, read_json, write_json
 from prunus.storage.staging import clear
 
 STATE = "state.json"
 
+TIMES = "times.json"
+"""File of measured layer times."""
+
+REPORT = "report.html"
+"""Name of the report's file."""
+
 _WRITTEN = (
     "*rate_*",
     "*threshold_*",
+    "*params_*",
+    "*bytes_*",
+    "*latency_*",
+    "*max_loss_*",
+    "*density",
     "given",
     "transformed",
+    "compressed",
+    "compressed.prunus",
     "ana.*",
     STATE,
+    TIMES,
+    "history.json",
+    REPORT,
     ".*.tmp",
     ".complete-*",
 )
@@ -37,7 +54,7 @@ class Workspace:
 
     Attributes:
         path: The directory.
-        analysis: File name of the result of ``ana`` (option ``analysis_file``).
+        analysis: File name of the result of ``ana`` (``Settings.analysis_file``).
     """
 
     path: Path
@@ -87,39 +104,63 @@ class Workspace:
 
     def remember(
         self,
-        name: str,
+        name: Record,
         written: Written | Source,
         directory: Path | None = None,
         changed: bool = True,
     ) -> None:
-        """Remember a model by its name in `State`."""
+        """Remember a model by its name in `State`; a transformed one is of the newest only."""
         weights = None if written.weights is None else portable(written.weights, self.path)
         round_ = None if directory is None else portable(directory, self.path)
-        place = Place(portable(written.model, self.path), weights, round_, changed)
-        self.update(**{name: place})
+        files = NetworkFiles(portable(written.model, self.path), weights, round_, changed)
+        stale = {"transformed": None} if name in ("pruned", "finetuned") else {}
+        self.update(**stale, **{name: files})
 
-    def keep_options(self, options: Mapping[str, str]) -> None:
-        """Remember format options; the recipe and the data are found from any directory."""
-        places = {
-            name: portable(Path(options[name]), self.path)
-            for name in ("solver", "data")
-            if name in options and Path(options[name]).exists()
-        }
-        inside = tuple(name for name, place in places.items() if not Path(place).is_absolute())
-        self.update(options={**options, **places}, inside=inside)
+    def keep_options(self, settings: Settings) -> None:
+        """Remember format options, task and samples; their files are found from any directory."""
+        task = settings.task
+        named, path = self._kept(task.data)
+        training, training_path = self._kept(settings.train_data)
+        samples = settings.earlier_samples if settings.data is None else None
+        self.update(
+            options=settings.options,
+            solver=None if task.solver is None else portable(task.solver, self.path),
+            metric=task.metric,
+            data=named,
+            data_path=path,
+            train_data=training,
+            train_data_path=training_path,
+            samples=settings.samples or samples,
+        )
 
     def with_options(self, settings: Settings) -> Settings:
-        """Settings with the format options earlier steps were given, unless said anew."""
+        """Settings with the format options, task and samples of earlier steps, unless said anew.
+
+        The same for the granularity of the last plan.
+        """
         state = self.state()
-        stored = {
-            name: str(self._located(text)) if name in state.inside else text
-            for name, text in state.options.items()
-        }
-        known = {f"options.{name}": self.state_file for name in stored.keys() - settings.options}
+        solver = None if state.solver is None else self._located(state.solver)
+        data = state.data if state.data_path is None else self._spec(state.data_path)
+        training = (
+            state.train_data if state.train_data_path is None else self._spec(state.train_data_path)
+        )
+        earlier = TaskNames(solver, state.metric, data)
+        stored = [f"options.{name}" for name in state.options.keys() - settings.options]
+        stored += [
+            name
+            for name, value in attrs.asdict(earlier).items()
+            if value is not None and getattr(settings, name) is None
+        ]
+        if training is not None and settings.train_data is None:
+            stored.append("train_data")
         return attrs.evolve(
             settings,
-            options={**stored, **settings.options},
-            origins={**settings.origins, **known},
+            options={**state.options, **settings.options},
+            train_data=settings.train_data or training,
+            earlier=earlier,
+            earlier_samples=state.samples,
+            origins={**settings.origins, **dict.fromkeys(stored, self.state_file)},
+            granularity=settings.granularity or state.granularity,
         )
 
     def directory(self, name: str) -> Path:
@@ -139,8 +180,8 @@ class Workspace:
         Raises:
             UsageError: one leads out of the workspace.
         """
-        for place in (place for pattern in _WRITTEN for place in self.path.glob(pattern)):
-            for path in (place, *place.rglob("*")):
+        for top in (top for pattern in _WRITTEN for top in self.path.glob(pattern)):
+            for path in (top, *top.rglob("*")):
                 if path.is_symlink() and not is_inside(path, self.path):
                     raise UsageError(
                         f"{path}: leads out of the workspace, and steps write there; remove it"
@@ -152,31 +193,42 @@ class Workspace:
             if is_inside(directory, self.path):
                 clear(directory)
 
-    def recall(self, name: str) -> Source | None:
+    def recall(self, name: Record) -> Source | None:
         """A remembered model."""
-        place: Place | None = getattr(self.state(), name)
-        if place is None:
+        files: NetworkFiles | None = getattr(self.state(), name)
+        if files is None:
             return None
-        weights = None if place.weights is None else self._located(place.weights)
-        return Source(self._located(place.model), weights)
+        weights = None if files.weights is None else self._located(files.weights)
+        return Source(self._located(files.model), weights)
 
-    def round_of(self, name: str) -> Path | None:
+    def round_of(self, name: Record) -> Path | None:
         """Directory of the round that a remembered model belongs to.
 
         Raises:
             StaleError: it lies elsewhere, as the state of a workspace that was copied or moved
                 with an older version says.
         """
-        place: Place | None = getattr(self.state(), name)
-        if place is None:
+        files: NetworkFiles | None = getattr(self.state(), name)
+        if files is None:
             return None
-        directory = None if place.directory is None else self._located(place.directory)
+        directory = None if files.directory is None else self._located(files.directory)
         if directory is None or not is_inside(directory, self.path):
             raise StaleError(
-                f"{self.state_file}: the directory of '{name}' ({place.directory}) is not in this "
+                f"{self.state_file}: the directory of '{name}' ({files.directory}) is not in this "
                 "workspace; was it copied or moved? run 'prunus prune' again"
             )
         return directory
+
+    def _kept(self, spec: str | None) -> tuple[str | None, str | None]:
+        """A data specification as it is, or as a portable path with the settings behind it."""
+        if spec is None or not split_spec(spec)[0].exists():
+            return spec, None
+        path, settings = split_spec(spec)
+        return None, portable(path, self.path) + (f":{settings}" if settings else "")
+
+    def _spec(self, text: str) -> str:
+        path, settings = split_spec(text)
+        return str(self._located(str(path))) + (f":{settings}" if settings else "")
 
     def _located(self, text: str) -> Path:
         return located(text, self.path, self.state_file)
@@ -217,11 +269,9 @@ def workspace_of(settings: Settings) -> Workspace:
     """
     if settings.workspace is None:
         raise UsageError("no workspace given; use --workspace DIR or name it in the configuration")
-    name = settings.options.get("analysis_file", "ana.json")
+    name = settings.analysis_file or "ana.json"
     if Path(name).name != name or name in ("..", STATE) or "\0" in name:
-        raise UsageError(
-            f"option analysis_file = {name!r}: a file name other than {STATE}, not a path"
-        )
+        raise UsageError(f"analysis_file = {name!r}: a file name other than {STATE}, not a path")
     workspace = Workspace(settings.workspace, name)
     workspace.check_links()
     workspace.clear()

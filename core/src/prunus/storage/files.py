@@ -19,11 +19,11 @@ T = TypeVar("T")
 def moved(written: Written, stage: Path, directory: Path) -> Written:
     """The same files after they left the staging directory."""
 
-    def place(path: Path) -> Path:
+    def after(path: Path) -> Path:
         return directory / path.relative_to(stage) if path.is_relative_to(stage) else path
 
-    weights = None if written.weights is None else place(written.weights)
-    return Written(place(written.model), weights, tuple(place(path) for path in written.others))
+    weights = None if written.weights is None else after(written.weights)
+    return Written(after(written.model), weights, tuple(after(path) for path in written.others))
 
 
 def make_directory(directory: Path) -> None:
@@ -40,9 +40,18 @@ def make_directory(directory: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON under a temporary name of its own and rename it."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text under a temporary name of its own and rename it.
+
+    Raises:
+        PrunusError: it cannot be written; an older file stays.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
     except OSError as error:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Writing native files through the format that read them."""
+"""Writing native files through the format that read them, and reading what was written."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 
 from prunus.descriptors import Format
-from prunus.errors import UsageError
+from prunus.errors import ModelError, PluginError, UsageError
 from prunus.host import Host
+from prunus.loading import read_network
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.storage.files import moved
 from prunus.storage.staging import staged
+from prunus.third_party import is_damage
 
 
 def write_into(host: Host, network: Network, compact: Compact, destination: Destination) -> Written:
@@ -29,6 +31,21 @@ def write_into(host: Host, network: Network, compact: Compact, destination: Dest
     )
     assert isinstance(written, Written)
     return written
+
+
+def read_written(host: Host, format: str, source: Source) -> Network:
+    """Load files that a format has just written: they are no files of the user's.
+
+    Raises:
+        PluginError: they do not load; names the format, and says why in the reader's words.
+    """
+    try:
+        return read_network(host, source)
+    except Exception as error:
+        if not isinstance(error, ModelError | UsageError) and not is_damage(error):
+            raise
+        owner = host.find(Format, format)
+        raise PluginError(f"{owner} wrote files that do not load: {error}") from error
 
 
 def write_masked(
@@ -57,6 +74,14 @@ def write_masked(
         destination = Destination(stage, "masked", name, options)
         written = write_into(host, network, compact, destination)
     return moved(written, stage, directory)
+
+
+def native_files(written: Written, format: Format) -> set[Path]:
+    """All files of a network: structure, weights, and what its format keeps beside."""
+    source = Source(written.model, written.weights)
+    found = {*format.files(source), written.model, written.weights}
+    named = {path for path in found if path is not None}
+    return {one for path in named for one in (path, *path.rglob("*")) if one.is_file()}
 
 
 def keep_apart(stage: Path, directory: Path, *sources: Source) -> None:

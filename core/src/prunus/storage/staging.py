@@ -43,7 +43,7 @@ def staged(directory: Path) -> Iterator[Path]:
     with _locked_stage(directory) as stage:
         try:
             yield stage
-            _check_places(stage, directory)
+            _check_targets(stage, directory)
             complete = stage.rename(directory / stage.name.replace(_PREPARING, _COMPLETE, 1))
         except OSError as error:
             raise _unwritable(directory, error) from error
@@ -79,7 +79,7 @@ def clear(directory: Path) -> None:
             os.close(lock)
 
 
-def _check_places(stage: Path, directory: Path) -> None:
+def _check_targets(stage: Path, directory: Path) -> None:
     """No file replaces a directory, which may hold anything."""
     for path in stage.iterdir():
         target = directory / path.name

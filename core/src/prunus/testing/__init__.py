@@ -15,7 +15,7 @@ full disk or a kill leaves behind.
 
 from __future__ import annotations
 
-from prunus.testing.check import Check
+from prunus.testing.check import Check, ExpectedFailure
 from prunus.testing.checks_allocation import allocation_checks
 from prunus.testing.checks_analysis import analysis_checks
 from prunus.testing.checks_command import command_checks
@@ -23,12 +23,16 @@ from prunus.testing.checks_criterion import criterion_checks
 from prunus.testing.checks_format import format_checks
 from prunus.testing.checks_metric import metric_checks
 from prunus.testing.checks_refusal import Unknown
+from prunus.testing.checks_sharing import sharing_checks
 from prunus.testing.checks_trainer import trainer_checks
 from prunus.testing.cut import Cut, cut, random_plan
+from prunus.testing.examples import Examples
 
 __all__ = [
     "Check",
     "Cut",
+    "Examples",
+    "ExpectedFailure",
     "Unknown",
     "allocation_checks",
     "analysis_checks",
@@ -38,5 +42,6 @@ __all__ = [
     "format_checks",
     "metric_checks",
     "random_plan",
+    "sharing_checks",
     "trainer_checks",
 ]

@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.descriptors import Policy
-from prunus.errors import PlanError
+from prunus.errors import PlanError, UsageError
+from prunus.evaluation.session import random_inputs
 from prunus.host import Host, start
 from prunus.planning.budget import Budget, Planning
+from prunus.planning.choose import trials_of
 from prunus.planning.verdict import MISS
 from prunus.prunable import Prunable, prunable
 from prunus.selection import choose_units, is_feasible
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.task import Measurement
-from prunus.testing.check import Check, named_checks
+from prunus.testing.check import Check, ExpectedFailures, named_checks
 from prunus.testing.checks_plugin import one_line, plugin_checks
 from prunus.testing.nets import NETS, as_network
 
@@ -43,13 +45,23 @@ class _Subject:
     host: Host | None
 
     def plan(self, planning: Planning, budget: Budget) -> Keep | None:
-        """A plan, or ``None`` where the allocation says that it cannot meet the budget."""
+        """A plan, or ``None`` where the allocation says that it cannot meet the budget.
+
+        An allocation for rates alone may say so with a `UsageError` where it gets a threshold.
+        """
         try:
             keep: Keep = (self.host or start()).call(
                 Policy, self.name, "prunus_mask", planning=planning, budget=budget
             )
         except PlanError as error:
             one_line(error)
+            return None
+        except UsageError as error:
+            if budget.rate is not None:
+                raise AssertionError(
+                    f"{self.name} refuses a rate as wrong usage: {error}"
+                ) from error
+            one_line(error, "rate")
             return None
         return keep
 
@@ -69,14 +81,14 @@ class _Subject:
 
 
 def allocation_checks(
-    name: str, host: Host | None = None, expected_failures: Mapping[str, str] | None = None
+    name: str, host: Host | None = None, expected_failures: ExpectedFailures | None = None
 ) -> list[Check]:
-    """Everything an allocation promises (`prunus.hookspecs.prunus_mask`).
+    """Everything an allocation promises (`prunus_mask`).
 
     Args:
         name: As given to ``--allocation``.
         host: Where to look it up; the host of everything installed without it.
-        expected_failures: Short name of a check -> why it fails.
+        expected_failures: Short name of a check -> its `ExpectedFailure`.
     """
     subject = _Subject(name, host)
     bodies: list[tuple[str, Callable[[], None]]] = [
@@ -182,7 +194,10 @@ def check_pure(subject: _Subject) -> None:
 
 
 def planning_of(network: Prunable, present: Keep) -> Planning:
-    """Facts with drawn scores, and curves of which each group loses more than the one before."""
+    """Facts with drawn scores, and curves of which each group loses more than the one before.
+
+    Whole plans can be measured too, on random inputs.
+    """
     draw = np.random.default_rng(0)
     groups = network.grouping.groups
     scores = {group.name: draw.uniform(0.1, 1, group.size) for group in groups}
@@ -191,7 +206,9 @@ def planning_of(network: Prunable, present: Keep) -> Planning:
         for index, group in enumerate(groups)
     )
     measured = Sensitivity("top-1", True, Measurement(1.0, 0.01), curves, {})
-    return Planning(groups, scores, present, network.cost, measured)
+    samples = random_inputs(network.network.model, 40, 0)
+    trials = trials_of(network, samples, 0)
+    return Planning(groups, scores, present, network.cost, measured, trials=trials)
 
 
 def _points(size: int, worst: float) -> tuple[Point, ...]:

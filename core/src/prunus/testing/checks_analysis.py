@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal
 from prunus.descriptors import Policy
+from prunus.errors import PrunusError
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.metrics import Fidelity
@@ -22,7 +23,7 @@ from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host, start
 from prunus.prunable import Prunable, prunable
 from prunus.sensitivity import Curve, Sensitivity
-from prunus.testing.check import Check, named_checks
+from prunus.testing.check import Check, ExpectedFailures, named_checks
 from prunus.testing.checks_plugin import plugin_checks
 from prunus.testing.nets import NETS, as_network
 
@@ -34,8 +35,8 @@ RATIOS = (0.25, 0.5, 0.75)
 Report = Callable[[int, int], None]
 
 
-class _KilledError(Exception):
-    """The end of a run after some of its work."""
+class _KilledError(PrunusError):
+    """The end of a run after some of its work; no defect of the analysis."""
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -64,14 +65,14 @@ class _Subject:
 
 
 def analysis_checks(
-    name: str, host: Host | None = None, expected_failures: Mapping[str, str] | None = None
+    name: str, host: Host | None = None, expected_failures: ExpectedFailures | None = None
 ) -> list[Check]:
-    """Everything an analysis promises (`prunus.hookspecs.prunus_analyze`).
+    """Everything an analysis promises (`prunus_analyze`).
 
     Args:
         name: As given to ``--analysis``.
         host: Where to look it up; the host of everything installed without it.
-        expected_failures: Short name of a check -> why it fails.
+        expected_failures: Short name of a check -> its `ExpectedFailure`.
     """
     subject = _Subject(name, host)
     bodies: list[tuple[str, Callable[[], None]]] = [

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from prunus.cli import COMMANDS, plugin_commands
-from prunus.testing.check import Check, named_checks
+from prunus.testing.check import Check, ExpectedFailures, named_checks
 from prunus.testing.checks_plugin import HEAVY
 
 
-def command_checks(name: str, expected_failures: Mapping[str, str] | None = None) -> list[Check]:
+def command_checks(name: str, expected_failures: ExpectedFailures | None = None) -> list[Check]:
     """Everything a command of a plugin promises (docs/reference/entry-points.md).
 
     Args:
         name: As in ``prunus NAME``.
-        expected_failures: Short name of a check -> why it fails.
+        expected_failures: Short name of a check -> its `ExpectedFailure`.
     """
     bodies: list[tuple[str, Callable[[], None]]] = [
         ("has-one-owner", lambda: check_owner(name)),

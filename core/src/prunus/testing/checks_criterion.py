@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import attrs
@@ -12,17 +12,23 @@ from numpy.typing import NDArray
 from prunus.descriptors import Criterion
 from prunus.errors import UsageError
 from prunus.evaluation.session import random_inputs
+from prunus.granularity import WEIGHT, granularity_of
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.grouping import find_groups
+from prunus.grouping.weights import find_weights
 from prunus.groups import Group, Member
 from prunus.host import Host, start
 from prunus.network import Network
-from prunus.testing.check import Check, named_checks
+from prunus.planning.scores import rank_hook, ranked
+from prunus.testing.check import Check, ExpectedFailures, named_checks
 from prunus.testing.checks_plugin import one_line, plugin_checks
 from prunus.testing.nets import NETS, as_network
 
 FORMS = ("lenet", "vgg_bn", "resnet_padded", "mobilenet_v2", "resnext", "shufflenet_v2", "unet")
 """Networks whose groups are scored: with and without BatchNorm, joined, depthwise, grouped."""
+
+SMALL = ("lenet", "resnext")
+"""Networks whose single weights are scored: plain, and with grouped convolutions."""
 
 Scores = NDArray[np.float64]
 
@@ -34,31 +40,34 @@ class _Subject:
     name: str
     host: Host | None
 
+    @property
+    def descriptor(self) -> Criterion:
+        """As it was registered."""
+        found = (self.host or start()).find(Criterion, self.name).descriptor
+        assert isinstance(found, Criterion)
+        return found
+
+    @property
+    def unit(self) -> str:
+        """The units it scores."""
+        return self.descriptor.unit
+
     def rank(self, network: Network, group: Group, seed: int = 0) -> Scores | None:
         """Scores, or ``None`` where the criterion says that it cannot score the group."""
-        host = self.host or start()
-        needs = host.find(Criterion, self.name).descriptor
-        assert isinstance(needs, Criterion)
-        samples = random_inputs(network.model, 4, 0) if needs.needs_samples else None
+        descriptor = self.descriptor
+        samples = random_inputs(network.model, 4, 0) if descriptor.needs_samples else None
         try:
-            scores: Scores = host.call(
-                Criterion,
-                self.name,
-                "prunus_rank",
-                network=network,
-                group=group,
-                samples=samples,
-                seed=seed,
-            )
+            found = ranked(self.host or start(), descriptor, network, [group], samples, seed)
         except UsageError as error:
             one_line(error, group.name)
             return None
+        scores: Scores = found[group.name]  # type: ignore[assignment]  # the checks look at it
         return scores
 
     def scored(self) -> Iterator[tuple[Network, Group, Scores]]:
-        """Every group of every form that it scores."""
-        for form in FORMS:
-            network, groups = _form(form)
+        """Every group of every form that it scores, of channels or of single weights."""
+        for form in SMALL if self.unit == WEIGHT else FORMS:
+            network, groups = _form(form, self.unit)
             for group in groups:
                 scores = self.rank(network, group)
                 if scores is not None:
@@ -66,19 +75,19 @@ class _Subject:
 
 
 def criterion_checks(
-    name: str, host: Host | None = None, expected_failures: Mapping[str, str] | None = None
+    name: str, host: Host | None = None, expected_failures: ExpectedFailures | None = None
 ) -> list[Check]:
-    """Everything a criterion promises (`prunus.hookspecs.prunus_rank`).
+    """Everything a criterion promises (`prunus_rank`, or `prunus_rank_all`).
 
     Args:
         name: As given to ``--criterion``.
         host: Where to look it up; the host of everything installed without it.
-        expected_failures: Short name of a check -> why it fails, e.g.
-            ``{"follows-a-permutation": "draws by position"}``.
+        expected_failures: Short name of a check -> its `ExpectedFailure`, e.g.
+            ``{"follows-a-permutation": ExpectedFailure("it draws by position", "off by")}``.
     """
     subject = _Subject(name, host)
     bodies: list[tuple[str, Callable[[], None]]] = [
-        *plugin_checks(Criterion, name, ("prunus_rank",), host),
+        *plugin_checks(Criterion, name, (_hook(subject),), host),
         ("scores-something", lambda: check_scores_something(subject)),
         ("gives-finite-float64-per-unit", lambda: check_scores(subject)),
         ("repeats-with-the-seed", lambda: check_deterministic(subject)),
@@ -86,6 +95,14 @@ def criterion_checks(
         ("leaves-its-input-alone", lambda: check_pure(subject)),
     ]
     return named_checks(name, bodies, expected_failures)
+
+
+def _hook(subject: _Subject) -> str:
+    """The hook of a criterion; the usual one where none is registered, as its checks then tell."""
+    try:
+        return rank_hook(subject.descriptor)
+    except UsageError:
+        return "prunus_rank"
 
 
 def check_scores_something(subject: _Subject) -> None:
@@ -97,10 +114,14 @@ def check_scores(subject: _Subject) -> None:
     """float64 ``(C,)``, finite."""
     for _, group, scores in subject.scored():
         said = f"{subject.name}, group '{group.name}'"
-        assert isinstance(scores, np.ndarray), f"{said}: gave a {type(scores).__name__}"
+        _check_array(said, scores)
         assert scores.dtype == np.float64, f"{said}: gave {scores.dtype}"
         assert scores.shape == (group.size,), f"{said}: shape {scores.shape}, C={group.size}"
         assert np.isfinite(scores).all(), f"{said}: not finite: {scores}"
+
+
+def _check_array(said: str, scores: object) -> None:
+    assert isinstance(scores, np.ndarray), f"{said}: gave a {type(scores).__name__}"
 
 
 def check_deterministic(subject: _Subject) -> None:
@@ -114,11 +135,13 @@ def check_deterministic(subject: _Subject) -> None:
 def check_permutation(subject: _Subject) -> None:
     """Units in another order get the same scores in that order."""
     for network, group, scores in subject.scored():
-        if group.rows:
-            continue  # units of other rows cannot be exchanged
+        if group.rows or group.unit == WEIGHT:
+            continue  # units of other rows, or weights of other inputs, cannot be exchanged
         order = np.random.default_rng(1).permutation(group.size)
         permuted = subject.rank(permute(network, group, order), group)
         assert permuted is not None, f"{subject.name} refuses '{group.name}' when permuted"
+        for answer in (scores, permuted):
+            _check_array(f"{subject.name}, group '{group.name}'", answer)
         scale = float(np.abs(scores).max()) or 1.0
         error = float(np.abs(permuted - scores[order]).max()) / scale
         assert error <= 1e-5, f"{subject.name}: '{group.name}' off by {error:.1e} when permuted"
@@ -126,11 +149,12 @@ def check_permutation(subject: _Subject) -> None:
 
 def check_pure(subject: _Subject) -> None:
     """The network is the same afterwards."""
-    before = {form: _digests(_form(form)[0]) for form in FORMS}
+    unit = subject.unit
+    before = {form: _digests(_form(form, unit)[0]) for form in FORMS}
     for _ in subject.scored():
         pass
     for form in FORMS:
-        assert _digests(_form(form)[0]) == before[form], f"{subject.name} modified '{form}'"
+        assert _digests(_form(form, unit)[0]) == before[form], f"{subject.name} modified '{form}'"
 
 
 def permute(network: Network, group: Group, order: NDArray[np.int64]) -> Network:
@@ -157,6 +181,8 @@ def _digests(network: Network) -> tuple[str, str]:
 
 
 @cache
-def _form(form: str) -> tuple[Network, tuple[Group, ...]]:
+def _form(form: str, unit: str) -> tuple[Network, tuple[Group, ...]]:
     network = as_network(NETS[form](0))
+    if unit == WEIGHT:
+        return network, find_weights(network, granularity_of(unit)).groups
     return network, find_groups(network).groups

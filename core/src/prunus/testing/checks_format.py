@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
 import numpy as np
 
-from prunus.compaction import compact
 from prunus.compaction.compact import identity
 from prunus.descriptors import Format
 from prunus.evaluation.session import Session, random_inputs
 from prunus.graph.digest import structure_digest
-from prunus.grouping import find_groups
-from prunus.host import Host, start
-from prunus.masking import mask
-from prunus.network import Compact, Network, Source
+from prunus.host import Host
+from prunus.network import Source
 from prunus.proof import TOLERANCE, compare, relative_error
-from prunus.selection import choose_units
-from prunus.testing.check import Check, named_checks
+from prunus.testing.check import Check, ExpectedFailures, named_checks
+from prunus.testing.checks_data import check_data, check_data_of_others, check_metrics_measure
+from prunus.testing.checks_fields import (
+    check_code_names,
+    check_files,
+    check_metric_names,
+    check_metrics,
+    check_options,
+    check_round_prefix,
+    check_settings,
+    check_settings_of_others,
+)
+from prunus.testing.checks_memory import check_model, check_other_objects, check_rebuilt
+from prunus.testing.checks_network import check_facts, same_weights, stored_numbers
 from prunus.testing.checks_plugin import plugin_checks
-from prunus.testing.checks_refusal import Unknown, check_damage, check_missing, check_unknown
-from prunus.testing.subject import Subject
+from prunus.testing.checks_refusal import (
+    Unknown,
+    check_damage,
+    check_missing,
+    check_not_finite,
+    check_unknown,
+)
+from prunus.testing.checks_text import check_text
+from prunus.testing.examples import NONE, Examples
+from prunus.testing.strangers import write_strangers
+from prunus.testing.subject import Subject, pruned
 
 RATIOS = (0.3, 0.5, 0.7)
 
@@ -36,20 +55,24 @@ def format_checks(
     samples: Sequence[Source],
     unknown: Unknown | None = None,
     host: Host | None = None,
-    expected_failures: Mapping[str, str] | None = None,
+    expected_failures: ExpectedFailures | None = None,
+    examples: Examples = NONE,
 ) -> list[Check]:
-    """Everything a format promises (`prunus_load`, `prunus_compact`, `Format.detect`).
+    """Everything a format promises (`prunus_load`, `prunus_compact`, the fields of `Format`).
 
     Args:
         name: Name of the format.
         samples: Small models of it with weights.
         unknown: A model with layers it does not know, if that can be.
         host: Where to look it up; the host of everything installed without it.
-        expected_failures: Short name of a check -> why it fails.
+        expected_failures: Short name of a check -> its `ExpectedFailure`.
+        examples: Configurations, data, live models and options that run code, where the format has
+            such things; without them its answers to files of others are checked alone.
     """
     subject = Subject(name, host)
     bodies: Bodies = plugin_checks(Format, name, ("prunus_load", "prunus_compact"), host)
-    bodies.append(("detects-nothing-else", lambda: check_detects_nothing_else(subject)))
+    bodies += [(short, partial(body, subject)) for short, body in FORMAT_CHECKS]
+    bodies.append(("says-what-runs-code", lambda: check_code_names(subject, examples.code)))
     for source in samples:
         bodies += [
             (f"{short}[{source.model.name}]", _bound(body, subject, source))
@@ -57,6 +80,19 @@ def format_checks(
         ]
     if unknown is not None:
         bodies.append(("names-unknown-layers", lambda: check_unknown(subject, unknown)))
+    bodies += [
+        (f"reads-settings[{path.name}]", partial(check_settings, subject, path))
+        for path in examples.settings
+    ]
+    for source, spec in examples.data:
+        said = f"[{Path(spec).name}]"
+        bodies.append((f"opens-its-data{said}", partial(check_data, subject, source, spec)))
+        bodies.append(
+            (f"measures-its-data{said}", partial(check_metrics_measure, subject, source, spec))
+        )
+    for number, make in enumerate(examples.models):
+        bodies.append((f"lowers-a-model[{number}]", partial(check_model, subject, make)))
+        bodies.append((f"rebuilds-a-model[{number}]", partial(check_rebuilt, subject, make)))
     return named_checks(name, bodies, expected_failures)
 
 
@@ -75,46 +111,21 @@ def check_detects_nothing_else(subject: Subject) -> None:
     detect = subject.descriptor().detect
     with tempfile.TemporaryDirectory() as text:
         directory = Path(text)
-        strangers = {
-            "missing": None,
-            "empty": b"",
-            "noise.bin": np.random.default_rng(0).bytes(512),
-            "notes.txt": b"Dear reader,\nthis is not a network.\n",
-            "table.csv": b"a,b\n1,2\n",
-        }
-        for name, content in strangers.items():
-            path = directory / name
-            if content is not None:
-                path.write_bytes(content)
-            assert detect(path) is False, f"{subject.name} takes {name} for its own"
+        for path in (directory / "missing", *write_strangers(directory)):
+            assert detect(path) is False, f"{subject.name} takes {path.name} for its own"
         assert detect(directory) is False, f"{subject.name} takes a folder of notes for its own"
 
 
 def check_detects(subject: Subject, source: Source) -> None:
     """Its sample is its own and no other format's."""
     assert subject.descriptor().detect(source.model) is True, f"{source.model} is not detected"
-    for other in (subject.host or start()).all(Format):
-        if other.name != subject.name:
-            assert not other.detect(source.model), f"{other.name} takes {source.model.name} too"
+    for other in subject.others():
+        assert not other.detect(source.model), f"{other.name} takes {source.model.name} too"
 
 
 def check_network(subject: Subject, source: Source) -> None:
-    """Names fit together, the batch is free, every node belongs to a layer."""
-    network = subject.load(source)
-    graph = network.model.graph
-    nodes = [node.name for node in graph]
-    assert network.format == subject.name
-    assert len(set(nodes)) == len(nodes), "node names are not unique"
-    assert set(network.bindings) <= set(graph.initializers), "a binding names no initializer"
-    listed = [node for layer in network.layers.values() for node in layer]
-    assert set(listed) == set(nodes), f"nodes without a layer: {set(nodes) ^ set(listed)}"
-    values = {value.name for node in graph for value in node.outputs}
-    values |= {value.name for value in graph.inputs}
-    assert set(network.frozen) <= values, "frozen names a value that is not in the graph"
-    for value in graph.inputs:
-        assert value.shape is not None, f"input '{value.name}' has no shape"
-        assert not isinstance(value.shape[0], int), f"input '{value.name}' fixes the batch"
-        assert all(isinstance(size, int) for size in value.shape[1:]), f"{value.name}: {value}"
+    """Names fit together, the batch is free, every node belongs to a layer, shapes are true."""
+    check_facts(subject.name, subject.load(source))
 
 
 def check_batch(subject: Subject, source: Source) -> None:
@@ -135,7 +146,7 @@ def check_repeated_load(subject: Subject, source: Source) -> None:
     before = _content(source)
     first, second = subject.load(source), subject.load(source)
     assert structure_digest(first) == structure_digest(second)
-    _same_weights(first, second)
+    same_weights(first, second)
     assert _content(source) == before, "loading changed the files"
 
 
@@ -146,27 +157,63 @@ def check_identity(subject: Subject, source: Source) -> None:
     for stage in ("masked", "compact"):
         again = subject.rewritten(source, network, identity(network), stage)
         assert structure_digest(again) == structure_digest(network), f"{stage}: other structure"
-        _same_weights(network, again)
+        same_weights(network, again)
     assert _content(source) == before, "writing changed the files that were read"
 
 
 def check_masked(subject: Subject, source: Source) -> None:
     """Masked weights are written and read back bit by bit, in the original structure."""
-    network, masked, smaller = _pruned(subject, source, 0.5, 0)
-    again = subject.rewritten(source, masked, smaller, "masked")
-    assert structure_digest(again) == structure_digest(network)
-    _same_weights(masked, again)
+    cut = pruned(subject.load(source), source.model.name, 0.5, 0)
+    again = subject.rewritten(source, cut.masked, cut.compact, "masked")
+    assert structure_digest(again) == structure_digest(cut.network)
+    same_weights(cut.masked, again)
+
+
+def check_new_weights(subject: Subject, source: Source) -> None:
+    """Weights as compensation and training make them are written, and read back the same.
+
+    A file of a narrower type than the graph's rounds them: the network says so
+    (``Network.stored``), and they are rounded before anything is proven.
+    """
+    network = subject.load(source)
+    draw = np.random.default_rng(0)
+    changed = network.with_weights(
+        {
+            name: (array.astype(np.float32) * draw.uniform(0.99, 1.01, array.shape)).astype(
+                array.dtype
+            )
+            for name, array in network.weights().items()
+            if name in network.bindings and array.dtype.kind == "f"
+        }
+    )
+    again = subject.rewritten(source, changed, identity(changed), "masked").weights()
+    for name, array in changed.weights().items():
+        error = relative_error(again[name].astype(np.float32), array.astype(np.float32))
+        assert error <= 1e-6, (
+            f"'{name}' is read back with a relative error of {error:.1e}; say in which type "
+            "the file holds it (GraphBuilder.weight, stored)"
+        )
 
 
 def check_compact(subject: Subject, source: Source) -> None:
     """Random legal plans: the written smaller model equals the masked one, and is smaller."""
     for seed, ratio in enumerate(RATIOS):
-        network, masked, smaller = _pruned(subject, source, ratio, seed)
-        again = subject.rewritten(source, masked, smaller, "compact")
-        proof = compare(masked.model, again.model)
+        cut = pruned(subject.load(source), source.model.name, ratio, seed)
+        again = subject.rewritten(source, cut.masked, cut.compact, "compact")
+        proof = compare(cut.masked.model, again.model)
         assert proof.error <= TOLERANCE, f"at ratio {ratio}: {proof}"
-        assert _count(again) < _count(network), f"at ratio {ratio} nothing became smaller"
+        less = stored_numbers(again) < stored_numbers(cut.network)
+        assert less, f"at ratio {ratio} nothing became smaller"
 
+
+FORMAT_CHECKS: tuple[tuple[str, Callable[[Subject], None]], ...] = (
+    ("detects-nothing-else", check_detects_nothing_else),
+    ("describes-its-options", check_options),
+    ("prefixes-rounds-with-a-name", check_round_prefix),
+    ("names-its-metrics", check_metric_names),
+    ("settings-leave-others-alone", check_settings_of_others),
+    ("in-memory-leaves-others-alone", check_other_objects),
+)
 
 SAMPLE_CHECKS: tuple[tuple[str, Callable[[Subject, Source], None]], ...] = (
     ("detects-its-own", check_detects),
@@ -175,33 +222,16 @@ SAMPLE_CHECKS: tuple[tuple[str, Callable[[Subject, Source], None]], ...] = (
     ("loads-the-same-twice", check_repeated_load),
     ("identity-survives", check_identity),
     ("masked-survives", check_masked),
+    ("new-weights-survive", check_new_weights),
     ("compact-equals-masked", check_compact),
+    ("keeps-what-it-does-not-know", check_text),
     ("names-missing-files", check_missing),
     ("refuses-damage-in-one-line", check_damage),
+    ("refuses-weights-that-are-not-finite", check_not_finite),
+    ("files-are-all-of-it", check_files),
+    ("data-leaves-others-alone", check_data_of_others),
+    ("makes-its-metrics", check_metrics),
 )
-
-
-def _pruned(
-    subject: Subject, source: Source, ratio: float, seed: int
-) -> tuple[Network, Network, Compact]:
-    network = subject.load(source)
-    grouping = find_groups(network)
-    draw = np.random.default_rng(seed)
-    keep = {
-        group.name: choose_units(group, draw.random(group.size), round(group.size * (1 - ratio)))
-        for group in grouping.groups
-        if group.exact
-    }
-    assert keep, f"{source.model.name} has no group to prune; give another sample"
-    masked = mask(network, grouping, keep)
-    return network, masked, compact(masked, grouping, keep)
-
-
-def _same_weights(first: Network, second: Network) -> None:
-    one, other = first.weights(), second.weights()
-    assert set(one) == set(other), f"other initializers: {set(one) ^ set(other)}"
-    for name, array in one.items():
-        assert np.array_equal(array, other[name]), f"'{name}' differs after writing and loading"
 
 
 def _content(source: Source) -> dict[str, str]:
@@ -213,7 +243,3 @@ def _content(source: Source) -> dict[str, str]:
                 if file.is_file():
                     digests[str(file)] = hashlib.sha256(file.read_bytes()).hexdigest()
     return digests
-
-
-def _count(network: Network) -> int:
-    return sum(array.size for name, array in network.weights().items() if name in network.bindings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import attrs
@@ -13,14 +13,25 @@ import onnx_ir as ir
 
 from prunus.analysis.journal import plain, restored
 from prunus.descriptors import NamedMetric
+from prunus.errors import DataError
+from prunus.evaluation.agreement import Agreement
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.registered import registered_metrics
 from prunus.evaluation.session import Session, random_inputs
 from prunus.host import Host, start
 from prunus.network import Network
-from prunus.task import Array, Batch, Dataset, Measurement, Metric
-from prunus.testing.check import Check, named_checks
+from prunus.task import (
+    AnswerDistance,
+    Array,
+    Batch,
+    Dataset,
+    Measurement,
+    Metric,
+    PlaceFinder,
+    TruthMaker,
+)
+from prunus.testing.check import Check, ExpectedFailures, named_checks
 from prunus.testing.checks_plugin import plugin_checks
 from prunus.testing.nets import NETS, as_network
 
@@ -34,16 +45,22 @@ Samples = tuple[tuple[Network, Dataset], ...]
 
 
 @attrs.frozen
-class _Subject:
-    """The metric under test, and what it measures."""
+class MeasuredBy:
+    """The metric under test, and the networks it measures.
+
+    Attributes:
+        name: Its name.
+        find: Gives its maker.
+        samples: Networks with samples; small classifiers without any.
+    """
 
     name: str
-    host: Host | None
+    find: Callable[[], Callable[[Network], Metric]]
     samples: Samples | None
 
     def each(self) -> Iterator[tuple[Network, Dataset, Metric]]:
         """Every network with its samples and its metric."""
-        make = registered_metrics(self.host or start())[self.name]
+        make = self.find()
         for network, data in self.samples or tuple(map(_classifier, FORMS)):
             yield network, data, make(network)
 
@@ -51,7 +68,7 @@ class _Subject:
 def metric_checks(
     name: str,
     host: Host | None = None,
-    expected_failures: Mapping[str, str] | None = None,
+    expected_failures: ExpectedFailures | None = None,
     samples: Samples | None = None,
 ) -> list[Check]:
     """Everything a metric promises (`prunus.plugin.Metric`).
@@ -59,26 +76,20 @@ def metric_checks(
     Args:
         name: As given to ``--metric``.
         host: Where to look it up; the host of everything installed without it.
-        expected_failures: Short name of a check -> why it fails.
+        expected_failures: Short name of a check -> its `ExpectedFailure`.
         samples: Networks and their samples, for a metric whose labels are no class numbers; small
             classifiers without it. The labels should be the network's own answers.
     """
-    subject = _Subject(name, host, samples)
+    subject = MeasuredBy(name, lambda: registered_metrics(host or start()).makers[name], samples)
+    checks = {**MEASURING, "prefers-the-original": check_direction}
     bodies: list[tuple[str, Callable[[], None]]] = [
         *plugin_checks(NamedMetric, name, (), host),
-        ("describes-itself", lambda: check_description(subject)),
-        ("gives-a-finite-number", lambda: check_number(subject)),
-        ("repeats-itself", lambda: check_repeats(subject)),
-        ("is-the-same-in-other-batches", lambda: check_batches(subject)),
-        ("can-be-stored", lambda: check_stored(subject)),
-        ("works-without-labels-it-does-not-need", lambda: check_labels(subject)),
-        ("prefers-the-original", lambda: check_direction(subject)),
-        ("leaves-its-input-alone", lambda: check_pure(subject)),
+        *((short, partial(check, subject)) for short, check in checks.items()),
     ]
     return named_checks(name, bodies, expected_failures)
 
 
-def check_description(subject: _Subject) -> None:
+def check_description(subject: MeasuredBy) -> None:
     """Its name is the registered one; its direction and its need of labels are bools."""
     for _, _, metric in subject.each():
         assert metric.name == subject.name, f"{subject.name}: the metric calls itself {metric.name}"
@@ -87,7 +98,7 @@ def check_description(subject: _Subject) -> None:
             assert isinstance(value, bool), f"{subject.name}: {attribute} is {value!r}, not a bool"
 
 
-def check_number(subject: _Subject) -> None:
+def check_number(subject: MeasuredBy) -> None:
     """Value and standard error are finite floats, the error not negative."""
     for network, data, metric in subject.each():
         found = Evaluator(network, data, metric).measure(network.model)
@@ -99,7 +110,7 @@ def check_number(subject: _Subject) -> None:
         assert found.error >= 0, f"{subject.name}: the error is {found.error}"
 
 
-def check_repeats(subject: _Subject) -> None:
+def check_repeats(subject: MeasuredBy) -> None:
     """The same network on the same samples has the same value."""
     for network, data, metric in subject.each():
         worse = _noisy(network)
@@ -107,7 +118,7 @@ def check_repeats(subject: _Subject) -> None:
         assert first == second, f"{subject.name}: {first}, and {second} the second time"
 
 
-def check_batches(subject: _Subject) -> None:
+def check_batches(subject: MeasuredBy) -> None:
     """The size of the batches does not matter, a last smaller batch included."""
     for network, data, metric in subject.each():
         worse = _noisy(network)
@@ -120,7 +131,7 @@ def check_batches(subject: _Subject) -> None:
             assert near, f"{subject.name}: {whole} in one batch, {other} in several"
 
 
-def check_stored(subject: _Subject) -> None:
+def check_stored(subject: MeasuredBy) -> None:
     """What it observes survives as JSON: an analysis that was killed goes on from there."""
     for network, data, metric in subject.each():
         seen = [metric.observe(*given) for given in _observed(network, data)]
@@ -135,7 +146,7 @@ def check_stored(subject: _Subject) -> None:
         assert first == second, f"{subject.name}: {first}, and {second} after it was stored"
 
 
-def check_labels(subject: _Subject) -> None:
+def check_labels(subject: MeasuredBy) -> None:
     """Where ``needs_labels`` is False, samples without labels are enough."""
     for network, data, metric in subject.each():
         if metric.needs_labels:
@@ -151,18 +162,78 @@ def check_labels(subject: _Subject) -> None:
         assert np.isfinite(value), f"{subject.name}: {value} without labels"
 
 
-def check_direction(subject: _Subject) -> None:
+def check_truth(subject: MeasuredBy) -> None:
+    """Labels it makes of the original's outputs (`TruthMaker`): the original agrees with them."""
+    for network, data, metric in subject.each():
+        if not isinstance(metric, TruthMaker):
+            continue
+        agreement = Agreement(metric)
+        values = []
+        for position in (1, 0):  # the original, and weights of noise
+            seen = []
+            for both in _observed(network, data):
+                given = (both[position], both[1])
+                try:
+                    seen.append(agreement.observe(*given, None))
+                except Exception as error:
+                    raise AssertionError(
+                        f"{subject.name}: observe cannot read what truth gives: "
+                        f"{type(error).__name__}: {error}"
+                    ) from error
+            try:
+                values.append(agreement.result(seen).value)
+            except DataError:
+                return  # the original answers nothing
+        better = values[1] - values[0] if metric.higher_is_better else values[0] - values[1]
+        assert better <= 0, (
+            f"{subject.name}: with truth(original) as labels, weights of noise ({values[1]:.3g}) "
+            f"are better than the original itself ({values[0]:.3g})"
+        )
+
+
+def check_distance(subject: MeasuredBy) -> None:
+    """Distances it tells (`AnswerDistance`): 0 from the original to itself, none is negative."""
+    for network, data, metric in subject.each():
+        if not isinstance(metric, AnswerDistance):
+            continue
+        for outputs, reference, _ in _observed(network, data):
+            count = len(next(iter(reference.values())))
+            own, other = (np.asarray(metric.distance(o, reference)) for o in (reference, outputs))
+            shapes = (own.shape, other.shape)
+            assert shapes == ((count,),) * 2, f"{subject.name}: {count} distances wanted, {shapes}"
+            said = f"{subject.name}: the original is {np.abs(own).max():.3g} away from itself"
+            assert np.abs(own).max() <= 1e-6, said
+            assert (other >= 0).all(), f"{subject.name}: a distance is {other.min():.3g}"
+
+
+def check_places(subject: MeasuredBy) -> None:
+    """Places it tells (`PlaceFinder`) are numbers from 0 to 1 on a grid a sample."""
+    for network, data, metric in subject.each():
+        if not isinstance(metric, PlaceFinder):
+            continue
+        for _, reference, _ in _observed(network, data):
+            count = len(next(iter(reference.values())))
+            found = np.asarray(metric.places(reference))
+            said = f"{subject.name}: places of shape {found.shape} for {count} samples"
+            assert found.shape[:1] == (count,), said
+            assert found.ndim == 3, said
+            inside = ((found >= 0) & (found <= 1)).all()
+            assert inside, f"{subject.name}: places from {found.min():.3g} to {found.max():.3g}"
+
+
+def check_direction(subject: MeasuredBy) -> None:
     """The original is no worse than itself with weights of noise; labels are its own answers."""
     for network, data, metric in subject.each():
         evaluator = Evaluator(network, data, metric)
         loss = evaluator.loss_of(evaluator.measure(_noisy(network)).value)
         assert loss >= 0, (
             f"{subject.name}: weights of noise are better than the original by {-loss:.3g}; is "
-            f"higher_is_better = {metric.higher_is_better} right?"
+            f"higher_is_better = {metric.higher_is_better} right? A metric that reads no labels "
+            "may state it as an ExpectedFailure"
         )
 
 
-def check_pure(subject: _Subject) -> None:
+def check_pure(subject: MeasuredBy) -> None:
     """Outputs and labels are the same afterwards."""
     for network, data, metric in subject.each():
         for outputs, reference, labels in _observed(network, data):
@@ -173,6 +244,21 @@ def check_pure(subject: _Subject) -> None:
             metric.result([metric.observe(outputs, reference, labels)])
             same = all(map(np.array_equal, before, arrays))
             assert same, f"{subject.name} modified outputs or labels"
+
+
+MEASURING: Mapping[str, Callable[[MeasuredBy], None]] = {
+    "describes-itself": check_description,
+    "gives-a-finite-number": check_number,
+    "repeats-itself": check_repeats,
+    "is-the-same-in-other-batches": check_batches,
+    "can-be-stored": check_stored,
+    "works-without-labels-it-does-not-need": check_labels,
+    "leaves-its-input-alone": check_pure,
+    "reads-the-labels-it-makes": check_truth,
+    "tells-distances": check_distance,
+    "tells-places-from-0-to-1": check_places,
+}
+"""Promises that hold whatever the labels are."""
 
 
 def _observed(
@@ -194,11 +280,12 @@ def _numbers(found: Measurement) -> tuple[float, float]:
 
 
 def _noisy(network: Network) -> ir.Model:
-    """The same structure with weights of noise, each as large as before."""
+    """The same structure with weights of noise, each as large as before; sizes are no weights."""
     draw = np.random.default_rng(0)
     weights = {
         name: draw.permutation(array.reshape(-1)).reshape(array.shape)
         for name, array in network.weights().items()
+        if name in network.bindings
     }
     return network.with_weights(weights).model
 

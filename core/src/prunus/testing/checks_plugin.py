@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from prunus import hookspecs
+from prunus.errors import UsageError
 from prunus.host import D, Host, Registered, start
 
 HEAVY = (
@@ -95,8 +96,15 @@ def check_cheap_import(kind: type[D], name: str, verbs: tuple[str, ...], host: H
 
 
 def _entry(kind: type[D], name: str, verbs: tuple[str, ...], host: Host | None) -> Registered:
-    """An analysis and an allocation may have one name: the hook tells them apart."""
-    return (host or start()).find(kind, name, verbs[0] if verbs else None)
+    """An analysis and an allocation may have one name: the hook tells them apart.
+
+    Raises:
+        AssertionError: it is not registered; tells which plugins failed to load, and why.
+    """
+    try:
+        return (host or start()).find(kind, name, verbs[0] if verbs else None)
+    except UsageError as error:
+        raise AssertionError(str(error)) from error
 
 
 def one_line(error: Exception, *facts: str) -> None:

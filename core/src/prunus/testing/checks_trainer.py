@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
+from prunus.compaction import identity
 from prunus.descriptors import Trainer
-from prunus.errors import PrunusError
+from prunus.errors import PluginCrashError, PrunusError
 from prunus.evaluation.session import Session
+from prunus.granularity import granularity_of
 from prunus.graph.digest import structure_digest, weights_digest
+from prunus.grouping.weights import find_weights
 from prunus.host import Host, start
-from prunus.testing.check import Check, named_checks
+from prunus.masking import mask, weight_masks
+from prunus.network import Network
+from prunus.task import Array
+from prunus.testing.check import Check, ExpectedFailures, named_checks
 from prunus.testing.checks_plugin import one_line, plugin_checks
-from prunus.testing.nets import NETS, as_network
 from prunus.testing.trainer_job import Unlabelled, small_job
-from prunus.training import Progress, TrainingJob, Weights
+from prunus.training import Progress, Splicing, TrainingJob, Weights
 from prunus.training.scatter import with_weights
 
 KILLED = 6
@@ -29,17 +36,17 @@ KILLED = 6
 MakeJob = Callable[[Path], TrainingJob]
 
 
-class _StopError(Exception):
-    """Stands for anything that ends a training early."""
+class _StopError(PrunusError):
+    """Stands for anything that ends a training early and is no defect of the trainer."""
 
 
 def trainer_checks(
     name: str,
     job: MakeJob | None = None,
     host: Host | None = None,
-    expected_failures: Mapping[str, str] | None = None,
+    expected_failures: ExpectedFailures | None = None,
 ) -> list[Check]:
-    """Everything a trainer promises (`prunus.hookspecs.prunus_finetune`).
+    """Everything a trainer promises (`prunus_finetune`).
 
     Args:
         name: As given to ``--trainer``.
@@ -47,7 +54,7 @@ def trainer_checks(
             least 12 iterations, a snapshot every 4; without it a small residual
             network with made-up classes.
         host: Where to look it up; the host of everything installed without it.
-        expected_failures: Short name of a check -> why it fails.
+        expected_failures: Short name of a check -> its `ExpectedFailure`.
     """
     make = small_job if job is None else job
 
@@ -65,6 +72,13 @@ def trainer_checks(
         ("distills-without-labels", lambda: check_distills(make, run)),
         ("asks-for-labels", lambda: check_labels(make, run)),
     ]
+    descriptor = next((t for t in (host or start()).all(Trainer) if t.name == name), None)
+    if descriptor is not None and descriptor.holds_weights:
+        bodies.append(("holds-masks-of-weights", lambda: check_holds(make, run)))
+    if descriptor is not None and descriptor.regrows_weights:
+        bodies.append(("regrows-masked-weights", lambda: check_regrows(make, run)))
+    if descriptor is not None and descriptor.shares_weights:
+        bodies.append(("keeps-shared-weights-equal", lambda: check_shared(make, run)))
     return named_checks(name, bodies, expected_failures)
 
 
@@ -155,30 +169,130 @@ def check_pure(name: str, host: Host | None, make: MakeJob) -> None:
 
 
 def check_distills(make: MakeJob, run: Run) -> None:
-    """With a teacher it comes nearer to the teacher's outputs, from samples without labels.
+    """It comes nearer to its teacher's outputs, from samples without labels, whoever that is.
 
+    Each of two teachers has weights of its own, so that training towards anything else is found.
     BatchNorm statistics are held: those of random weights are far from any data, and
     their moving would hide what the updates do.
     """
+    trained = []
+    for seed in range(2):
+        with tempfile.TemporaryDirectory() as directory:
+            job = make(Path(directory))
+            teacher = _teacher(job.network, seed)
+            rate = job.recipe.learning_rate
+            small_steps = attrs.evolve(rate, base=rate.base / 10)  # the teacher is far away
+            weights = run(
+                Path(directory),
+                teacher=teacher,
+                training=Unlabelled(job.training),
+                recipe=attrs.evolve(job.recipe, bn_frozen=True, learning_rate=small_steps),
+            )
+        inputs = job.training.read(np.arange(min(64, len(job.training))), None).inputs
+        wanted = Session(teacher.model).run(inputs)
+        before = _distance(job.compact.model, inputs, wanted)
+        after = _distance(with_weights(job.compact, weights).model, inputs, wanted)
+        assert after < before, f"distance to the teacher {before:.4f} -> {after:.4f}"
+        trained.append(weights)
+    first, second = trained
+    same = all(np.array_equal(array, second[name]) for name, array in first.items())
+    assert not same, "two teachers give the same weights: the teacher is ignored"
+
+
+def _teacher(network: Network, seed: int) -> Network:
+    """The same network with weights of its own: each tensor's numbers in another order."""
+    draw = np.random.default_rng(seed)
+    changed = {
+        name: draw.permutation(array.reshape(-1)).reshape(array.shape)
+        for name, array in network.weights().items()
+        if name in network.bindings and network.bindings[name].role == "weight"
+    }
+    return network.with_weights(changed)
+
+
+def _distance(model: ir.Model, inputs: Mapping[str, Array], wanted: Mapping[str, Array]) -> float:
+    """Mean squared difference of a graph's outputs."""
+    found = Session(model).run(inputs)
+    return sum(float(np.square(found[n] - wanted[n]).mean()) for n in wanted)
+
+
+def check_holds(make: MakeJob, run: Run) -> None:
+    """Masked single weights are exactly zero after the training, others learned, and resume too."""
+
+    def stop(progress: Progress) -> None:
+        if progress.iteration >= KILLED:
+            raise _StopError
+
+    with tempfile.TemporaryDirectory() as directory:
+        changes = _masked(make(Path(directory)))
+        weights = run(Path(directory), **changes)
+        _check_masks(weights, changes["masks"], changes["network"])
+    with tempfile.TemporaryDirectory() as directory:
+        changes = _masked(make(Path(directory)))
+        with suppress(_StopError):
+            run(Path(directory), report=stop, **changes)
+        resumed = run(Path(directory), resume=True, **changes)
+        _check_masks(resumed, changes["masks"], changes["network"])
+    _equal(weights, resumed, "the resumed run with masks")
+
+
+def check_regrows(make: MakeJob, run: Run) -> None:
+    """Masks chosen anew decide which weights are zero at the end."""
+    with tempfile.TemporaryDirectory() as directory:
+        changes = _masked(make(Path(directory)))
+        swapped = {name: ~mask for name, mask in changes["masks"].items()}
+        splicing = Splicing(5, lambda weights: swapped)
+        weights = run(Path(directory), splicing=splicing, **changes)
+    _check_masks(weights, swapped, changes["network"])
+
+
+def _masked(job: TrainingJob) -> dict[str, Any]:
+    """Every second weight masked, the network whole otherwise."""
+    found = find_weights(job.network, granularity_of("weight"))
+    draw = np.random.default_rng(0)
+    keep = {group.name: draw.random(group.size) < 0.5 for group in found.groups}
+    network = mask(job.network, found, keep)
+    masks = weight_masks(job.network, found, keep)
+    return {"network": network, "compact": identity(network), "masks": masks}
+
+
+def _check_masks(
+    weights: Weights, masks: Mapping[str, NDArray[np.bool_]], network: Network
+) -> None:
+    before = network.weights()
+    assert masks, "the network has no weights to mask"
+    for name, kept in masks.items():
+        assert name in weights, f"the trainer gave no weights '{name}'"
+        loose = int(np.count_nonzero(weights[name][~kept]))
+        assert loose == 0, f"{loose} masked weights of '{name}' are not zero"
+    changed = [name for name in masks if not np.array_equal(weights[name], before[name])]
+    assert changed, "no weight of the masked network learned"
+
+
+def check_shared(make: MakeJob, run: Run) -> None:
+    """Weights of one value stay equal and learn, zeros stay zeros."""
     with tempfile.TemporaryDirectory() as directory:
         job = make(Path(directory))
-        teacher = as_network(NETS["resnet_projection"](0)) if make is small_job else job.network
-        weights = run(
-            Path(directory),
-            teacher=teacher,
-            training=Unlabelled(job.training),
-            recipe=attrs.evolve(job.recipe, bn_frozen=True),
-        )
-    inputs = job.training.read(np.arange(min(64, len(job.training))), None).inputs
-    wanted = Session(teacher.model).run(inputs)
-
-    def distance(model: ir.Model) -> float:
-        found = Session(model).run(inputs)
-        return sum(float(np.square(found[n] - wanted[n]).mean()) for n in wanted)
-
-    before = distance(job.compact.model)
-    after = distance(with_weights(job.compact, weights).model)
-    assert after < before, f"distance to the teacher {before:.4f} -> {after:.4f}"
+        numbers = {
+            name: (np.arange(array.size) % 5 - 1).astype(np.int16).reshape(array.shape)
+            for name, array in job.network.weights().items()
+            if job.network.bindings[name].role == "weight"
+        }
+        values = np.array([-0.2, -0.1, 0.1, 0.2, 0], np.float32)
+        network = job.network.with_weights({name: values[one] for name, one in numbers.items()})
+        changes = {"network": network, "compact": identity(network), "shared": numbers}
+        weights = run(Path(directory), **changes)
+    learned = False
+    for name, one in numbers.items():
+        assert name in weights, f"the trainer gave no weights '{name}'"
+        found = np.asarray(weights[name])
+        assert not found[one < 0].any(), f"zeros of '{name}' are not zero any more"
+        for number in range(4):
+            equal = found[one == number]
+            spread = float(np.ptp(equal)) if equal.size else 0.0
+            assert spread <= 1e-5, f"weights of one value of '{name}' differ by {spread:.1e}"
+        learned |= not np.array_equal(found, values[one])
+    assert learned, "no shared value learned"
 
 
 def check_labels(make: MakeJob, run: Run) -> None:
@@ -187,6 +301,8 @@ def check_labels(make: MakeJob, run: Run) -> None:
         job = make(Path(directory))
         try:
             run(Path(directory), training=Unlabelled(job.training))
+        except PluginCrashError:
+            raise
         except PrunusError as error:
             one_line(error, "label")
         else:

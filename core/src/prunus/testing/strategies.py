@@ -16,11 +16,12 @@ import onnx_ir as ir
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from prunus.graph.inputs import sample_shape
 from prunus.groups import Group
 from prunus.network import Network
 from prunus.selection import choose_units
 from prunus.testing.nets import as_network
-from prunus.testing.nets.builder import Builder, shape_of
+from prunus.testing.nets.builder import Builder
 
 Step = Callable[[Builder, st.DrawFn, ir.Value], ir.Value]
 
@@ -72,10 +73,11 @@ def _strided(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
 
 
 def _grouped(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
-    group = draw(st.sampled_from((2, shape_of(x)[0])))
-    if shape_of(x)[0] % 2:
+    channels = sample_shape(x)[0]
+    group = draw(st.sampled_from((2, channels)))
+    if channels % 2:
         return x
-    out = shape_of(x)[0] * draw(st.sampled_from((1, 2))) if shape_of(x)[0] < 16 else shape_of(x)[0]
+    out = channels * draw(st.sampled_from((1, 2))) if channels < 16 else channels
     return b.conv(x, out, 3, group=group)
 
 
@@ -85,7 +87,7 @@ def _normal(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
 
 def _group_normal(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
     groups = draw(st.sampled_from((2, 4)))
-    return x if shape_of(x)[0] % groups else b.group_norm(x, groups)
+    return x if sample_shape(x)[0] % groups else b.group_norm(x, groups)
 
 
 def _activation(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
@@ -104,7 +106,7 @@ def _pool(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
 
 def _residual(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
     y = _activation(b, draw, b.conv(x, draw(st.sampled_from(WIDTHS))))
-    return b.add(b.conv(y, shape_of(x)[0], 1), x)
+    return b.add(b.conv(y, sample_shape(x)[0], 1), x)
 
 
 def _projected(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
@@ -114,19 +116,19 @@ def _projected(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
 
 def _padded(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
     before, after = draw(st.sampled_from(((0, 2), (2, 2), (1, 3))))
-    width = shape_of(x)[0] + before + after
+    width = sample_shape(x)[0] + before + after
     return b.add(b.conv(x, width), b.pad_channels(x, before, after)) if width < 32 else x
 
 
 def _joined(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
     parts = [b.conv(x, draw(st.sampled_from((2, 4, 6))), 1) for _ in range(2)]
-    if draw(st.booleans()) and shape_of(x)[0] < 24:
+    if draw(st.booleans()) and sample_shape(x)[0] < 24:
         parts.insert(draw(st.integers(0, 2)), x)
     return b.concat(*parts)
 
 
 def _split(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
-    channels = shape_of(x)[0]
+    channels = sample_shape(x)[0]
     first = draw(st.integers(1, channels - 1))
     left, right = b.split(x, first, channels - first)
     right = _activation(b, draw, b.conv(right, channels - first))
@@ -134,23 +136,23 @@ def _split(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
 
 
 def _sliced(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
-    channels = shape_of(x)[0]
+    channels = sample_shape(x)[0]
     start = draw(st.integers(0, channels // 2))
     end = draw(st.integers(start + 2, channels))
     return b.concat(b.slice(x, (1,), (start,), (end,)), b.conv(x, 4, 1))
 
 
 def _shuffle(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
-    return x if shape_of(x)[0] % 2 else b.shuffle(x, 2)
+    return x if sample_shape(x)[0] % 2 else b.shuffle(x, 2)
 
 
 def _gate(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
     gate = b.act(b.conv(b.global_pool(x), 4, 1))
-    return b.mul(x, b.act(b.conv(gate, shape_of(x)[0], 1), "Sigmoid"))
+    return b.mul(x, b.act(b.conv(gate, sample_shape(x)[0], 1), "Sigmoid"))
 
 
 def _up_and_down(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
-    if _small(x) or shape_of(x)[1] % 2:
+    if _small(x) or sample_shape(x)[1] % 2:
         return x
     low = b.pool(x)
     width = draw(st.sampled_from((4, 6)))
@@ -159,7 +161,7 @@ def _up_and_down(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
 
 
 def _reorganised(b: Builder, draw: st.DrawFn, x: ir.Value) -> ir.Value:
-    if _small(x) or shape_of(x)[1] % 2:
+    if _small(x) or sample_shape(x)[1] % 2:
         return x
     return b.conv(b.space_to_depth(x), draw(st.sampled_from(WIDTHS)), 1)
 
@@ -215,4 +217,4 @@ HEADS: tuple[Callable[[Builder, ir.Value], tuple[ir.Value, ...]], ...] = (
 
 
 def _small(x: ir.Value) -> bool:
-    return shape_of(x)[1] < 4
+    return sample_shape(x)[1] < 4

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import attrs
 
+from prunus.compaction import compact
 from prunus.descriptors import Format
+from prunus.fields import own_descriptor
+from prunus.grouping import find_groups
 from prunus.host import Host, start
+from prunus.masking import mask
 from prunus.network import Compact, Destination, Network, Source, Written
+from prunus.testing.cut import Cut, random_plan
 
 
 @attrs.frozen
@@ -27,10 +32,32 @@ class Subject:
     directory: Path = Path()
 
     def descriptor(self) -> Format:
-        """Its descriptor."""
+        """Its descriptor, as the plugin declares it."""
         found = (self.host or start()).find(Format, self.name).descriptor
         assert isinstance(found, Format)
-        return found
+        return own_descriptor(found)
+
+    def others(self) -> list[Format]:
+        """All other formats."""
+        return [one for one in (self.host or start()).all(Format) if one.name != self.name]
+
+    def implements(self, hook: str) -> bool:
+        """Whether its plugin has a hook."""
+        return hasattr((self.host or start()).find(Format, self.name).plugin, hook)
+
+    def lower(self, model: object) -> Network:
+        """``prunus_lower``."""
+        host = self.host or start()
+        network: Network = host.call(Format, self.name, "prunus_lower", model=model, options={})
+        return network
+
+    def rebuild(self, network: Network, smaller: Compact) -> object:
+        """``prunus_rebuild``."""
+        host = self.host or start()
+        model: object = host.call(
+            Format, self.name, "prunus_rebuild", network=network, compact=smaller
+        )
+        return model
 
     def load(self, source: Source) -> Network:
         """``prunus_load``."""
@@ -68,4 +95,13 @@ class Subject:
             read = stage == "masked" and path == source.model
             inside = path is None or path.resolve().is_relative_to(directory.resolve())
             assert inside or read, f"{self.name} wrote {path}, outside of the destination"
-        return self.load(Source(written.model, written.weights, source.options))
+        return self.load(attrs.evolve(source, model=written.model, weights=written.weights))
+
+
+def pruned(network: Network, said: str, ratio: float, seed: int) -> Cut:
+    """A random ``ratio`` of every group removed, of groups whose removal is exact."""
+    grouping = find_groups(network)
+    keep = random_plan((group for group in grouping.groups if group.exact), ratio, seed)
+    assert keep, f"{said} has no group to prune; give another sample"
+    masked = mask(network, grouping, keep)
+    return Cut(network, masked, compact(masked, grouping, keep), grouping)

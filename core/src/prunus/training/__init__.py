@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from prunus.training.job import Progress, TrainingJob, Weights
+from prunus.training.job import Progress, Splicing, TrainingJob, Weights
 
-__all__ = ["Progress", "TrainingJob", "Weights"]
+__all__ = ["Progress", "Splicing", "TrainingJob", "Weights"]

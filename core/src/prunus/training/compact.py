@@ -22,6 +22,7 @@ from prunus.task import Measurement
 from prunus.training.divergence import SLOWER, check_metric
 from prunus.training.job import TrainingJob, Weights
 from prunus.training.scatter import scatter, with_weights
+from prunus.training.weight_masks import kept_after
 
 
 @attrs.frozen(eq=False)
@@ -33,12 +34,14 @@ class Trained:
         compact: Its compact form.
         weights: The new weights, with the compact graph's shapes.
         proof: How well both agree.
+        keep: Units that stay; others than before only where masked weights regrew.
     """
 
     network: Network
     compact: Compact
     weights: Weights
     proof: Proof
+    keep: dict[str, NDArray[np.bool_]]
 
 
 def train_compact(
@@ -55,7 +58,7 @@ def train_compact(
         host: Plugins.
         trainer: Name of the trainer.
         subject: The masked network and its groups.
-        keep: Channels that stay.
+        keep: Channels or weights that stay.
         job: The training.
         inputs: Some real inputs for the proof, or ``None``.
 
@@ -63,11 +66,13 @@ def train_compact(
         PluginError: the trainer is missing, failed, or gave weights that do not fit.
         ProofError: masked and compact network do not give the same finite numbers.
     """
+    owner = str(host.find(Trainer, trainer))
     weights = host.call(Trainer, trainer, "prunus_finetune", job=job)
-    network = job.network.with_weights(scatter(job.network, job.compact, weights))
+    network = job.network.with_weights(scatter(job.network, job.compact, weights, owner))
+    keep = kept_after(owner, subject, keep, weights, regrow=job.splicing is not None)
     smaller = compact(network, subject.grouping, keep)
     proof = prove_plan(subject, keep, network, smaller, inputs, mend=SLOWER)
-    return Trained(network, smaller, weights, proof)
+    return Trained(network, smaller, weights, proof, keep)
 
 
 def measured_by(

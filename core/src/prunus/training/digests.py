@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import attrs
+import numpy as np
 
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.network import Network
@@ -29,7 +30,28 @@ def job_digests(job: TrainingJob) -> dict[str, str]:
         "data set": job.training.digest(),
         "seed": str(job.seed),
         "teacher": "none" if job.teacher is None else network_digest(job.teacher),
+        "mask": _masks(job),
+        **_sharing(job),
     }
+
+
+def _masks(job: TrainingJob) -> str:
+    if not job.masks:
+        return "none"
+    digest = hashlib.sha256(str(job.splicing and job.splicing.interval).encode())
+    for name, kept in sorted(job.masks.items()):
+        digest.update(name.encode() + np.packbits(kept).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _sharing(job: TrainingJob) -> dict[str, str]:
+    """Which weights share a value, where some do."""
+    if not job.shared:
+        return {}
+    digest = hashlib.sha256()
+    for name, numbers in sorted(job.shared.items()):
+        digest.update(name.encode() + np.ascontiguousarray(numbers, "<i2").tobytes())
+    return {"shared values": digest.hexdigest()[:16]}
 
 
 def network_digest(network: Network) -> str:

@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 
 from prunus.network import Compact, Network
 from prunus.task import Dataset, Measurement, Recipe
+from prunus.third_party import of_caller
 
 Weights = Mapping[str, NDArray[np.generic]]
+"""Initializer name -> array."""
+
+_SPLICED = 0.75
+"""Share of the updates in which masks change; then the weights settle."""
 
 
 @attrs.frozen
@@ -34,6 +39,29 @@ class Progress:
 
 
 @attrs.frozen(eq=False)
+class Splicing:
+    """Masks that change while they are trained (Guo, Yao, Chen, NIPS 2016).
+
+    The trainer keeps the values of masked weights too, runs the network with the masked ones at
+    zero, and gives every weight the gradient that it has there.
+
+    Attributes:
+        interval: Updates between two choices; the last choice is made before three quarters of all
+            updates.
+        choose: Initializer name -> values of its weights, masked ones too; gives the new masks,
+            of as many weights as before.
+    """
+
+    interval: int
+    choose: Callable[[Weights], Mapping[str, NDArray[np.bool_]]]
+
+    def due(self, iteration: int, iterations: int) -> bool:
+        """Whether masks are chosen anew before update ``iteration``, counted from 0."""
+        within = 0 < iteration <= iterations * _SPLICED
+        return within and iteration % self.interval == 0
+
+
+@attrs.frozen(eq=False)
 class TrainingJob:
     """Train the compact network; the core scatters the weights back.
 
@@ -50,6 +78,12 @@ class TrainingJob:
         report: Called with progress.
         options: Given values of the options the trainer's descriptor declares.
         allow_code: The user's word that Python named by the network's files may run.
+        masks: Initializer name -> mask of its single weights, of the compact shape, True for those
+            that stay; others are zero before and after every update.
+        splicing: How masks change, or ``None``: they are held.
+        shared: Initializer name -> number of the value that each weight shares, of the compact
+            shape: weights of one number are equal before and after every update, and follow the sum
+            of their gradients; -1: the weight is zero and stays so.
     """
 
     network: Network
@@ -61,6 +95,9 @@ class TrainingJob:
     workspace: Path
     resume: bool
     seed: int
-    report: Callable[[Progress], None]
+    report: Callable[[Progress], None] = attrs.field(converter=of_caller)
     options: Mapping[str, str] = attrs.field(factory=dict)
     allow_code: bool = False
+    masks: Mapping[str, NDArray[np.bool_]] = attrs.field(factory=dict)
+    splicing: Splicing | None = None
+    shared: Mapping[str, NDArray[np.int16]] = attrs.field(factory=dict)

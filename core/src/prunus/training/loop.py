@@ -23,7 +23,7 @@ class TrainingLoop:
         job: What to do.
         weights: Gives the weights as they are now.
         save: Writes a snapshot: updates done, smoothed loss.
-        interrupted: Tells whether Ctrl-C was pressed (`prunus.interrupt.deferred`).
+        interrupted: Tells whether Ctrl-C was pressed (`prunus.plugin.deferred`).
         iteration: Updates done.
         loss: Smoothed loss; NaN before the first update.
         metric: Last evaluation, if there was one.

@@ -9,16 +9,20 @@ from numpy.typing import NDArray
 
 from prunus.errors import PluginError
 from prunus.network import Compact, Network
+from prunus.third_party import shown
 from prunus.training.job import Weights
 
 
-def scatter(network: Network, compact: Compact, trained: Weights) -> dict[str, NDArray[np.generic]]:
+def scatter(
+    network: Network, compact: Compact, trained: Weights, owner: str = "the trainer"
+) -> dict[str, NDArray[np.generic]]:
     """Put compact weights back to their positions in the full network; removed positions stay.
 
     Args:
         network: The masked network.
         compact: Its compact form.
         trained: Initializer name -> array of the compact shape.
+        owner: Whose weights they are, for errors.
 
     Returns:
         Initializer name -> array of the full shape.
@@ -30,12 +34,16 @@ def scatter(network: Network, compact: Compact, trained: Weights) -> dict[str, N
     small = compact.model.graph.initializers
     result = {}
     for name, array in trained.items():
+        said = f"{owner} gave no usable weights '{name}'"
         shape = small[name].shape if name in small else None
-        if shape is None or tuple(shape) != array.shape or not np.isfinite(array).all():
-            raise PluginError(
-                f"the trainer gave weights '{name}' of shape {array.shape} that do not fit the "
-                f"compact network ({shape or 'no such weights'}) or are no finite numbers"
-            )
+        if shape is None:
+            raise PluginError(f"{said}: the compact network has no such weights")
+        wanted = tuple(int(str(size)) for size in shape)
+        given = isinstance(array, np.ndarray) and array.dtype.kind in "fiu"
+        if not given or array.shape != wanted:
+            raise PluginError(f"{said}: {shown(array)} instead of numbers of shape {wanted}")
+        if not np.isfinite(array).all():
+            raise PluginError(f"{said}: NaN or infinite numbers")
         target = full[name].copy()
         axes = dict(compact.kept.get(name, {}))
         _put(target, np.asarray(array, target.dtype), axes)

@@ -62,7 +62,7 @@ class Snapshots:
         Args:
             directory: Existing directory.
             trainer: Name of the trainer: others do not read its arrays.
-            digests: Word for the user -> hex digest (`prunus.training.digests.job_digests`).
+            digests: Word for the user -> hex digest (`prunus.plugin.job_digests`).
         """
         self._directory = directory
         self._trainer = trainer

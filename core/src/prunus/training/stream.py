@@ -45,7 +45,7 @@ def read_pass(job: TrainingJob, number: int) -> Batch:
 
 def pass_seed(seed: int, number: int) -> int:
     """Seed of everything drawn within one forward and backward pass."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0]) >> 1
 
 
 @lru_cache(maxsize=2)

@@ -9,7 +9,18 @@ import numpy as np
 
 from prunus.errors import DataError
 from prunus.network import Network
+from prunus.progress import duration
 from prunus.task import Dataset, Recipe
+
+_PASSES = 3
+"""Passes forward that a sample of a training costs: one forward, and one back that computes the
+derivatives by inputs and by weights."""
+
+_LONG = 20.0
+"""Seconds of a training worth announcing."""
+
+_SMALL_BATCH = 32
+"""Samples of an update that nobody wants fewer of."""
 
 
 @attrs.frozen
@@ -17,14 +28,13 @@ class Tuning:
     """Options of finetuning alone.
 
     Attributes:
-        data: Training samples; the network's own without it.
         distill: Learn from the original network; needs no labels.
         resume: Continue from the newest snapshot.
         epochs, iterations, batch_size, learning_rate, snapshot: Instead of the recipe's.
         options: Trainer options by name.
+        regrow: Updates between two choices of the single weights that stay; 0 holds the mask.
     """
 
-    data: str | None = None
     distill: bool = False
     resume: bool = False
     epochs: float | None = None
@@ -33,6 +43,7 @@ class Tuning:
     learning_rate: float | None = None
     snapshot: int | None = None
     options: Mapping[str, str] = attrs.field(factory=dict)
+    regrow: int = 0
 
 
 def check_samples(dataset: Dataset, *, distill: bool) -> None:
@@ -65,15 +76,48 @@ def recipe_of(network: Network, tuning: Tuning, training: Dataset) -> Recipe:
         update = recipe.batch_size * recipe.accumulate
         count = max(1, round(tuning.epochs * len(training) / update))
         recipe = attrs.evolve(recipe, iterations=count)
-    return recipe
+    return _warmed_up(recipe)
 
 
-def recipe_notes(recipe: Recipe) -> tuple[str, ...]:
-    """The reason why a recipe is useless for so short a training."""
-    warm_up = recipe.learning_rate.warm_up
-    if warm_up <= recipe.iterations:
-        return ()
+def _warmed_up(recipe: Recipe) -> Recipe:
+    """A warm-up that would take more than half of the updates takes a tenth of them."""
+    policy = recipe.learning_rate
+    if 2 * policy.warm_up <= recipe.iterations:
+        return recipe
+    return attrs.evolve(recipe, learning_rate=attrs.evolve(policy, warm_up=recipe.iterations // 10))
+
+
+def warm_up_note(network: Network, recipe: Recipe) -> str | None:
+    """That the recipe's own warm-up was shortened; ``None`` where it was not."""
+    own = network.task.recipe
+    before, after = 0 if own is None else own.learning_rate.warm_up, recipe.learning_rate.warm_up
+    if before == after:
+        return None
     return (
-        f"the learning rate was still rising when the training ended: its warm-up takes {warm_up} "
-        f"updates of {recipe.iterations}; shorten it in the recipe",
+        f"the recipe warms up for {before:,} updates, most of the {recipe.iterations:,} of this "
+        f"training: shortened to {after:,}"
     )
+
+
+def time_note(recipe: Recipe, milliseconds: float) -> str | None:
+    """The time a training will take, and how to take less; ``None`` for a short one.
+
+    Args:
+        recipe: How to train.
+        milliseconds: Of one sample forward.
+    """
+    samples = recipe.batch_size * recipe.accumulate
+    seconds = expected_seconds(recipe, milliseconds)
+    if seconds < _LONG:
+        return None
+    smaller = " or a smaller --batch-size" if samples > _SMALL_BATCH else ""
+    return (
+        f"training: {recipe.iterations:,} updates of {samples:,} samples, roughly "
+        f"{duration(seconds)} on this machine; fewer --iterations{smaller} make it shorter"
+    )
+
+
+def expected_seconds(recipe: Recipe, milliseconds: float) -> float:
+    """Time of a training by the time of one sample forward: it goes back too, at twice the cost."""
+    samples = recipe.batch_size * recipe.accumulate * recipe.iterations
+    return _PASSES * milliseconds * samples / 1e3

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from prunus.plugin import PlanError, Policy, hookimpl
+from prunus.plugin import PlanError, Policy, UsageError, hookimpl
 
 STRENGTHS = np.linspace(0, 1, 401)
 
@@ -15,7 +15,7 @@ def prunus_register():
 @hookimpl
 def prunus_mask(policy, planning, budget):
     if budget.rate is None:
-        raise PlanError("allocation 'wide-first' needs --rate")
+        raise UsageError("allocation 'wide-first' needs --rate, not --threshold")
     plans = [counts(planning, budget, strength) for strength in STRENGTHS]
     rates = [rate(planning, plan) for plan in plans]
     best = int(np.argmin(np.abs(np.array(rates) - budget.rate)))

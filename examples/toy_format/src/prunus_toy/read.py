@@ -24,8 +24,7 @@ def load(source: Source) -> Network:
         for role, shape in _stored(layer, shapes).items()
     ]
     path = source.weights or source.model.with_suffix(".weights")
-    arrays = read_weights(path, [shape for _, _, shape in stored])
-    weights = {(name, role): array for (name, role, _), array in zip(stored, arrays, strict=True)}
+    weights = read_weights(path, stored)
 
     build = GraphBuilder()
     values = {}

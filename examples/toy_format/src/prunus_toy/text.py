@@ -1,7 +1,11 @@
-"""The structure file: one layer a line, ``kind name key=value …``; ``#`` starts a comment."""
+"""The structure file: one layer a line, ``kind name key=value …``; ``#`` starts a comment.
+
+A key with a hyphen, such as ``my-note``, is the user's own and says nothing to the framework.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +31,7 @@ class Layer:
     name: str
     numbers: dict[str, int]
     sources: tuple[str, ...]  # names of the layers it takes its inputs from
+    places: dict[str, tuple[int, int]]  # key -> start and end of its number in the text
 
 
 def parse(path: Path) -> tuple[str, list[Layer]]:
@@ -42,38 +47,44 @@ def parse(path: Path) -> tuple[str, list[Layer]]:
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: is no text; copy it again") from error
     layers: list[Layer] = []
+    start = 0
     for number, line in enumerate(text.split("\n")):
-        words = line.partition("#")[0].split()
+        code = line.partition("#")[0]
+        words = [(found[0], start + found.start()) for found in re.finditer(r"\S+", code)]
         if words:
             where = f"{path}, line {number + 1}"
             layers.append(_layer(words, number, layers, where))
+        start += len(line) + 1
     return text, layers
 
 
-def _layer(words: list[str], number: int, before: list[Layer], where: str) -> Layer:
+def _layer(words: list[tuple[str, int]], number: int, before: list[Layer], where: str) -> Layer:
+    """The layer of a line; each word comes with its start in the text."""
     if len(words) < 2:
         raise ModelError(f"{where}: a layer is 'kind name key=value …'; give it a name")
-    kind, name, *pairs = words
+    (kind, _), (name, _), *pairs = words
     if any(layer.name == name for layer in before):
         raise ModelError(f"{where}: there are two layers {name!r}; rename one of them")
     sources = () if kind == "input" or not before else (before[-1].name,)
-    numbers = dict(KEYS.get(kind, {}))
-    for pair in pairs:
+    numbers, places = dict(KEYS.get(kind, {})), {}
+    for pair, start in pairs:
         key, _, value = pair.partition("=")
         if key == "from":
             sources = tuple(value.split(","))
         elif key in numbers:
             numbers[key] = _number(key, value, where)
-        elif kind in KEYS:
+            places[key] = (start + len(key) + 1, start + len(pair))
+        elif kind in KEYS and "-" not in key:  # it may change the numbers the layer computes
             raise ModelError(f"{where}: layer {name!r} has the unknown key {key!r}; remove it")
     missing = [key for key, value in numbers.items() if value is None]
     if missing:
         raise ModelError(f"{where}: layer {name!r} has no {missing[0]}=; add it")
-    return Layer(number, kind, name, numbers, sources)
+    return Layer(number, kind, name, numbers, sources, places)
 
 
 def _number(key: str, value: str, where: str) -> int:
     allowed = COUNT_OR_NONE if key == "pad" else COUNT
-    if not (value.isascii() and value.isdigit() and allowed.holds(int(value[:12]))):
+    digits = value.lstrip("0")[:12] or "0"  # a number of twelve digits is too large already
+    if not (value.isascii() and value.isdigit() and allowed.holds(int(digits))):
         raise ModelError(f"{where}: {key}={value!r}; give {allowed}")
-    return int(value)
+    return int(digits)

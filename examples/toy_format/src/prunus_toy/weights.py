@@ -25,27 +25,35 @@ def stored_shapes(layer: Layer, shape: tuple[int, ...]) -> dict[str, tuple[int, 
     return {}
 
 
-def read_weights(path: Path, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
-    """The arrays of a weights file.
+def read_weights(
+    path: Path, stored: list[tuple[str, str, tuple[int, ...]]]
+) -> dict[tuple[str, str], np.ndarray]:
+    """The arrays of a weights file, by layer and role; ``stored`` has layer, role and shape of each.
 
     Raises:
-        ModelError: it is missing, or its size is another one than that of all ``shapes``.
+        ModelError: it is missing, of another size than ``stored``, or holds NaN or infinity.
     """
     try:
         content = read_regular(path)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}; check --weights") from error
-    wanted = 4 * sum(math.prod(shape) for shape in shapes)
+    wanted = 4 * sum(math.prod(shape) for _, _, shape in stored)
     if len(content) != wanted:
         raise ModelError(
             f"{path}: has {len(content)} bytes, the structure needs {wanted}; "
             "take the weights of this network, or copy them again"
         )
-    numbers = np.frombuffer(content, "<f4")
-    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
-    return [
-        part.reshape(shape) for part, shape in zip(np.split(numbers, ends), shapes, strict=True)
-    ]
+    numbers, arrays, start = np.frombuffer(content, "<f4"), {}, 0
+    for layer, role, shape in stored:
+        end = start + math.prod(shape)
+        arrays[layer, role] = numbers[start:end].reshape(shape)
+        if not np.isfinite(arrays[layer, role]).all():
+            raise ModelError(
+                f"{path}: layer {layer!r}: the {role} holds NaN or infinite numbers; "
+                "take weights of a training that did not diverge"
+            )
+        start = end
+    return arrays
 
 
 def turned(layer: Layer, role: str, array: np.ndarray) -> np.ndarray:

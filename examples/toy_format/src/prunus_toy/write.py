@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from prunus.plugin import Compact, Destination, Network, Written
@@ -16,19 +14,22 @@ WIDTHS = {"conv": "filters", "dense": "outputs"}
 def write(network: Network, compact: Compact, destination: Destination) -> Written:
     """Write ``<name>.toy`` and ``<name>.weights``."""
     text, layers = network.origin
-    model = network.model if destination.stage == "masked" else compact.model
-    lines, arrays = text.split("\n"), []
+    weights = (network if destination.stage == "masked" else compact).weights()
+    pieces, arrays, end = [], [], 0
     for layer in layers:
         if layer.kind not in WIDTHS:
             continue
         for role in ("weight", "bias"):
-            array = model.graph.initializers[f"{layer.name}/{role}"].const_value.numpy()
-            arrays.append(turned(layer, role, array))
-        key = WIDTHS[layer.kind]
-        lines[layer.line] = re.sub(rf"\b{key}=\d+", f"{key}={len(array)}", lines[layer.line])
+            arrays.append(turned(layer, role, weights[f"{layer.name}/{role}"]))
+        key, width = WIDTHS[layer.kind], len(arrays[-1])
+        start, after = layer.places[key]
+        if width != layer.numbers[key]:
+            pieces += [text[end:start], str(width)]
+            end = after
     name = destination.name or destination.original or destination.stage
-    path = destination.directory / f"{name.removesuffix('.toy')}.toy"
-    weights = path.with_suffix(".weights")
-    path.write_text("\n".join(lines), encoding="utf-8", newline="")
-    weights.write_bytes(b"".join(np.ascontiguousarray(a, "<f4").tobytes() for a in arrays))
-    return Written(path, weights)
+    stem = name.removesuffix(".toy").removesuffix(".weights")
+    path = destination.directory / f"{stem}.toy"
+    beside = path.with_suffix(".weights")
+    path.write_text("".join([*pieces, text[end:]]), encoding="utf-8", newline="")
+    beside.write_bytes(b"".join(np.ascontiguousarray(a, "<f4").tobytes() for a in arrays))
+    return Written(path, beside)

@@ -154,10 +154,10 @@ def _blob(data: Any, outer: WireField) -> StoredBlob:
     dims: tuple[int, ...] | None = None
     single: list[tuple[int, int]] = []
     double: list[tuple[int, int]] = []
-    place = outer.value
-    while place < outer.end:
-        field = next(fields(data, place, outer.end))
-        place = field.end
+    position = outer.value
+    while position < outer.end:
+        field = next(fields(data, position, outer.end))
+        position = field.end
         if field.number in BLOB_LEGACY_DIMS and not field.kind:
             legacy[field.number] = field.integer
         elif field.number == BLOB_SHAPE and field.kind == BYTES:
@@ -191,7 +191,7 @@ def _dims(data: Any, outer: WireField) -> Iterator[int]:
         if field.kind != BYTES:
             yield field.integer
             continue
-        place = field.value
-        while place < field.end:
-            size, place = varint(data, place, field.end)
+        position = field.value
+        while position < field.end:
+            size, position = varint(data, position, field.end)
             yield size

@@ -50,8 +50,8 @@ def rewrite(
 def _write(out: BinaryIO, parts: Parts) -> None:
     for part in parts:
         raw: Any = part.reshape(-1).view(np.uint8) if isinstance(part, np.ndarray) else part
-        for place in range(0, len(raw), _CHUNK):
-            out.write(raw[place : place + _CHUNK])
+        for position in range(0, len(raw), _CHUNK):
+            out.write(raw[position : position + _CHUNK])
 
 
 def _size(part: Any) -> int:
@@ -135,9 +135,9 @@ def _message(data: Any, start: int, end: int, numbers: Sequence[Number]) -> byte
     seen: dict[int, int] = {}
     parts = []
     for field in fields(data, start, end):
-        place = seen.get(field.number, 0)
-        seen[field.number] = place + 1
-        value = wanted.get((field.number, place))
+        position = seen.get(field.number, 0)
+        seen[field.number] = position + 1
+        value = wanted.get((field.number, position))
         if value is not None and field.kind == VARINT:
             parts.append(tag(field.number, VARINT) + encode_varint(value))
         else:

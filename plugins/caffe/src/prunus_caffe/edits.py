@@ -170,11 +170,11 @@ def _edits(layer: LayerRecord, numbers: list[Number]) -> Iterator[TextEdit]:
         # equal parts without slice_point have become unequal: the only text that must be added
         text = "".join(f" {number.field}: {number.value}" for number in missing)
         if found:
-            place = found[0].end - 1
-            yield TextEdit(place, place, text.strip() + " ")
+            end = found[0].end - 1
+            yield TextEdit(end, end, text.strip() + " ")
         else:
-            place = layer.block.end - 1
-            yield TextEdit(place, place, f"{numbers[0].message} {{{text} }} ")
+            end = layer.block.end - 1
+            yield TextEdit(end, end, f"{numbers[0].message} {{{text} }} ")
 
 
 def _scalar(found: Sequence[TextBlock], number: Number) -> TextScalar | None:

@@ -50,6 +50,7 @@ def prunus_register() -> Iterable[Descriptor]:
             summary="Caffe itself, in its own interpreter, with the user's solver",
             formats=(FORMAT,),
             options={"caffe-python": "the Python of your Caffe [PRUNUS_CAFFE_PYTHON]"},
+            holds_weights=True,
         ),
     )
 

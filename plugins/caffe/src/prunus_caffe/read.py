@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import attrs
 
@@ -76,5 +75,5 @@ def _samples(net: NetRecord, blobs: Blobs, given: Mapping[str, Dims]) -> Samples
 
 
 def _solver_notes(source: Source) -> tuple[str, ...]:
-    solver = source.options.get("solver")
-    return () if solver is None else solver_notes(Path(solver))
+    solver = source.task.solver
+    return () if solver is None else solver_notes(solver)

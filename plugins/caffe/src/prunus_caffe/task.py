@@ -19,15 +19,14 @@ from prunus_caffe.records.structure import read_structure
 def task_of(net: NetRecord, source: Source) -> Task:
     """Data layers, metric layer and recipe of a network.
 
-    Options of the source: ``solver`` names the solver.prototxt, ``metric`` the top of
-    the metric layer (``acc_name`` of decent_p).
+    ``source.task`` names the solver.prototxt, and the metric layer by its top (``acc_name`` of
+    decent_p).
     """
-    solver = source.options.get("solver")
     return Task(
         evaluation=_opener(net, "TEST"),
         training=_opener(net, "TRAIN"),
-        metric=metric_of(net, source.options.get("metric")),
-        recipe=recipe_of(net, None if solver is None else Path(solver)),
+        metric=metric_of(net, source.task.metric),
+        recipe=recipe_of(net, source.task.solver),
         batch_size=_test_batch(net),
         preprocessing=(lambda: preprocessing_of(net)) if reads_images(net) else None,
     )

@@ -104,6 +104,7 @@ def _orders(job: TrainingJob, files: TrainingFiles, begin: Snapshot | None) -> d
         "skip": done * job.recipe.accumulate,
         "device": files.device,
         "base_lr": job.recipe.learning_rate.base,
+        "masks": None if files.masks is None else str(files.masks),
     }
 
 

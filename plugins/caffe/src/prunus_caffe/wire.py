@@ -47,12 +47,12 @@ def fields(data: Any, start: int, end: int) -> Iterator[WireField]:
     Raises:
         WireError: with the byte position.
     """
-    place = start
-    while place < end:
-        tag, after = varint(data, place, end)
+    position = start
+    while position < end:
+        tag, after = varint(data, position, end)
         number, kind = tag >> 3, tag & 7
         if not 0 < number <= _LARGEST:
-            raise WireError(f"byte {place}: no field has number {number}")
+            raise WireError(f"byte {position}: no field has number {number}")
         integer = 0
         value = after
         if kind == VARINT:
@@ -63,26 +63,26 @@ def fields(data: Any, start: int, end: int) -> Iterator[WireField]:
         elif kind in (FIXED32, FIXED64):
             stop = after + (4 if kind == FIXED32 else 8)
         else:
-            raise WireError(f"byte {place}: wire type {kind} is not in use")
+            raise WireError(f"byte {position}: wire type {kind} is not in use")
         if stop > end:
             raise WireError(
-                f"byte {place}: field {number} ends {stop - end} bytes after its message"
+                f"byte {position}: field {number} ends {stop - end} bytes after its message"
             )
-        yield WireField(number, kind, place, value, stop, integer)
-        place = stop
+        yield WireField(number, kind, position, value, stop, integer)
+        position = stop
 
 
-def varint(data: Any, place: int, end: int) -> tuple[int, int]:
-    """Unsigned integer at ``place`` and the position after it."""
+def varint(data: Any, position: int, end: int) -> tuple[int, int]:
+    """Unsigned integer at ``position`` and the position after it."""
     result = shift = 0
-    while place < end and shift < 64:
-        byte = data[place]
-        place += 1
+    while position < end and shift < 64:
+        byte = data[position]
+        position += 1
         result |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return result, place
+            return result, position
         shift += 7
-    raise WireError(f"byte {place}: the file ends inside a number")
+    raise WireError(f"byte {position}: the file ends inside a number")
 
 
 def encode_varint(value: int) -> bytes:

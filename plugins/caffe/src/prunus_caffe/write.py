@@ -32,8 +32,8 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     """Write one stage under the names of decent_p.
 
     ``masked``: a copy of the original prototxt under its own name, ``sparse.caffemodel`` for
-    it, ``final.prototxt``, the structure ``transform`` will give, and where the option ``solver``
-    is given ``net_finetune.prototxt`` and ``solver_finetune.prototxt``. ``compact``:
+    it, ``final.prototxt``, the structure ``transform`` will give, and where a solver is
+    known ``net_finetune.prototxt`` and ``solver_finetune.prototxt``. ``compact``:
     ``transformed.caffemodel`` and ``final.prototxt``, or the names chosen by the user.
 
     Raises:
@@ -53,7 +53,7 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
             _write_weights(weights, origin, network.model, {}, [])
             original = _original(destination, origin)
             original.write_bytes(encode_text(origin.net.document.text))
-            return Written(original, weights, (structure, *_training(destination, text)))
+            return Written(original, weights, (structure, *_training(destination, origin, text)))
         _write_weights(weights, origin, compact.model, compact.kept, numbers)
     except OSError as error:
         raise ModelError(
@@ -62,14 +62,14 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     return Written(structure, weights)
 
 
-def _training(destination: Destination, structure: bytes) -> tuple[Path, ...]:
+def _training(destination: Destination, origin: Origin, structure: bytes) -> tuple[Path, ...]:
     """decent_p's files for training the pruned structure by hand, where a solver is known."""
-    solver = destination.options.get("solver")
+    solver = origin.source.task.solver
     if solver is None:
         return ()
     net = destination.directory / "net_finetune.prototxt"
     net.write_bytes(structure)
-    text = finetune_solver(read_protobuf_text(Path(solver)), net.name, "snapshots/")
+    text = finetune_solver(read_protobuf_text(solver), net.name, "snapshots/")
     path = destination.directory / "solver_finetune.prototxt"
     path.write_bytes(encode_text(text))
     return net, path
@@ -104,14 +104,14 @@ def _write_weights(
         if parameter.factor:
             statistics.setdefault(parameter.layers[0], []).append(name)
             continue
-        _place(arrays, parameter, parameter.native(_array(model, name)))
+        _put(arrays, parameter, parameter.native(_array(model, name)))
     for names in statistics.values():
         _statistics(arrays, origin, model, kept, names)
     with path.open("wb") as out:
         rewrite(origin.weights, out, arrays, numbers)
 
 
-def _place(arrays: dict[str, dict[int, Array]], parameter: Parameter, array: Array) -> None:
+def _put(arrays: dict[str, dict[int, Array]], parameter: Parameter, array: Array) -> None:
     for layer, index in zip(parameter.layers, parameter.indices, strict=True):
         arrays.setdefault(layer, {})[index] = array
 
@@ -143,7 +143,7 @@ def _statistics(
                 old.append(array)
     same = len(old) == len(names)
     for position, name in enumerate(names):
-        _place(arrays, origin.parameters[name], old[position] if same else _array(model, name))
+        _put(arrays, origin.parameters[name], old[position] if same else _array(model, name))
     if not same:
         for layer in first.layers:
             arrays.setdefault(layer, {})[2] = np.ones(1, np.float32)

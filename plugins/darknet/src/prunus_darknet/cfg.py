@@ -182,8 +182,8 @@ class Cfg:
             else:
                 given.append((entry, f"{value:.9g}"))
         lines = self._replaced(_REAL, given).split("\n")
-        place = self.net.line
-        return "\n".join([*lines[:place], *added, *lines[place:]])
+        position = self.net.line
+        return "\n".join([*lines[:position], *added, *lines[position:]])
 
     def _replaced(self, number: re.Pattern[str], values: list[tuple[Entry, str]]) -> str:
         """The text with the first number of some entries (their whole value if it has none) new."""

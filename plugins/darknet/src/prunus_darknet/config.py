@@ -14,14 +14,8 @@ from prunus.plugin import Settings, UsageError, read_regular
 from prunus_darknet.cfg import Section, parse_sections, shortened
 
 _FIRST_BYTES = 65536
-_NAMES = {
-    "prunedcfg": "prunedcfg",
-    "ana_out_file": "analysis_file",
-    "prune_out_weights": "prune_out_weights",
-}
-"""Key -> option of the same meaning."""
-
-"""Keys that name files in the workspace."""
+_OUTPUTS = ("prunedcfg", "prune_out_weights")
+"""Keys that name files which `prune` writes, and the format options of the same names."""
 
 DEFAULT_THRESHOLD = 0.005
 ANALYSIS = "ana.out"
@@ -29,7 +23,7 @@ ANALYSIS = "ana.out"
 _DETECTORS = ("yolov3", "is_yolov3", "yolo_v3v4")
 _READ = frozenset(
     "workspace datacfg modelcfg criteria kernel_batch ignore_layer threshold gpus".split()
-) | frozenset(_NAMES)
+) | {"ana_out_file", *_OUTPUTS}
 _KNOWN = _READ | frozenset(_DETECTORS)
 _NEAR = 0.8
 """Keys as alike as this (``difflib``) are taken for misspelt."""
@@ -76,6 +70,7 @@ def _settings(section: Section, path: Path) -> Settings:
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         multiple=_multiple(section),
         exclude=_ignored(section),
+        analysis_file=_file_name(section, "ana_out_file") or ANALYSIS,
         options=_options(section, data),
         notes=_notes(section, path),
         legacy_count=True,
@@ -123,15 +118,18 @@ def _ignored(section: Section) -> tuple[str, ...]:
 
 def _options(section: Section, data: str | None) -> dict[str, str]:
     """Names of output files and the ``.data`` file; other files keep their default names."""
-    options = {"analysis_file": ANALYSIS}
-    for key, option in _NAMES.items():
-        text = section.text(key, "")
-        name = Path(text).name
-        if text and name in ("", ".."):
-            raise _wrong(section, key, "a file name")
-        if text:
-            options[option] = name
+    names = {key: _file_name(section, key) for key in _OUTPUTS}
+    options = {key: name for key, name in names.items() if name is not None}
     return options if data is None else {**options, "datacfg": data}
+
+
+def _file_name(section: Section, key: str) -> str | None:
+    """The last part of a key's path; ``None`` where it is empty or missing."""
+    text = section.text(key, "")
+    name = Path(text).name
+    if text and name in ("", ".."):
+        raise _wrong(section, key, "a file name")
+    return name or None
 
 
 def _notes(section: Section, path: Path) -> tuple[str, ...]:

@@ -81,10 +81,20 @@ class DetectorDataset(ListedImages):
 
     def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
         """Read samples; labels are one ``(boxes, 5)`` array a sample, or ``None``."""
-        pairs = [self._sample(self.entries[int(place)], rng) for place in positions]
+        pairs = [self._sample(self.entries[int(position)], rng) for position in positions]
         images = np.stack([image for image, _ in pairs])
         labels = [boxes for _, boxes in pairs] if self.labelled else None
         return Batch({self.view.input: images}, labels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes; empty where the ``.data`` file gives none.
+
+        Raises:
+            DataError: the file of names is missing, or holds too few.
+        """
+        given = "names" in self.description.values
+        return self.description.names(self.classes) if given else ()
 
     def boxes(self, entry: Entry) -> Array:
         """The boxes of a line, ``(boxes, 5)``, relative to the image.
@@ -115,10 +125,10 @@ class DetectorDataset(ListedImages):
         view, image, boxes = self.view, self.image(entry), self.boxes(entry)
         if rng is not None:
             size = view.width, view.height
-            result, place, flip = detector_sample(image, size, view.augmentation, rng)
-            return result, training_boxes(boxes, place, flip)
-        result, place = view.fit(image)
-        return result, placed(boxes, place)
+            result, area, flip = detector_sample(image, size, view.augmentation, rng)
+            return result, training_boxes(boxes, area, flip)
+        result, area = view.fit(image)
+        return result, placed(boxes, area)
 
 
 @attrs.frozen(eq=False)
@@ -135,7 +145,7 @@ class ClassifierDataset(ListedImages):
 
     def read(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
         """Read samples; labels are ``(N,)`` classes."""
-        chosen = [self.entries[int(place)] for place in positions]
+        chosen = [self.entries[int(position)] for position in positions]
         images = np.stack([self._view(self.image(entry), rng) for entry in chosen])
         return Batch(
             {self.view.input: images}, np.array([self._class(e) for e in chosen], np.int64)

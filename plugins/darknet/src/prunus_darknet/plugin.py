@@ -45,7 +45,6 @@ def prunus_register() -> Iterable[Descriptor]:
                 "datacfg": "the .data file, instead of --data",
                 "prunedcfg": "name of the pruned cfg [<cfg>-prune.cfg]",
                 "prune_out_weights": "name of the masked weights [weights.prune]",
-                "analysis_file": "name of the analysis in the workspace",
             },
         ),
         Trainer(

@@ -33,8 +33,7 @@ def load(source: Source) -> Network:
 
     Options: ``normalization`` (``pjreddie``, ``alexeyab``, ``opencv``) and
     ``structure_only=1`` (no weights file: zeros stand in, for counting), ``datacfg``
-    (the ``.data`` file to train and evaluate with), and ``solver`` (the cfg whose ``[net]``
-    is the training recipe; see `recipe_cfg`).
+    (the ``.data`` file to train and evaluate with).
 
     Raises:
         ModelError: files missing, broken or not fitting each other.
@@ -67,12 +66,11 @@ def load(source: Source) -> Network:
 def recipe_cfg(source: Source, cfg: Cfg) -> Cfg:
     """The cfg whose ``[net]`` says how to train.
 
-    The option ``solver`` names it; else it is the pruned cfg beside the weights, where the
+    ``source.task`` names it; else it is the pruned cfg beside the weights, where the
     legacy users edit the hyper-parameters of finetuning; else the network's own.
     """
-    solver = source.options.get("solver")
-    if solver is not None:
-        return read_cfg(Path(solver))
+    if source.task.solver is not None:
+        return read_cfg(source.task.solver)
     if source.weights is not None:
         beside = source.weights.parent / pruned_name(cfg, source.options)
         if beside.is_file() and beside.absolute() != source.model.absolute():

@@ -42,8 +42,8 @@ def task_of(network: Network, source: Source) -> Task:
     Raises:
         ModelError: a training setting of the cfg cannot be used.
     """
-    data = source.options.get("data", "")
-    spec = data if is_data_file(data) else source.options.get(DATACFG)
+    data = source.task.data
+    spec = data if data and is_data_file(data) else source.options.get(DATACFG)
     usable = broken_head(network) is None
 
     def opened() -> Preprocessing:

@@ -62,6 +62,7 @@ def prunus_register() -> Iterable[Descriptor]:
                 BATCHNORM: "frozen: Keras models keep their moving moments, for few samples; "
                 "low-level graphs always do [recipe]",
             },
+            holds_weights=True,
         ),
     )
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from prunus.plugin import Batch, Dataset, Network
 from prunus_tensorflow.graphdef.origin import GraphOrigin
-from prunus_tensorflow.graphdef.preprocessing import computed as graph_front
+from prunus_tensorflow.graphdef.preprocessing import computed as graph_preprocessing
 from prunus_tensorflow.keras_model.origin import KerasOrigin
-from prunus_tensorflow.keras_model.preprocessing import computed as keras_front
+from prunus_tensorflow.keras_model.preprocessing import computed as keras_preprocessing
 from prunus_tensorflow.saved_model.origin import SavedModelOrigin
 
 Compute = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
@@ -73,13 +73,19 @@ def network_inputs(network: Network) -> NetworkInputs:
     origin = network.origin
     if isinstance(origin, KerasOrigin):
         opaque = _opaque(network, origin.inputs)
-        compute = keras_front(list(origin.inputs), origin.front) if origin.front else None
+        compute = (
+            keras_preprocessing(list(origin.inputs), origin.preprocessing)
+            if origin.preprocessing
+            else None
+        )
         return NetworkInputs(origin.inputs, bool(opaque), compute)
     graph = origin.graph if isinstance(origin, SavedModelOrigin) else origin
     assert isinstance(graph, GraphOrigin)
     shapes = {name: shape[1:] for name, shape in graph.inputs.items()}
     opaque = _opaque(network, shapes)
-    return NetworkInputs(shapes, bool(opaque), graph_front(graph, opaque) if opaque else None)
+    return NetworkInputs(
+        shapes, bool(opaque), graph_preprocessing(graph, opaque) if opaque else None
+    )
 
 
 def _opaque(network: Network, shapes: Mapping[str, Any]) -> list[str]:

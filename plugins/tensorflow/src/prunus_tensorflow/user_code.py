@@ -17,7 +17,7 @@ import attrs
 from prunus.plugin import PluginError, UsageError
 from prunus_tensorflow.error_text import failure, first_line
 
-_FORM = re.compile(r"(?P<place>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
+_FORM = re.compile(r"(?P<source>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 
 
 @attrs.frozen
@@ -25,17 +25,17 @@ class Reference:
     """A function that was named, not yet imported.
 
     Attributes:
-        place: Python file or module.
+        source: Python file or module.
         name: Function in it.
     """
 
-    place: str
+    source: str
     name: str
 
     @property
     def file(self) -> Path | None:
         """The file; ``None`` for a module."""
-        return Path(self.place) if self.place.endswith(".py") else None
+        return Path(self.source) if self.source.endswith(".py") else None
 
     def load(self) -> Callable[..., Any]:
         """Import it.
@@ -44,29 +44,29 @@ class Reference:
             UsageError: no such file or function.
             PluginError: importing fails (the code's own words and line).
         """
-        module = load_module(self.place)
+        module = load_module(self.source)
         function = getattr(module, self.name, None)
         if not callable(function):
-            raise UsageError(f"{self.place}: has no function '{self.name}'")
+            raise UsageError(f"{self.source}: has no function '{self.name}'")
         return function  # type: ignore[no-any-return]
 
 
 def reference(text: str) -> Reference | None:
     """Read ``FILE.py:function`` or ``module:function``; ``None`` for any other text."""
     form = _FORM.fullmatch(text)
-    return None if form is None else Reference(form["place"], form["name"])
+    return None if form is None else Reference(form["source"], form["name"])
 
 
-def load_module(place: str) -> ModuleType:
+def load_module(source: str) -> ModuleType:
     """Import a Python file (its neighbours may be imported by it) or a module by name.
 
     Raises:
         UsageError: no such file or module.
         PluginError: importing fails (the code's own words and line).
     """
-    path = Path(place)
+    path = Path(source)
     if path.suffix != ".py":
-        return _by_name(place)
+        return _by_name(source)
     spec = importlib.util.spec_from_file_location(f"prunus_user_{path.stem}", path)
     if spec is None or spec.loader is None or not path.is_file():
         raise UsageError(f"{path}: no such file")

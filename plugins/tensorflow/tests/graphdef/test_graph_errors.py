@@ -319,8 +319,8 @@ def test_damaged_text_never_ends_in_a_traceback(good: Source, tmp_path: Path) ->
     for _ in range(40):
         content = bytearray(text)
         for _ in range(draw.randint(1, 4)):
-            place = draw.randrange(len(content))
-            content[place : place + draw.randint(0, 30)] = draw.randbytes(draw.randint(0, 5))
+            position = draw.randrange(len(content))
+            content[position : position + draw.randint(0, 30)] = draw.randbytes(draw.randint(0, 5))
         path.write_bytes(bytes(content))
         with contextlib.suppress(PrunusError):
             load(Source(path, good.weights))

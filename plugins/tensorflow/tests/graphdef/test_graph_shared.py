@@ -101,8 +101,8 @@ def test_dead_copy_and_optimizer_slots(models: Path, tools: Any, tmp_path: Path)
     # the slot keeps the very positions its variable keeps
     old_slot, new_slot = old.get_tensor("Variable_11/Adam"), new.get_tensor("Variable_11/Adam")
     old_bias, new_bias = old.get_tensor("Variable_11"), new.get_tensor("Variable_11")
-    places = [int(np.flatnonzero(old_bias == value)[0]) for value in new_bias]
-    assert (old_slot[places] == new_slot).all()
+    positions = [int(np.flatnonzero(old_bias == value)[0]) for value in new_bias]
+    assert (old_slot[positions] == new_slot).all()
 
 
 def test_plain_tensorflow_trains_the_smaller_graph(

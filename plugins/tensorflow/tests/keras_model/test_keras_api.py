@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prunus.errors import DataError, PlanError, PluginError, UsageError
+from prunus.errors import DataError, PlanError, PluginError, PrunusError, UsageError
 from prunus.network import Source
 from prunus.testing import cut
 from prunus_tensorflow import keras_model
@@ -34,14 +34,55 @@ def macs(model: object) -> float:
 def test_prune_in_memory() -> None:
     model = randomise(NETWORKS["unet"]())
     model.compile("adam", "mse")
-    small = prune(model, 0.5, exclude=("one_conv",), samples=np.ones((4, 32, 32, 3), "f4"))
+    found = prune(
+        model,
+        0.5,
+        exclude=("one_conv",),
+        samples=np.ones((4, 32, 32, 3), "f4"),
+        criterion="l1",
+        allocation="uniform",
+    )
+    small = found.model
     assert 1 - macs(small) / macs(model) == pytest.approx(0.5, abs=0.02)
     assert small.get_layer("one_conv").filters == 8
     assert [layer.name for layer in small.layers] == [layer.name for layer in model.layers]
     assert small.loss == "mse"
     small.fit(np.zeros((4, 32, 32, 3)), np.zeros((4, 32, 32, 4)), verbose=0)
+    assert (found.before.macs, found.after.macs) == (macs(model), macs(small))
+    assert found.after.params == sum(int(np.prod(w.shape)) for w in small.trainable_weights)
+    first, second, third, fourth = repr(found).splitlines()
+    assert first == (
+        f"MACs {found.before.macs:,} -> {found.after.macs:,} "
+        f"({found.after.macs / found.before.macs - 1:+.1%})"
+    )
+    assert second.startswith(f"params {found.before.params:,} -> {found.after.params:,} (-")
+    assert third == "criterion l1, allocation uniform"
+    assert fourth.startswith("proof: equal to the masked model, largest relative error ")
     with pytest.raises(PlanError, match="unreachable|reach"):
         prune(model, 0.999)
+
+
+def test_names_nobody_knows_are_refused() -> None:
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), L.Conv2D(8, 3, name="one"), L.Conv2D(4, 3, name="two")]
+    )
+    for options, message in [
+        ({"exclude": ("nope",)}, "exclude nope: the network has no such layer; stat() lists them"),
+        (
+            {"exclude": ("onee",)},
+            "exclude onee: the network has no such layer; did you mean 'one'?; stat() lists them",
+        ),
+        (
+            {"allocation": "sensitivity"},
+            "allocation 'sensitivity' needs measured curves: those that 'prunus ana' leaves in the "
+            "workspace, or sensitivity= from Python",
+        ),
+    ]:
+        with pytest.raises(PrunusError) as caught:
+            prune(model, 0.5, **options)
+        assert str(caught.value) == message
+    with pytest.raises(UsageError, match="^unknown allocation 'globl'; .*did you mean 'global'"):
+        prune(model, 0.5, allocation="globl")
 
 
 SAMPLES = """

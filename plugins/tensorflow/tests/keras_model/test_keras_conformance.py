@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from prunus.network import Source
-from prunus.testing.checks_format import Unknown, format_checks
+from prunus.plugin import Source
+from prunus.testing import Examples, Unknown, format_checks
 from prunus_tensorflow.testing.networks import NETWORKS
 from prunus_tensorflow.testing.random_weights import randomise
 
@@ -40,7 +40,32 @@ def _unknown() -> Unknown:
     return Unknown(Source(_ROOT / "unknown.keras"), ("memory", "unit"))
 
 
-CHECKS = format_checks("tensorflow", _samples(), _unknown())
+def _data(source: Source) -> str:
+    """A function of the user's that gives six samples."""
+    shape = keras.models.load_model(source.model).input_shape[1:]
+    path = _ROOT / "samples.py"
+    path.write_text(
+        "import numpy as np\n\n\ndef samples():\n"
+        f"    draw = np.random.default_rng(0).normal(size=(6, *{shape}))\n"
+        "    return draw.astype('float32'), np.arange(6) % 2\n"
+    )
+    return f"{path}:samples"
+
+
+SAMPLES = _samples()
+DATA = _data(SAMPLES[0])
+CHECKS = format_checks(
+    "tensorflow",
+    SAMPLES,
+    _unknown(),
+    examples=Examples(
+        data=((SAMPLES[0], DATA),),
+        models=tuple(
+            lambda name=n: randomise(NETWORKS[name]()) for n in ("squeeze_excite", "shared")
+        ),
+        code=(("data", DATA), ("custom_objects", "classes.py"), ("unsafe", "yes")),
+    ),
+)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)

@@ -74,3 +74,10 @@ def test_labels_that_do_not_fit() -> None:
         assert str(caught.value) == (
             "labels of 1 numbers a sample do not fit the model's 2; use --metric fidelity"
         )
+
+
+def test_answers_of_the_original_are_the_truth_without_labels() -> None:
+    outputs = {"y": np.array([[0.2], [0.7], [0.5]], np.float32)}
+    metric = BinaryAccuracy("y", 0.5)
+    assert metric.truth(outputs).tolist() == [[False], [True], [False]]
+    assert metric.observe(outputs, {}, metric.truth(outputs)).tolist() == [1, 1, 1]

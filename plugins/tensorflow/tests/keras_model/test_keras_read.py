@@ -188,9 +188,13 @@ def test_the_smaller_model_is_called_as_the_original(tmp_path: Path) -> None:
     one = cut(keras_model.load(Source(tmp_path / "_iter_30.keras")))
     out = tmp_path / "out"
     out.mkdir()
-    for name, place in ((None, "net.keras"), ("mine.keras", "mine.keras"), ("mine", "mine.keras")):
+    for name, position in (
+        (None, "net.keras"),
+        ("mine.keras", "mine.keras"),
+        ("mine", "mine.keras"),
+    ):
         destination = Destination(out, "compact", name, original="net.keras")
-        assert keras_model.write(one.masked, one.compact, destination).model == out / place
+        assert keras_model.write(one.masked, one.compact, destination).model == out / position
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -326,8 +330,8 @@ def test_damaged_files_give_one_line(suffix: str, tmp_path: Path) -> None:
         if trial % 2:
             data = data[: int(rng.integers(1, len(data)))]
         else:
-            for place in rng.integers(0, len(data), 40):
-                data[place] = int(rng.integers(256))
+            for position in rng.integers(0, len(data), 40):
+                data[position] = int(rng.integers(256))
         broken.write_bytes(bytes(data))
         message = refusal(broken)
         if message is not None:

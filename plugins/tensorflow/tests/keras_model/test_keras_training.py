@@ -56,14 +56,7 @@ def job(workspace: Path, model: Any = None, **changes: Any) -> TrainingJob:
     return attrs.evolve(made, **changes)
 
 
-CHECKS = trainer_checks(
-    "tensorflow",
-    job,
-    expected_failures={
-        # the kit takes the job's masked network for the teacher: the start equals it already
-        "distills-without-labels": "the compact network starts at distance 0 from this teacher"
-    },
-)
+CHECKS = trainer_checks("tensorflow", job)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)

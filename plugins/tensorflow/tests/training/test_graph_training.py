@@ -21,14 +21,7 @@ from prunus_tensorflow.testing.graph_job import RECIPE, build, files, job, maske
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 pytestmark = pytest.mark.tensorflow
 
-CHECKS = trainer_checks(
-    "tensorflow",
-    job,
-    expected_failures={
-        # the kit takes the job's masked network for the teacher: the start equals it already
-        "distills-without-labels": "the compact network starts at distance 0 from this teacher"
-    },
-)
+CHECKS = trainer_checks("tensorflow", job)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)

@@ -60,8 +60,8 @@ def divergence(student: Tensor, teacher: Tensor, head: Head, temperature: float)
     """``T² · KL(teacher ‖ student)`` of softened scores, mean over all but the class axis."""
     own = functional.log_softmax(student / temperature, head.axis)
     wanted = functional.log_softmax(teacher / temperature, head.axis)
-    places = own.numel() / own.shape[head.axis]
-    return (wanted.exp() * (wanted - own)).sum() * (temperature**2 / places)
+    positions = own.numel() / own.shape[head.axis]
+    return (wanted.exp() * (wanted - own)).sum() * (temperature**2 / positions)
 
 
 def distance(student: Tensor, teacher: Tensor) -> Tensor:

@@ -51,10 +51,8 @@ def build_term(loss: Loss, model: ir.Model) -> tuple[Term, tuple[str, ...]]:
         raise UsageError(
             f"loss '{loss.kind}' is not known; use {', '.join(sorted(MEASURES))} or module:function"
         )
-    measure, activations = MEASURES[loss.kind]
-    head = head_of(model, outputs[0])
-    if head.activation not in activations:
-        head = Head(outputs[0], outputs[0])
+    measure = MEASURES[loss.kind][0]
+    head = scores_of(loss.kind, model, outputs[0])
     axis = head.axis if head.activation else int(loss.parameters.get("axis", 1))
 
     def term(values: Mapping[str, Tensor], labels: Any) -> Tensor:
@@ -65,6 +63,13 @@ def build_term(loss: Loss, model: ir.Model) -> tuple[Term, tuple[str, ...]]:
         return measure(values[head.value], labels, loss, axis) * loss.weight
 
     return term, (head.value,)
+
+
+def scores_of(kind: str, model: ir.Model, output: str) -> Head:
+    """Scores that a kind of loss reads: before the final activation that it replaces."""
+    head = head_of(model, output)
+    replaced = kind in MEASURES and head.activation in MEASURES[kind][1]
+    return head if replaced else Head(output, output)
 
 
 def _foreign(loss: Loss, outputs: tuple[str, ...]) -> Term:

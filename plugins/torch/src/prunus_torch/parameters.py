@@ -70,9 +70,9 @@ def _by_position(model: ir.Model) -> tuple[set[str], set[str]]:
     statistics: set[str] = set()
     for node in model.graph:
         names = [None if value is None else value.name for value in node.inputs]
-        for place in _BY_POSITION.get(node.op_type, ()):
-            if place < len(names) and names[place]:
-                weights.add(str(names[place]))
+        for position in _BY_POSITION.get(node.op_type, ()):
+            if position < len(names) and names[position]:
+                weights.add(str(names[position]))
         if node.op_type == "BatchNormalization":
             statistics |= {str(name) for name in names[3:5]}
     return weights, statistics

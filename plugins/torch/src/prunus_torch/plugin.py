@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from prunus.plugin import hookimpl
 from prunus_torch import TRAINER
 
 if TYPE_CHECKING:
-    from prunus.plugin import Descriptor, TrainingJob, Weights
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from prunus.plugin import Derivatives, Descriptor, Group, Network, TrainingJob, Weights
+
+CRITERION = "obd"
 
 
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
-    """Declare the trainer."""
-    from prunus.plugin import Trainer
+    """Declare the trainer, and the criterion that needs second derivatives."""
+    from prunus.plugin import Criterion, Trainer
 
     return (
+        Criterion(
+            name=CRITERION,
+            summary="growth of the loss by second derivatives (optimal brain damage)",
+            needs_samples=True,
+            unit="weight",
+            comparable=True,
+        ),
         Trainer(
             name=TRAINER,
             summary="PyTorch on the neutral graph, with the framework's own recipe (any format)",
@@ -28,8 +40,43 @@ def prunus_register() -> Iterable[Descriptor]:
                 "temperature": "softening of scores in distillation [4]",
                 "batchnorm": "frozen: keep running statistics, for few samples [recipe]",
             },
+            holds_weights=True,
+            regrows_weights=True,
+            shares_weights=True,
+            differentiates=True,
         ),
     )
+
+
+@hookimpl
+def prunus_rank(
+    criterion: str,
+    network: Network,
+    group: Group,
+    samples: Mapping[str, NDArray[np.float32]] | None,
+    seed: int,
+) -> NDArray[np.float64] | None:
+    """Saliency ``h_kk w_k^2 / 2`` of each weight (LeCun, Denker, Solla 1990, eq. 5)."""
+    if criterion != CRITERION or samples is None:
+        return None
+    from prunus_torch.curvature import diagonal
+
+    (member,) = group.members
+    found = diagonal(network, member.initializer, samples, seed)
+    curvature = found.ravel()[member.positions[:, 0]]
+    return curvature * member.slices(network).ravel() ** 2 / 2
+
+
+@hookimpl
+def prunus_differentiate(
+    trainer: str, network: Network, weights: tuple[str, ...]
+) -> Derivatives | None:
+    """Derivatives by automatic differentiation."""
+    if trainer != TRAINER:
+        return None
+    from prunus_torch.derivatives import derivatives
+
+    return derivatives(network, weights)
 
 
 @hookimpl

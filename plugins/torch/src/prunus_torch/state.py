@@ -11,6 +11,7 @@ from torch import Tensor
 
 from prunus.plugin import Recipe, Snapshot
 from prunus_torch import solvers
+from prunus_torch.masks import Masks
 from prunus_torch.parameters import Variables
 
 
@@ -21,10 +22,12 @@ class State:
     Attributes:
         weights: Variable name -> tensor; parameters are leaves that want a gradient.
         history: Parameter name -> memory of the solver.
+        masks: What keeps single weights at zero.
     """
 
     weights: dict[str, Tensor]
     history: dict[str, list[Tensor]]
+    masks: Masks = attrs.field(factory=Masks)
 
     @property
     def parameters(self) -> dict[str, Tensor]:
@@ -32,8 +35,8 @@ class State:
         return {name: tensor for name, tensor in self.weights.items() if tensor.requires_grad}
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Copies of all variables."""
-        return {name: _array(tensor) for name, tensor in self.weights.items()}
+        """Copies of all variables, masked weights at zero."""
+        return {name: _array(tensor) for name, tensor in self.masks.applied(self.weights).items()}
 
     def snapshot(self, iteration: int, loss: float) -> Snapshot:
         """Everything, as it is stored after so many updates."""
@@ -48,6 +51,8 @@ class State:
     def _stored(self) -> dict[str, Tensor]:
         """Name in a snapshot -> tensor."""
         weights = {f"weight/{name}": tensor for name, tensor in self.weights.items()}
+        if self.masks.dense:
+            weights |= {f"mask/{name}": tensor for name, tensor in self.masks.kept.items()}
         memory = {
             f"history/{index}/{name}": tensor
             for name, tensors in self.history.items()
@@ -57,7 +62,11 @@ class State:
 
 
 def first_state(
-    model: ir.Model, variables: Variables, recipe: Recipe, device: torch.device
+    model: ir.Model,
+    variables: Variables,
+    recipe: Recipe,
+    device: torch.device,
+    masks: Masks | None = None,
 ) -> State:
     """The weights of a graph and an empty memory, before the first update."""
     initializers = model.graph.initializers
@@ -68,7 +77,7 @@ def first_state(
             learns = name in variables.parameters and _learns(recipe, name)
             tensor = torch.from_numpy(np.array(value.numpy(), np.float32))
             weights[name] = placed(tensor, device).requires_grad_(learns)
-    state = State(weights, {})
+    state = State(weights, {}, masks or Masks())
     state.history = solvers.new_history(recipe, state.parameters)
     return state
 

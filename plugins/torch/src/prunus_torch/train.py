@@ -21,10 +21,12 @@ from prunus.plugin import (
 )
 from prunus_torch import TRAINER, solvers
 from prunus_torch.digests import digests_of
+from prunus_torch.masks import masks_of
 from prunus_torch.objective import Objective, build_objective
 from prunus_torch.parameters import Variables, variables_of
 from prunus_torch.schedule import learning_rate
 from prunus_torch.settings import Settings, device_of, settings_from, torch_set
+from prunus_torch.shared import SharedValues, shared_values
 from prunus_torch.state import State, first_state
 
 
@@ -53,7 +55,8 @@ def _train(job: TrainingJob, settings: Settings, interrupted: Callable[[], bool]
     variables = variables_of(job.compact.model, job.network.bindings)
     _check(job, variables)
     snapshots = Snapshots(job.workspace, TRAINER, digests_of(job, settings))
-    state = first_state(job.compact.model, variables, job.recipe, device)
+    masks = masks_of(job, device)
+    state = first_state(job.compact.model, variables, job.recipe, device, masks)
 
     def save(iteration: int, loss: float) -> None:
         snapshots.save(state.snapshot(iteration, loss))
@@ -64,8 +67,9 @@ def _train(job: TrainingJob, settings: Settings, interrupted: Callable[[], bool]
         state.restore(found)
         loop.iteration, loop.loss = found.iteration, found.loss
     objective = build_objective(job, variables, settings, device)
+    shared = shared_values(job, device)
     while not loop.done:
-        loop.advance(*_update(job, state, loop.iteration, objective))
+        loop.advance(*_update(job, state, loop.iteration, objective, shared))
     return state.arrays()
 
 
@@ -77,10 +81,12 @@ def _check(job: TrainingJob, variables: Variables) -> None:
 
 
 def _update(
-    job: TrainingJob, state: State, iteration: int, objective: Objective
+    job: TrainingJob, state: State, iteration: int, objective: Objective, shared: SharedValues
 ) -> tuple[float, float]:
     """One update of the weights; gives its loss and its learning rate."""
-    recipe = job.recipe
+    recipe, masks = job.recipe, state.masks
+    if job.splicing is not None and job.splicing.due(iteration, recipe.iterations):
+        masks.choose(job, state.weights)
     rate = learning_rate(
         recipe.learning_rate,
         iteration,
@@ -90,10 +96,13 @@ def _update(
     )
     total = 0.0
     for part in range(recipe.accumulate):
-        loss = objective(_read(job, iteration * recipe.accumulate + part), state.weights)
+        batch = _read(job, iteration * recipe.accumulate + part)
+        loss = objective(batch, masks.applied(state.weights))
         loss.backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach())
+    shared.sum_gradients(state.parameters)
     solvers.update(recipe, state.parameters, state.history, rate, iteration)
+    masks.hold(state.weights, state.history)
     return total / recipe.accumulate, rate
 
 

@@ -54,10 +54,10 @@ def unpool(node: ir.Node, domain: Domain) -> None:
     assert data is not None
     assert indices is not None
     vector = channels_only(node, domain, data)
-    places = channels_only(node, domain, indices)
+    positions = channels_only(node, domain, indices)
     assert vector is not None
-    assert places is not None
-    domain.unite(node, vector, places)
+    assert positions is not None
+    domain.unite(node, vector, positions)
     rank = len(domain.dims(node.outputs[0]))
     domain.set(node.outputs[0], vector.reshape((1, -1) + (1,) * (rank - 2)))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from prunus.testing.nets.builder import Builder, shape_of
+from prunus.graph.inputs import sample_shape
+from prunus.testing.nets.builder import Builder
 
 
 def googlenet(seed: int) -> ir.Model:
@@ -25,7 +26,7 @@ def selective_kernel(seed: int) -> ir.Model:
     """Two kernel sizes weighed by a softmax over branches (Li et al., SKNet, CVPR 2019)."""
     b = Builder(seed)
     x = b.act(b.conv(b.input(), 8))
-    width, height = 10, shape_of(x)[1]
+    width, height = 10, sample_shape(x)[1]
     branches = [b.act(b.bn(b.conv(x, width, kernel, bias=False))) for kernel in (3, 5)]
     both = b.concat(*(b.reshape(branch, 1, width, height, height) for branch in branches))
     gate = b.act(b.gemm(b.flatten(b.global_pool(_over_branches(b, both, "fused"))), 6))
@@ -37,7 +38,7 @@ def selective_kernel(seed: int) -> ir.Model:
 
 def _over_branches(b: Builder, x: ir.Value, name: str) -> ir.Value:
     inputs = [x, b.operand(name, "axes", [1])]
-    return b.node("ReduceSum", name, inputs, shape_of(x)[1:], {"keepdims": 0})
+    return b.node("ReduceSum", name, inputs, sample_shape(x)[1:], {"keepdims": 0})
 
 
 def unet(seed: int) -> ir.Model:
@@ -49,7 +50,7 @@ def unet(seed: int) -> ir.Model:
         x = _double(b, b.pool(x), width)
         skips.append(x)
     for skip in reversed(skips[:-1]):
-        width = shape_of(skip)[0]
+        width = sample_shape(skip)[0]
         x = _double(b, b.concat(skip, b.deconv(x, width)), width)
     return b.model(b.conv(x, 2, 1))
 
@@ -69,7 +70,7 @@ def yolov2_reshape(seed: int) -> ir.Model:
     early = _block(b, b.pool(_block(b, b.input(), 8)), 12)
     late = _block(b, b.pool(early), 16)
     passed = _block(b, early, 6, 1)
-    channels, height, width = shape_of(passed)
+    channels, height, width = sample_shape(passed)
     passed = b.reshape(passed, channels, height // 2, 2, width // 2, 2)
     passed = b.transpose(passed, 0, 3, 5, 1, 2, 4)
     passed = b.reshape(passed, 4 * channels, height // 2, width // 2)

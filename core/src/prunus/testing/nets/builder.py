@@ -10,6 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.graph.builder import GraphBuilder
+from prunus.graph.inputs import sample_shape
 
 Array = NDArray[Any]
 
@@ -45,7 +46,7 @@ class Builder:
     ) -> ir.Value:
         """Convolution; padded to keep the size unless ``pad`` is given."""
         name = self._named(name, "conv")
-        channels, height, width = shape_of(x)
+        channels, height, width = sample_shape(x)
         pad = dilation * (kernel // 2) if pad is None else pad
         weight = self.he((out, channels // group, kernel, kernel))
         inputs = [x, self.weight(f"{name}/weight", weight)]
@@ -64,14 +65,14 @@ class Builder:
 
     def depthwise(self, x: ir.Value, stride: int = 1, name: str | None = None) -> ir.Value:
         """3×3 depthwise convolution."""
-        channels = shape_of(x)[0]
+        channels = sample_shape(x)[0]
         name = self._named(name, "dw")
         return self.conv(x, channels, 3, stride, group=channels, bias=False, name=name)
 
     def deconv(self, x: ir.Value, out: int, name: str | None = None) -> ir.Value:
         """Transposed convolution 2×2, stride 2."""
         name = self._named(name, "deconv")
-        channels, height, width = shape_of(x)
+        channels, height, width = sample_shape(x)
         weight = self.normal((channels, out, 2, 2), float(np.sqrt(2 / channels)))
         bias = self.weight(f"{name}/bias", self.normal((out,), 0.2))
         inputs = [x, self.weight(f"{name}/weight", weight), bias]
@@ -81,7 +82,7 @@ class Builder:
     def gemm(self, x: ir.Value, out: int, bias: bool = True, name: str | None = None) -> ir.Value:
         """Fully connected layer on ``(N, C)``."""
         name = self._named(name, "fc")
-        inputs = [x, self.weight(f"{name}/weight", self.he((out, shape_of(x)[0])))]
+        inputs = [x, self.weight(f"{name}/weight", self.he((out, sample_shape(x)[0])))]
         if bias:
             inputs.append(self.weight(f"{name}/bias", self.normal((out,), 0.2)))
         return self.node("Gemm", name, inputs, (out,), {"transB": 1})
@@ -89,7 +90,7 @@ class Builder:
     def bn(self, x: ir.Value, name: str | None = None) -> ir.Value:
         """BatchNormalization with offsets that are not zero."""
         name = self._named(name, "bn")
-        channels = shape_of(x)[0]
+        channels = sample_shape(x)[0]
         inputs = [
             x,
             self.weight(f"{name}/scale", self.uniform(channels)),
@@ -97,74 +98,74 @@ class Builder:
             self.weight(f"{name}/mean", self.normal((channels,), 0.3)),
             self.weight(f"{name}/variance", self.uniform(channels)),
         ]
-        return self.node("BatchNormalization", name, inputs, shape_of(x), {"epsilon": 1e-5})
+        return self.node("BatchNormalization", name, inputs, sample_shape(x), {"epsilon": 1e-5})
 
     def group_norm(self, x: ir.Value, groups: int) -> ir.Value:
         """Group normalisation (Wu and He, ECCV 2018) as exporters write it: between reshapes."""
         name = self._named(None, "gn")
-        channels, height, width = shape_of(x)
+        channels, height, width = sample_shape(x)
         parts = self.reshape(x, groups, channels // groups * height * width)
         same = [self.weight(f"{name}/one", np.ones(groups, np.float32))]
         same.append(self.weight(f"{name}/zero", np.zeros(groups, np.float32)))
-        normal = self.node("InstanceNormalization", name, [parts, *same], shape_of(parts))
+        normal = self.node("InstanceNormalization", name, [parts, *same], sample_shape(parts))
         return self.reshape(normal, channels, height, width)
 
     def act(self, x: ir.Value, kind: str = "Relu", **attributes: Any) -> ir.Value:
         """An operator that acts on each number alone."""
-        return self.node(kind, self._named(None, kind.lower()), [x], shape_of(x), attributes)
+        return self.node(kind, self._named(None, kind.lower()), [x], sample_shape(x), attributes)
 
     def relu6(self, x: ir.Value) -> ir.Value:
         """Clip to [0, 6]."""
         name = self._named(None, "relu6")
         low, high = np.array(0, np.float32), np.array(6, np.float32)
         inputs = [x, self.weight(f"{name}/min", low), self.weight(f"{name}/max", high)]
-        return self.node("Clip", name, inputs, shape_of(x))
+        return self.node("Clip", name, inputs, sample_shape(x))
 
     def prelu(self, x: ir.Value) -> ir.Value:
         """Leaky rectifier with a slope for each channel."""
         name = self._named(None, "prelu")
-        channels, *space = shape_of(x)
+        channels, *space = sample_shape(x)
         slope = self.normal((channels, *[1] * len(space)), 0.3)
-        return self.node("PRelu", name, [x, self.weight(f"{name}/slope", slope)], shape_of(x))
+        return self.node("PRelu", name, [x, self.weight(f"{name}/slope", slope)], sample_shape(x))
 
     def pool(
         self, x: ir.Value, kind: str = "MaxPool", kernel: int = 2, stride: int = 2, pad: int = 0
     ) -> ir.Value:
         """MaxPool or AveragePool."""
-        channels, *space = shape_of(x)
+        channels, *space = sample_shape(x)
         sizes = [(side + 2 * pad - kernel) // stride + 1 for side in space]
         attributes = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
         return self.node(kind, self._named(None, "pool"), [x], (channels, *sizes), attributes)
 
     def global_pool(self, x: ir.Value, kind: str = "GlobalAveragePool") -> ir.Value:
         """``(N, C, 1, 1)``."""
-        return self.node(kind, self._named(None, "gap"), [x], (shape_of(x)[0], 1, 1))
+        return self.node(kind, self._named(None, "gap"), [x], (sample_shape(x)[0], 1, 1))
 
     def flatten(self, x: ir.Value) -> ir.Value:
         """``(N, C·H·W)``."""
         name = self._named(None, "flatten")
-        return self.node("Flatten", name, [x], (int(np.prod(shape_of(x))),), {"axis": 1})
+        return self.node("Flatten", name, [x], (int(np.prod(sample_shape(x))),), {"axis": 1})
 
     def add(self, *values: ir.Value) -> ir.Value:
         """Sum of values of one shape."""
         kind = "Add" if len(values) == 2 else "Sum"
-        return self.node(kind, self._named(None, "add"), values, shape_of(values[0]))
+        return self.node(kind, self._named(None, "add"), values, sample_shape(values[0]))
 
     def mul(self, x: ir.Value, gate: ir.Value) -> ir.Value:
         """Product; the gate may be ``(N, C, 1, 1)``."""
-        return self.node("Mul", self._named(None, "mul"), [x, gate], shape_of(x))
+        return self.node("Mul", self._named(None, "mul"), [x, gate], sample_shape(x))
 
     def concat(self, *values: ir.Value) -> ir.Value:
         """Concatenation along channels."""
-        channels = sum(shape_of(value)[0] for value in values)
-        shape = (channels, *shape_of(values[0])[1:])
+        channels = sum(sample_shape(value)[0] for value in values)
+        shape = (channels, *sample_shape(values[0])[1:])
         return self.node("Concat", self._named(None, "concat"), values, shape, {"axis": 1})
 
     def split(self, x: ir.Value, *sizes: int) -> tuple[ir.Value, ...]:
         """Channels in consecutive parts."""
         name = self._named(None, "split")
         outputs = [f"{name}:{part}" for part in range(len(sizes))]
-        shapes: list[Sequence[int | str]] = [("N", size, *shape_of(x)[1:]) for size in sizes]
+        shapes: list[Sequence[int | str]] = [("N", size, *sample_shape(x)[1:]) for size in sizes]
         operand = self.operand(name, "split", sizes)
         return self._graph.nodes(
             name, "Split", [x, operand], {"axis": 1}, shapes=shapes, name=name, outputs=outputs
@@ -180,7 +181,7 @@ class Builder:
     ) -> ir.Value:
         """Ranges of axes (1 is the channel axis)."""
         name = self._named(None, "slice")
-        shape = [0, *shape_of(x)]
+        shape = [0, *sample_shape(x)]
         for axis, start, end in zip(axes, starts, ends, strict=True):
             shape[axis] = len(range(shape[axis])[start:end:step])
         operands = [
@@ -197,7 +198,7 @@ class Builder:
     def pad_channels(self, x: ir.Value, before: int, after: int) -> ir.Value:
         """Zero channels before and after."""
         name = self._named(None, "pad")
-        channels, *space = shape_of(x)
+        channels, *space = sample_shape(x)
         pads = self.operand(name, "pads", [0, before, 0, 0, 0, after, 0, 0])
         return self.node("Pad", name, [x, pads], (channels + before + after, *space))
 
@@ -208,7 +209,7 @@ class Builder:
 
     def transpose(self, x: ir.Value, *order: int) -> ir.Value:
         """Permute axes, the batch first."""
-        shape = [0, *shape_of(x)]
+        shape = [0, *sample_shape(x)]
         name = self._named(None, "transpose")
         return self.node(
             "Transpose", name, [x], [shape[axis] for axis in order[1:]], {"perm": list(order)}
@@ -216,14 +217,14 @@ class Builder:
 
     def shuffle(self, x: ir.Value, groups: int) -> ir.Value:
         """Channel shuffle (Zhang et al., ShuffleNet, CVPR 2018)."""
-        channels, height, width = shape_of(x)
+        channels, height, width = sample_shape(x)
         parts = self.reshape(x, groups, channels // groups, height, width)
         return self.reshape(self.transpose(parts, 0, 2, 1, 3, 4), channels, height, width)
 
     def upsample(self, x: ir.Value) -> ir.Value:
         """Twice the size, nearest neighbour."""
         name = self._named(None, "upsample")
-        channels, height, width = shape_of(x)
+        channels, height, width = sample_shape(x)
         scales = self.weight(f"{name}/scales", np.array([1, 1, 2, 2], np.float32))
         roi = self.weight(f"{name}/roi", np.zeros(0, np.float32))
         attributes = {
@@ -236,14 +237,14 @@ class Builder:
 
     def space_to_depth(self, x: ir.Value) -> ir.Value:
         """2×2 positions become channels."""
-        channels, height, width = shape_of(x)
+        channels, height, width = sample_shape(x)
         shape = (4 * channels, height // 2, width // 2)
         return self.node("SpaceToDepth", self._named(None, "reorg"), [x], shape, {"blocksize": 2})
 
     def lrn(self, x: ir.Value) -> ir.Value:
         """Local response normalisation across 5 channels."""
         attributes = {"size": 5, "alpha": 0.1, "beta": 0.75, "bias": 1.0}
-        return self.node("LRN", self._named(None, "norm"), [x], shape_of(x), attributes)
+        return self.node("LRN", self._named(None, "norm"), [x], sample_shape(x), attributes)
 
     def node(
         self,
@@ -285,9 +286,3 @@ class Builder:
             return name
         self._count[kind] = self._count.get(kind, 0) + 1
         return f"{kind}{self._count[kind]}"
-
-
-def shape_of(value: ir.Value) -> tuple[int, ...]:
-    """Shape without the batch."""
-    assert value.shape is not None
-    return tuple(int(str(size)) for size in value.shape[1:])

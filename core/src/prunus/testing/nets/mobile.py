@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from prunus.testing.nets.builder import Builder, shape_of
+from prunus.graph.inputs import sample_shape
+from prunus.testing.nets.builder import Builder
 
 
 def mobilenet_v1(seed: int) -> ir.Model:
@@ -22,10 +23,10 @@ def mobilenet_v2(seed: int) -> ir.Model:
     b = Builder(seed)
     x = b.relu6(b.bn(b.conv(b.input(), 8, bias=False)))
     for width, stride in ((8, 1), (12, 2), (12, 1)):
-        y = b.relu6(b.bn(b.conv(x, 2 * shape_of(x)[0], 1, bias=False)))
+        y = b.relu6(b.bn(b.conv(x, 2 * sample_shape(x)[0], 1, bias=False)))
         y = b.relu6(b.bn(b.depthwise(y, stride)))
         y = b.bn(b.conv(y, width, 1, bias=False))
-        x = b.add(x, y) if shape_of(x) == shape_of(y) else y
+        x = b.add(x, y) if sample_shape(x) == sample_shape(y) else y
     x = b.relu6(b.bn(b.conv(x, 24, 1, bias=False)))
     return b.model(b.flatten(b.conv(b.global_pool(x), 5, 1)))
 
@@ -45,7 +46,7 @@ def shufflenet_v2(seed: int) -> ir.Model:
     x = b.act(b.bn(b.conv(b.input(), 8, bias=False)))
     x = _down_v2(b, x, 12)
     for _ in range(2):
-        half = shape_of(x)[0] // 2
+        half = sample_shape(x)[0] // 2
         left, right = b.split(x, half, half)
         x = b.shuffle(b.concat(left, _branch_v2(b, right, half)), 2)
     x = b.act(b.bn(b.conv(x, 16, 1, bias=False)))
@@ -64,7 +65,7 @@ def squeezenet(seed: int) -> ir.Model:
 
 def _unit_v1(b: Builder, x: ir.Value, width: int, stride: int, groups: int) -> ir.Value:
     """A unit; at stride 2 the pooled input is concatenated instead of added."""
-    channels = shape_of(x)[0]
+    channels = sample_shape(x)[0]
     out = width - channels if stride == 2 else width
     y = b.act(b.bn(b.conv(x, 8, 1, group=groups, bias=False)))
     y = b.bn(b.depthwise(b.shuffle(y, groups), stride))

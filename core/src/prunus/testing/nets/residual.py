@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from prunus.testing.nets.builder import Builder, shape_of
+from prunus.graph.inputs import sample_shape
+from prunus.testing.nets.builder import Builder
 
 
 def resnet_identity(seed: int) -> ir.Model:
@@ -21,7 +22,7 @@ def resnet_projection(seed: int) -> ir.Model:
     b = Builder(seed)
     x = _stem(b, 8)
     for width, stride in ((8, 1), (12, 2), (16, 2)):
-        short = x if width == shape_of(x)[0] else b.bn(b.conv(x, width, 1, stride, bias=False))
+        short = x if width == sample_shape(x)[0] else b.bn(b.conv(x, width, 1, stride, bias=False))
         x = b.act(b.add(_pair(b, x, width, stride), short))
         x = b.act(b.add(_pair(b, x, width), x))
     return _head(b, x)
@@ -32,8 +33,8 @@ def resnet_padded(seed: int) -> ir.Model:
     b = Builder(seed)
     x = _stem(b, 8)
     for width in (8, 12, 16):
-        if width != (before := shape_of(x)[0]):
-            size = shape_of(x)[1]
+        if width != (before := sample_shape(x)[0]):
+            size = sample_shape(x)[1]
             short = b.slice(x, (2, 3), (0, 0), (size, size), step=2)
             short = b.pad_channels(short, (width - before) // 2, (width - before) // 2)
             x = b.act(b.add(_pair(b, x, width, 2), short))
@@ -116,5 +117,5 @@ def _bottleneck(b: Builder, x: ir.Value, inner: int, width: int, group: int) -> 
     y = b.act(b.bn(b.conv(x, inner, 1, bias=False)))
     y = b.act(b.bn(b.conv(y, inner, group=group, bias=False)))
     y = b.bn(b.conv(y, width, 1, bias=False))
-    short = x if shape_of(x)[0] == width else b.bn(b.conv(x, width, 1, bias=False))
+    short = x if sample_shape(x)[0] == width else b.bn(b.conv(x, width, 1, bias=False))
     return b.act(b.add(y, short))

@@ -49,11 +49,11 @@ def resize(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
 
 def _taps(before: int, after: int) -> list[tuple[NDArray[np.int64], NDArray[np.int32]]]:
     """The two positions every new one reads, with their weights of 2048 in all."""
-    place = (np.arange(after) + 0.5) * (before / after) - 0.5
-    place = np.clip(place, 0, before - 1).astype(np.float32)
-    low = np.minimum(place.astype(np.int64), before - 1)
-    upper = np.rint((place - low) * 2048).astype(np.int32)
-    lower = np.rint((1 - (place - low)) * 2048).astype(np.int32)
+    position = (np.arange(after) + 0.5) * (before / after) - 0.5
+    position = np.clip(position, 0, before - 1).astype(np.float32)
+    low = np.minimum(position.astype(np.int64), before - 1)
+    upper = np.rint((position - low) * 2048).astype(np.int32)
+    lower = np.rint((1 - (position - low)) * 2048).astype(np.int32)
     return [(low, lower), (np.minimum(low + 1, before - 1), upper)]
 
 

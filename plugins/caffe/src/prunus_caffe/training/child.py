@@ -2,7 +2,8 @@
 
 Usage: python child.py JOB
 JOB is JSON: solver (file), weights (file), state (solverstate or null), skip (passes the data
-layers have already given), device (GPU number or null for the CPU), base_lr.
+layers have already given), device (GPU number or null for the CPU), base_lr, masks (.npz of
+"LAYER/BLOB NUMBER" -> 1 where a weight stays, or null).
 Commands come as lines of JSON on stdin, one answer each on stdout; the end of stdin ends it.
 Caffe's own words go to stderr.
 """
@@ -37,6 +38,7 @@ def main():
     else:
         solver.net.copy_from(str(job["weights"]))
     skip(solver.net, job["skip"])
+    masks = masks_in(job["masks"])
     losses = [name for name, weight in solver.net.blob_loss_weights.items() if weight]
     tell(answers, losses=losses, iteration=solver.iter)
     while True:
@@ -48,6 +50,7 @@ def main():
             rate = getattr(solver, "lr", job["base_lr"])  # pycaffe tells it since 1.0
             caffe.set_random_seed(order["seed"])
             solver.step(1)
+            hold(solver.net, masks)
             tell(answers, loss=loss_of(solver.net), rate=rate, iteration=solver.iter)
         elif order["do"] == "save":
             solver.net.save(str(order["path"]))
@@ -55,6 +58,24 @@ def main():
         elif order["do"] == "snapshot":
             solver.snapshot()
             tell(answers)
+
+
+def masks_in(path):
+    # type: (Any) -> dict[str, Any]
+    """Masks by layer and blob number."""
+    if path is None:
+        return {}
+    import numpy
+
+    return dict(numpy.load(str(path)))
+
+
+def hold(net, masks):
+    # type: (Any, dict[str, Any]) -> None
+    """Masked weights are zero after every update, whatever Caffe's momentum did."""
+    for name, mask in masks.items():
+        layer, _, number = name.rpartition("/")
+        net.params[layer][int(number)].data[...] *= mask
 
 
 def tell(answers, **fields):

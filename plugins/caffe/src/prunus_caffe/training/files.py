@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import attrs
+import numpy as np
 
 from prunus.plugin import (
     Destination,
@@ -48,6 +49,7 @@ class TrainingFiles:
         solver_text: Its text without what may differ when a training is continued.
         device: GPU the solver asks for, ``None`` for the CPU.
         seed: Seed the solver starts with.
+        masks: Masks of single weights, if there are any.
     """
 
     net: Path
@@ -56,6 +58,7 @@ class TrainingFiles:
     solver_text: str
     device: int | None
     seed: int
+    masks: Path | None = None
 
 
 def write_files(job: TrainingJob, origin: Origin, directory: Path) -> TrainingFiles:
@@ -65,7 +68,7 @@ def write_files(job: TrainingJob, origin: Origin, directory: Path) -> TrainingFi
         UsageError: there is no solver, or no data layer to train from.
         ModelError: a file cannot be written.
     """
-    solver = origin.source.options.get("solver")
+    solver = origin.source.task.solver
     if solver is None:
         raise UsageError("trainer caffe trains with your own solver: give its file with --solver")
     path = origin.net.path
@@ -78,7 +81,24 @@ def write_files(job: TrainingJob, origin: Origin, directory: Path) -> TrainingFi
     assert written.weights is not None
     net = read_structure(written.model)
     _store(written.model, _with_batch_size(net, job.recipe.batch_size))
-    return _solver_files(job, Path(solver), written.model.absolute(), written.weights.absolute())
+    files = _solver_files(job, solver, written.model.absolute(), written.weights.absolute())
+    return attrs.evolve(files, masks=_masks(job, origin, directory))
+
+
+def _masks(job: TrainingJob, origin: Origin, directory: Path) -> Path | None:
+    """Masks in the shape of Caffe's blobs, under ``LAYER/BLOB NUMBER``."""
+    if not job.masks:
+        return None
+    found = {}
+    for name, mask in job.masks.items():
+        parameter = origin.parameters[name]
+        native = parameter.native(mask.astype(np.float32))
+        for layer, index in zip(parameter.layers, parameter.indices, strict=True):
+            found[f"{layer}/{index}"] = native
+    path = directory.absolute() / "masks.npz"
+    with path.open("wb") as file:
+        np.savez(file, **found)  # type: ignore[arg-type]
+    return path
 
 
 def _solver_files(job: TrainingJob, solver: Path, net: Path, weights: Path) -> TrainingFiles:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.plugin import DataError, Measurement
+from prunus_darknet.boxes.answers import distances, places
 from prunus_darknet.boxes.head import BoxHead
 from prunus_darknet.boxes.matching import Array, Hits, match_coco, match_voc
 from prunus_darknet.boxes.suppression import Boxes, detect
@@ -39,6 +40,10 @@ class Rules:
     match: Callable[[Array, Array, Array], Hits]
     most: int | None = None
 
+
+SHOWN = 0.25
+"""Least score of a detection that counts as an object where labels are missing: from it on
+AlexeyAB's Darknet shows boxes."""
 
 _ELEVEN = tuple(point / 10 for point in range(11))
 _HUNDRED = tuple(np.linspace(0, 1, 101).tolist())  # pycocotools' own floats decide ties
@@ -101,10 +106,25 @@ class MeanAveragePrecision:
         truths = boxes_of(labels, self.classes, self.name)
         with np.errstate(over="ignore", invalid="ignore"):  # a broken network's endless boxes
             images = [
-                match(self.rules, detect(self.heads, outputs, place), boxes, self.classes)
-                for place, boxes in enumerate(truths)
+                match(self.rules, detect(self.heads, outputs, position), boxes, self.classes)
+                for position, boxes in enumerate(truths)
             ]
         return attrs.asdict(joined(images), recurse=False)
+
+    def truth(self, outputs: Mapping[str, Any]) -> list[Array]:
+        """The network's own detections as true boxes, one ``(boxes, 5)`` array a sample."""
+        count = len(outputs[self.heads[0].output])
+        with np.errstate(over="ignore", invalid="ignore"):  # a broken network's endless boxes
+            found = [detect(self.heads, outputs, position, SHOWN) for position in range(count)]
+        return [np.column_stack([boxes.classes, boxes.coordinates]) for boxes in found]
+
+    def distance(self, outputs: Mapping[str, Any], reference: Mapping[str, Any]) -> Array:
+        """``(N,)`` how far detections are from the original network's (`distances`)."""
+        return distances(self.heads, outputs, reference)
+
+    def places(self, outputs: Mapping[str, Any]) -> Array:
+        """``(N, h, w)`` places of the boxes (`places`)."""
+        return places(self.heads, outputs)
 
     def result(self, observations: Sequence[Mapping[str, Any]]) -> Measurement:
         """Mean over the classes that occur.
@@ -160,7 +180,7 @@ def match(rules: Rules, found: Boxes, truths: Array, classes: int) -> Found:
     for chosen in np.unique(found.classes):
         order = np.nonzero(found.classes == chosen)[0][: rules.most]
         kept[order] = True
-        hits[:, order] = rules.match(found.places[order], truths[own == chosen, 1:], overlaps)
+        hits[:, order] = rules.match(found.coordinates[order], truths[own == chosen, 1:], overlaps)
     counts = np.bincount(own, minlength=classes)
     return Found(found.scores[kept], found.classes[kept], hits[:, kept], counts)
 
@@ -200,5 +220,5 @@ def precision_at(hits: Hits, count: int, recalls: Array) -> Array:
     right = np.cumsum(hits)
     precision = right / np.arange(1, len(hits) + 1)
     best = np.maximum.accumulate(precision[::-1])[::-1]
-    places = np.searchsorted(right / count, recalls, side="left")
-    return np.asarray(np.append(best, 0.0)[places])
+    positions = np.searchsorted(right / count, recalls, side="left")
+    return np.asarray(np.append(best, 0.0)[positions])

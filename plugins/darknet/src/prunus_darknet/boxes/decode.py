@@ -128,7 +128,7 @@ def _yolo(head: BoxHead, raw: Array) -> tuple[Array, Array, Array]:
 def _gaussian(head: BoxHead, raw: Array) -> tuple[Array, Array, Array]:
     """Each coordinate has a mean and a deviation; the mean deviation lowers the scores."""
     out = raw.reshape(len(head.mask), 9 + head.classes, *raw.shape[1:])
-    x, y = (_scaled(head, expit(out[:, place])) for place in (0, 2))
+    x, y = (_scaled(head, expit(out[:, channel])) for channel in (0, 2))
     anchors = np.array(head.used) / np.array(head.network)
     certain = 1 - expit(out[:, [1, 3, 5, 7]]).mean(1, keepdims=True)
     boxes = _placed(x, y, _exp(out[:, [4, 6]]), anchors)
@@ -168,9 +168,9 @@ def _placed(x: Array, y: Array, sizes: Array, anchors: Array) -> Array:
     return np.stack([x, y, width, height], -1)
 
 
-def _scaled(head: BoxHead, places: Array) -> Array:
+def _scaled(head: BoxHead, centres: Array) -> Array:
     scale = head.settings["scale_x_y"] if head.alexeyab else 1.0
-    return places * scale - 0.5 * (scale - 1)
+    return centres * scale - 0.5 * (scale - 1)
 
 
 def _exp(values: Array) -> Array:

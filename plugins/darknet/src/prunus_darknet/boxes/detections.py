@@ -16,7 +16,7 @@ from prunus.plugin import Network, Session
 from prunus_darknet.boxes.decode import Array, decoded_heads
 from prunus_darknet.boxes.head import BoxHead
 from prunus_darknet.boxes.suppression import SCORE, Boxes, detect
-from prunus_darknet.datasets.images import Array as Picture, letterbox_image, resize_image
+from prunus_darknet.datasets.images import Array as ImageArray, letterbox_image, resize_image
 from prunus_darknet.datasets.preprocessing import View, view_of
 
 
@@ -66,55 +66,56 @@ class Detector:
     def _session(self) -> Session:
         return Session(self.network.model)
 
-    def look(self, picture: Picture, threshold: float = SCORE) -> tuple[Detection, ...]:
+    def look(self, image: ImageArray, threshold: float = SCORE) -> tuple[Detection, ...]:
         """Objects of an image, the surest first, after suppression.
 
         Args:
-            picture: ``(C, H, W)`` in [0, 1], as `datasets.images.load_image` gives it.
+            image: ``(C, H, W)`` in [0, 1], as `datasets.images.load_image` gives it.
             threshold: Scores must be above it.
         """
         heads, view = self.heads, self.view
         size = view.width, view.height
-        shown = (
-            letterbox_image(picture, *size)[0] if view.letterbox else resize_image(picture, *size)
-        )
+        shown = letterbox_image(image, *size)[0] if view.letterbox else resize_image(image, *size)
         outputs = self._session.run({view.input: shown[None]})
         with np.errstate(over="ignore", invalid="ignore"):
             found = detect(heads, outputs, 0, threshold)
-        height, width = picture.shape[1:]
-        return tuple(rows(found, in_picture(found.places, size, (width, height), view.letterbox)))
+        height, width = image.shape[1:]
+        return tuple(
+            rows(found, in_image(found.coordinates, size, (width, height), view.letterbox))
+        )
 
 
-def rows(found: Boxes, places: Array) -> Iterator[Detection]:
-    """Detections one by one; ``places`` are ``(n, 4)`` centre and size in pixels."""
+def rows(found: Boxes, coordinates: Array) -> Iterator[Detection]:
+    """Detections one by one; ``coordinates`` are ``(n, 4)`` centre and size in pixels."""
     corners = np.concatenate(
-        [places[:, :2] - places[:, 2:] / 2, places[:, :2] + places[:, 2:] / 2], 1
+        [coordinates[:, :2] - coordinates[:, 2:] / 2, coordinates[:, :2] + coordinates[:, 2:] / 2],
+        1,
     )
     for chosen, score, corner in zip(found.classes, found.scores, corners, strict=True):
         yield Detection(int(chosen), float(score), *map(float, corner))
 
 
-def in_picture(
-    places: Array, network: tuple[int, int], picture: tuple[int, int], letterbox: bool
+def in_image(
+    coordinates: Array, network: tuple[int, int], image: tuple[int, int], letterbox: bool
 ) -> Array:
     """Boxes in pixels of the image, where Darknet puts them.
 
     Args:
-        places: ``(n, 4)`` centre and size relative to the network input.
+        coordinates: ``(n, 4)`` centre and size relative to the network input.
         network: Width and height of the network input.
-        picture: Width and height of the image.
+        image: Width and height of the image.
         letterbox: The image kept its aspect.
 
     Returns:
         ``(n, 4)`` centre and size. Darknet takes a border of half the pixels left where the
         letterbox has whole ones: half an input pixel off if their number is odd.
     """
-    size = np.array(picture, float)
+    size = np.array(image, float)
     if not letterbox:
-        return np.asarray(places * np.tile(size, 2))
-    (net_w, net_h), (w, h) = network, picture
+        return np.asarray(coordinates * np.tile(size, 2))
+    (net_w, net_h), (w, h) = network, image
     wide = np.float32(net_w) / w < np.float32(net_h) / h
     inner = (net_w, h * net_w // w) if wide else (w * net_h // h, net_h)
     share = np.maximum(inner, 1) / np.array(network, float)
-    centres = (places[:, :2] - (1 - share) / 2) / share
-    return np.concatenate([centres * size, places[:, 2:] / share * size], 1)
+    centres = (coordinates[:, :2] - (1 - share) / 2) / share
+    return np.concatenate([centres * size, coordinates[:, 2:] / share * size], 1)

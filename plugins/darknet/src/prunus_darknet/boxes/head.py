@@ -114,7 +114,7 @@ class BoxHead:
     @property
     def used(self) -> Pairs:
         """The anchors this layer uses."""
-        return tuple(self.anchors[place] for place in self.mask)
+        return tuple(self.anchors[position] for position in self.mask)
 
 
 def heads_of(network: Network) -> tuple[BoxHead, ...]:
@@ -141,7 +141,7 @@ def _head(layer: Layer, structure: Structure) -> BoxHead:
     section = layer.section
     anchors = () if layer.type == "detection" else _anchors(section)
     mask = section.integers("mask") or tuple(range(len(anchors)))
-    if any(not 0 <= place < len(anchors) for place in mask):
+    if any(not 0 <= position < len(anchors) for position in mask):
         raise section.error(
             f"mask names anchor {max(mask)}, there are {len(anchors)}; "
             "mask counts the pairs of anchors from 0",

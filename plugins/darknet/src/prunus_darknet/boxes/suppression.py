@@ -29,12 +29,12 @@ class Boxes:
     """Detections of one sample, the surest first.
 
     Attributes:
-        places: ``(n, 4)`` centre x, centre y, width, height relative to the network input.
+        coordinates: ``(n, 4)`` centre x, centre y, width, height relative to the network input.
         scores: ``(n,)``.
         classes: ``(n,)`` int64.
     """
 
-    places: Array
+    coordinates: Array
     scores: Array
     classes: NDArray[np.int64]
 
@@ -43,7 +43,7 @@ class Boxes:
 
     def pick(self, positions: NDArray[np.int64]) -> Boxes:
         """Some of them."""
-        return Boxes(self.places[positions], self.scores[positions], self.classes[positions])
+        return Boxes(self.coordinates[positions], self.scores[positions], self.classes[positions])
 
 
 @attrs.frozen(eq=False)
@@ -51,17 +51,17 @@ class Candidates:
     """Boxes with a score for each class, as Darknet keeps them.
 
     Attributes:
-        places: ``(P, 4)`` centre x, centre y, width, height relative to the network input.
+        coordinates: ``(P, 4)`` centre x, centre y, width, height relative to the network input.
         scores: ``(P, classes)``; 0 for none.
     """
 
-    places: Array
+    coordinates: Array
     scores: Array
 
     def boxes(self) -> Boxes:
         """Every score above 0 as a detection of its own."""
         box, chosen = np.nonzero(self.scores)
-        found = Boxes(self.places[box], self.scores[box, chosen], chosen.astype(np.int64))
+        found = Boxes(self.coordinates[box], self.scores[box, chosen], chosen.astype(np.int64))
         return found.pick(np.argsort(-found.scores, kind="stable"))
 
 
@@ -94,7 +94,7 @@ def candidates(
     parts = [_candidates(head, outputs[head.output][sample], threshold) for head in heads]
     classes = max(head.classes for head in heads)
     scores = [np.pad(s, ((0, 0), (0, classes - s.shape[1]))) for s in (p.scores for p in parts)]
-    return Candidates(np.concatenate([part.places for part in parts]), np.concatenate(scores))
+    return Candidates(np.concatenate([part.coordinates for part in parts]), np.concatenate(scores))
 
 
 def _candidates(head: BoxHead, raw: NDArray[np.floating], threshold: float) -> Candidates:
@@ -121,21 +121,21 @@ def suppressed(found: Candidates, overlap: float, diou: float | None = None) -> 
     """
     alive = (found.scores > 0).T
     order = np.argsort(-found.scores, axis=0, kind="stable")
-    apart = _apart(found.places, overlap, diou)
+    apart = _apart(found.coordinates, overlap, diou)
     for row in order[: int(alive.sum(1).max(initial=0))]:
         chosen = np.nonzero(alive[np.arange(len(row)), row])[0]
         alive[chosen] &= apart[row[chosen]]
-    return Candidates(found.places, np.where(alive.T, found.scores, 0))
+    return Candidates(found.coordinates, np.where(alive.T, found.scores, 0))
 
 
-def _apart(places: Array, overlap: float, diou: float | None) -> NDArray[np.bool_]:
+def _apart(coordinates: Array, overlap: float, diou: float | None) -> NDArray[np.bool_]:
     """``(P, P)`` whether two boxes may stand beside each other; every box beside itself."""
-    result = np.empty((len(places), len(places)), bool)
-    for start in range(0, len(places), _ROWS):
-        rows = places[start : start + _ROWS, None]
-        shared = iou(rows, places)
+    result = np.empty((len(coordinates), len(coordinates)), bool)
+    for start in range(0, len(coordinates), _ROWS):
+        rows = coordinates[start : start + _ROWS, None]
+        shared = iou(rows, coordinates)
         if diou is not None:
-            shared -= _distance(rows, places) ** diou
+            shared -= _distance(rows, coordinates) ** diou
         result[start : start + _ROWS] = ~(shared > overlap)
     np.fill_diagonal(result, True)
     return result

@@ -10,13 +10,12 @@ import numpy as np
 
 from prunus.plugin import (
     DataError,
-    Dataset,
     Evaluator,
     Host,
     Session,
     Settings,
     evaluation_data,
-    load,
+    load_from_settings,
 )
 from prunus_darknet.boxes.average_precision import RULES, VOC, collected
 from prunus_darknet.data import DetectorDataset
@@ -70,12 +69,13 @@ def class_table(host: Host, settings: Settings, report: Callable[[int, int], Non
         DataError: there are none, or they have no boxes.
         UsageError: the network is no detector.
     """
-    loaded = load(host, settings)
+    loaded = load_from_settings(host, settings)
     metric = mean_average_precision(loaded.network, RULES[settings.metric or VOC.name])
     data = evaluation_data(loaded, settings)
     if data is None:
         raise DataError("no images to measure on: give --data FILE.data")
-    names = _names(data, metric.classes)
+    given = data.names if isinstance(data, DetectorDataset) else ()
+    names = given or tuple(map(str, range(metric.classes)))
     evaluator = Evaluator(loaded.network, data, metric, settings.samples)
     session, seen = Session(loaded.network.model), []
     for number, batch in enumerate(evaluator.batches()):
@@ -99,10 +99,3 @@ def class_table(host: Host, settings: Settings, report: Callable[[int, int], Non
         tuple(rows),
         (*settings.notes, *loaded.network.notes),
     )
-
-
-def _names(data: Dataset, classes: int) -> tuple[str, ...]:
-    """Names of the classes, or their numbers where none are given."""
-    if isinstance(data, DetectorDataset) and "names" in data.description.values:
-        return data.description.names(classes)
-    return tuple(map(str, range(classes)))

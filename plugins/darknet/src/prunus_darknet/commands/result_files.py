@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from prunus.plugin import DataError, Host, Settings, evaluation_data, load, staged
+from prunus.plugin import DataError, Host, Settings, evaluation_data, load_from_settings, staged
 from prunus_darknet.boxes.detections import Detection, Detector
 from prunus_darknet.data import DetectorDataset
 from prunus_darknet.datasets.data_file import Entry
@@ -34,13 +34,13 @@ class ResultFiles:
 
     Attributes:
         kind: ``voc`` or ``coco``.
-        pictures, detections: Their numbers.
+        images, detections: Their numbers.
         files: Paths.
         notes: Sentences for the user.
     """
 
     kind: str
-    pictures: int
+    images: int
     detections: int
     files: tuple[Path, ...]
     notes: tuple[str, ...]
@@ -67,7 +67,7 @@ def write_results(
         DataError: the data are no ``.data`` file of a detector, or names are missing.
         UsageError: the network has no box-decoding layer.
     """
-    loaded = load(host, settings)
+    loaded = load_from_settings(host, settings)
     detector = Detector(loaded.network)
     classes = max(head.classes for head in detector.heads)
     data = evaluation_data(loaded, settings)
@@ -81,18 +81,18 @@ def write_results(
             f"{data.description.path}:{data.description.lines['eval']}: eval={kind}: "
             "results are written as voc or coco"
         )
-    place = Path(values.get("results", "results")) if directory is None else directory
-    with staged(place) as stage:
+    folder = Path(values.get("results", "results")) if directory is None else directory
+    with staged(folder) as stage:
         count = writers[kind](data, classes, stage, name, _looked_at(detector, data, report))
-        files = tuple(place / path.name for path in sorted(stage.iterdir()))
+        files = tuple(folder / path.name for path in sorted(stage.iterdir()))
     return ResultFiles(kind, len(data), count, files, (*settings.notes, *loaded.network.notes))
 
 
 def _looked_at(detector: Detector, data: DetectorDataset, report: Report) -> Seen:
     for number, entry in enumerate(data.entries):
         report(number, len(data))
-        picture = data.image(entry)
-        yield entry, (picture.shape[2], picture.shape[1]), detector.look(picture)
+        image = data.image(entry)
+        yield entry, (image.shape[2], image.shape[1]), detector.look(image)
 
 
 def _voc(data: DetectorDataset, classes: int, stage: Path, name: str | None, seen: Seen) -> int:
@@ -104,12 +104,12 @@ def _voc(data: DetectorDataset, classes: int, stage: Path, name: str | None, see
             for kind in _file_names(data, classes)
         ]
         for entry, (width, height), found in seen:
-            picture = Path(entry.text).name.split(".")[0]
+            stem = Path(entry.text).name.split(".")[0]
             for one in found:
                 left, top = max(one.left + 1, 1), max(one.top + 1, 1)
                 right, bottom = min(one.right + 1, width), min(one.bottom + 1, height)
                 corners = f"{left:f} {top:f} {right:f} {bottom:f}"
-                files[one.chosen].write(f"{picture} {one.score:f} {corners}\n")
+                files[one.chosen].write(f"{stem} {one.score:f} {corners}\n")
             count += len(found)
     return count
 
@@ -136,13 +136,13 @@ def _coco(data: DetectorDataset, classes: int, stage: Path, name: str | None, se
     with Path(stage, f"{name or 'coco_results'}.json").open("w", encoding="utf-8") as file:
         file.write("[")
         for entry, (width, height), found in seen:
-            picture = _number(entry, data)
+            number = _number(entry, data)
             for one in found:
                 left, top = max(one.left, 0), max(one.top, 0)
                 sides = min(one.right, width) - left, min(one.bottom, height) - top
                 box = ", ".join(f"{value:f}" for value in (left, top, *sides))
                 file.write(
-                    f'{"," if count else ""}\n{{"image_id":{picture}, '
+                    f'{"," if count else ""}\n{{"image_id":{number}, '
                     f'"category_id":{COCO_IDS[one.chosen]}, "bbox":[{box}], '
                     f'"score":{one.score:f}}}'
                 )

@@ -35,6 +35,6 @@ def valid_command(
     if as_json:
         click.echo(json.dumps(written.to_json(), indent=1))
         return
-    click.echo(f"{written.detections} detections in {written.pictures} images")
+    click.echo(f"{written.detections} detections in {written.images} images")
     for path in written.files:
         click.echo(f"wrote {path}", err=True)

@@ -77,8 +77,8 @@ def detector_sample(
     place_image(image, int(new_w), int(new_h), int(dx), int(dy), canvas)
     canvas = distorted(canvas, chosen, rng)
     flip = chosen.flip and bool(rng.integers(2))
-    place = (dx / width, dy / height, new_w / width, new_h / height)
-    return (canvas[:, :, ::-1] if flip else canvas), place, flip
+    area = (dx / width, dy / height, new_w / width, new_h / height)
+    return (canvas[:, :, ::-1] if flip else canvas), area, flip
 
 
 def place_image(image: Array, width: int, height: int, dx: int, dy: int, canvas: Array) -> None:
@@ -131,7 +131,8 @@ def distort_image(image: Array, hue: float, saturation: float, exposure: float) 
     )
     turn = np.where(sixth < 0, sixth + 6, sixth) / 6 + np.float32(hue)
     turn = np.where(turn > 1, turn - 1, np.where(turn < 0, turn + 1, turn))
-    share = delta / np.where(value > 0, value, np.float32(1)) * np.float32(saturation)
+    positive: Array = np.where(value > 0, value, np.float32(1))
+    share = delta / positive * np.float32(saturation)
     return np.clip(_rgb(turn, share, value * np.float32(exposure)), 0, 1).astype(np.float32)
 
 

@@ -60,9 +60,9 @@ def _interpolated(image: Array, axis: int, size: int) -> Array:
     if size == 1 or old == 1:  # Darknet's last column and row are the image's last
         return np.repeat(np.take(image, [old - 1 if size == 1 else 0], axis), size, axis)
     step = np.float32(old - 1) / np.float32(size - 1)
-    place = np.arange(size, dtype=np.float32) * step
-    first = np.minimum(place.astype(np.int64), old - 1)
-    share = place - first.astype(np.float32)
+    position = np.arange(size, dtype=np.float32) * step
+    first = np.minimum(position.astype(np.int64), old - 1)
+    share = position - first.astype(np.float32)
     first[-1], share[-1] = old - 1, 0
     return _mixed(image, axis, first, 1 - share, share)
 
@@ -150,10 +150,10 @@ def bilinear_grid(image: Array, x: Array, y: Array) -> Array:
     return _crossed(_crossed(image, 1, y), 2, x)
 
 
-def _crossed(image: Array, axis: int, places: Array) -> Array:
+def _crossed(image: Array, axis: int, positions: Array) -> Array:
     size = image.shape[axis]
-    first = np.floor(places).astype(np.int64)
-    share = places - first.astype(np.float32)
+    first = np.floor(positions).astype(np.int64)
+    share = positions - first.astype(np.float32)
     before = (1 - share) * ((first >= 0) & (first < size))
     after = share * ((first >= -1) & (first < size - 1))
     return _mixed(image, axis, first, before, after)

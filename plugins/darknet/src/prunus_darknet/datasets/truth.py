@@ -63,19 +63,19 @@ def read_boxes(path: Path, classes: int | None, source: str) -> Array:
     return np.array(rows, np.float32).reshape(-1, 5)
 
 
-def placed(boxes: Array, place: Sequence[float]) -> Array:
-    """Boxes relative to the canvas on which the image lies at ``place`` (left, top, w, h)."""
-    left, top, width, height = place
+def placed(boxes: Array, area: Sequence[float]) -> Array:
+    """Boxes relative to the canvas on which the image lies at ``area`` (left, top, w, h)."""
+    left, top, width, height = area
     scale = np.array([1, width, height, width, height], np.float32)
     return (boxes * scale + np.array([0, left, top, 0, 0], np.float32)).astype(np.float32)
 
 
-def training_boxes(boxes: Array, place: Sequence[float], flip: bool) -> Array:
-    """Boxes of a training image that lies at ``place`` of the canvas and may be mirrored.
+def training_boxes(boxes: Array, area: Sequence[float], flip: bool) -> Array:
+    """Boxes of a training image that lies at ``area`` of the canvas and may be mirrored.
 
     A box with its centre at (0, 0) is left out; Darknet moves it to 999999, out of sight.
     """
-    return corrected(placed(boxes[boxes[:, 1:3].any(1)], place), flip)
+    return corrected(placed(boxes[boxes[:, 1:3].any(1)], area), flip)
 
 
 def corrected(boxes: Array, flip: bool) -> Array:
@@ -104,7 +104,7 @@ def class_of(path: str, names: Sequence[str], where: str, strict: bool) -> int:
     Raises:
         DataError: no label fits; or several do and ``strict``.
     """
-    found = [place for place, name in enumerate(names) if name in path]
+    found = [number for number, name in enumerate(names) if name in path]
     if not found:
         raise DataError(f"{where}: no label is part of the path {path}")
     if strict and len(found) > 1:

@@ -68,8 +68,8 @@ def _assign(head: BoxHead, out: Array, boxes: Array, delta: Array, truth: Array)
         goal = float(iou(boxes[best, row, column], truth[1:]))
     pull[4] = head.settings["object_scale"] * (goal - own[4])
     classes, scores = pull[5:], own[5:]
-    scale, place = head.settings["class_scale"], int(truth[0])
+    scale, chosen = head.settings["class_scale"], int(truth[0])
     if classes[0] and not head.settings["softmax"]:
-        classes[place] = scale * (1 - scores[place])
+        classes[chosen] = scale * (1 - scores[chosen])
     else:
-        classes[:] = scale * ((np.arange(head.classes) == place) - scores)
+        classes[:] = scale * ((np.arange(head.classes) == chosen) - scores)

@@ -126,8 +126,8 @@ class _Sample:
         answers = overlaps.argmax(1)[:, None] == mask
         if self.head.alexeyab and self.head.settings["iou_thresh"] < 1:
             answers |= overlaps[:, mask] > self.head.settings["iou_thresh"]
-        chosen, place = np.nonzero(answers & inside[:, None])
-        return np.stack([place, row[chosen], column[chosen]], 1), chosen
+        chosen, anchor = np.nonzero(answers & inside[:, None])
+        return np.stack([anchor, row[chosen], column[chosen]], 1), chosen
 
     def _at(self, spots: Spots) -> Array:
         """``(n, 4)`` predictions."""
@@ -136,18 +136,18 @@ class _Sample:
     def _teach(self, spots: Spots, truths: Array) -> None:
         """Pull predictions ``(n, 3)`` to truths ``(n, 5)``, one after another."""
         pulls = self._box_pulls(spots, truths)
-        for (place, row, column), truth, pull in zip(spots, truths, pulls, strict=True):
-            out, delta = self.out[place, :, row, column], self.delta[place, :, row, column]
+        for (anchor, row, column), truth, pull in zip(spots, truths, pulls, strict=True):
+            out, delta = self.out[anchor, :, row, column], self.delta[anchor, :, row, column]
             delta[:4] = pull + (delta[:4] if self.head.alexeyab else 0)
             delta[4] = self._weight("obj_normalizer") * (1 - out[4])
             self._teach_class(delta[5:], out[5:], int(truth[0]))
 
     def _box_pulls(self, spots: Spots, truths: Array) -> Array:
         """``(n, 4)`` deltas of position and size."""
-        head, (place, row, column) = self.head, spots.T
-        out, wanted = self.out[place, :4, row, column], truths[:, 1:]
+        head, (anchor, row, column) = self.head, spots.T
+        out, wanted = self.out[anchor, :4, row, column], truths[:, 1:]
         if not head.alexeyab or head.iou_loss == "mse":
-            anchors = self.anchors[np.array(head.mask)[place]]
+            anchors = self.anchors[np.array(head.mask)[anchor]]
             centres = wanted[:, :2] * (self.columns, self.rows) - np.stack([column, row], 1)
             goal = np.concatenate([centres, np.log(wanted[:, 2:] / anchors)], 1)
             scale = (2 - wanted[:, 2] * wanted[:, 3]) * self._weight("iou_normalizer")

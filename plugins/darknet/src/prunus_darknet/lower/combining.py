@@ -93,8 +93,11 @@ class _Sum:
             value = self._cut(value, {1: range(common)}, "common")
         if w > given.w:
             stride = w // given.w
-            places = {2: range(0, given.h * stride, stride), 3: range(0, given.w * stride, stride)}
-            return self._cut(value, places, "every")
+            positions = {
+                2: range(0, given.h * stride, stride),
+                3: range(0, given.w * stride, stride),
+            }
+            return self._cut(value, positions, "every")
         if w < given.w:
             return self._spread(value, h, w, given.w // w)
         return value
@@ -104,8 +107,8 @@ class _Sum:
         value = self.build.repeat(self.layer, self._step("repeat"), value, sample)
         mask = np.zeros((1, 1, h * sample, w * sample), np.float32)
         mask[:, :, ::sample, ::sample] = 1
-        places = self.build.constant(f"{self.layer.name}/{self._step('places')}", mask)
-        return self._emit("mask", "Mul", (value, places))
+        positions = self.build.constant(f"{self.layer.name}/{self._step('positions')}", mask)
+        return self._emit("mask", "Mul", (value, positions))
 
     def _cut(self, value: ir.Value, ranges: Mapping[int, range], step: str) -> ir.Value:
         return self.build.cut(self.layer, self._step(step), value, ranges)

@@ -16,21 +16,23 @@ def local(build: LayerBuilder, layer: Layer, value: ir.Value, weights: Weighted)
     ``forward_local_layer`` keeps weights as (position, filter, channel, row, column),
     which is that convolution's weight as it stands, and one bias a position.
     """
-    out, places = layer.output, layer.output.h * layer.output.w
+    out, positions = layer.output, layer.output.h * layer.output.w
     value = _patches(build, layer, value)
     length = layer.input.c * layer.numbers["size"] ** 2
-    line = (places * length, 1, 1)
+    line = (positions * length, 1, 1)
     value = build.reshape(layer, "line", value, line, line)
     value = build.emit(
         layer,
         "conv",
         "Conv",
         (value, weights.bind(build, layer, "weight")),
-        (places * out.c, 1, 1),
-        {"kernel_shape": [1, 1], "group": places},
+        (positions * out.c, 1, 1),
+        {"kernel_shape": [1, 1], "group": positions},
     )
-    value = build.reshape(layer, "places", value, (places, out.c), (places, out.c))
-    value = build.emit(layer, "turn", "Transpose", (value,), (out.c, places), {"perm": [0, 2, 1]})
+    value = build.reshape(layer, "positions", value, (positions, out.c), (positions, out.c))
+    value = build.emit(
+        layer, "turn", "Transpose", (value,), (out.c, positions), {"perm": [0, 2, 1]}
+    )
     value = build.reshape(layer, "map", value, out.dims, out.dims)
     return build.emit(layer, "add", "Add", (value, weights.bind(build, layer, "bias")), out.dims)
 

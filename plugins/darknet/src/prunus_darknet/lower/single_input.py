@@ -39,8 +39,8 @@ def _crop(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     given, out = layer.input, layer.output
     value = build.as_image(layer, value, given, "image")
     top, left = (given.h - out.h) // 2, (given.w - out.w) // 2
-    places = {2: range(top, top + out.h), 3: range(left, left + out.w)}
-    value = build.cut(layer, "crop", value, places)
+    positions = {2: range(top, top + out.h), 3: range(left, left + out.w)}
+    value = build.cut(layer, "crop", value, positions)
     if layer.numbers["noadjust"]:
         return value
     value = build.scaled(layer, "double", value, 2.0)
@@ -98,8 +98,8 @@ def _padded(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
 
 def _pixels_first(build: LayerBuilder, layer: Layer, value: ir.Value) -> ir.Value:
     """``flatten``: (c, h w) to (h w, c), or back with ``reverse``."""
-    places, c = layer.input.h * layer.input.w, layer.input.c
-    split = (places, c) if layer.numbers["reverse"] else (c, places)
+    positions, c = layer.input.h * layer.input.w, layer.input.c
+    split = (positions, c) if layer.numbers["reverse"] else (c, positions)
     value = build.reshape(layer, "split", value, split, split)
     value = build.emit(layer, "swap", "Transpose", (value,), split[::-1], {"perm": [0, 2, 1]})
     return build.reshape(layer, "maps", value, layer.output.dims, layer.output.dims)

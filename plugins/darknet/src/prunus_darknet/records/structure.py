@@ -92,8 +92,8 @@ def _activated(layer: Layer, notes: list[str]) -> Layer:
         reason = f"opaque layer {layer.index} of type '{layer.type}' with activation={name}"
         return attrs.evolve(layer, opaque=reason)
     if name not in KNOWN_ACTIVATIONS:
-        place = f"{layer.section.path.name}:{layer.section.line}"
-        notes.append(f"{place}: unknown activation={name}: relu, as in Darknet itself")
+        where = f"{layer.section.path.name}:{layer.section.line}"
+        notes.append(f"{where}: unknown activation={name}: relu, as in Darknet itself")
     return layer
 
 

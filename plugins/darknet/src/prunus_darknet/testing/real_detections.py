@@ -19,7 +19,7 @@ from prunus_darknet.testing.library import FLOATS, open_library, run
 
 Array = NDArray[np.float32]
 _STATES = ("before", "after")
-_NAMES = ("places", "objectness", "scores")
+_NAMES = ("coordinates", "objectness", "scores")
 
 
 class _Detection(ctypes.Structure):
@@ -38,19 +38,19 @@ class RealBoxes:
     """Result of ``get_network_boxes``.
 
     Attributes:
-        places: ``(n, 4)`` centre x, centre y, width, height in pixels of the image.
+        coordinates: ``(n, 4)`` centre x, centre y, width, height in pixels of the image.
         objectness: ``(n,)``.
         scores: ``(n, classes)``; 0 where not above the threshold or suppressed.
     """
 
-    places: Array
+    coordinates: Array
     objectness: Array
     scores: Array
 
     def rows(self) -> Array:
         """``(m, 6)`` class, score and position of scores above 0; by class, the surest first."""
         box, chosen = np.nonzero(self.scores)
-        rows = np.column_stack([chosen, self.scores[box, chosen], self.places[box]])
+        rows = np.column_stack([chosen, self.scores[box, chosen], self.coordinates[box]])
         return rows[np.lexsort((-rows[:, 1], rows[:, 0]))]
 
 
@@ -58,7 +58,7 @@ def real_boxes(
     cfg: Path,
     weights: Path,
     data: Array,
-    picture: tuple[int, int],
+    image: tuple[int, int],
     classes: int,
     threshold: float,
     overlap: float,
@@ -69,7 +69,7 @@ def real_boxes(
         cfg: Structure file.
         weights: Weights file.
         data: ``(c, h, w)`` network input.
-        picture: Width and height of the image it was made from.
+        image: Width and height of the image it was made from.
         classes: Number of classes, which Darknet itself forgets to note for ``[region]``.
         threshold: Least score.
         overlap: Largest overlap of ``do_nms_sort``.
@@ -80,7 +80,7 @@ def real_boxes(
     with tempfile.TemporaryDirectory() as folder:
         given, result = Path(folder, "in.npy"), Path(folder, "out.npz")
         np.save(given, np.ascontiguousarray(data, np.float32))
-        numbers = (*picture, classes, threshold, overlap)
+        numbers = (*image, classes, threshold, overlap)
         run(__name__, cfg, weights, given, result, *numbers)
         with np.load(result) as arrays:
             before, after = (

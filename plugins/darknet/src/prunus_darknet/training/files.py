@@ -155,8 +155,11 @@ def _recipe_text(cfg: Path, job: TrainingJob) -> str:
     assert isinstance(origin, Origin)
     shape = origin.structure.input
     text = recipe_text(origin, compact_text(origin, job.compact)).replace("\r", "")
-    return parse_cfg(text, cfg).with_net(
+    parsed = parse_cfg(text, cfg)
+    warm_up = {"burn_in": recipe.learning_rate.warm_up} if parsed.net.has("burn_in") else {}
+    return parsed.with_net(
         {
+            **warm_up,
             "batch": recipe.batch_size * recipe.accumulate,
             "subdivisions": recipe.accumulate,
             "max_batches": recipe.iterations,

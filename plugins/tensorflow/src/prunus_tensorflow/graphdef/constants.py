@@ -77,18 +77,18 @@ def _slice(node: Any, arrays: Arrays) -> Any:
 def strided_index(node: Any, begin: Any, end: Any, strides: Any) -> tuple[Any, ...]:
     """Numpy index of a StridedSlice (tensorflow/core/util/strided_slice_op.cc: the masks)."""
     index: list[Any] = []
-    for place in range(len(begin)):
-        bit = 1 << place
+    for position in range(len(begin)):
+        bit = 1 << position
         if attr(node, "ellipsis_mask").i & bit:
             index.append(Ellipsis)
         elif attr(node, "new_axis_mask").i & bit:
             index.append(None)
         elif attr(node, "shrink_axis_mask").i & bit:
-            index.append(int(begin[place]))
+            index.append(int(begin[position]))
         else:
-            start = None if attr(node, "begin_mask").i & bit else int(begin[place])
-            stop = None if attr(node, "end_mask").i & bit else int(end[place])
-            index.append(slice(start, stop, int(strides[place])))
+            start = None if attr(node, "begin_mask").i & bit else int(begin[position])
+            stop = None if attr(node, "end_mask").i & bit else int(end[position])
+            index.append(slice(start, stop, int(strides[position])))
     return tuple(index)
 
 

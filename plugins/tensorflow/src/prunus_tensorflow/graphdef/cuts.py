@@ -16,7 +16,7 @@ from prunus_tensorflow.graphdef.attributes import attr
 from prunus_tensorflow.graphdef.names import split
 from prunus_tensorflow.graphdef.origin import GraphOrigin
 from prunus_tensorflow.graphdef.view import VARIABLES, GraphView, shape_attr
-from prunus_tensorflow.lower.position import Place
+from prunus_tensorflow.lower.position import Position
 
 Kept = Mapping[int, NDArray[np.int64]]
 Pick = Callable[[NDArray[Any]], NDArray[Any]]
@@ -56,35 +56,39 @@ def find_cuts(network: Network, compact: Compact, origin: GraphOrigin) -> dict[s
     """
     groups = _groups(compact.model)
     cuts = {}
-    for name, place in origin.places.items():
+    for name, position in origin.positions.items():
         value = compact.model.graph.initializers.get(name)
         if value is None or value.const_value is None:
             continue
         array = value.const_value.numpy()
-        cuts[place.holder.node] = _cut(place, array, compact.kept.get(name, {}), groups.get(name))
+        cuts[position.holder.node] = _cut(
+            position, array, compact.kept.get(name, {}), groups.get(name)
+        )
     return cuts
 
 
-def _cut(place: Place, array: NDArray[Any], kept: Kept, group: int | None) -> Cut:
-    native = place.to_native(array, group)
-    if native.size == math.prod(place.shape):
-        return Cut(native.reshape(place.shape), place.shape, place.shape)
+def _cut(position: Position, array: NDArray[Any], kept: Kept, group: int | None) -> Cut:
+    native = position.to_native(array, group)
+    if native.size == math.prod(position.shape):
+        return Cut(native.reshape(position.shape), position.shape, position.shape)
 
     def pick(old: NDArray[Any]) -> NDArray[Any]:
-        return place.to_native(_take(place.to_neutral(old.reshape(place.shape)), kept), group)
+        return position.to_native(
+            _take(position.to_neutral(old.reshape(position.shape)), kept), group
+        )
 
-    return Cut(native, native.shape, place.shape, pick)
+    return Cut(native, native.shape, position.shape, pick)
 
 
 def native_shapes(compact: Compact, origin: GraphOrigin) -> dict[str, tuple[int, ...]]:
     """Initializer -> native shape it is used in, unit axes of the stored array aside."""
     groups = _groups(compact.model)
     found = {}
-    for name, place in origin.places.items():
+    for name, position in origin.positions.items():
         value = compact.model.graph.initializers.get(name)
         if value is not None and value.const_value is not None:
             array = value.const_value.numpy()
-            found[name] = place.to_native(array, groups.get(name)).shape
+            found[name] = position.to_native(array, groups.get(name)).shape
     return found
 
 

@@ -32,12 +32,12 @@ def weighted_layers(steps: Steps, outputs: Iterable[str]) -> dict[str, str]:
     found = {}
     for name in names:
         step = steps[name]
-        place = _WEIGHTED.get(step.op)
-        if place is None or GRADIENTS.search(name) or len(step.inputs) <= place:
+        position = _WEIGHTED.get(step.op)
+        if position is None or GRADIENTS.search(name) or len(step.inputs) <= position:
             continue
-        weight = step.inputs[0 if place == 2 and len(step.inputs) < 3 else 1]
+        weight = step.inputs[0 if position == 2 and len(step.inputs) < 3 else 1]
         if _is_static(steps, weight):
-            found[name] = step.inputs[place]
+            found[name] = step.inputs[position]
     return found
 
 
@@ -78,7 +78,7 @@ def entries(steps: Steps, weighted: Mapping[str, str]) -> tuple[str, ...]:
                 found[reference] = None
         else:
             stack.extend(one for one in step.inputs if one)
-    order = {name: place for place, name in enumerate(steps)}
+    order = {name: position for position, name in enumerate(steps)}
     return tuple(sorted(found, key=lambda name: order[split(name)[0]]))
 
 

@@ -138,7 +138,7 @@ def _network(
         content=structure.content,
         checkpoint=None if checkpoint is None else checkpoint.prefix,
         version=2 if checkpoint is None else checkpoint.version,
-        places=dict(builder.places),
+        positions=dict(builder.positions),
         variables=dict(view.variables),
         inputs={name: (-1, *shape[1:]) for name, shape in shapes.items()},
         outputs=lowering.outputs,
@@ -159,8 +159,8 @@ def _task(lowering: Lowering, has_variables: bool) -> Task:
     dropout = {value.name or "": ratio for value, ratio in builder.dropout}
     fixed = {
         name: 0.0
-        for name, place in builder.places.items()
-        if has_variables and place.holder.kind == "const"
+        for name, position in builder.positions.items()
+        if has_variables and position.holder.kind == "const"
     }
     if not dropout and not fixed:
         return Task()
@@ -196,8 +196,8 @@ def _input_shapes(
             f"({', '.join(ends.inputs)})"
         )
     shapes = {}
-    for place, name in enumerate(ends.inputs):
-        shape = given[place] if given else _own_shape(steps, name, inferred)
+    for position, name in enumerate(ends.inputs):
+        shape = given[position] if given else _own_shape(steps, name, inferred)
         if shape is None or -1 in shape[1:] or len(shape) < 2:
             raise ModelError(
                 f"{source.model}: input '{name}' has no full shape in the graph: give "

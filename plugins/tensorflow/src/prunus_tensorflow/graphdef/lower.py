@@ -71,7 +71,7 @@ def lower(
             lowerer.input(name, shape)
         lowerer.run(names)
         found = frozenset(
-            holder for holder, places in context.builder.users.items() if len(places) > 1
+            holder for holder, positions in context.builder.users.items() if len(positions) > 1
         )
         if not found or found <= blocked:
             return _finish(lowerer, outputs)

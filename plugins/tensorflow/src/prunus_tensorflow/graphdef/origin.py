@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus_tensorflow.lower.position import Place
+from prunus_tensorflow.lower.position import Position
 from prunus_tensorflow.lower.record import TensorRecord
 
 
@@ -23,7 +23,7 @@ class GraphOrigin:
             as the weights and is read again when it is written.
         checkpoint: Checkpoint prefix (V2) or file (V1); ``None`` for a frozen graph.
         version: Checkpoint format, 1 or 2.
-        places: Initializer name -> native position.
+        positions: Initializer name -> native position.
         variables: Variable node -> name in the checkpoint.
         inputs: Input tensor -> native shape, -1 for the batch.
         outputs: Output tensors of the neutral graph: what feeds opaque ops is among them.
@@ -37,7 +37,7 @@ class GraphOrigin:
     content: bytes | None
     checkpoint: str | None
     version: int
-    places: Mapping[str, Place]
+    positions: Mapping[str, Position]
     variables: Mapping[str, str]
     inputs: Mapping[str, tuple[int, ...]]
     outputs: tuple[str, ...]

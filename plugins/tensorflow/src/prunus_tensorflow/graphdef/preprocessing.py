@@ -43,7 +43,7 @@ def computed(origin: GraphOrigin, opaque: Collection[str]) -> Callable[[Arrays],
     """
     whole = graph_of(origin)
     view = GraphView(whole)
-    names = [name for name in opaque if _in_front(view, origin, name)]
+    names = [name for name in opaque if _before_weights(view, origin, name)]
     if not names:
         return None
     try:
@@ -72,8 +72,8 @@ def computed(origin: GraphOrigin, opaque: Collection[str]) -> Callable[[Arrays],
     return compute
 
 
-def _in_front(view: GraphView, origin: GraphOrigin, name: str) -> bool:
-    weights = {place.holder.node for place in origin.places.values()}
+def _before_weights(view: GraphView, origin: GraphOrigin, name: str) -> bool:
+    weights = {position.holder.node for position in origin.positions.values()}
     inputs = frozenset(origin.inputs)
     nodes = [view.nodes[one] for one in view.sorted_from([name], inputs)]
     return not any(

@@ -159,8 +159,8 @@ class Lowerer:
         given = {one: self.env.get(one) for one in step.inputs}
         fed = {name: one for name, one in given.items() if isinstance(one, Dynamic)}
         builder = self.context.builder
-        in_front = all(builder.free(one.value, self.behind) for one in fed.values())
-        if not in_front:
+        before_weights = all(builder.free(one.value, self.behind) for one in fed.values())
+        if not before_weights:
             for reference in fed:
                 self.feeds.setdefault(reference, f"feeds opaque node '{step.name}' ({step.op})")
         if not fed:
@@ -180,7 +180,7 @@ class Lowerer:
                 continue
             made = self.input(name, shape)
             results.append(made)
-            if not in_front:
+            if not before_weights:
                 self.behind.add(id(made.value))
         return results
 

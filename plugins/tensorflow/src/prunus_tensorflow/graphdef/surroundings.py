@@ -119,10 +119,10 @@ class Surroundings:
             if match is None or node.op != "Const" or match.group(1) not in self.view.nodes:
                 continue
             inputs = self.view.inputs(self.view.nodes[match.group(1)])
-            place = int(match.group(2) or 0)
-            if place >= len(inputs):
+            position = int(match.group(2) or 0)
+            if position >= len(inputs):
                 continue
-            old, new = before.shape(inputs[place]), after.shape(inputs[place])
+            old, new = before.shape(inputs[position]), after.shape(inputs[position])
             stored = const_value(node)
             if old is None or new is None or not len(old) == len(new) == stored.size:
                 continue

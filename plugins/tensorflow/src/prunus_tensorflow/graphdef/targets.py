@@ -206,15 +206,15 @@ class TargetEditor:
             raise ModelError(f"node '{node.name}' ({node.op}) cuts channels in a computed way")
         begin, end = begin.copy(), end.copy()
         for start, stop, axis in zip(starts, ends, axes, strict=True):
-            place = perm[axis]
-            if before[place] == after[place] or place >= begin.size:
+            position = perm[axis]
+            if before[position] == after[position] or position >= begin.size:
                 continue
-            if not attr(node, "begin_mask").i >> place & 1:
-                begin[place] = start
+            if not attr(node, "begin_mask").i >> position & 1:
+                begin[position] = start
             if node.op == "Slice":
-                end[place] = end[place] if end[place] == -1 else stop - start
-            elif not attr(node, "end_mask").i >> place & 1:
-                end[place] = stop
+                end[position] = end[position] if end[position] == -1 else stop - start
+            elif not attr(node, "end_mask").i >> position & 1:
+                end[position] = stop
         self.rewrite(inputs[1], begin, node.name)
         self.rewrite(inputs[2], end, node.name)
 

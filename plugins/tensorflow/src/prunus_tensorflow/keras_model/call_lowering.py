@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from prunus.plugin import ModelError
-from prunus_tensorflow.keras_model.preprocessing import Front
+from prunus_tensorflow.keras_model.preprocessing import PreprocessingSteps
 from prunus_tensorflow.keras_model.rules import lower_call
 from prunus_tensorflow.keras_model.rules.context import Site
 from prunus_tensorflow.lower.builder import Builder
@@ -28,11 +28,11 @@ class _Scope:
     """
 
     path: str
-    way: Front
+    way: PreprocessingSteps
     inputs: Sequence[Any]
     readers: Mapping[int, int]
 
-    def to(self, symbols: Sequence[Any]) -> Front:
+    def to(self, symbols: Sequence[Any]) -> PreprocessingSteps:
         """The parts that lead to symbols of this model."""
         return (*self.way, (self.inputs, symbols))
 
@@ -47,7 +47,7 @@ class CallLowerer:
         names: id of a layer -> its native name: a layer reached on two ways keeps one name.
         fed: Values that feed a barrier, with the reason.
         barriers: Native name -> why it is one.
-        front: Graph input made by a barrier that no weight lies before -> how to compute it.
+        preprocessing: Graph input that a barrier before all weights makes -> how to compute it.
         behind: ids of the other graph inputs that barriers make.
         tensors: Native name -> value whose shape its settings state: the results of
             ``Reshape`` layers, and what is fed to the input layers of nested models.
@@ -58,7 +58,7 @@ class CallLowerer:
     names: dict[int, str] = attrs.field(factory=dict)
     fed: list[tuple[Dynamic, str]] = attrs.field(factory=list)
     barriers: dict[str, str] = attrs.field(factory=dict)
-    front: dict[str, Front] = attrs.field(factory=dict)
+    preprocessing: dict[str, PreprocessingSteps] = attrs.field(factory=dict)
     behind: set[int] = attrs.field(factory=set)
     tensors: dict[str, Dynamic] = attrs.field(factory=dict)
 
@@ -69,7 +69,7 @@ class CallLowerer:
         return Dynamic(value, full, tuple(range(len(full))))
 
     def run(
-        self, model: Any, inputs: Sequence[Dynamic], path: str = "", way: Front = ()
+        self, model: Any, inputs: Sequence[Dynamic], path: str = "", way: PreprocessingSteps = ()
     ) -> list[Any]:
         """Lower all calls of a Functional or Sequential model.
 
@@ -116,7 +116,9 @@ class CallLowerer:
             if value is not None:
                 found[id(symbol)] = value
 
-    def _nested(self, model: Any, fed: Sequence[Dynamic], path: str, way: Front) -> list[Any]:
+    def _nested(
+        self, model: Any, fed: Sequence[Dynamic], path: str, way: PreprocessingSteps
+    ) -> list[Any]:
         for symbol, value in zip(functional(model).inputs, fed, strict=True):
             self.tensors.setdefault(f"{path}{symbol._keras_history.operation.name}", value)
         return self.run(model, fed, path, way)
@@ -140,8 +142,8 @@ class CallLowerer:
         """
         kind = type(site.layer).__name__
         self.barriers.setdefault(site.name, f"layer '{site.name}' of type '{kind}': {reason}")
-        in_front = all(self.builder.free(x.value, self.behind) for x in fed)
-        if not in_front:
+        before_weights = all(self.builder.free(x.value, self.behind) for x in fed)
+        if not before_weights:
             self.fed.extend((x, f"feeds opaque layer '{site.name}' of type '{kind}'") for x in fed)
         results: list[Any] = []
         for symbol in node.outputs:
@@ -151,8 +153,8 @@ class CallLowerer:
                 continue
             made = self.input(site.name, shape)
             results.append(made)
-            if in_front:
-                self.front[made.value.name or ""] = scope.to([symbol])
+            if before_weights:
+                self.preprocessing[made.value.name or ""] = scope.to([symbol])
             else:
                 self.behind.add(id(made.value))
         return results

@@ -56,10 +56,10 @@ def lower_model(
     origin = KerasOrigin(
         model,
         fed,
-        dict(lowerer.front),
+        dict(lowerer.preprocessing),
         path,
         dict(lowerer.layers),
-        builder.places,
+        builder.positions,
         _current(lowerer),
         nodes,
         dict(custom or {}),
@@ -85,9 +85,9 @@ def _shapes(symbols: Sequence[Any], given: Sequence[tuple[int, ...]]) -> list[tu
             f"input_node_shapes has {len(given)} shapes for {len(symbols)} inputs ({names})"
         )
     shapes = []
-    for place, symbol in enumerate(symbols):
+    for position, symbol in enumerate(symbols):
         own = symbol.shape[1:]
-        shape = given[place] if given else own
+        shape = given[position] if given else own
         fits = len(shape) == len(own) and all(
             o is None or o == s for o, s in zip(own, shape, strict=True)
         )

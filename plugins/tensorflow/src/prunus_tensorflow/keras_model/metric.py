@@ -41,6 +41,11 @@ class BinaryAccuracy:
         found, wanted = _rows(outputs[self.output], labels)
         return ((found > self.threshold) == (wanted > 0)).mean(1)
 
+    def truth(self, outputs: Mapping[str, Array]) -> Any:
+        """``(N, values)`` bool: the side of the threshold each output is on."""
+        found = outputs[self.output]
+        return found.reshape(len(found), -1) > self.threshold
+
     def result(self, observations: Sequence[Any]) -> Measurement:
         """Mean over samples."""
         return mean_of(observations)

@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
-from prunus_tensorflow.keras_model.preprocessing import Front
-from prunus_tensorflow.lower.position import Place
+from prunus_tensorflow.keras_model.preprocessing import PreprocessingSteps
+from prunus_tensorflow.lower.position import Position
 from prunus_tensorflow.lower.record import TensorRecord
 
 
@@ -20,10 +20,10 @@ class KerasOrigin:
     Attributes:
         model: The Keras model as loaded; never changed.
         inputs: Input of the model -> its native shape without the batch.
-        front: Graph input that a barrier makes -> how it follows from the inputs of the model.
+        preprocessing: Graph input that a barrier makes -> how it follows from the model's inputs.
         path: File it came from, ``None`` for a model in memory.
         layers: Native layer name -> the Keras layer (called layers only).
-        places: Initializer name -> native position; its holder's node is the layer's name.
+        positions: Initializer name -> native position; its holder's node is the layer's name.
         tensors: Native layer name -> value whose shape the layer's settings state.
         nodes: Native layer name -> names of its neutral nodes.
         custom: Classes and functions the file needs besides Keras' own.
@@ -32,10 +32,10 @@ class KerasOrigin:
 
     model: Any
     inputs: Mapping[str, tuple[int, ...]]
-    front: Mapping[str, Front]
+    preprocessing: Mapping[str, PreprocessingSteps]
     path: Path | None
     layers: Mapping[str, Any]
-    places: Mapping[str, Place]
+    positions: Mapping[str, Position]
     tensors: Mapping[str, TensorRecord]
     nodes: Mapping[str, tuple[str, ...]]
     custom: Mapping[str, Any] = attrs.field(factory=dict)

@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Front = tuple[tuple[Sequence[Any], Sequence[Any]], ...]
+PreprocessingSteps = tuple[tuple[Sequence[Any], Sequence[Any]], ...]
 """Parts of a model and of models nested in it, each fed by the one before: symbols, symbols."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def computed(inputs: Sequence[str], fronts: Mapping[str, Front]) -> Callable[[Arrays], Arrays]:
+def computed(
+    inputs: Sequence[str], steps: Mapping[str, PreprocessingSteps]
+) -> Callable[[Arrays], Arrays]:
     """A function that computes what opaque layers make.
 
     Args:
         inputs: Inputs of the model in its order.
-        fronts: Graph input -> how it follows from them.
+        steps: Graph input -> how it follows from them.
 
     Returns:
         Samples by input of the model -> float32 arrays by graph input.
@@ -31,8 +33,8 @@ def computed(inputs: Sequence[str], fronts: Mapping[str, Front]) -> Callable[[Ar
     import keras
 
     chains = {
-        name: [(start, keras.Model(list(start), list(end))) for start, end in front]
-        for name, front in fronts.items()
+        name: [(start, keras.Model(list(start), list(end))) for start, end in parts]
+        for name, parts in steps.items()
     }
 
     def compute(samples: Arrays) -> Arrays:

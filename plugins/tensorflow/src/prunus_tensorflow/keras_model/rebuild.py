@@ -61,11 +61,11 @@ def native_arrays(origin: KerasOrigin, model: ir.Model) -> dict[tuple[str, str],
     """Weights of a neutral graph in Keras' layout; views, no copies, where axes only move."""
     groups = _groups(model)
     found = {}
-    for name, place in origin.places.items():
+    for name, position in origin.positions.items():
         value = model.graph.initializers[name].const_value
         assert value is not None
-        native = place.to_native(value.numpy(), groups.get(name))
-        found[place.holder.node, place.holder.key] = native
+        native = position.to_native(value.numpy(), groups.get(name))
+        found[position.holder.node, position.holder.key] = native
     return found
 
 
@@ -105,9 +105,9 @@ def _custom(origin: KerasOrigin) -> dict[str, Any]:
 def _edits(origin: KerasOrigin, model: ir.Model, arrays: Arrays) -> dict[str, dict[str, Any]]:
     """Native layer name -> settings that follow from the new sizes."""
     groups = {
-        place.holder.node: count
+        position.holder.node: count
         for name, count in _groups(model).items()
-        if (place := origin.places.get(name)) is not None and not place.depthwise
+        if (position := origin.positions.get(name)) is not None and not position.depthwise
     }
     edits: dict[str, dict[str, Any]] = {}
     for name, layer in origin.layers.items():
@@ -168,10 +168,10 @@ def _edited(
     result.pop("build_config", None)
     inner = result["config"]
     first: list[Any] | None = None
-    for place, entry in enumerate(inner["layers"]):
+    for position, entry in enumerate(inner["layers"]):
         name = f"{path}{entry['config']['name']}"
         if "layers" in entry["config"]:
-            inner["layers"][place] = _edited(entry, f"{name}/", edits, aliases)
+            inner["layers"][position] = _edited(entry, f"{name}/", edits, aliases)
             continue
         change = edits.get(aliases.get(name, name), {})
         if "batch_shape" in change:

@@ -9,9 +9,9 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.plugin import GraphBuilder, Network
+from prunus.plugin import GraphBuilder, ModelError, Network
 from prunus_tensorflow.detect import FORMAT
-from prunus_tensorflow.lower.position import Place
+from prunus_tensorflow.lower.position import Position
 from prunus_tensorflow.lower.tensors import Dynamic, Static, symbolic
 
 
@@ -19,17 +19,17 @@ class Builder(GraphBuilder):
     """The graph with what write-back needs of each weight, and values in native or neutral order.
 
     Attributes:
-        places: Initializer name -> where it lies natively (bound ones only).
+        positions: Initializer name -> where it lies natively (bound ones only).
         dropout: Value -> drop ratio.
         users: Native holder -> the positions it was used at; more than one is a conflict.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.places: dict[str, Place] = {}
+        self.positions: dict[str, Position] = {}
         self.dropout: list[tuple[ir.Value, float]] = []
-        self.users: dict[str, set[Place]] = {}
-        self._by_place: dict[Place, ir.Value] = {}
+        self.users: dict[str, set[Position]] = {}
+        self._by_position: dict[Position, ir.Value] = {}
         self._transposed: dict[tuple[int, tuple[int, ...]], ir.Value] = {}
 
     def add(
@@ -55,16 +55,22 @@ class Builder(GraphBuilder):
         """An unbound float initializer."""
         return self.constant(f"{layer}/{role}", np.asarray(array, np.float32))
 
-    def parameter(self, layer: str, role: str, static: Static, place: Place) -> ir.Value:
-        """A bound initializer; the same position twice is one initializer (shared weights)."""
-        self.users.setdefault(place.holder.node, set()).add(place)
-        existing = self._by_place.get(place)
+    def parameter(self, layer: str, role: str, static: Static, position: Position) -> ir.Value:
+        """A bound initializer; the same position twice is one initializer (shared weights).
+
+        Raises:
+            ModelError: it holds NaN or infinite numbers.
+        """
+        self.users.setdefault(position.holder.node, set()).add(position)
+        existing = self._by_position.get(position)
         if existing is not None:
             return existing
-        native = static.array.reshape(place.shape)
-        array = np.ascontiguousarray(place.to_neutral(native), np.float32)
-        value = self._by_place[place] = self.weight(layer, role, array, place.holder.key)
-        self.places[value.name or ""] = place
+        native = static.array.reshape(position.shape)
+        array = np.ascontiguousarray(position.to_neutral(native), np.float32)
+        if not np.isfinite(array).all():
+            raise ModelError(f"layer '{layer}': its {role} holds values that are not finite")
+        value = self._by_position[position] = self.weight(layer, role, array, position.holder.key)
+        self.positions[value.name or ""] = position
         return value
 
     def arrange(self, tensor: Dynamic, perm: tuple[int, ...], layer: str) -> Dynamic:
@@ -99,16 +105,18 @@ class Builder(GraphBuilder):
             if id(one) in seen:
                 continue
             seen.add(id(one))
-            if id(one) in opaque or (one.name or "") in self.places:
+            if id(one) in opaque or (one.name or "") in self.positions:
                 return False
             maker = one.producer()
             pending += [] if maker is None else [x for x in maker.inputs if x is not None]
         return True
 
     def finished(self, outputs: Sequence[ir.Value]) -> Network:
-        """The network; from now on `places` and `dropout` hold what is part of it."""
+        """The network; from now on `positions` and `dropout` hold what is part of it."""
         network = self.network(FORMAT, outputs)
-        self.places = {n: place for n, place in self.places.items() if n in network.bindings}
+        self.positions = {
+            n: position for n, position in self.positions.items() if n in network.bindings
+        }
         made = {id(value) for node in network.model.graph for value in node.outputs}
         self.dropout = [(value, ratio) for value, ratio in self.dropout if id(value) in made]
         return network

@@ -27,7 +27,7 @@ class Holder:
 
 
 @attrs.frozen
-class Place:
+class Position:
     """One initializer's native array and the rearrangement between the two.
 
     The native array, padded with ones in front to ``len(perm)`` axes, is transposed by
@@ -57,6 +57,13 @@ class Place:
             channels, multiplier, *kernel = moved.shape
             moved = moved.reshape(channels * multiplier, 1, *kernel)
         return moved.reshape(moved.shape[self.squeeze :])
+
+    def native_mask(self, mask: Array) -> Array:
+        """Mask of the neutral array -> mask of the native one."""
+        numbers = np.arange(np.prod(self.shape, dtype=int)).reshape(self.shape)
+        found = np.zeros(self.shape, mask.dtype)
+        found.ravel()[self.to_neutral(numbers).ravel()] = mask.ravel()
+        return found
 
     def to_native(self, neutral: Array, channels: int | None = None) -> Array:
         """Neutral layout -> native layout.

@@ -98,13 +98,13 @@ def _lower(
         "output_nodes": ",".join(outputs.values()),
     }
     with tempfile.TemporaryDirectory() as text:
-        place = Path(text) / f"{path.name}.pb"
+        graph_file = Path(text) / f"{path.name}.pb"
         content = message.SerializeToString()
-        place.write_bytes(content)
+        graph_file.write_bytes(content)
         try:
-            network = graphdef.load(Source(place, None, options))
+            network = graphdef.load(Source(graph_file, None, options))
         except ModelError as error:
-            raise ModelError(str(error).replace(str(place), str(path))) from error
+            raise ModelError(str(error).replace(str(graph_file), str(path))) from error
     assert isinstance(network.origin, GraphOrigin)
     return attrs.evolve(network, origin=attrs.evolve(network.origin, model=path, content=content))
 

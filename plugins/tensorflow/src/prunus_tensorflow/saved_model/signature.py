@@ -86,12 +86,12 @@ def _bound(
     kept: dict[str, Any] = {}
 
     def build() -> None:
-        places = {
+        positions = {
             name: tf.compat.v1.placeholder(spec.dtype, spec.shape, name=name)
             for name, spec in specs.items()
         }
-        values = {full(one): places[name] for one, name in fed.items() if one in read}
-        kept.update({f"in:{name}": place for name, place in places.items()})
+        values = {full(one): positions[name] for one, name in fed.items() if one in read}
+        kept.update({f"in:{name}": position for name, position in positions.items()})
         for node, (variable, is_handle) in variables.items():
             value = variable.read_value()
             handle = tf.compat.v1.get_default_graph().capture(variable.handle)

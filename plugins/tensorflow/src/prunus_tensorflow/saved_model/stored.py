@@ -86,9 +86,9 @@ class StoredModel:
             return keys
         objects = self.meta.object_graph_def
         stored = _stored_objects(self._checkpoint)
-        places = dict(_pairs(objects.nodes, stored.nodes))
+        positions = dict(_pairs(objects.nodes, stored.nodes))
         for node, number in self._bound():
-            for one in stored.nodes[places[number]].attributes if number in places else ():
+            for one in stored.nodes[positions[number]].attributes if number in positions else ():
                 if one.name == _VALUE:
                     keys[node] = one.checkpoint_key
         return keys

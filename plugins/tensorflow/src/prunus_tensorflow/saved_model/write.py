@@ -29,8 +29,8 @@ def write(network: Network, compact: Compact, destination: Destination) -> Writt
     target = destination.directory / (destination.name or destination.original or origin.path.name)
     with tempfile.TemporaryDirectory(dir=destination.directory) as text:
         inner = attrs.evolve(network, origin=origin.graph)
-        place = Destination(Path(text), destination.stage, "graph.pb")
-        written = graphdef.write(inner, compact, place)
+        inside = Destination(Path(text), destination.stage, "graph.pb")
+        written = graphdef.write(inner, compact, inside)
         message = tf.compat.v1.GraphDef.FromString(written.model.read_bytes())
     try:
         with quiet():

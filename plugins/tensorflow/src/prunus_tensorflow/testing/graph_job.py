@@ -20,7 +20,7 @@ from prunus.plugin import (
     TrainingJob,
     Weights,
     choose_units,
-    compact,
+    compact_graph,
     find_groups,
     mask,
     scatter,
@@ -102,7 +102,7 @@ def pruned(workspace: Path, network: Network) -> TrainingJob:
     inputs = draw.standard_normal((64, 8, 8, 3)) + (labels[:, None, None, None] - 2)
     return TrainingJob(
         masked,
-        compact(masked, grouping, keep),
+        compact_graph(masked, grouping, keep),
         RECIPE,
         ArrayDataset("x", inputs.astype("f4"), labels),
         None,

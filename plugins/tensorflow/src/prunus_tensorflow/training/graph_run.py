@@ -137,6 +137,8 @@ class _Training:
     def step(self, loss: Any, learning_rate: float | None = None) -> None:
         """Count one update."""
         value = float(loss)
+        if self.job.masks:
+            self.compact.hold(self.job.masks)
         rate = self.job.recipe.learning_rate.base if learning_rate is None else learning_rate
         try:
             self.loop.advance(value, float(rate))
@@ -186,4 +188,4 @@ def _call(function: TrainFunction, training: _Training, own: Reference | None) -
 
 
 def _named(own: Reference | None) -> str:
-    return "the training" if own is None else f"{own.place}:{own.name}"
+    return "the training" if own is None else f"{own.source}:{own.name}"

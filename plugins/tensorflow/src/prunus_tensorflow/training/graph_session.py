@@ -50,6 +50,7 @@ class CompactGraph:
     shapes: Mapping[str, tuple[int, ...]]
     holders: Mapping[str, str]
     stored: Mapping[str, NDArray[Any]]
+    _held: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def variables(self) -> dict[str, Any]:
         """Every variable by name, those of the file and those added since."""
@@ -69,6 +70,22 @@ class CompactGraph:
         feed = {variables[name].initializer.inputs[1]: array for name, array in values.items()}
         self.session.run([variables[name].initializer for name in values], feed)
 
+    def hold(self, masks: Mapping[str, NDArray[np.bool_]]) -> None:
+        """Set masked single weights to zero: initializer name -> mask of the neutral shape."""
+        variables = self.variables()
+        for name in masks.keys() & self.holders.keys():
+            holder = self.holders[name]
+            if holder not in self._held:
+                self._held[holder] = self._holding(name, variables[holder], masks[name])
+        self.session.run(list(self._held.values()))
+
+    def _holding(self, name: str, variable: Any, mask: NDArray[np.bool_]) -> Any:
+        """An operation; made once, as every one stays in the graph."""
+        kept = self.origin.positions[name].native_mask(mask).astype(variable.dtype.as_numpy_dtype)
+        with self.graph.as_default():
+            held = variable * kept.reshape(variable.shape.as_list())
+            return self.tf.compat.v1.assign(variable, held)
+
     def values(self) -> dict[str, NDArray[Any]]:
         """Value of every variable."""
         found: dict[str, NDArray[Any]] = self.session.run(self.variables())
@@ -81,7 +98,7 @@ class CompactGraph:
         values = self.session.run({name: variables[name] for name in names})
         return {
             name: np.ascontiguousarray(
-                self.origin.places[name].to_neutral(values[holder].reshape(self.shapes[name])),
+                self.origin.positions[name].to_neutral(values[holder].reshape(self.shapes[name])),
                 np.float32,
             )
             for name, holder in self.holders.items()
@@ -109,11 +126,11 @@ def opened(job: TrainingJob, origin: GraphOrigin) -> Iterator[CompactGraph]:
                 if key in checkpoint.shapes:
                     stored[node] = checkpoint.array(key)
     holders = {
-        name: place.holder.node
-        if place.holder.node in origin.variables
-        else handle_of(place.holder.node)
-        for name, place in origin.places.items()
-        if place.holder.node in origin.variables or place.holder.node in constants
+        name: position.holder.node
+        if position.holder.node in origin.variables
+        else handle_of(position.holder.node)
+        for name, position in origin.positions.items()
+        if position.holder.node in origin.variables or position.holder.node in constants
     }
     graph = tf.Graph()
     with graph.as_default(), quiet():
@@ -160,8 +177,8 @@ def _learned(job: TrainingJob, origin: GraphOrigin) -> set[str]:
     """Native nodes an update may change: weights, not moments, not numbers of the graph."""
     factors = job.recipe.lr_mult
     return {
-        place.holder.node
-        for name, place in origin.places.items()
+        position.holder.node
+        for name, position in origin.positions.items()
         if job.network.bindings[name].role not in ("mean", "variance")
         and factors.get(name, 1.0) != 0
     }

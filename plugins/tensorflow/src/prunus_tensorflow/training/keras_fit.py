@@ -23,11 +23,16 @@ from prunus.plugin import (
 )
 from prunus_tensorflow.error_text import first_line
 from prunus_tensorflow.keras_model.origin import KerasOrigin
-from prunus_tensorflow.keras_model.rebuild import leaves, model_of
+from prunus_tensorflow.keras_model.rebuild import model_of
 from prunus_tensorflow.keras_model.recipe import learning_rate
 from prunus_tensorflow.quiet import quiet
 from prunus_tensorflow.runtime import tensorflow
-from prunus_tensorflow.training.held import hold_opaque, hold_statistics
+from prunus_tensorflow.training.held import (
+    hold_opaque,
+    hold_statistics,
+    hold_weights,
+    variables_of,
+)
 from prunus_tensorflow.training.objective import (
     default_loss,
     distillation,
@@ -94,20 +99,16 @@ class _Run:
 
     def weights(self) -> Weights:
         """Initializer name -> array of the compact shape."""
-        names = {id(layer): name for name, layer in self.origin.layers.items()}
-        old = dict(leaves(self.origin.model))
-        values = {
-            (names.get(id(old[path]), path), before.name): variable
-            for path, layer in leaves(self.model)
-            for variable, before in zip(layer.weights, old[path].weights, strict=True)
-        }
+        values = variables_of(self.model, self.origin)
         return {
             name: np.ascontiguousarray(
-                place.to_neutral(
-                    np.asarray(values[place.holder.node, place.holder.key].numpy(), np.float32)
+                position.to_neutral(
+                    np.asarray(
+                        values[position.holder.node, position.holder.key].numpy(), np.float32
+                    )
                 )
             )
-            for name, place in self.origin.places.items()
+            for name, position in self.origin.positions.items()
         }
 
     def variables(self) -> list[Any]:
@@ -133,6 +134,7 @@ def _prepare(job: TrainingJob, origin: KerasOrigin) -> _Run:
     # compiled anew without the user's metrics: they cost time, and those of old .h5 files fail
     model, original = model_of(job.network, job.compact, compiled=False), origin.model
     hold_opaque(model, origin)
+    hold_weights(model, origin, job.masks)
     if job.recipe.bn_frozen or holds_statistics(job.options):
         hold_statistics(model)
     inputs = [symbol._keras_history.operation.name for symbol in origin.model.inputs]

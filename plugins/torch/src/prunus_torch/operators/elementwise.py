@@ -65,6 +65,7 @@ BUILDERS: dict[str, Builder] = {
     "Abs": plain(torch.abs),
     "Add": plain(torch.add),
     "Cast": _cast,
+    "CastLike": plain(lambda x, like: x.to(like.dtype)),
     "Ceil": plain(torch.ceil),
     "Cos": plain(torch.cos),
     "Div": plain(_div),

@@ -97,14 +97,14 @@ def _plan(
     style: Style,
 ) -> list[tuple[int, Taps]]:
     plan = []
-    for place, axis in enumerate(axes):
+    for position, axis in enumerate(axes):
         size = x.shape[axis]
         if scales is not None:
-            scale = scales[place]
+            scale = scales[position]
             wanted = int(np.floor(size * scale))
         else:
             assert sizes is not None
-            wanted = sizes[place]
+            wanted = sizes[position]
             scale = wanted / size
         if axis and (wanted != size or scale != 1):
             plan.append((axis, _taps(size, wanted, scale, style)))

@@ -98,7 +98,7 @@ class Focus(nn.Module):
         return torch.cat(corners, 1)
 
 
-class Places(nn.Module):
+class Positions(nn.Module):
     """Coordinates as further channels (Liu et al., CoordConv, NeurIPS 2018)."""
 
     grid: Tensor
@@ -144,9 +144,9 @@ class Pyramid(nn.Module):
         for step, side in zip(self.steps, self.sides, strict=True):
             x = step(x)
             found.append(side(x))
-        for place in (1, 0):
-            larger = functional.interpolate(found[place + 1], scale_factor=2.0, mode="nearest")
-            found[place] = found[place] + larger
+        for position in (1, 0):
+            larger = functional.interpolate(found[position + 1], scale_factor=2.0, mode="nearest")
+            found[position] = found[position] + larger
         flat = [self.head(level).permute(0, 2, 3, 1).flatten(1, 2) for level in found]
         return torch.cat(flat, 1).sigmoid()
 
@@ -184,13 +184,13 @@ class Tokens(nn.Module):
         super().__init__()
         self.patches = nn.Conv2d(3, width, 4, 4)
         self.token = nn.Parameter(torch.randn(1, 1, width))
-        self.places = nn.Parameter(torch.randn(1, 17, width))
+        self.positions = nn.Parameter(torch.randn(1, 17, width))
         self.layer = nn.TransformerEncoderLayer(width, 4, 24, activation="gelu", batch_first=True)
         self.head = nn.Linear(width, 5)
 
     def forward(self, x: Tensor) -> Any:  # noqa: D102
         rows = self.patches(x).flatten(2).transpose(1, 2)
-        rows = torch.cat([self.token.expand(x.shape[0], -1, -1), rows], 1) + self.places
+        rows = torch.cat([self.token.expand(x.shape[0], -1, -1), rows], 1) + self.positions
         return self.head(self.layer(rows)[:, 0])
 
 
@@ -203,7 +203,7 @@ def networks() -> dict[str, nn.Module]:
         "partial": Classifier(12, conv(3, 12), Partial(12)),
         "gated": Classifier(6, Gated(3, 8), Gated(8, 6)),
         "focus": Classifier(8, Focus(), conv(12, 6), Focus(), conv(24, 8)),
-        "places": Classifier(8, conv(3, 6), Places(), conv(8, 8)),
+        "positions": Classifier(8, conv(3, 6), Positions(), conv(8, 8)),
         "shuffle": Classifier(6, conv(3, 16), nn.PixelShuffle(2), conv(4, 6)),
         "normalised": Classifier(
             8, nn.Conv2d(3, 12, 3), nn.GroupNorm(3, 12), nn.PReLU(), nn.Conv2d(12, 8, 3)

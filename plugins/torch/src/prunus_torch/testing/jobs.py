@@ -43,10 +43,10 @@ def in_order(
 ) -> ArrayDataset:
     """A data set whose first epoch comes in the given order, although training shuffles."""
     order = sample_positions(len(samples), seed, 0, len(samples))
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    kept = None if labels is None else np.asarray(labels)[place]
-    return ArrayDataset(name, samples[place], kept)
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    kept = None if labels is None else np.asarray(labels)[position]
+    return ArrayDataset(name, samples[position], kept)
 
 
 def job_of(

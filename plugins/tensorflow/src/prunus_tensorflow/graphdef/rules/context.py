@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from prunus_tensorflow.graphdef.steps import Step
 from prunus_tensorflow.lower.builder import Builder
-from prunus_tensorflow.lower.position import Holder, Place
+from prunus_tensorflow.lower.position import Holder, Position
 from prunus_tensorflow.lower.tensors import Dynamic, Lowered, Static, Unlowerable, volume
 
 
@@ -47,9 +47,11 @@ class Context:
         """
         layer = layer or step.name
         if static.holder is not None and static.holder.node not in self.blocked:
-            place = Place(static.holder, self._aligned(static, perm), perm, depthwise, squeeze)
-            return self.builder.parameter(layer, role, static, place), True
-        free = Place(_NOBODY, static.array.shape, perm, depthwise, squeeze)
+            position = Position(
+                static.holder, self._aligned(static, perm), perm, depthwise, squeeze
+            )
+            return self.builder.parameter(layer, role, static, position), True
+        free = Position(_NOBODY, static.array.shape, perm, depthwise, squeeze)
         array = np.ascontiguousarray(free.to_neutral(static.array))
         return self.builder.floats(layer, role, array), volume(array.shape) == 1
 

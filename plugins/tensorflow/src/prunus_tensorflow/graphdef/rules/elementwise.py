@@ -143,8 +143,8 @@ def binary(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
     """Two operands, broadcast as numpy does; a bias goes into the layer before it."""
     if step.op in ("Add", "AddV2", "BiasAdd"):
         pairs = [inputs] if step.op == "BiasAdd" else [inputs, inputs[::-1]]
-        for place, pair in enumerate(pairs):
-            names = step.inputs[::-1] if place else step.inputs
+        for position, pair in enumerate(pairs):
+            names = step.inputs[::-1] if position else step.inputs
             turned = Step(step.name, step.op, tuple(names), step.node)
             joined = bias_add(context, turned, pair)
             if joined is not None:

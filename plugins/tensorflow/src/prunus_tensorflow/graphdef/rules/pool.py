@@ -78,15 +78,15 @@ def reduce(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
         rest = [axis for axis in range(rank) if axis not in axes]
         shape = tuple(x.shape[axis] for axis in rest)
         perm = tuple(rest.index(axis) for axis in x.perm if axis in rest)
-    places = sorted(x.axis(axis) for axis in axes)
+    positions = sorted(x.axis(axis) for axis in axes)
     op = _REDUCTIONS[step.op]
     out = [tuple(shape[axis] for axis in perm)]
     if op == "ReduceSum":  # axes became an operand in opset 13, for this one only
-        operand = context.builder.integers(step.name, "axes", places)
+        operand = context.builder.integers(step.name, "axes", positions)
         (value,) = context.builder.add(op, [x.value, operand], step.name, out, keepdims=int(keep))
     else:
         (value,) = context.builder.add(
-            op, [x.value], step.name, out, axes=places, keepdims=int(keep)
+            op, [x.value], step.name, out, axes=positions, keepdims=int(keep)
         )
     return [Dynamic(value, shape, perm)]
 

@@ -17,6 +17,7 @@ from prunus_tensorflow.graphdef.rules.spatial import (
     to_channels_first,
 )
 from prunus_tensorflow.graphdef.steps import Step
+from prunus_tensorflow.lower.resizing import floored_scale
 from prunus_tensorflow.lower.tensors import Dynamic, Lowered, Unlowerable
 
 
@@ -30,7 +31,7 @@ def resize(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
     aligned = attr(step.node, "align_corners").b
     centers = attr(step.node, "half_pixel_centers").b
     nearest = step.op == "ResizeNearestNeighbor"
-    scales = [1.0, 1.0, *(_scale(x.shape[1 + i], sizes[i]) for i in range(2))]
+    scales = [1.0, 1.0, *(floored_scale(x.shape[1 + i], sizes[i]) for i in range(2))]
     where = "align_corners" if aligned else "half_pixel" if centers else "asymmetric"
     shape = (x.shape[0], *sizes, x.shape[3])
     perm = native_perm(4, True)
@@ -51,14 +52,6 @@ def resize(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowe
         **attributes,
     )
     return [Dynamic(value, shape, perm)]
-
-
-def _scale(before: int, after: int) -> float:
-    """Factor whose floored product with ``before`` is ``after`` in float32."""
-    scale = np.float32(after / before)
-    if int(np.floor(np.float32(before) * scale)) < after:
-        scale = np.nextafter(scale, np.float32(np.inf))
-    return float(scale)
 
 
 def rearrange(context: Context, step: Step, inputs: Sequence[Lowered]) -> list[Lowered]:

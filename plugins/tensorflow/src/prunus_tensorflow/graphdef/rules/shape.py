@@ -92,7 +92,7 @@ def insert(context: Context, step: Step, x: Dynamic, axis: int) -> Dynamic:
     """Insert a unit axis before the native ``axis``."""
     rank = len(x.shape)
     shape = (*x.shape[:axis], 1, *x.shape[axis:])
-    shifted = tuple(place + (place >= axis) for place in x.perm)
+    shifted = tuple(position + (position >= axis) for position in x.perm)
     at = rank if x.moved else axis
     perm = (*shifted[:at], axis, *shifted[at:])
     operand = context.builder.integers(step.name, "axes", [at])

@@ -101,16 +101,16 @@ def make_window(
     explicit = list(attr(node, "explicit_paddings").list.i)
     axes = spatial_axes(len(inputs) + 2, is_last(node))
     begins, ends, sizes = [], [], []
-    for place, size in enumerate(inputs):
-        reach = (kernel[place] - 1) * dilations[place] + 1
-        stride = strides[place]
+    for position, size in enumerate(inputs):
+        reach = (kernel[position] - 1) * dilations[position] + 1
+        stride = strides[position]
         begin = end = 0
         if scheme == "SAME":
             out = -(-size // stride)
             total = max((out - 1) * stride + reach - size, 0)
             begin, end = total // 2, total - total // 2
         elif scheme == "EXPLICIT":
-            begin, end = explicit[2 * axes[place] : 2 * axes[place] + 2]
+            begin, end = explicit[2 * axes[position] : 2 * axes[position] + 2]
         out = (size + begin + end - reach) // stride + 1
         if out < 1:
             raise Unlowerable(f"its window of {reach} does not fit an input of {size}")

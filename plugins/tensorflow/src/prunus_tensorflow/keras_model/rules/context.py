@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from prunus.plugin import Binding, ModelError
 from prunus_tensorflow.lower.builder import Builder
-from prunus_tensorflow.lower.position import Holder, Place
+from prunus_tensorflow.lower.position import Holder, Position
 from prunus_tensorflow.lower.tensors import Dynamic, Static, Unlowerable, channels_first
 
 
@@ -65,8 +65,8 @@ class Site:
                 f"layer '{self.name}': variable '{variable.name}' holds values that are not finite"
             )
         holder = Holder(self.name, "variable", variable.name)
-        place = Place(holder, array.shape, tuple(perm), depthwise, squeeze)
-        value = self.builder.parameter(self.name, label or role, Static(array), place)
+        position = Position(holder, array.shape, tuple(perm), depthwise, squeeze)
+        value = self.builder.parameter(self.name, label or role, Static(array), position)
         self.builder.bindings[value.name or ""] = Binding(self.name, role, variable.name)
         return value
 

@@ -117,14 +117,14 @@ def reduced(site: Site) -> Dynamic:
     if 0 in axes or getattr(layer, "initial", None) is not None:
         raise Unlowerable("it runs over the batch, or has an initial value")
     op = _REDUCED[type(layer).__name__]
-    places = [x.perm.index(axis) for axis in axes]
+    positions = [x.perm.index(axis) for axis in axes]
     if layer.keepdims:
         shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
-        return site.emit(op, [x.value], shape, x.perm, axes=places, keepdims=1)
+        return site.emit(op, [x.value], shape, x.perm, axes=positions, keepdims=1)
     rest = [axis for axis in range(rank) if axis not in axes]
     perm = [rest.index(axis) for axis in x.perm if axis in rest]
     shape = tuple(x.shape[axis] for axis in rest)
-    return site.emit(op, [x.value], shape, perm, axes=places, keepdims=0)
+    return site.emit(op, [x.value], shape, perm, axes=positions, keepdims=0)
 
 
 def reshape(site: Site) -> Dynamic:

@@ -34,13 +34,13 @@ def _global(op: str) -> Rule:
         if site.keywords.get("mask") is not None:
             raise Unlowerable("it is called with a mask")
         moved = images(site, x)
-        places = list(range(2, len(x.shape)))
+        positions = list(range(2, len(x.shape)))
         count = channels(moved)
         if not layer.keepdims:
             shape: tuple[int, ...] = (x.shape[0], count)
-            return site.emit(op, [moved.value], shape, (0, 1), axes=places, keepdims=0)
-        shape = shape_of(x.shape[0], count, [1] * len(places), last(layer))
-        return site.emit(op, [moved.value], shape, moved.perm, axes=places, keepdims=1)
+            return site.emit(op, [moved.value], shape, (0, 1), axes=positions, keepdims=0)
+        shape = shape_of(x.shape[0], count, [1] * len(positions), last(layer))
+        return site.emit(op, [moved.value], shape, moved.perm, axes=positions, keepdims=1)
 
     return rule
 

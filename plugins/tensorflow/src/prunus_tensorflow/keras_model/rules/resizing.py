@@ -15,6 +15,7 @@ from prunus_tensorflow.keras_model.rules.context import (
     shape_of,
     spatial,
 )
+from prunus_tensorflow.lower.resizing import floored_scale
 from prunus_tensorflow.lower.tensors import Dynamic, Unlowerable
 
 
@@ -47,7 +48,7 @@ def _resize(site: Site, moved: Dynamic, sizes: Sequence[int], how: str) -> Dynam
         raise Unlowerable(f"its interpolation is '{how}'")
     before = spatial(moved)
     whole = all(after % old == 0 for old, after in zip(before, sizes, strict=True))
-    scales = [1.0, 1.0, *(_scale(old, new) for old, new in zip(before, sizes, strict=True))]
+    scales = [1.0, 1.0, *(floored_scale(old, new) for old, new in zip(before, sizes, strict=True))]
     attributes = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
     if how == "nearest":
         attributes = {
@@ -58,14 +59,6 @@ def _resize(site: Site, moved: Dynamic, sizes: Sequence[int], how: str) -> Dynam
     shape = shape_of(moved.shape[0], channels(moved), sizes, last(site.layer))
     operands = [site.constant("roi", np.zeros(0)), site.constant("scales", np.asarray(scales))]
     return site.emit("Resize", [moved.value, *operands], shape, moved.perm, **attributes)
-
-
-def _scale(before: int, after: int) -> float:
-    """Factor whose floored product with ``before`` is ``after`` in float32."""
-    scale = np.float32(after / before)
-    if int(np.floor(np.float32(before) * scale)) < after:
-        scale = np.nextafter(scale, np.float32(np.inf))
-    return float(scale)
 
 
 RULES: dict[str, Rule] = {

@@ -28,9 +28,9 @@ def transposed(site: Site, x: Dynamic) -> Dynamic:
     )
     sizes = [shape[axis] for axis in moved.perm[2:]]
     begins, ends, extra = [], [], []
-    for place, (before, after) in enumerate(zip(spatial(moved), sizes, strict=True)):
-        reach = (layer.kernel_size[place] - 1) * layer.dilation_rate[place] + 1
-        natural = (before - 1) * layer.strides[place] + reach
+    for position, (before, after) in enumerate(zip(spatial(moved), sizes, strict=True)):
+        reach = (layer.kernel_size[position] - 1) * layer.dilation_rate[position] + 1
+        natural = (before - 1) * layer.strides[position] + reach
         total = max(natural - after, 0) if layer.padding == "same" else 0
         begins.append(total // 2)
         ends.append(total - total // 2)

@@ -52,37 +52,37 @@ def damaged_bytes(content: bytes, rng: random.Random) -> bytes:
 def damaged_text(content: bytes, rng: random.Random) -> bytes:
     """One of: a line gone, twice, moved, or a number or word in it changed."""
     lines = content.decode("utf-8").split("\n")
-    place = rng.randrange(len(lines))
+    position = rng.randrange(len(lines))
     kind = rng.randrange(6)
     if kind == 0:
-        del lines[place : place + rng.choice((1, 1, 3))]
+        del lines[position : position + rng.choice((1, 1, 3))]
     elif kind == 1:
-        lines.insert(place, lines[rng.randrange(len(lines))])
+        lines.insert(position, lines[rng.randrange(len(lines))])
     elif kind == 2:
         other = rng.randrange(len(lines))
-        lines[place], lines[other] = lines[other], lines[place]
+        lines[position], lines[other] = lines[other], lines[position]
     else:
-        words = lines[place].split(" ")
+        words = lines[position].split(" ")
         spot = rng.randrange(len(words))
         choices = (str(rng.choice(NUMBERS)), '"Conv2D"', '"x"', '"Placeholder"', "DT_INT64", "true")
         words[spot] = rng.choice(choices)
-        lines[place] = " ".join(words)
+        lines[position] = " ".join(words)
     return "\n".join(lines).encode()
 
 
 def damaged_value(value: Any, rng: random.Random) -> Any:
     """A JSON value with one thing in it changed, gone or moved."""
-    places: list[tuple[Any, Any]] = []
+    positions: list[tuple[Any, Any]] = []
 
     def visit(one: Any) -> None:
         pairs = one.items() if isinstance(one, dict) else enumerate(one)
         for key, inner in pairs:
-            places.append((one, key))
+            positions.append((one, key))
             if isinstance(inner, dict | list):
                 visit(inner)
 
     visit(value)
-    holder, key = rng.choice(places)
+    holder, key = rng.choice(positions)
     kind = rng.randrange(4)
     if kind == 0:
         del holder[key]
@@ -91,7 +91,7 @@ def damaged_value(value: Any, rng: random.Random) -> Any:
     elif kind == 2:
         holder[key] = rng.choice(VALUES)
     else:
-        other, there = rng.choice(places)
+        other, there = rng.choice(positions)
         if there in other if isinstance(other, dict) else there < len(other):
             holder[key] = json.loads(json.dumps(other[there]))
     return value
@@ -101,11 +101,11 @@ def damaged_message(message: Any, rng: random.Random) -> Any:
     """A protobuf with one field in it changed, gone or twice."""
     from google.protobuf.message import Message
 
-    places: list[tuple[Any, Any]] = []
+    positions: list[tuple[Any, Any]] = []
 
     def visit(one: Any) -> None:
         for field, value in one.ListFields():
-            places.append((one, field))
+            positions.append((one, field))
             repeated = not isinstance(value, Message | bytes | str | int | float)
             for inner in (
                 (value.values() if hasattr(value, "values") else value) if repeated else ()
@@ -116,7 +116,7 @@ def damaged_message(message: Any, rng: random.Random) -> Any:
                 visit(value)
 
     visit(message)
-    holder, field = rng.choice(places)
+    holder, field = rng.choice(positions)
     value = getattr(holder, field.name)
     if rng.randrange(4) == 0:
         holder.ClearField(field.name)

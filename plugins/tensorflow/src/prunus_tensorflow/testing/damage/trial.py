@@ -136,8 +136,8 @@ def tried(kind: str, seed: int, good: Path) -> str:
             one = cut(network)
             if not one.grouping.groups:
                 return "read"
-            place = Destination(out, "compact")
-            written = prunus_compact(FORMAT, one.masked, one.compact, place)
+            target = Destination(out, "compact")
+            written = prunus_compact(FORMAT, one.masked, one.compact, target)
             assert written is not None
         except PlanError:
             return "read"

@@ -1,0 +1,1 @@
+"""Storage: shared weights, coded positions, one file for a whole network."""

@@ -1,0 +1,216 @@
+"""Allocation ``search``: the plan with the least measured loss of the whole network.
+
+A plan is one strength s a group: kept shares are (1 - t)^s, with t chosen for the rate. The search
+starts from the best of a few plans (uniform; residual joins spared; by measured sensitivity, where
+there are curves) and changes one strength at a time, all others giving way to keep the rate. Then
+pairs of groups exchange units (`prunus.methods.exchanges`). A change stays if the loss of the whole
+plan, compensated, falls on held-out samples (compare NetAdapt, Yang et al., ECCV 2018). Trials are
+compensated in one shot, which does not see errors of earlier layers; so the last choice, between
+the plan found and those that the search began with, is made with the whole compensation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.descriptors import Descriptor, Policy
+from prunus.errors import PlanError, UsageError
+from prunus.hookspecs import hookimpl
+from prunus.methods import by_sensitivity
+from prunus.methods.exchanges import GAIN, Exchanges
+from prunus.planning.budget import Budget, Planning, PlanTrials
+from prunus.planning.search import Counts, Levels
+from prunus.planning.target import TOLERANCE, all_levels, bisect, check_reach, named, nearest
+from prunus.progress import tell
+
+_WORK = 8 * 10**12
+"""Bound on the MACs of all trials: a few minutes on two cores."""
+
+_VISITS = 8_000
+"""Bound on trials times groups: each trial goes through all of them."""
+
+_MOST = 200
+"""Most trials."""
+
+_FEWEST = 4
+
+_FINALISTS = 2
+"""Plans that are compensated wholly in any case: the one found and equal shares."""
+
+_OTHERS = 2
+"""Other plans that the search began with, and that are compensated wholly where it is cheap."""
+
+_PASSES = 4
+"""Estimate: work of a whole compensation in forward passes of its samples."""
+
+_FACTOR = 2.0
+"""A strength is changed by so much; what is finer is left to exchanges."""
+
+_LEAST = 1 / 16
+"""Strength below which a group stays whole."""
+
+Strengths = NDArray[np.float64]
+
+
+@hookimpl
+def prunus_register() -> Iterable[Descriptor]:
+    """One allocation."""
+    return (
+        Policy("search", "least measured loss of the whole plan; needs samples, no labels", "mask"),
+    )
+
+
+@hookimpl
+def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, NDArray[np.bool_]]:
+    """Change strengths one at a time while the measured loss falls."""
+    if budget.rate is None:
+        raise UsageError("allocation 'search' needs --rate; --threshold needs measured sensitivity")
+    if planning.trials is None:
+        raise PlanError("allocation 'search' needs samples: 16 at least; give --data")
+    levels = all_levels(planning, budget)
+    check_reach(planning, levels, budget)
+    searched = _Search(planning, levels, budget.rate, planning.trials)
+    starts = [searched.tried(strengths) for strengths in _starts(planning, budget)]
+    found = _descend(searched, min(starts, key=lambda plan: plan.loss))
+    goal = planning.cost.total * (1 - budget.rate)
+    exchanges = Exchanges(planning, levels, goal, searched.affordable_loss)
+    counts = exchanges.improved(found.counts, found.loss)
+    searched.end()
+    equal, *others = starts
+    others.sort(key=lambda plan: plan.loss)
+    candidates = [counts, equal.counts, *(plan.counts for plan in others[:_OTHERS])]
+    return _best_compensated(planning, planning.trials, candidates)
+
+
+def _best_compensated(
+    planning: Planning, trials: PlanTrials, candidates: Sequence[Counts]
+) -> dict[str, NDArray[np.bool_]]:
+    """The plan of least loss behind the whole compensation; the first ones, where it is dear."""
+    work = _PASSES * trials.fitted * (planning.work or planning.cost.total)
+    affordable = int(max(_WORK // max(work, 1), _FINALISTS))
+    different = list({counts.tobytes(): counts for counts in candidates}.values())[:affordable]
+    plans = [planning.keep(named(planning, counts)) for counts in different]
+    if len(plans) == 1:
+        return plans[0]
+    losses: list[float] = []
+    for plan in plans:
+        tell("compare the best plans", len(losses), len(plans))
+        losses.append(trials.compensated_loss(plan))
+    tell("compare the best plans", len(plans), len(plans))
+    return plans[int(np.argmin(losses))]
+
+
+@attrs.frozen(eq=False)
+class _Plan:
+    """A plan that was measured."""
+
+    strengths: Strengths
+    counts: Counts
+    loss: float
+
+
+class _Search:
+    """Makes plans of a rate from strengths, and measures each once."""
+
+    def __init__(self, planning: Planning, levels: Levels, rate: float, trials: PlanTrials) -> None:
+        self._planning, self._levels, self._rate, self._trials = planning, levels, rate, trials
+        work = 2 * trials.samples * (planning.work or planning.cost.total)
+        affordable = min(_WORK // max(work, 1), _VISITS // len(planning.groups))
+        self._left = int(min(_MOST, max(affordable, _FEWEST)))
+        self._most = self._left
+        self._known: dict[bytes, float] = {}
+        self._reached: list[float] = []  # losses of plans that do not cost more than allowed
+        self._allowed = planning.cost.total * (1 - rate * (1 - TOLERANCE))
+
+    def end(self) -> None:
+        """Nothing more will be tried."""
+        self._tell(self._most)
+
+    def _tell(self, done: int) -> None:
+        """How many trials are spent, and how good the best plan is beside equal shares."""
+        losses = self._reached
+        state = f"loss {min(losses):.4g}, of equal shares {losses[0]:.4g}" if losses else ""
+        tell("search for a plan", done, self._most, state)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all trials are spent."""
+        return self._left <= 0
+
+    def tried(self, strengths: Strengths) -> _Plan:
+        """The plan of some strengths, measured."""
+        counts = bisect(self._planning, self._levels, self._rate, self._family(strengths))
+        return _Plan(strengths, counts, self._loss(counts))
+
+    def affordable_loss(self, counts: Counts) -> float | None:
+        """The loss of a plan; ``None`` where no trial is left for it."""
+        return None if self.is_over and counts.tobytes() not in self._known else self._loss(counts)
+
+    def _loss(self, counts: Counts) -> float:
+        key = counts.tobytes()
+        if key not in self._known:
+            self._left -= 1
+            keep = self._planning.keep(named(self._planning, counts))
+            self._known[key] = self._trials.loss(keep)
+            if self._planning.cost.macs(counts) <= self._allowed:
+                self._reached.append(self._known[key])
+            self._tell(min(self._most - self._left, self._most - 1))
+        return self._known[key]
+
+    def _family(self, strengths: Strengths) -> Callable[[float], Counts]:
+        sizes = [group.size for group in self._planning.groups]
+
+        def plan(parameter: float) -> Counts:
+            shares = (1 - parameter) ** strengths
+            wanted = zip(self._levels, sizes, shares, strict=True)
+            return np.array([nearest(lv, size * share) for lv, size, share in wanted], np.int64)
+
+        return plan
+
+
+def _starts(planning: Planning, budget: Budget) -> Iterator[Strengths]:
+    ones = np.ones(len(planning.groups))
+    yield ones
+    if planning.sensitivity is not None:
+        yield _measured(planning, budget)
+    joined = np.array([len(group.layers) > 1 for group in planning.groups])
+    if joined.any() and not joined.all():
+        yield np.where(joined, 0.0, 1.0)
+        yield np.where(joined, 0.4, 1.0)
+
+
+def _measured(planning: Planning, budget: Budget) -> Strengths:
+    """Strengths of the plan by measured sensitivity."""
+    keep = by_sensitivity.prunus_mask("sensitivity", planning, budget)
+    kept = [keep.get(g.name, planning.present[g.name]).sum() / g.size for g in planning.groups]
+    strengths = -np.log(kept)
+    return np.asarray(strengths / max(float(strengths.max()), 1e-9), np.float64)
+
+
+def _descend(searched: _Search, found: _Plan) -> _Plan:
+    """Try each group stronger and weaker, until a whole round brings nothing."""
+    improved = True
+    while improved and not searched.is_over:
+        improved = False
+        for group in range(len(found.strengths)):
+            for changed in _changes(found.strengths, group):
+                if searched.is_over:
+                    return found
+                other = searched.tried(changed)
+                if other.loss < found.loss * (1 - GAIN):
+                    found, improved = other, True
+                    break
+    return found
+
+
+def _changes(strengths: Strengths, group: int) -> Iterator[Strengths]:
+    for value in (strengths[group] * _FACTOR, strengths[group] / _FACTOR):
+        changed = strengths.copy()
+        changed[group] = 4 * _LEAST if not strengths[group] else value
+        if changed[group] < _LEAST:
+            changed[group] = 0.0
+        yield changed

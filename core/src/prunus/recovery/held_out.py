@@ -1,0 +1,141 @@
+"""Samples that no weight is fitted to: they tell whether a compensation helps the whole network."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from prunus.evaluation.class_scores import divergences
+from prunus.evaluation.metrics import gives_probabilities
+from prunus.evaluation.session import Session
+from prunus.grouping.find import Grouping
+from prunus.masking import mask
+from prunus.network import Network
+from prunus.recovery.sample_counts import Samples
+from prunus.task import AnswerDistance
+
+_SHARE = 8
+"""One sample of so many is held out."""
+
+_SMALL = 64
+"""Samples below which twice that share is held out: an eighth would be too few to judge by."""
+
+_FEWEST = 16
+"""Samples below which none is held out: too few to judge by, and each is needed for the fit."""
+
+_MOST = 256
+"""Most samples held out."""
+
+Outputs = dict[str, NDArray[np.float32]]
+
+Weights = Mapping[str, NDArray[Any]]
+"""Initializer name -> array."""
+
+
+def are_enough(samples: Samples) -> bool:
+    """Whether some samples can be held out."""
+    return len(next(iter(samples.values()))) >= _FEWEST
+
+
+def split(samples: Samples) -> tuple[Samples, Samples | None]:
+    """Samples to fit to, and samples to judge by, spread over all; ``None`` of few."""
+    if not are_enough(samples):
+        return samples, None
+    count = len(next(iter(samples.values())))
+    share = _SHARE if count >= _SMALL else _SHARE // 2
+    stride = max(share, -(-count // _MOST))
+    judged = np.arange(count) % stride == stride - 1
+    return (
+        {name: array[~judged] for name, array in samples.items()},
+        {name: array[judged] for name, array in samples.items()},
+    )
+
+
+def nearest(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    states: Sequence[Weights],
+    samples: Samples | None,
+) -> Weights:
+    """The weights whose masked network is nearest to the original; the last without samples.
+
+    Args:
+        network: The original network.
+        grouping: Its groups.
+        keep: Group name -> ``(C,)`` bool.
+        states: Changed weights, each a candidate.
+        samples: Held-out samples, or ``None``.
+    """
+    if samples is None or len(states) == 1:
+        return states[-1]
+    count = len(next(iter(samples.values())))
+    wanted = outputs_of(Session(network.model, samples=count), grouping, samples)
+    distances = []
+    for state in states:
+        masked = mask(network.with_weights(state), grouping, keep)
+        session = Session(masked.model, samples=count)
+        distances.append(distance(network, outputs_of(session, grouping, samples), wanted))
+        del masked, session
+        gc.collect()  # graphs are full of cycles: masked copies of all weights would stay
+    return states[int(np.argmin(distances))]
+
+
+def outputs_of(session: Session, grouping: Grouping, samples: Samples) -> list[Outputs]:
+    """Outputs batch by batch."""
+    count = len(next(iter(samples.values())))
+    size = grouping.labelling.samples_at_once(session.outputs)
+    return [
+        session.run({name: array[start : start + size] for name, array in samples.items()})
+        for start in range(0, count, size)
+    ]
+
+
+def distance(network: Network, found: Sequence[Outputs], wanted: Sequence[Outputs]) -> float:
+    """How far outputs are from those of the original network; ``inf`` where they are no numbers.
+
+    By the network's own metric, where that tells distances (`prunus.task.AnswerDistance`). Else
+    every output counts by its squared relative distance, and what may be scores of classes by their
+    Kullback-Leibler divergence in nats too.
+    """
+    metric = network.task.metric
+    if isinstance(metric, AnswerDistance):
+        parts = [metric.distance(*pair) for pair in zip(found, wanted, strict=True)]
+        own = float(np.concatenate(parts).mean())
+        return own if np.isfinite(own) else np.inf
+    total = 0.0
+    for value in network.model.graph.outputs:
+        pairs = [
+            (one[value.name or ""].astype(np.float64), other[value.name or ""].astype(np.float64))
+            for one, other in zip(found, wanted, strict=True)
+        ]
+        total += _missed(pairs) + (_divergence(value, pairs) if _is_classes(pairs) else 0.0)
+    return total if np.isfinite(total) else np.inf
+
+
+Pairs = Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+
+def _is_classes(pairs: Pairs) -> bool:
+    """Whether an output holds one score a class: ``(N, C)``, perhaps with axes of one behind."""
+    shape = pairs[0][1].shape
+    return len(shape) > 1 and shape[1] > 1 and set(shape[2:]) <= {1}
+
+
+def _divergence(value: ir.Value, pairs: Pairs) -> float:
+    """Mean over samples of KL(original, found)."""
+    softmax = not gives_probabilities(value)
+    with np.errstate(invalid="ignore", over="ignore"):
+        parts = [divergences(wanted, found, softmax=softmax) for found, wanted in pairs]
+    return float(np.concatenate(parts).mean())
+
+
+def _missed(pairs: Pairs) -> float:
+    missed = sum(float(np.sum((found - wanted) ** 2)) for found, wanted in pairs)
+    size = sum(float(np.sum(wanted**2)) for _, wanted in pairs)
+    return missed / size if size else missed

@@ -1,0 +1,268 @@
+"""Plans compensated in one shot, each from the same sums of one pass over the samples.
+
+The sums of products of every consumer's features are gathered once, on activations of the original
+network. A plan is then compensated by small solves, without the drift of earlier layers: less exact
+than `recover`, and cheap enough to compare hundreds of plans. The sums also tell how much of a
+consumer's output a plan leaves missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.evaluation.session import Session
+from prunus.folding import Consumer, all_consumers, channel_means, folded
+from prunus.graph.macs import layer_macs
+from prunus.grouping.find import Grouping
+from prunus.masking import masked_weights
+from prunus.network import Network
+from prunus.recovery.design import Design
+from prunus.recovery.find_designs import design_of
+from prunus.recovery.importance import importance_of
+from prunus.recovery.positions import draw_positions
+from prunus.recovery.regression import Moments, Problem, solve_problem
+from prunus.recovery.sample_counts import Samples, spread
+
+_SAMPLES = 512
+"""Most samples the sums are gathered from."""
+
+_WORK = 2 * 10**12
+"""Bound on the MACs of gathering the sums: a minute on two cores."""
+
+_FEWEST = 16
+
+_BATCH = 8
+
+_ROWS = 2**14
+"""Positions of one consumer, over all samples."""
+
+_FEATURES = 576
+"""Most features of a consumer that is compensated; the others' lost means are folded."""
+
+_CHECKED = 4
+"""One batch of so many tells how far a fit can be trusted."""
+
+_RIDGE = 1e-3
+"""Share of the mean variance of the features, added to the diagonal."""
+
+_REMEMBERED = 4
+"""Solutions of one consumer that are kept."""
+
+Keep = Mapping[str, NDArray[np.bool_]]
+
+
+class OnePass:
+    """Compensates plans for one network."""
+
+    def __init__(self, network: Network, grouping: Grouping, samples: Samples, seed: int) -> None:
+        """Choose the samples; nothing is computed yet.
+
+        Args:
+            network: The network with its weights whole.
+            grouping: Its groups.
+            samples: Graph input name -> ``(N, ...)``.
+            seed: Chooses positions of the activations.
+        """
+        self._network, self._grouping = network, grouping
+        macs = max(1, sum(layer_macs(network.model, grouping.labelling.dims).values()))
+        available = len(next(iter(samples.values())))
+        self._fitted = spread(samples, min(_SAMPLES, available, max(_FEWEST, _WORK // macs)))
+        self._seed = seed
+
+    def masked(self, keep: Keep) -> Network:
+        """A plan, compensated and masked."""
+        return self._network.with_weights(self.weights(keep))
+
+    def weights(self, keep: Keep) -> dict[str, NDArray[Any]]:
+        """Weights that a plan changes, compensated and masked: initializer -> array."""
+        changed = self.compensated(keep)
+        weights = self._network.weights() | changed
+        return changed | masked_weights(self._network, self._grouping, keep, weights)
+
+    def compensated(self, keep: Keep) -> dict[str, NDArray[Any]]:
+        """Changed weights and biases of consumers: initializer -> array."""
+        consumers = all_consumers(self._network, self._grouping, keep)
+        plain: list[Consumer] = []
+        changed: dict[str, NDArray[Any]] = {}
+        for consumer, fit in zip(consumers, self._fits, strict=True):
+            if consumer.removed.any():
+                if fit is None:
+                    plain.append(consumer)
+                else:
+                    changed |= fit.compensated(consumer, self._network)
+        return folded(self._network, plain, self._means) | changed
+
+    def missing(self, keep: Keep) -> float | None:
+        """Share of the variance of the consumers' outputs that compensation leaves missing.
+
+        The mean over those that a plan takes channels from; ``None`` where none can be fitted. A
+        plan that removes more leaves no less missing.
+        """
+        consumers = all_consumers(self._network, self._grouping, keep)
+        shares = [
+            fit.missing(consumer)
+            for consumer, fit in zip(consumers, self._fits, strict=True)
+            if fit is not None and consumer.removed.any()
+        ]
+        return float(np.mean(shares)) if shares else None
+
+    @cached_property
+    def _designs(self) -> list[Design | None]:
+        """One a consumer; ``None`` where its lost means are folded."""
+        consumers = all_consumers(self._network, self._grouping, {})
+        found = [design_of(consumer, self._network, self._grouping) for consumer in consumers]
+        return [
+            design
+            if design is not None and design.blocks == 1 and design.features <= _FEATURES
+            else None
+            for design in found
+        ]
+
+    @cached_property
+    def _means(self) -> Mapping[str, NDArray[np.float64]]:
+        consumers = all_consumers(self._network, self._grouping, {})
+        pairs = zip(consumers, self._designs, strict=True)
+        names = tuple(dict.fromkeys(c.data for c, design in pairs if design is None))
+        if not names:
+            return {}
+        return channel_means(self._network, self._grouping, names, self._fitted)
+
+    @cached_property
+    def _fits(self) -> list[_Fit | None]:
+        sums = self._sums()
+        return [
+            None if design is None else _Fit(design, sums.get((n, False)), sums.get((n, True)))
+            for n, design in enumerate(self._designs)
+        ]
+
+    def _sums(self) -> dict[tuple[int, bool], Moments]:
+        """Sums over the features of each consumer, by its number and whether they check a fit."""
+        designs = {n: design for n, design in enumerate(self._designs) if design is not None}
+        names = dict.fromkeys(
+            v for d in designs.values() for v in (d.consumer.data, d.target.value)
+        )
+        if not names:
+            return {}
+        count = len(next(iter(self._fitted.values())))
+        session = Session(self._network.model, list(names), samples=count)
+        draw = np.random.default_rng(self._seed)
+        size = self._grouping.labelling.samples_at_once(names, _BATCH)
+        rows = -(-_ROWS * size // count)
+        importance = importance_of(self._network, self._fitted)
+        sums: dict[tuple[int, bool], Moments] = {}
+        for index, start in enumerate(range(0, count, size)):
+            checks = index % _CHECKED == _CHECKED - 1
+            batch = {n: array[start : start + size] for n, array in self._fitted.items()}
+            values = session.run(batch)
+            here = None if importance is None else importance.part(start, start + size)
+            for number, design in designs.items():
+                data, target = (
+                    np.moveaxis(values[name], design.axis, 1)
+                    for name in (design.consumer.data, design.target.value)
+                )
+                positions = draw_positions(target, rows, draw)
+                weights = None if here is None else here.at(positions, target.shape)
+                features = design.rows(data, positions)
+                found, key = Moments.of(features, features[:, :0], weights), (number, checks)
+                sums[key] = sums[key] + found if key in sums else found
+        return sums
+
+
+@attrs.frozen(eq=False)
+class _Fit:
+    """A consumer and the sums over all its features, of samples that fit and that check.
+
+    Plans that are compared differ in few groups: the last solutions are kept.
+    """
+
+    design: Design
+    fitted: Moments | None
+    checked: Moments | None
+    solved: dict[bytes, Mapping[str, NDArray[Any]]] = attrs.field(factory=dict)
+
+    def compensated(self, consumer: Consumer, network: Network) -> Mapping[str, NDArray[Any]]:
+        """Changed weights for the removed channels of a plan: initializer -> array."""
+        removed = consumer.removed.tobytes()
+        if removed not in self.solved:
+            if len(self.solved) == _REMEMBERED:
+                del self.solved[next(iter(self.solved))]
+            design = attrs.evolve(self.design, consumer=consumer)
+            solution = solve_problem(_problem(design, self))
+            self.solved[removed] = design.changes(network, [solution])
+        return self.solved[removed]
+
+    def missing(self, consumer: Consumer) -> float:
+        """Share of the output's variance that the channels left cannot give.
+
+        With H the products of all features, W their weights and r the removed ones: the trace of
+        W_rᵀ (H_rr - H_rk H_kk⁻¹ H_kr) W_r (Hassibi and Stork 1993, for many weights at once).
+        """
+        sums = self._whole
+        if sums is None:
+            return 0.0
+        design = attrs.evolve(self.design, consumer=consumer)
+        kept, start, lost = design.parts()
+        whole = lost.copy()
+        whole[kept] = start
+        (read,) = design.readers()
+        outputs = whole if read is None else whole @ read
+        with np.errstate(over="ignore", invalid="ignore"):
+            share = _missing(_products(sums, centred=design.centred), outputs, kept)
+        return min(max(share, 0.0), 1.0) if np.isfinite(share) else 1.0
+
+    @property
+    def _whole(self) -> Moments | None:
+        """Sums of all samples."""
+        if self.fitted is None or self.checked is None:
+            return self.checked if self.fitted is None else self.fitted
+        return self.fitted + self.checked
+
+
+def _products(sums: Moments, *, centred: bool) -> NDArray[np.float64]:
+    """Mean products ``(F, F)`` of features, held by a ridge; about their means if centred."""
+    products = sums.products / sums.count
+    if centred:
+        mean = sums.features / sums.count
+        products -= np.outer(mean, mean)
+    held = max(_RIDGE * float(np.trace(products)) / len(products), 1e-12)
+    products[np.diag_indices(len(products))] += held
+    return products
+
+
+def _missing(
+    products: NDArray[np.float64], outputs: NDArray[np.float64], kept: NDArray[np.bool_]
+) -> float:
+    """Share of the variance of ``features @ outputs`` that the kept features cannot give."""
+    gone = outputs[~kept]
+    crossed = products[np.ix_(kept, ~kept)] @ gone
+    left = float(np.sum(gone * (products[np.ix_(~kept, ~kept)] @ gone)))
+    if kept.any():
+        left -= float(np.sum(crossed * np.linalg.solve(products[np.ix_(kept, kept)], crossed)))
+    return left / max(float(np.sum(outputs * (products @ outputs))), 1e-30)
+
+
+def _problem(design: Design, fit: _Fit) -> Problem:
+    """Kept features take over what the removed ones gave, by the sums of both."""
+    kept, start, lost = design.parts()
+    fitted, checked = (_part(sums, kept, lost) for sums in (fit.fitted, fit.checked))
+    return Problem(fitted, checked, start, design.readers()[0], design.centred)
+
+
+def _part(
+    sums: Moments | None, kept: NDArray[np.bool_], lost: NDArray[np.float64]
+) -> Moments | None:
+    if sums is None:
+        return None
+    return Moments(
+        sums.count,
+        sums.features[kept],
+        sums.products[np.ix_(kept, kept)],
+        sums.features @ lost,
+        sums.products[kept] @ lost,
+    )

@@ -1,0 +1,107 @@
+"""Loss of whole plans on held-out samples, compensated in one shot (`one_pass`) or by layers."""
+
+from __future__ import annotations
+
+import gc
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunus.evaluation.session import Session, Structure
+from prunus.grouping.find import Grouping
+from prunus.masking import mask
+from prunus.network import Network
+from prunus.recovery.held_out import distance, outputs_of, split
+from prunus.recovery.one_pass import Keep, OnePass
+from prunus.recovery.recover import recover
+from prunus.recovery.sample_counts import Samples, spread
+
+_FITTED = 512
+"""Most samples that a plan is compensated with by layers, to be compared with others."""
+
+_JUDGED = 3
+"""One of so many samples compares plans that are compensated by layers; at most 256 do."""
+
+_MOST = 256
+
+
+class Trials:
+    """Compensates plans for one network, and measures them."""
+
+    def __init__(self, network: Network, grouping: Grouping, samples: Samples, seed: int) -> None:
+        """Split the samples; nothing is computed yet.
+
+        Args:
+            network: The network with its weights whole.
+            grouping: Its groups.
+            samples: Graph input name -> ``(N, ...)``, enough of them to hold some out.
+            seed: Chooses positions of the activations.
+
+        Raises:
+            ValueError: too few samples to hold any out.
+        """
+        fitted, held_out = split(samples)
+        if held_out is None:
+            raise ValueError("too few samples to hold any out")
+        self._network, self._grouping, self._held_out = network, grouping, held_out
+        self._seed = seed
+        self._fitted, self._judged = _parted(fitted)
+        self._pass = OnePass(network, grouping, fitted, seed)
+        self._structure = Structure(network.model)
+
+    @property
+    def samples(self) -> int:
+        """Held-out samples of one trial."""
+        return _count(self._held_out)
+
+    def loss(self, keep: Keep) -> float:
+        """Distance of the compensated plan's outputs from the original's (`held_out.distance`)."""
+        weights = self._pass.weights(keep)
+        if not weights.keys() <= self._structure.weights.keys():
+            names = weights.keys() | self._structure.weights.keys()
+            self._structure = Structure(self._network.model, names)
+        session = Session(self._structure.replaced(weights), samples=self.samples)
+        found = outputs_of(session, self._grouping, self._held_out)
+        return distance(self._network, found, self._wanted)
+
+    @property
+    def fitted(self) -> int:
+        """Samples that `compensated_loss` compensates with."""
+        return _count(self._fitted)
+
+    def compensated_loss(self, keep: Keep) -> float:
+        """Distance of the plan's outputs, its weights compensated layer by layer (`recover`).
+
+        Measured on samples that `loss` never sees: a plan found by `loss` fits those that it sees.
+        """
+        ready = recover(self._network, self._grouping, keep, self._fitted, self._seed)
+        masked = mask(ready, self._grouping, keep)
+        found, wanted = map(self._judged_outputs, (masked, self._network))
+        del ready, masked
+        gc.collect()  # graphs are full of cycles: copies of all weights would stay
+        return distance(self._network, found, wanted)
+
+    def _judged_outputs(self, network: Network) -> list[dict[str, NDArray[np.float32]]]:
+        session = Session(network.model, samples=_count(self._judged))
+        return outputs_of(session, self._grouping, self._judged)
+
+    @cached_property
+    def _wanted(self) -> list[dict[str, NDArray[np.float32]]]:
+        session = Session(self._network.model, samples=self.samples)
+        return outputs_of(session, self._grouping, self._held_out)
+
+
+def _parted(samples: Samples) -> tuple[Samples, Samples]:
+    """Samples to compensate with layer by layer, and others to compare plans on."""
+    judged = np.arange(_count(samples)) % _JUDGED == _JUDGED - 1
+    fitted = {name: array[~judged] for name, array in samples.items()}
+    others = {name: array[judged] for name, array in samples.items()}
+    return (
+        spread(fitted, min(_count(fitted), _FITTED)),
+        spread(others, min(_count(others), _MOST)),
+    )
+
+
+def _count(samples: Samples) -> int:
+    return len(next(iter(samples.values())))

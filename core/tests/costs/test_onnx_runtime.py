@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from prunus.costs.onnx_runtime import OnnxRuntime
+from prunus.testing.nets import NETS, as_network
+
+
+def test_steps_are_told_by_the_values_they_make():
+    """Convolutions too, which the engine fuses with what follows and keeps in another layout."""
+    model = as_network(NETS["resnet_padded"](0)).model
+    (times,) = OnnxRuntime().layer_times([model])
+    values = {value.name for node in model.graph for value in node.outputs}
+    assert times.keys() - {""} <= values
+    assert all(ms >= 0 for ms in times.values())
+    assert sum(times.values()) > 0
+    made = {node.outputs[0].name for node in model.graph if node.op_type in ("Conv", "Gemm")}
+    behind = {user.outputs[0].name for node in model.graph for value in node.outputs if value.name in made for user, _ in value.uses()}  # fmt: skip
+    assert len((made | behind) & times.keys()) >= len(made) / 2
+
+
+def test_an_engine_says_what_its_times_depend_on():
+    assert OnnxRuntime().identity.startswith("onnxruntime ")
+    assert len(OnnxRuntime().latencies([as_network(NETS["lenet"](0)).model])) == 1

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prunus.granularity import CHANNELS, granularity_of
+from prunus.groups import Group, Member
+from prunus.methods import uniform
+from prunus.planning.budget import Budget, Planning
+from prunus.planning.limits import limits_of
+from prunus.planning.multiple import fast_multiples, loosened, number_of, preferred
+from prunus.prunable import prunable
+from prunus.testing.nets import as_network
+from prunus.testing.nets.builder import Builder
+
+
+def group(size):
+    return Group("g", ("g",), (Member("w", "filter", (0,), np.arange(size)[:, None]),))
+
+
+@pytest.mark.parametrize(
+    ("size", "multiple"),
+    [(8, 1), (15, 1), (16, 2), (31, 2), (32, 4), (48, 4), (63, 4), (64, 16), (100, 16), (2048, 16)],
+)
+def test_the_wider_a_group_the_larger_its_multiple(size, multiple):
+    assert fast_multiples([group(size)]) == {"g": multiple}
+
+
+def test_narrow_groups_have_none():
+    assert fast_multiples([group(7), group(1)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "units", "number", "own"),
+    [
+        (None, CHANNELS, 2, {"g": 16}),
+        ("auto", CHANNELS, 2, {"g": 16}),
+        (2, CHANNELS, 2, {}),
+        (8, CHANNELS, 8, {}),
+        (None, granularity_of("weight"), 1, {}),
+        ("auto", granularity_of("2:4"), 1, {}),
+    ],
+)
+def test_a_number_that_is_asked_for_holds_alone(asked, units, number, own):
+    assert number_of(units, asked) == number
+    assert preferred(units, asked, [group(64)]) == own
+
+
+@pytest.fixture
+def wide():
+    b = Builder(0)
+    x = b.act(b.conv(b.input(3, 8), 64))
+    x = b.act(b.conv(x, 128))
+    return prunable(as_network(b.model(b.conv(x, 3, 1))))
+
+
+def facts(subject):
+    groups = subject.grouping.groups
+    scores = {g.name: np.arange(g.size, dtype=float) for g in groups}
+    present = {g.name: np.ones(g.size, bool) for g in groups}
+    return Planning(groups, scores, present, subject.cost, None)
+
+
+@pytest.mark.parametrize("rate", [0.17, 0.3, 0.44, 0.5, 0.62, 0.8])
+def test_multiples_are_halved_until_the_rate_is_hit(wide, rate):
+    planning, budget = facts(wide), Budget(rate=rate)
+    limits = limits_of(budget, {"rate": wide.cost})
+    found = loosened(fast_multiples(planning.groups), planning, limits, budget)
+    trial = Planning(
+        planning.groups, planning.scores, planning.present, wide.cost, None, multiples=found
+    )
+    keep = uniform.prunus_mask("", trial, budget)
+    assert wide.rate(keep) == pytest.approx(rate, rel=0.01)
+    larger = {name: of * 2 for name, of in found.items()} or {g.name: 4 for g in planning.groups}
+    if max(larger.values()) <= 16:  # with twice as large ones it was not
+        trial = Planning(
+            planning.groups, planning.scores, planning.present, wide.cost, None, multiples=larger
+        )
+        missed = Budget(rate=rate, best_effort=True)
+        assert abs(wide.rate(uniform.prunus_mask("", trial, missed)) / rate - 1) > 0.01
+
+
+def test_without_a_cost_to_come_down_to_there_are_none(wide):
+    planning = facts(wide)
+    assert loosened({"g": 16}, planning, (), Budget(threshold=0.1)) == {}

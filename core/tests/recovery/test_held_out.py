@@ -1,0 +1,38 @@
+"""Held-out samples choose among the states of a compensation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from prunus.evaluation.session import random_inputs
+from prunus.grouping import find_groups
+from prunus.recovery.held_out import nearest, split
+
+
+def test_every_eighth_sample_is_held_out():
+    fitted, judged = split({"x": np.arange(64)})
+    assert judged["x"].tolist() == list(range(7, 64, 8))
+    assert sorted([*fitted["x"], *judged["x"]]) == list(range(64))
+
+
+def test_every_fourth_of_few_samples_is_held_out():
+    fitted, judged = split({"x": np.arange(30)})
+    assert judged["x"].tolist() == list(range(3, 30, 4))
+    assert len(fitted["x"]) == 23
+
+
+def test_all_of_very_few_samples_are_fitted_and_no_more_than_256_held_out():
+    fitted, judged = split({"x": np.arange(15)})
+    assert len(fitted["x"]) == 15
+    assert judged is None
+    assert len(split({"x": np.arange(5000)})[1]["x"]) <= 256
+
+
+def test_the_nearest_state_is_used(lenet):
+    grouping = find_groups(lenet)
+    samples = random_inputs(lenet.model, 16, 0)
+    bias = lenet.weights()["ip2/bias"]
+    states = [{"ip2/bias": bias + off} for off in (1.0, 0.1, -3.0, np.nan)]
+    found = nearest(lenet, grouping, {}, states, samples)
+    assert found is states[1]
+    assert nearest(lenet, grouping, {}, states, None) is states[3]

@@ -1,0 +1,75 @@
+"""Whole plans measured: compensated in one shot, judged on held-out samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prunus.evaluation.session import Session, random_inputs
+from prunus.grouping import find_groups
+from prunus.masking import mask
+from prunus.recovery.held_out import are_enough, distance, outputs_of, split
+from prunus.recovery.one_pass import OnePass
+from prunus.recovery.recover import recover
+from prunus.recovery.trial import Trials
+from prunus.testing import random_plan
+from prunus.testing.nets import NETS, as_network
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_every_plan_has_a_loss(name):
+    network = as_network(NETS[name](0))
+    grouping = find_groups(network)
+    keep = random_plan([group for group in grouping.groups if group.exact])
+    trials = Trials(network, grouping, random_inputs(network.model, 64, 0), 0)
+    assert trials.samples == 8
+    assert 0 < trials.loss(keep) < np.inf
+
+
+def test_the_loss_is_that_of_the_plan_compensated_with_the_other_samples(lenet):
+    grouping, samples = find_groups(lenet), random_inputs(lenet.model, 64, 0)
+    keep = random_plan(grouping.groups)
+    fitted, held_out = split(samples)
+    masked = OnePass(lenet, grouping, fitted, 0).masked(keep)
+    sessions = (Session(one.model) for one in (masked, lenet))
+    found, wanted = (outputs_of(one, grouping, held_out) for one in sessions)
+    assert Trials(lenet, grouping, samples, 0).loss(keep) == distance(lenet, found, wanted)
+
+
+def test_a_plan_that_removes_nothing_loses_nothing(lenet):
+    trials = Trials(lenet, find_groups(lenet), random_inputs(lenet.model, 40, 0), 0)
+    assert trials.loss({}) == 0.0
+
+
+def test_the_whole_compensation_is_that_of_prune_on_samples_that_no_trial_sees(lenet):
+    grouping, samples = find_groups(lenet), random_inputs(lenet.model, 64, 0)
+    keep = random_plan(grouping.groups)
+    others, _ = split(samples)
+    ((name, array),) = others.items()
+    judged = np.arange(56) % 3 == 2
+    ready = recover(lenet, grouping, keep, {name: array[~judged]}, 0)
+    sessions = (Session(one.model) for one in (mask(ready, grouping, keep), lenet))
+    found, wanted = (outputs_of(one, grouping, {name: array[judged]}) for one in sessions)
+    trials = Trials(lenet, grouping, samples, 0)
+    assert trials.fitted == 38
+    assert trials.compensated_loss(keep) == pytest.approx(distance(lenet, found, wanted), rel=1e-5)
+    assert trials.compensated_loss({}) == 0.0
+
+
+def test_channels_that_follow_from_others_cost_nearly_nothing(lenet):
+    """conv1's channel 1 is twice its channel 0: what reads it can read the other."""
+    weights = lenet.weights()
+    doubled = {name: weights[name].copy() for name in ("conv1/weight", "conv1/bias")}
+    for array in doubled.values():
+        array[1] = 2 * array[0]
+    network = lenet.with_weights(doubled)
+    trials = Trials(network, find_groups(network), random_inputs(network.model, 64, 0), 0)
+    gone = {number: {"conv1": np.arange(8) != number} for number in (1, 5)}
+    assert trials.loss(gone[1]) < 0.1 * trials.loss(gone[5])
+
+
+def test_samples_too_few_to_hold_any_out_are_refused(lenet):
+    samples = random_inputs(lenet.model, 15, 0)
+    assert not are_enough(samples)
+    with pytest.raises(ValueError, match="too few samples to hold any out"):
+        Trials(lenet, find_groups(lenet), samples, 0)

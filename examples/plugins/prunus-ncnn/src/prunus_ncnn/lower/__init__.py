@@ -1,0 +1,1 @@
+"""ncnn's layers as operators of the neutral graph."""
