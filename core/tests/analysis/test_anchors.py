@@ -21,7 +21,10 @@ def searched(losses, knee):
     return [one.trial for one in anchors]
 
 
-@given(st.lists(st.floats(0, 1, allow_subnormal=False), max_size=30), st.floats(0, 1))
+@given(
+    st.lists(st.floats(0, 1, allow_subnormal=False), max_size=30),
+    st.floats(0, 1, allow_subnormal=False),
+)
 def test_bisection_ends_at_the_knee(losses, knee):
     losses = sorted(losses)
     trials = searched(losses, knee)

@@ -91,7 +91,9 @@ def _least(model: ir.Model, events: Sequence[Mapping[str, object]]) -> dict[str,
 
 def _processor() -> str:
     """The processor's name where the system tells it, else its kind."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # Linux alone has this file, and a container may hide it
+        lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
