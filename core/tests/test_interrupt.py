@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,8 +23,17 @@ def test_the_first_ctrl_c_waits():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_the_second_acts_at_once_and_the_old_handler_is_back():
+def test_a_signal_that_comes_twice_at_once_is_one():
+    with deferred() as pressed:
+        press()
+        press()
+        assert pressed()
+
+
+def test_the_second_acts_at_once_and_the_old_handler_is_back(monkeypatch):
     before = signal.getsignal(signal.SIGINT)
+    seconds = iter((10.0, 12.0))
+    monkeypatch.setattr("prunus.interrupt.time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
     def impatient():
         with deferred():

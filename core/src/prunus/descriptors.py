@@ -167,6 +167,9 @@ class Trainer:
         shares_weights: Keeps weights that share a value equal (``TrainingJob.shared``); a trainer
             that does not is refused for them.
         differentiates: Answers ``prunus_differentiate``, for criteria that need derivatives.
+        assists: Whether this process only helps another one that trains the same job, as a
+            launcher of the trainer's library starts it: ``prunus finetune`` then trains, and writes
+            and prints nothing. It is asked without an argument and imports nothing heavy.
     """
 
     name: str = attrs.field(validator=_lower_case)
@@ -177,6 +180,7 @@ class Trainer:
     regrows_weights: bool = False
     shares_weights: bool = False
     differentiates: bool = False
+    assists: Callable[[], bool] = attrs.field(default=lambda: False, eq=False)
 
 
 Descriptor = Format | Criterion | NamedMetric | Policy | Sharing | Trainer

@@ -27,10 +27,13 @@ def command(as_json: bool, verbose: bool, page: bool, **given: Any) -> None:
     masked network, one of another workspace for example, that is trained, with the mask its
     weights hold; what comes of it lies in WORKSPACE/given, and the next steps go on from it.
     """
-    from prunus.steps.finetune import finetune
+    from prunus.steps.finetune import assist, assists, finetune
 
     host = start()
     settings, tuning = training_from(host, given)
+    if assists(host, settings):
+        assist(host, settings, tuning)
+        return
     with training_progress() as report:
         result = finetune(host, settings, tuning, report)
     show(paged(host, settings, result.report, page=page), as_json=as_json)

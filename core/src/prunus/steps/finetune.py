@@ -11,6 +11,7 @@ import attrs
 import numpy as np
 
 from prunus.compaction import compact
+from prunus.descriptors import Trainer
 from prunus.errors import PlanError, UsageError
 from prunus.evaluation.choice import feeds
 from prunus.evaluation.evaluator import Evaluator
@@ -128,26 +129,17 @@ def finetune(
     recipe = recipe_of(loaded.network, tuning, training)
     beforehand = _announced(subject, recipe)
     name = f"_iter_{recipe.iterations}"
-    directory = _snapshots(workspace, loaded, name)
+    directory = _directory(workspace, loaded) / SNAPSHOTS
+    _check_apart(_weights_file(loaded), directory, name)
+    _begin(workspace, loaded, directory)
     workspace.keep_options(settings)
     anew = tuning.resume and not any(directory.iterdir())
     # before a trainer holds its own copies of all weights
     baseline = None if evaluator is None or not subject.original else evaluator.baseline
-    job = TrainingJob(
-        loaded.network,
-        subject.smaller,
-        recipe,
-        training,
-        measured_by(evaluator, subject.smaller),
-        subject.known if tuning.distill else None,
-        directory,
-        tuning.resume,
-        settings.seed or 0,
-        report,
-        tuning.options,
-        settings.allow_code,
-        masks_of(loaded, keep),
-        splicing_of(loaded, keep, tuning.regrow) if tuning.regrow else None,
+    job = attrs.evolve(
+        _job(settings, tuning, subject, recipe, directory),
+        evaluate=measured_by(evaluator, subject.smaller),
+        report=report,
     )
     trained = train_compact(host, trainer, loaded, keep, job, subject.inputs)
     written = write_masked(host, loaded.source, trained.network, trained.compact, directory, name)
@@ -174,6 +166,52 @@ def finetune(
     result = attrs.evolve(result, notes=notes, warnings=warnings, unmeasured=unmeasured)
     record(host, settings, loaded, result, directory.parent)
     return Finetuned(network, written, result)
+
+
+def assist(host: Host, settings: Settings, tuning: Tuning) -> None:
+    """Help another process that does the same `finetune`; nothing is written.
+
+    Raises:
+        PluginError: the trainer is missing or failed.
+        PrunusError: as `finetune`.
+    """
+    workspace = workspace_of(settings)
+    settings = pruned(settings)
+    subject = _subject(host, settings, tuning, workspace)
+    loaded = subject.loaded
+    recipe = recipe_of(loaded.network, tuning, subject.training)
+    directory = _directory(workspace, loaded) / SNAPSHOTS
+    job = _job(settings, tuning, subject, recipe, directory)
+    host.call(Trainer, settings.trainer or DEFAULT_TRAINER, "prunus_finetune", job=job)
+
+
+def assists(host: Host, settings: Settings) -> bool:
+    """Whether this process only helps another one (`prunus.plugin.Trainer.assists`)."""
+    name = settings.trainer or DEFAULT_TRAINER
+    return any(trainer.assists() for trainer in host.all(Trainer) if trainer.name == name)
+
+
+def _job(
+    settings: Settings, tuning: Tuning, subject: _Subject, recipe: Recipe, directory: Path
+) -> TrainingJob:
+    """The training, without a measurement and without a report."""
+    loaded, keep = subject.loaded, subject.keep
+    return TrainingJob(
+        loaded.network,
+        subject.smaller,
+        recipe,
+        subject.training,
+        None,
+        subject.known if tuning.distill else None,
+        directory,
+        tuning.resume,
+        settings.seed or 0,
+        lambda progress: None,
+        tuning.options,
+        settings.allow_code,
+        masks_of(loaded, keep),
+        splicing_of(loaded, keep, tuning.regrow) if tuning.regrow else None,
+    )
 
 
 def _subject(host: Host, settings: Settings, tuning: Tuning, workspace: Workspace) -> _Subject:
@@ -237,26 +275,34 @@ def _weights_file(loaded: Loaded) -> Path:
     return loaded.source.weights or loaded.source.model
 
 
-def _snapshots(workspace: Workspace, loaded: Loaded, name: str) -> Path:
-    """Directory of the round's snapshots and result; the workspace goes on from this network.
-
-    Raises:
-        UsageError: the result would replace what it is made from.
-    """
-    source, last = loaded.source, workspace.recall("pruned")
-    own = last is None or (last.model, last.weights) != (source.model, source.weights)
+def _directory(workspace: Workspace, loaded: Loaded) -> Path:
+    """Directory of the round, or of what is made of a masked network of the user's own."""
+    own = _is_own(workspace, loaded.source)
     directory = workspace.directory(GIVEN).absolute() if own else workspace.round_of("pruned")
     assert directory is not None
-    _check_apart(_weights_file(loaded), directory / SNAPSHOTS, name)
-    if own:
+    return directory
+
+
+def _is_own(workspace: Workspace, source: Source) -> bool:
+    last = workspace.recall("pruned")
+    return last is None or (last.model, last.weights) != (source.model, source.weights)
+
+
+def _begin(workspace: Workspace, loaded: Loaded, snapshots: Path) -> None:
+    """The workspace goes on from this network; its directory of snapshots is made."""
+    if _is_own(workspace, loaded.source):
         workspace.update(finetuned=None)
-        workspace.remember("source", source)
-        workspace.remember("pruned", source, directory=directory, changed=True)
-    make_directory(directory / SNAPSHOTS)
-    return directory / SNAPSHOTS
+        workspace.remember("source", loaded.source)
+        workspace.remember("pruned", loaded.source, directory=snapshots.parent, changed=True)
+    make_directory(snapshots)
 
 
 def _check_apart(start: Path, directory: Path, name: str) -> None:
+    """The result must not replace what it is made from.
+
+    Raises:
+        UsageError: it would.
+    """
     if start.absolute().is_relative_to(directory):
         first = start.absolute().relative_to(directory).parts[0]
         if first.split(".")[0].endswith(name):

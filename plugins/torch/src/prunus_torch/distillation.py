@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from prunus.plugin import Loss
 from prunus_torch.heads import Head, head_of
+from prunus_torch.processes import processes_now, together
 
 Imitation = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 """Values of the student and of the teacher -> scalar."""
@@ -65,5 +66,7 @@ def divergence(student: Tensor, teacher: Tensor, head: Head, temperature: float)
 
 
 def distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared difference over the variance of the teacher's values."""
-    return functional.mse_loss(student, teacher) / (teacher.var(correction=0) + TINY)
+    """Mean squared difference over the variance of the teacher's values, of all processes."""
+    variance, mean = torch.var_mean(teacher.reshape(-1, 1), 0, correction=0)
+    _, variance = together(mean, variance, processes_now())
+    return functional.mse_loss(student, teacher) / (variance[0] + TINY)

@@ -77,6 +77,11 @@ class Program:
             if name in self._slots
         }
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """The variables that a run reads."""
+        return self._variables & self._slots.keys()
+
     def to(self, device: torch.device) -> Program:
         """Move the constants to a device; gives the program itself."""
         self._constants = {slot: tensor.to(device) for slot, tensor in self._constants.items()}

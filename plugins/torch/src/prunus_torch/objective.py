@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import attrs
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,8 +17,18 @@ from prunus_torch.parameters import Variables
 from prunus_torch.settings import Settings
 from prunus_torch.state import placed
 
-Objective = Callable[[Batch, dict[str, Tensor]], Tensor]
-"""A batch and the variables by name -> a scalar."""
+
+@attrs.frozen(eq=False)
+class Objective:
+    """The loss that training makes small.
+
+    Attributes:
+        loss: A batch and the variables by name -> a scalar.
+        reads: Names of the variables that it reads.
+    """
+
+    loss: Callable[[Batch, dict[str, Tensor]], Tensor]
+    reads: frozenset[str]
 
 
 def build_objective(
@@ -40,11 +51,11 @@ def _supervised(job: TrainingJob, variables: Variables, device: torch.device) ->
     values = tuple(dict.fromkeys(name for _, names in terms for name in names))
     program = _program(job, variables, values, device)
 
-    def objective(batch: Batch, weights: dict[str, Tensor]) -> Tensor:
+    def loss(batch: Batch, weights: dict[str, Tensor]) -> Tensor:
         found = program.run(_tensors(batch, device), weights)
         return sum((term(found, batch.labels) for term, _ in terms), torch.zeros((), device=device))
 
-    return objective
+    return Objective(loss, program.reads)
 
 
 def _distilled(
@@ -61,13 +72,13 @@ def _distilled(
     example = Program(teacher.model, values)
     example.to(device)
 
-    def objective(batch: Batch, weights: dict[str, Tensor]) -> Tensor:
+    def loss(batch: Batch, weights: dict[str, Tensor]) -> Tensor:
         inputs = _tensors(batch, device)
         with torch.no_grad():
             wanted = example.run(inputs, {})
         return distillation(program.run(inputs, weights), wanted)
 
-    return objective
+    return Objective(loss, program.reads)
 
 
 def _program(

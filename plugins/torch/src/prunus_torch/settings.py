@@ -13,11 +13,15 @@ from prunus.plugin import UsageError
 
 
 def processors() -> int:
-    """Processors this process may use; all of the machine's where the system does not say."""
+    """Processors this process may use, its share of them where ``torchrun`` started several.
+
+    All of the machine's where the system does not say.
+    """
     try:
-        return len(os.sched_getaffinity(0))
+        count = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
+        count = os.cpu_count() or 1
+    return max(1, count // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 @attrs.frozen
@@ -73,6 +77,8 @@ def device_of(settings: Settings) -> torch.device:
     """
     try:
         device = torch.device(settings.device)
+        if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
+            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]

@@ -76,7 +76,8 @@ def first_state(
         if value is not None:
             learns = name in variables.parameters and _learns(recipe, name)
             tensor = torch.from_numpy(np.array(value.numpy(), np.float32))
-            weights[name] = placed(tensor, device).requires_grad_(learns)
+            tensor = placed(tensor, device)
+            weights[name] = torch.nn.Parameter(tensor) if learns else tensor
     state = State(weights, {}, masks or Masks())
     state.history = solvers.new_history(recipe, state.parameters)
     return state

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from prunus_torch.operators.node import Builder, Node, Operation
+from prunus_torch.processes import processes_now, together
 
 
 def _batch_normalization(node: Node) -> Operation:
@@ -16,12 +17,14 @@ def _batch_normalization(node: Node) -> Operation:
     ``mean += share * (batch mean - mean)`` and ``variance += share * (batch variance *
     m/(m-1) - variance)``; the batch itself is normalised by the variance without that
     factor. It is Caffe's (``BatchNormLayer::Forward_cpu``) once its scale factor blob has
-    settled at ``1/(1 - moving_average_fraction)``.
+    settled at ``1/(1 - moving_average_fraction)``. Of several processes the batch is that of all.
     """
     epsilon = node.get("epsilon", 1e-5)
     share = node.statistics
 
     def run(x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        if share is not None and processes_now().count > 1:
+            return _normalized_together(x, scale, shift, (mean, variance), share, epsilon)
         # A single value a channel has no variance: Caffe would give zeros, which trains nothing.
         training = share is not None and x.numel() > x.shape[1]
         return torch.batch_norm(
@@ -29,6 +32,27 @@ def _batch_normalization(node: Node) -> Operation:
         )
 
     return run
+
+
+def _normalized_together(
+    x: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    running: tuple[Tensor, Tensor],
+    share: float,
+    epsilon: float,
+) -> Tensor:
+    """The rule of training with the batches of all processes (torch's own needs a GPU)."""
+    axes, shape = (0, *range(2, x.ndim)), (1, -1, *(1,) * (x.ndim - 2))
+    processes = processes_now()
+    variance, mean = torch.var_mean(x, axes, correction=0)
+    mean, variance = together(mean, variance, processes)
+    count = processes.count * x.numel() // x.shape[1]
+    with torch.no_grad():
+        running[0].lerp_(mean, share)
+        running[1].lerp_(variance * (count / (count - 1)), share)
+    factor = scale * torch.rsqrt(variance + epsilon)
+    return x * factor.reshape(shape) + (shift - mean * factor).reshape(shape)
 
 
 def _lrn(node: Node) -> Operation:
