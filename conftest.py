@@ -17,6 +17,7 @@ import pytest
 # as the torch trainer sets it, for tests that load torch before: spinning threads of one test
 # process would take the processors from the other
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # as prunus sets it
 
 # a build of torch for CUDA brings triton, which ends the process where TensorFlow came first
 if find_spec("triton") is not None and find_spec("tensorflow") is not None:
