@@ -18,6 +18,9 @@ import pytest
 # process would take the processors from the other
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # as prunus sets it
+# two processes test side by side: threads that wait for each other would take turns (and of Caffe)
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 # a build of torch for CUDA brings triton, which ends the process where TensorFlow came first
 if find_spec("triton") is not None and find_spec("tensorflow") is not None:

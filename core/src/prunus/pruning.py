@@ -12,6 +12,7 @@ from prunus.folding import fold
 from prunus.granularity import CHANNELS
 from prunus.masking import mask
 from prunus.network import Compact, Network
+from prunus.one_blas_thread import one_blas_thread
 from prunus.prunable import Prunable
 from prunus.recovery.recover import recover
 
@@ -19,6 +20,7 @@ Keep = Mapping[str, NDArray[np.bool_]]
 """Group name -> ``(C,)`` bool, True for kept channels."""
 
 
+@one_blas_thread()
 def carry_out(
     subject: Prunable,
     keep: Keep,

@@ -15,6 +15,7 @@ from prunus.evaluation.user_metric import UserMetric
 from prunus.granularity import CHANNELS, Granularity
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
+from prunus.one_blas_thread import one_blas_thread
 from prunus.planning.scores import DEFAULT_CRITERION, default_criterion, scores_of
 from prunus.prunable import Prunable
 from prunus.sensitivity import Sensitivity
@@ -46,6 +47,7 @@ class Method:
     seed: int = 0
 
 
+@one_blas_thread()
 def measure_sensitivity(
     host: Host,
     subject: Prunable,

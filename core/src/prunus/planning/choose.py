@@ -12,6 +12,7 @@ from prunus.descriptors import Policy
 from prunus.errors import PluginError
 from prunus.granularity import CHANNEL, Granularity
 from prunus.host import Host
+from prunus.one_blas_thread import one_blas_thread
 from prunus.planning.budget import Budget, Planning, PlanTrials
 from prunus.planning.limits import Limit, ShareLimit, check_limit, met_by_turns
 from prunus.planning.multiple import loosened
@@ -26,6 +27,7 @@ Keep = dict[str, NDArray[np.bool_]]
 """Group name -> ``(C,)`` bool, True for kept channels."""
 
 
+@one_blas_thread()
 def chooser_of(
     host: Host,
     subject: Prunable,
@@ -97,6 +99,7 @@ class Chooser:
         """Who makes the plans: ``allocation 'mine' of acme 1.0``."""
         return str(self.host.find(Policy, self.allocation, "prunus_mask"))
 
+    @one_blas_thread()
     def plan(self, limits: Sequence[Limit]) -> Keep:
         """A plan that meets every limit; the budget's threshold or densities without any.
 

@@ -112,9 +112,30 @@ def solve_problem(problem: Problem) -> Solution:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         found = _fitted(problem)
-    if np.isfinite(found.weights).all() and np.isfinite(found.constant).all():
-        return found
+    return found if _is_finite(found) else _unchanged(problem)
+
+
+def solve_held(problem: Problem, ridge: float) -> Solution:
+    """`solve_problem` with a ridge that is known: one factorization instead of one a ridge.
+
+    Args:
+        problem: Without a mask.
+        ridge: Share of the features' mean variance that holds the weights; ``inf`` for no change.
+    """
+    whole = _whole(problem)
+    if whole is None:
+        return _unchanged(problem)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = _held(problem, whole, ridge)
+    return found if _is_finite(found) else _unchanged(problem)
+
+
+def _unchanged(problem: Problem) -> Solution:
     return Solution(problem.start, np.zeros(problem.start.shape[1]))
+
+
+def _is_finite(solution: Solution) -> bool:
+    return bool(np.isfinite(solution.weights).all() and np.isfinite(solution.constant).all())
 
 
 def solve_again(problem: Problem, solution: Solution, missing: Array, crossed: Array) -> Solution:
@@ -133,20 +154,21 @@ def solve_again(problem: Problem, solution: Solution, missing: Array, crossed: A
         return solution
     whole = attrs.evolve(whole, missing=missing, crossed=crossed)
     with np.errstate(over="ignore", invalid="ignore"):
-        change, constant = _change(whole, solution.ridge, problem.centred)
-    if np.isfinite(change).all() and np.isfinite(constant).all():
-        return Solution(problem.start + change, constant, solution.ridge)
-    return solution
+        found = _held(problem, whole, solution.ridge)
+    return found if _is_finite(found) else solution
 
 
 def _fitted(problem: Problem) -> Solution:
     whole = _whole(problem)
     if whole is None:
-        return Solution(problem.start, np.zeros(problem.start.shape[1]))
+        return _unchanged(problem)
     if problem.mask is not None:
         change, constant = _best_masked_change(problem, whole, problem.mask)
         return Solution(problem.start + change, constant)
-    ridge = _best_ridge(problem)
+    return _held(problem, whole, _best_ridge(problem))
+
+
+def _held(problem: Problem, whole: Moments, ridge: float) -> Solution:
     change, constant = _change(whole, ridge, problem.centred)
     return Solution(problem.start + change, constant, ridge)
 
