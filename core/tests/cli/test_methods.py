@@ -41,11 +41,14 @@ def test_methods_and_options(capsys):
     assert cli.run(["methods"]) == 0
     rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert rows == [
-        "kind name summary from",
-        "criterion weight [bold] heavy ones stay kiln 1.0",
-        "format clay baked kiln 1.0",
-        "metric colour of clay networks only kiln 1.0",
-        "option clay: heat degrees [900] kiln 1.0",
+        "criterion summary",
+        "weight [bold] heavy ones stay [kiln]",
+        "format summary",
+        "clay baked [kiln]",
+        "metric summary",
+        "colour of clay networks only [kiln]",
+        "option summary",
+        "clay: heat degrees [900] [kiln]",
     ]
     assert cli.run(["methods", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[-1] == {

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from prunus.cli import render
 from prunus.cli.render import group_label, notes, show
+from prunus.compression.storage import Storage
 from prunus.groups import Protected
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.statistics import GroupLine, LayerRow, Statistics
@@ -37,8 +38,8 @@ REPORT = Report(
 
 GROUPS = """\
 group           channels  kept  ratio     MACs  MACs kept
-conv1                 16    12   0.25  442,368    331,776
-conv2[a]+conv3        64    64   0.00        0          0
+conv1                 16    12    25%  442,368    331,776
+conv2[a]+conv3        64    64     0%        0          0
 """
 
 STAGES = """\
@@ -57,7 +58,7 @@ def printed(capsys):
 def test_a_report(capsys):
     show(REPORT, as_json=False)
     out, err = printed(capsys)
-    assert out == f"{STAGES}rate 0.4998 (asked 0.5)\n{GROUPS}"
+    assert out == f"{STAGES}rate 49.98% (asked 50%)\n{GROUPS}"
     assert err == (
         "warning: the samples look wrong\nnote: no samples\nnote: a second note\n"
         "note: not measured: no data\nwrote ws/rate_0.5/net.onnx\nnext: prunus finetune\n"
@@ -87,7 +88,7 @@ def test_many_groups_are_counted_and_listed_where_asked_for(capsys):
     show(many(12), as_json=False)
     assert "conv11" in printed(capsys)[0]
     show(many(13), as_json=False)
-    assert printed(capsys)[0].endswith("(asked 0.5)\n6 of 13 groups lose something\n")
+    assert printed(capsys)[0].endswith("(asked 50%)\n6 of 13 groups lose something\n")
     command = click.Command("prune", params=[click.Option(["--groups"], is_flag=True)])
     with command.make_context("prune", []):
         show(many(13), as_json=False)
@@ -173,7 +174,7 @@ def test_the_next_command_is_about_the_same_workspace(capsys):
         ({"proof": {"error": 4.2e-7, "output": "y", "samples": 12}}, "proof: written files equal the masked network on 12 inputs, largest relative error 4.2e-07\n"),
         ({"proof": {"error": 0.0, "output": "y", "samples": 4}, "exact": False}, "proof: written files equal the compact network on 4 inputs, largest relative error 0.0e+00\n"),
         ({"proof": None}, "proof: left out\n"),
-        ({"rate": 0.25}, "rate 0.2500\n"),
+        ({"rate": 0.25}, "rate 25.00%\n"),
         ({"criterion": "l1", "allocation": "uniform"}, "criterion l1, allocation uniform\n"),
         ({}, ""),
     ],
@@ -181,6 +182,44 @@ def test_the_next_command_is_about_the_same_workspace(capsys):
 def test_facts(capsys, facts, line):
     show(Report("transform", facts=facts), as_json=False)
     assert printed(capsys) == (line, "")
+
+
+def test_rows_of_one_layer_are_one_row(capsys):
+    rows = (
+        LayerRow("0:convolutional", "Conv", (8, 4, 4), 216, 3_456),
+        LayerRow("0:convolutional", "BatchNormalization", (8, 4, 4), 16, 0),
+    )
+    show(Statistics(rows, (), (), 3_456, 232, ()), as_json=False)
+    assert printed(capsys)[0].splitlines()[2].split() == [
+        "0:convolutional", "Conv,", "BatchNormalization", "8×4×4", "232", "3,456"
+    ]  # fmt: skip
+
+
+def test_a_narrow_terminal_shows_fewer_bytes_and_whole_names(capsys, monkeypatch):
+    counts = (3_456, 3_000, 8, 5, 3_100, 13_824, 9_000, 4_480, 1_024, 400, 2_509)
+    layer = Storage("conv1.weight", "conv1", *counts)
+    monkeypatch.setattr(render, "new_console", lambda: Console(highlight=False, width=80))
+    show(Report("compress", storage=(layer,)), as_json=False)
+    assert (
+        printed(capsys)[0]
+        == """\
+tensor        weights  density  bits   dense  coded  of dense
+conv1.weight    3,456    86.8%     8  13,824  3,933    28.45%
+total           3,456    86.8%        13,824  3,933    28.45%
+"""
+    )
+
+
+def test_no_color_switches_bold_headers_off(monkeypatch):
+    assert render.new_table("group").header_style == "bold"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert render.new_table("group").header_style == ""
+
+
+def test_files_are_named_from_here(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    render.wrote([tmp_path / "ws" / "net.onnx", Path("/elsewhere/net.onnx")])
+    assert capsys.readouterr().err == "wrote ws/net.onnx\nwrote /elsewhere/net.onnx\n"
 
 
 def test_json_is_alone_on_stdout(capsys):
@@ -202,7 +241,7 @@ def test_curves(capsys):
     assert (
         printed(capsys)[0]
         == """\
-group   channels     0.1      0.5
+group   channels     10%      50%
 conv1         16  0.9000   0.2500
 conv10         4          -1.5000
 blank: the group has no such ratio; its channels go in larger steps
@@ -225,7 +264,8 @@ def test_statistics(capsys):
     assert (
         out
         == """\
-layer  operator              output  params     MACs
+480 params, 442,368 MACs; prunable channels: 24, groups: 2, protected layers: 1
+layer  operators             output  params     MACs
 conv1  Conv                16×32×32     448  442,368
 bn1    BatchNormalization  16×32×32      32
 total                                   480  442,368

@@ -69,4 +69,7 @@ def test_numbers_of_channels_broadcast():
     assert per_channel(tuple(range(8)), value).shape == (8,)  # channels last
     with pytest.raises(DataError) as caught:
         per_channel((1.0, 2.0), value)
-    assert str(caught.value) == "2 values for the channels of input 'data' of shape (3, 8, 8)"
+    assert str(caught.value) == (
+        "mean or scale has 2 values, input 'data' of shape (3, 8, 8) has 3 channels; give one, or "
+        "one a channel separated by ','"
+    )

@@ -15,8 +15,11 @@ from prunus.hookspecs import hookimpl
 from prunus.host import BUILT_IN, Host
 from prunus.steps.compress import compress, decompress
 from prunus.steps.continued import smallest
+from prunus.steps.history import history
+from prunus.steps.page import page_of
 from prunus.steps.prune import prune
 from prunus.steps.transform import transform
+from prunus.steps.workspace import Workspace
 from prunus.training.tuning import Tuning
 
 
@@ -40,6 +43,10 @@ def test_the_transformed_network_of_the_workspace(host, settings):
     assert chosen.model.resolve() == small.written.model.resolve()
     found = compress(host, chosen, None)
     assert found.report.stages[0].params == small.report.stages[-1].params
+    steps = history(Path("ws"))
+    assert [step.step for step in steps] == ["prune", "transform", "compress"]
+    page = page_of(host, Workspace(Path("ws")), settings)
+    assert [row.name for row in page.rows] == ["original", "pruned", "transformed", "compressed"]
     # a later prune is newer than what was transformed before
     prune(host, attrs.evolve(settings, rate=0.2))
     assert smallest(settings).model.resolve() != small.written.model.resolve()

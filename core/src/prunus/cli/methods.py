@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 
 import click
 
@@ -32,10 +33,18 @@ def command(as_json: bool, verbose: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    table = new_table("kind", "name", "summary", "from")
-    for row in rows:
-        table.add_row(*row.values())
-    new_console().print(table)
+    console = new_console()
+    for kind, found in groupby(rows, key=lambda row: row["kind"]):
+        table = new_table(kind, "summary")
+        for row in found:
+            table.add_row(row["name"], f"{row['summary']}{_owner(row['from'])}")
+        console.print(table)
+
+
+def _owner(distribution: str) -> str:
+    """The distribution in brackets, where it is not prunus itself."""
+    name = distribution.partition(" ")[0]
+    return "" if name == "prunus" else f" [{name}]"
 
 
 def _row(kind: str, name: str, summary: str, distribution: str) -> dict[str, str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,8 +20,6 @@ from prunus.cli.terminal import say
 from prunus.printable import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from prunus.sensitivity import Sensitivity
     from prunus.statistics import Statistics
     from prunus.steps.report import Report, Stage
@@ -73,19 +74,20 @@ def notes(lines: Sequence[str]) -> None:
 
 def wrote(files: Sequence[Path]) -> None:
     """What was written goes to stderr."""
+    here = Path.cwd()
     for path in files:
-        say(f"wrote {path}", err=True)
+        say(f"wrote {path.relative_to(here) if path.is_relative_to(here) else path}", err=True)
 
 
 def _report(console: Console, report: Report) -> None:
     if report.collapse is not None:
         say(f"warning: {report.collapse}")
-    if report.storage:
-        console.print(_storage(report))
     if report.stages:
         for table in _stages(report, console.width):
             console.print(table)
     _facts(console, report)
+    if report.storage:
+        console.print(_storage(report, console.width))
     if report.groups:
         _groups(console, report)
     warn(report.warnings)
@@ -113,7 +115,7 @@ def _groups(console: Console, report: Report) -> None:
             group_label(row.group, console.width),
             str(row.channels),
             str(row.kept),
-            f"{ratio:.4f}" if single else f"{ratio:.2f}",
+            f"{ratio:.2%}" if single else f"{ratio:.0%}",
             *(() if single else (f"{row.macs:,}", f"{row.kept_macs:,}")),
         )
     console.print(table)
@@ -188,28 +190,28 @@ def _beside(stage: Stage, names: Sequence[str]) -> tuple[str, ...]:
     return tuple("" if value is None else f"{value.value:.4f}" for value in found)
 
 
-def _storage(report: Report) -> Table:
+_BYTES = ("bits", "index", "dense", "pruned", "shared", "coded", "of dense")
+_NARROW_BYTES = ("bits", "dense", "coded", "of dense")
+"""Columns of the bytes of a tensor, in a wide and in a narrow terminal."""
+
+
+def _storage(report: Report, width: int) -> Table:
     """Bytes of every tensor after each stage, as in the tables of Han, Mao, Dally 2016."""
-    table = new_table(
-        "tensor",
-        "weights>",
-        "density>",
-        "bits>",
-        "index>",
-        "dense>",
-        "pruned>",
-        "shared>",
-        "coded>",
-        "of dense>",
-    )
+    columns = _BYTES if width >= _WIDE else _NARROW_BYTES
+    table = new_table("tensor", "weights>", "density>", *(f"{name}>" for name in columns))
+
+    def add(name: str, row: tuple[str, ...]) -> None:
+        chosen = dict(zip(_BYTES, row[2:], strict=True))
+        table.add_row(name, *row[:2], *(chosen[column] for column in columns))
+
     sums = [0, 0, 0, 0, 0, 0]
     for row in report.storage:
         coded = row.shared if row.coded is None else row.coded
         numbers = (row.weights, row.nonzero, row.dense, row.pruned, row.shared, coded)
         sums = [total + number for total, number in zip(sums, numbers, strict=True)]
-        table.add_row(row.name, *_row_of(numbers, str(row.bits), str(row.index_bits or "")))
+        add(row.name, _row_of(numbers, str(row.bits), str(row.index_bits or "")))
     table.add_section()
-    table.add_row("total", *_row_of(sums, "", ""))
+    add("total", _row_of(sums, "", ""))
     return table
 
 
@@ -235,7 +237,8 @@ def _facts(console: Console, report: Report) -> None:
         console.print(printable(timed), soft_wrap=not console.is_terminal)
     asked, rate = report.facts.get("rate_asked"), report.facts.get("rate")
     if rate is not None:
-        console.print(f"rate {rate:.4f}" + (f" (asked {asked:g})" if asked is not None else ""))
+        wanted = "" if asked is None else f" (asked {100 * asked:.4g}%)"
+        console.print(f"rate {rate:.2%}{wanted}")
     for found in report.facts.get("budgets", ()):
         if found["budget"] != "rate":
             console.print(
@@ -244,7 +247,7 @@ def _facts(console: Console, report: Report) -> None:
     if report.facts.get("milliseconds"):
         before, after = report.facts["milliseconds"]
         share = 1 - after / before
-        console.print(f"{share:.4f} of the time saved: {before:.3f} ms before, {after:.3f} after")
+        console.print(f"{share:.2%} of the time saved: {before:.3f} ms before, {after:.3f} after")
     promise = report.facts.get("promise")
     if promise:
         console.print(
@@ -269,7 +272,7 @@ def _facts(console: Console, report: Report) -> None:
 
 def _amount(number: float) -> str:
     """A share, or a number of bytes."""
-    return f"{number:.4g}" if number < 1 else f"{number:,.0f}"
+    return f"{100 * number:.4g}%" if number < 1 else f"{number:,.0f}"
 
 
 def _proof(report: Report, proof: Mapping[str, Any]) -> str:
@@ -286,15 +289,22 @@ def _proof(report: Report, proof: Mapping[str, Any]) -> str:
 
 
 def _statistics(console: Console, found: Statistics) -> None:
-    table = new_table("layer", "operator", "output>", "params>", "MACs>")
-    for row in found.layers:
-        shape = "×".join(map(str, row.output))
+    channels = sum(line.channels for line in found.groups)
+    console.print(
+        f"{found.params:,} params, {found.macs:,} MACs; prunable channels: {channels:,}, groups: "
+        f"{len(found.groups)}, protected layers: {len(found.protected)}",
+        soft_wrap=not console.is_terminal,
+    )
+    table = new_table("layer", "operators", "output>", "params>", "MACs>")
+    for layer, found_rows in groupby(found.layers, key=lambda row: row.layer):
+        rows = list(found_rows)
+        macs = sum(row.macs for row in rows)
         table.add_row(
-            row.layer,
-            row.operator,
-            shape,
-            f"{row.params:,}",
-            f"{row.macs:,}" if row.macs else "",
+            layer,
+            ", ".join(row.operator for row in rows),
+            "×".join(map(str, rows[-1].output)),
+            f"{sum(row.params for row in rows):,}",
+            f"{macs:,}" if macs else "",
         )
     table.add_section()
     table.add_row("total", "", "", f"{found.params:,}", f"{found.macs:,}")
@@ -324,7 +334,7 @@ def _statistics(console: Console, found: Statistics) -> None:
 
 def _sensitivity(console: Console, found: Sensitivity) -> None:
     ratios = sorted({point.ratio for curve in found.curves for point in curve.points})
-    table = new_table("group", "channels>", *(f"{ratio:g}>" for ratio in ratios))
+    table = new_table("group", "channels>", *(f"{100 * ratio:g}%>" for ratio in ratios))
     table.collapse_padding = console.width < _WIDE
     digits = 4 if console.width >= _WIDE else 3
     for curve in found.curves:
@@ -362,7 +372,8 @@ def new_console() -> Console:
 
 def new_table(*columns: str) -> Table:
     """Columns ending in ``>`` are right-aligned numbers, which are never broken."""
-    table = PlainTable(box=None, pad_edge=False, header_style="bold")
+    style = "" if os.environ.get("NO_COLOR") else "bold"
+    table = PlainTable(box=None, pad_edge=False, header_style=style)
     for column in columns:
         right = column.endswith(">")
         justify: JustifyMethod = "right" if right else "left"

@@ -96,7 +96,8 @@ def per_channel(values: tuple[float, ...], value: ir.Value) -> Array:
     if len(array) == shape[-1]:
         return array
     raise DataError(
-        f"{len(array)} values for the channels of input '{value.name}' of shape {shape}"
+        f"mean or scale has {len(array)} values, input '{value.name}' of shape {shape} has "
+        f"{shape[0]} channels; give one, or one a channel separated by ','"
     )
 
 

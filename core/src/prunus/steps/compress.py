@@ -20,6 +20,7 @@ from prunus.graph.parameters import parameters
 from prunus.host import Host
 from prunus.network import Network, Written
 from prunus.settings import DEFAULT_TRAINER, Settings
+from prunus.steps.history import history, record
 from prunus.steps.loaded import Loaded, load
 from prunus.steps.lock import alone
 from prunus.steps.measuring import measured_if_possible
@@ -141,7 +142,19 @@ def compress(
         unmeasured=unmeasured,
         storage=found.layers,
     )
+    record(host, settings, loaded, result, structure=_unpruned(settings, loaded))
     return Result(found, file, result)
+
+
+def _unpruned(settings: Settings, loaded: Loaded) -> str | None:
+    """Digest of the unpruned structure, where the network is the workspace's transformed one."""
+    if settings.workspace is None:
+        return None
+    workspace = workspace_of(settings)
+    steps = history(workspace.path)
+    own = workspace.recall("transformed")
+    same = own is not None and own.model.resolve() == loaded.source.model.resolve()
+    return steps[-1].structure if steps and same else None
 
 
 @contextmanager

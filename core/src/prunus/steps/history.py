@@ -31,7 +31,7 @@ class Entry:
     """One step that ended well.
 
     Attributes:
-        step: ``ana``, ``prune``, ``finetune`` or ``transform``.
+        step: ``ana``, ``prune``, ``finetune``, ``transform`` or ``compress``.
         round: Name of the round's directory, where it belongs to one.
         structure: Digest of the structure of the unpruned network.
         command: The command line as it was typed; empty for a step that a program called.
@@ -78,7 +78,12 @@ def history(workspace: Path) -> tuple[Entry, ...]:
 
 
 def record(
-    host: Host, settings: Settings, loaded: Loaded, report: Report, round: Path | None = None
+    host: Host,
+    settings: Settings,
+    loaded: Loaded,
+    report: Report,
+    round: Path | None = None,
+    structure: str | None = None,
 ) -> None:
     """Remember a step; an earlier one of the same round, or of another network, is forgotten.
 
@@ -88,11 +93,12 @@ def record(
         loaded: The network, masked or not.
         report: The step's own.
         round: Directory of the round.
+        structure: Digest of the unpruned structure, where the network is a compact one.
     """
     workspace = settings.workspace
     if workspace is None:
         return
-    structure = structure_digest(loaded.network)
+    structure = structure or structure_digest(loaded.network)
     entry = Entry(
         report.step,
         None if round is None else round.name,

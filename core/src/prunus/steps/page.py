@@ -37,7 +37,12 @@ from prunus.steps.rows import Staged, measures_of, rows_of
 from prunus.steps.workspace import REPORT, Workspace, workspace_of
 from prunus.storage.files import make_directory, write_text
 
-_NAMES = {"prune": "pruned", "finetune": "finetuned", "transform": "transformed"}
+_NAMES = {
+    "prune": "pruned",
+    "finetune": "finetuned",
+    "transform": "transformed",
+    "compress": "compressed",
+}
 """What the last stage of a step's report is called."""
 
 
@@ -181,12 +186,14 @@ def _figures(
         first, last = stages[0][2], stages[-1][2]
         if first.bytes and last.bytes:
             figures.append(_counted("weights on disk", first.bytes, last.bytes, "B"))
-        if first.milliseconds and last.milliseconds:
-            moved = numbers.change(first.milliseconds, last.milliseconds)
-            old, new = (f"{stage.milliseconds:.3f}" for stage in (first, last))
-            mood = "good" if last.milliseconds < first.milliseconds else "bad"
+        timed = [stage.milliseconds for _, _, stage in stages if stage.milliseconds]
+        if first.milliseconds and len(timed) > 1:
+            moved = numbers.change(timed[0], timed[-1])
+            old, new = (f"{time:.3f}" for time in (timed[0], timed[-1]))
+            mood = "good" if timed[-1] < timed[0] else "bad"
             figures.append(Figure("time of one input", old, f"{new} ms", moved, mood))
-        figures += _quality(entries, first, last)
+        compared = next((stage for _, _, stage in reversed(stages) if stage.beside), last)
+        figures += _quality(entries, first, attrs.evolve(last, beside=compared.beside))
     proof = next((e.facts["proof"] for e in reversed(entries) if e.facts.get("proof")), None)
     if proof is not None:
         figures.append(
