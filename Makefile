@@ -4,6 +4,8 @@
 # make test   the whole test suite; tests of frameworks that are missing skip with a reason
 # make test-avx2   the tests of trainers as on a processor that ends at AVX2
 # make check  ruff, mypy --strict, import-linter
+# make docs   the site in build/site, opened from there; notebooks run, a broken link fails
+# make notebooks   the notebooks of docs/notebooks, run, in build/notebooks
 # make build  wheels and source distributions in dist/, checked
 # make wheels  build them, install three of them alone outside the tree, and prune with them
 
@@ -16,7 +18,7 @@ DISTRIBUTIONS := core plugins/caffe plugins/darknet plugins/torch plugins/tensor
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 
-.PHONY: demo demo-darknet demo-tensorflow test test-avx2 check fix build wheels clean
+.PHONY: demo demo-darknet demo-tensorflow test test-avx2 check fix docs notebooks build wheels clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -69,6 +71,20 @@ check: $(VENV)/testing
 fix: $(VENV)/testing
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+$(VENV)/docs: $(VENV)/tensorflow docs/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	touch $@
+
+# -W: warnings are errors, so are links to pages, headings and files that do not exist
+docs: $(VENV)/docs
+	$(BIN)/sphinx-build -q -W --keep-going -c docs . build/site
+	@echo "site: build/site/index.html"
+
+notebooks: $(VENV)/docs
+	mkdir -p build/notebooks
+	cp docs/notebooks/*.ipynb build/notebooks
+	$(BIN)/jupyter nbconvert --execute --to notebook --inplace build/notebooks/*.ipynb
 
 build: $(BIN)/python
 	$(BIN)/pip install --quiet --disable-pip-version-check build twine

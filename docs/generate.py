@@ -9,7 +9,8 @@ import inspect
 from pathlib import Path
 
 import click
-from plugin_page import plugin_page, testing_page
+from layers_page import layers_page
+from plugin_page import plugin_page, python_page, testing_page
 
 from prunus import hookspecs
 from prunus.cli import COMMANDS, cli
@@ -53,7 +54,9 @@ def hook_page() -> str:
 PAGES = {
     "cli.md": command_page,
     "hooks.md": hook_page,
+    "layers.md": layers_page,
     "plugin.md": plugin_page,
+    "python.md": python_page,
     "testing.md": testing_page,
 }
 

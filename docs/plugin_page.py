@@ -1,4 +1,4 @@
-"""The references of `prunus.plugin` and `prunus.testing`, read off signatures and docstrings."""
+"""The references of the three public modules, read off signatures and docstrings."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+import prunus
 from prunus import plugin, testing
 from prunus.testing import command_line, nets, strategies
 from prunus.testing.checks_plugin import HEAVY
@@ -25,6 +26,17 @@ All names a plugin may import, beside the test kit `prunus.testing`; written by
 `python docs/generate.py`. How they may change: [public interfaces](stability.md). The functions
 that a plugin itself gives: [hooks](hooks.md). In types, `ir` is the package `onnx_ir` and `np` is
 numpy; `(C,)` is the shape of an array.
+
+| name | meaning |
+| --- | --- |
+"""
+
+PYTHON_HEAD = """\
+# prunus
+
+What `import prunus` offers; written by `python docs/generate.py`. A first example, and what
+samples are: [prune from Python](../how-to/from-python.md). How names may change:
+[public interfaces](stability.md). In types, `np` is numpy; `(C,)` is the shape of an array.
 
 | name | meaning |
 | --- | --- |
@@ -74,6 +86,15 @@ def plugin_page() -> str:
     return HEAD + _index(plugin, names) + "\n\n" + sections
 
 
+def python_page() -> str:
+    """The functions and values of `import prunus`: functions first, in the order of a pruning."""
+    functions = "load stat analyze plan prune finetune compact evaluate export".split()
+    names = [*functions, *(name for name in prunus.__all__ if name not in functions)]
+    assert set(names) == set(prunus.__all__)
+    sections = "\n".join(_section(prunus, name) for name in names)
+    return PYTHON_HEAD + _index(prunus, names) + "\n\n" + sections
+
+
 def testing_page() -> str:
     """Modules to import late, then an index and a section a name for each module of the kit."""
     parts = [TESTING_HEAD.format(heavy=", ".join(f"`{name}`" for name in HEAVY))]
@@ -103,8 +124,20 @@ def public_names(module: ModuleType) -> list[str]:
 
 
 def _index(module: ModuleType, names: Sequence[str]) -> str:
-    rows = [f"| [`{name}`](#{name.lower()}) | {_cell(_summary(module, name))} |" for name in names]
+    rows = [
+        f"| [`{name}`](#{anchor}) | {_cell(_summary(module, name))} |"
+        for name, anchor in zip(names, _anchors(names), strict=True)
+    ]
     return "\n".join(rows)
+
+
+def _anchors(names: Sequence[str]) -> list[str]:
+    """Anchors of the headings: lower case, and numbered where a function and a value share one."""
+    lower = [name.lower() for name in names]
+    seen = [lower[:position].count(anchor) for position, anchor in enumerate(lower)]
+    return [
+        f"{anchor}-{count}" if count else anchor for anchor, count in zip(lower, seen, strict=True)
+    ]
 
 
 def attribute_texts(doc: str) -> dict[str, str]:
@@ -211,7 +244,7 @@ def _signature(value: Any) -> str:
 
 def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
     if isinstance(parameter.default, FunctionType) or parameter.default is attrs.NOTHING:
-        return parameter.replace(default=_Shown("…"))
+        return parameter.replace(default=_Shown("..."))
     if isinstance(parameter.default, type) and parameter.default is not parameter.empty:
         return parameter.replace(default=_Shown(parameter.default.__name__))
     if isinstance(parameter.default, str):

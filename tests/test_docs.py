@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import runpy
 import shlex
@@ -94,24 +95,51 @@ def test_public_docstrings_speak_of_public_modules_only(door):
     assert found == {}
 
 
+def fences(path: Path, *languages: str) -> list[str]:
+    """Code blocks of a page in one of the languages; "" is a block that names none."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```", path.read_text(encoding="utf-8"), re.S | re.M)
+    return [block for language, block in found if language in languages]
+
+
 def shown_commands():
     """``prunus …`` lines of code blocks."""
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        for block in re.findall(r"```\n(.*?)```", path.read_text(encoding="utf-8"), re.S):
+    for path in PAGES:
+        for block in fences(path, "", "bash", "console", "sh"):
             for line in block.replace("\\\n", " ").splitlines():
+                line = line.removeprefix("$ ")
                 if line.startswith("prunus ") and line.split()[1] in COMMANDS:
-                    yield pytest.param(line.split("#")[0], id=f"{path.name}: {line[:60]}")
+                    yield pytest.param(line.split(" #")[0], id=f"{path.name}: {line[:60]}")
 
 
 @pytest.mark.parametrize("line", list(shown_commands()))
-def test_shown_commands_exist(line):
+def test_shown_commands_are_understood(line):
     name, *arguments = shlex.split(line)[1:]
     with click.Context(cli, info_name="prunus") as group:
         command = cli.get_command(group, name)
-        parameters = command.get_params(click.Context(command))
-        known = {option for parameter in parameters for option in parameter.opts}
-    used = [argument for argument in arguments if argument.startswith("--")]
-    assert set(used) <= known
+        command.make_context(name, [one for one in arguments if one != "…"], parent=group)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PAGES if path.parent.name != "reference"],  # signatures, no programs
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_shown_python_compiles(path):
+    for block in fences(path, "python"):
+        compile(block, str(path), "exec")
+
+
+NOTEBOOKS = sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_compile_and_are_kept_without_outputs(path):
+    """`make docs` runs them."""
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            compile("".join(cell["source"]), str(path), "exec")
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None
 
 
 def test_readme_shows_both_commands_and_links_that_exist():
@@ -137,11 +165,10 @@ def offers(table: str) -> dict[str, list[str]]:
     return {name: [" ".join(one.split()) for one in row.split(",")] for name, row in rows.items()}
 
 
-def test_readme_shows_the_installed_plugins(capsys):
+def test_the_page_of_plugins_shows_those_installed(capsys):
     assert prunus.plugin.run(["plugins"]) == 0
     installed = offers(capsys.readouterr().out.partition("\n")[2])
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = text.partition("## Installed plugins\n\n```\n")[2].partition("```")[0]
+    (block,) = fences(ROOT / "docs/reference/plugins.md", "")
     shown = offers(block.partition("\n")[2])
     assert shown.keys() == OURS
     ours = installed.keys() & OURS
