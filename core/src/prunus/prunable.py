@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.errors import UsageError
+from prunus.errors import PlanError, UsageError
 from prunus.granularity import CHANNELS, Granularity
 from prunus.graph.macs import CostModel, cost_model, layer_macs, weight_cost
 from prunus.graph.parameters import parameters
@@ -70,6 +70,7 @@ def prunable(
         granularity: The units.
 
     Raises:
+        PlanError: no layer can have the granularity's pattern.
         UsageError: the network has no layer of such a name.
     """
     check_layers(network, exclude)
@@ -78,6 +79,11 @@ def prunable(
         cost = cost_model(network.model, grouping)
     else:
         grouping = find_weights(network, granularity, exclude)
+        if granularity.pattern is not None and not grouping.groups and grouping.protected:
+            first = grouping.protected[0]
+            raise PlanError(
+                f"granularity {granularity}: no layer can have it; {first.layer}: {first.reason}"
+            )
         cost = weight_cost(grouping.groups, total_weights(network))
     return Prunable(network, grouping, cost, exclude=exclude, granularity=granularity)
 

@@ -153,7 +153,11 @@ def test_no_command_at_all_shows_the_four_steps(capsys):
 
 @pytest.mark.parametrize(
     ("words", "position", "answer"),
-    [("prunus transf", "1", "plain,transform\n"), ("prunus prune --ra", "2", "plain,--rate\n")],
+    [
+        ("prunus transf", "1", "plain,transform\n"),
+        ("prunus prune --ra", "2", "plain,--rate\n"),
+        ("prunus ana --analysis ex", "3", "plain,exact\n"),
+    ],
 )
 def test_a_shell_completes_commands_and_options(monkeypatch, capsys, words, position, answer):
     monkeypatch.setenv(cli.COMPLETION, "bash_complete")

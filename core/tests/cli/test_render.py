@@ -210,6 +210,17 @@ total           3,456    86.8%        13,824  3,933    28.45%
     )
 
 
+def test_long_names_end_their_lines_at_their_own_signs(capsys, monkeypatch):
+    name = "MobileNet/conv_ds_1/depthwise_conv/depthwise"
+    rows = (LayerRow(name, "Conv", (64, 25, 5), 640, 72_000),)
+    monkeypatch.setattr(render, "new_console", lambda: Console(highlight=False, width=60))
+    show(Statistics(rows, (), (), 72_000, 640, ()), as_json=False)
+    assert printed(capsys)[0].splitlines()[2:4] == [
+        "MobileNet/conv_ds_1/      Conv       64×25×5     640  72,000",
+        "depthwise_conv/depthwise",
+    ]
+
+
 def test_no_color_switches_bold_headers_off(monkeypatch):
     assert render.new_table("group").header_style == "bold"
     monkeypatch.setenv("NO_COLOR", "1")

@@ -10,6 +10,7 @@ import click
 from prunus.cli.options import (
     choice_options,
     data_options,
+    names,
     network_options,
     settings_from,
     shares_of,
@@ -29,6 +30,7 @@ from prunus.host import start
 @click.option(
     "--analysis",
     help="how it is measured (see 'prunus methods') [fast; sweep for a metric function]",
+    shell_complete=names("analysis"),
 )
 @click.option(
     "--part", metavar="I/N", help="measure one part of N only; 'ana' without it joins all parts"

@@ -12,10 +12,10 @@ import click
 
 from prunus.cli import COMMAND
 from prunus.cli.special_files import check_file
-from prunus.descriptors import Criterion, Format, Policy, Trainer
+from prunus.descriptors import Criterion, Format, Policy, Trainer, kind_of
 from prunus.errors import UsageError
 from prunus.evaluation.data_spec import split_spec
-from prunus.host import Host
+from prunus.host import Host, start
 from prunus.near import meant
 from prunus.settings import AUTO, Settings
 
@@ -110,6 +110,16 @@ def shares_of(option: str, text: str, rule: str) -> tuple[float, ...]:
     return values
 
 
+def names(word: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Completion of the names that plugins register of a kind: ``criterion``, ``trainer``."""
+
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+        known = (entry.descriptor for entry in start().registered)
+        return sorted(d.name for d in known if kind_of(d) == word and d.name.startswith(begun))
+
+    return complete
+
+
 network_options = together(
     click.option("--config", type=_FILE, help="prunus.toml or a vendor file, read unchanged"),
     click.option(
@@ -140,13 +150,16 @@ data_options = together(
     click.option(
         "--metric",
         help="top-1, top-5, another of 'prunus methods', the network's own, or module:function",
+        shell_complete=names("metric"),
     ),
     click.option("--samples", type=click.IntRange(1), help="number of samples to measure on"),
 )
 """Samples and metric."""
 
 criterion_option = click.option(
-    "--criterion", help="how channels or weights are scored (see 'prunus methods')"
+    "--criterion",
+    help="how channels or weights are scored (see 'prunus methods')",
+    shell_complete=names("criterion"),
 )
 granularity_option = click.option(
     "--granularity", help="units that go: channel, weight, or a pattern such as 2:4 [channel]"
@@ -183,7 +196,9 @@ limit_options = together(
 
 plan_options = together(
     click.option(
-        "--allocation", help="how the target is divided among the groups (see 'prunus methods')"
+        "--allocation",
+        help="how the target is divided among the groups (see 'prunus methods')",
+        shell_complete=names("allocation"),
     ),
     click.option(
         "--multiple",

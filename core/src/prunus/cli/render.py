@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 from rich.console import Console, JustifyMethod
+from rich.containers import Lines
 from rich.table import Table
 from rich.text import Text
 
@@ -348,12 +350,33 @@ def _sensitivity(console: Console, found: Sensitivity) -> None:
     console.print(f"{metric} of the whole network: {_measured(found.baseline)}")
 
 
+class Cell(Text):
+    """Text whose lines end between words, and within a long name at its own signs."""
+
+    def wrap(self, console: Console, width: int, **options: Any) -> Lines:
+        """Lines of at most so many characters."""
+        return Text(_divided(self.plain, width)).wrap(console, width, **options)
+
+
+def _divided(text: str, width: int) -> str:
+    """Text with a line break in every word that is too long, after ``/``, ``_``, ``.`` or ``+``."""
+    words = []
+    for word in text.split(" "):
+        lines = [""]
+        for piece in re.split(r"(?<=[/_.+])", word):
+            if len(lines[-1]) + len(piece) > width:
+                lines.append("")
+            lines[-1] += piece
+        words.append("\n".join(filter(None, lines)))
+    return " ".join(words)
+
+
 class PlainTable(Table):
     """Cells are text as it is: no markup, nothing that steers a terminal."""
 
     def add_row(self, *cells: Any, **options: Any) -> None:
         """Add a row of texts."""
-        super().add_row(*(Text(printable(str(cell))) for cell in cells), **options)
+        super().add_row(*(Cell(printable(str(cell))) for cell in cells), **options)
 
 
 class PlainConsole(Console):

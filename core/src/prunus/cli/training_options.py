@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from prunus.cli.options import seed_option, settings_from, solver_option, together
+from prunus.cli.options import names, seed_option, settings_from, solver_option, together
 from prunus.descriptors import Trainer
 from prunus.errors import UsageError
 from prunus.host import Host, start
@@ -16,7 +16,11 @@ from prunus.training.tuning import Tuning
 
 _POSITIVE = click.FloatRange(0, min_open=True)
 tuning_options = together(
-    click.option("--trainer", help=f"who trains (see 'prunus methods') [{DEFAULT_TRAINER}]"),
+    click.option(
+        "--trainer",
+        help=f"who trains (see 'prunus methods') [{DEFAULT_TRAINER}]",
+        shell_complete=names("trainer"),
+    ),
     solver_option,
     click.option("--train-data", help="training samples, as --data"),
     click.option("--distill", is_flag=True, help="learn from the original network, without labels"),
