@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from prunus.evaluation.class_scores import divergences
 from prunus.evaluation.metrics import gives_probabilities
 from prunus.evaluation.session import Session
+from prunus.graph.release import collect_copies
 from prunus.grouping.find import Grouping
 from prunus.masking import mask
 from prunus.network import Network
@@ -82,7 +82,7 @@ def nearest(
         session = Session(masked.model, samples=count)
         distances.append(distance(network, outputs_of(session, grouping, samples), wanted))
         del masked, session
-        gc.collect()  # graphs are full of cycles: masked copies of all weights would stay
+        collect_copies(network)
     return states[int(np.argmin(distances))]
 
 

@@ -9,7 +9,6 @@ on the way. What does not bring the network's own output nearer on held-out samp
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from prunus.folding import Consumer, all_consumers, channel_means, folded
 from prunus.graph.macs import COUNTED
+from prunus.graph.release import collect_copies
 from prunus.grouping.find import Grouping
 from prunus.masking import mask, weight_masks
 from prunus.network import Network
@@ -64,7 +64,7 @@ def recover(
         changed = changed | _fitted(network, masked, grouping, stage, fitted, seed)
         states.append(changed)
         del masked
-        gc.collect()  # graphs are full of cycles: masked copies of all weights would stay
+        collect_copies(network)
     return network.with_weights(nearest(network, grouping, keep, states, held_out))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prunus.evaluation.session import Session, Structure
+from prunus.graph.release import collect_copies
 from prunus.grouping.find import Grouping
 from prunus.masking import mask
 from prunus.network import Network
@@ -79,7 +79,7 @@ class Trials:
         masked = mask(ready, self._grouping, keep)
         found, wanted = map(self._judged_outputs, (masked, self._network))
         del ready, masked
-        gc.collect()  # graphs are full of cycles: copies of all weights would stay
+        collect_copies(self._network)
         return distance(self._network, found, wanted)
 
     def _judged_outputs(self, network: Network) -> list[dict[str, NDArray[np.float32]]]:
