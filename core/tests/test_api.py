@@ -37,6 +37,10 @@ def test_the_six_lines_in_memory(proto, samples, tmp_path):
     assert prunus.stat(small.network).macs == pytest.approx(
         (1 - plan.rate) * prunus.stat(network).macs, rel=1e-6
     )
+    words = [str(value).partition("(")[0] for value in (network, masked, small)]
+    assert words == ["Network", "MaskedNetwork", "CompactNetwork"]
+    assert f"% of the MACs removed, params {prunus.stat(network).params:,} → " in repr(small)
+    assert max(len(repr(value)) for value in (network, masked, small)) < 160
     again = prunus.load(tmp_path / "smaller" / "model.onnx")
     assert prunus.stat(again).macs == prunus.stat(small.network).macs
     onnx.checker.check_model(small.native)

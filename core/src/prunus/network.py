@@ -66,7 +66,7 @@ class Binding:
     index: int | str = 0
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Network:
     """One network, as every step takes it and gives it back.
 
@@ -105,6 +105,12 @@ class Network:
     multiples: Mapping[str, int] = attrs.field(factory=dict)
     aliases: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     stored: Mapping[str, str] = attrs.field(factory=dict)
+
+    def __repr__(self) -> str:
+        from prunus.graph.parameters import parameters
+
+        params = parameters(self, self.model)
+        return f"Network({self.format}, {len(self.layers)} layers, {params:,} params)"
 
     def weights(self) -> dict[str, NDArray[np.generic]]:
         """Initializer name -> array, as views where the graph allows it."""

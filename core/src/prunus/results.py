@@ -12,6 +12,7 @@ import attrs
 from prunus.descriptors import Format
 from prunus.errors import PluginError
 from prunus.granularity import granularity_of
+from prunus.graph.parameters import parameters
 from prunus.host import Host, start
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.planning.choose import Keep
@@ -37,7 +38,7 @@ def format_named(name: str) -> Format:
     return descriptor
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class MaskedNetwork:
     """A network of full structure in which removed channels contribute nothing.
 
@@ -52,6 +53,10 @@ class MaskedNetwork:
     original: Network
     plan: Plan
     proof: Proof
+
+    def __repr__(self) -> str:
+        share, proven = _share(self.plan), _proven(self.proof)
+        return f"MaskedNetwork({self.network.format}, {share} masked, {proven})"
 
     @property
     def subject(self) -> Prunable:
@@ -70,7 +75,7 @@ class MaskedNetwork:
         return moved(written, stage, folder)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class CompactNetwork:
     """A network without the removed channels, proven equal to the masked one.
 
@@ -83,6 +88,15 @@ class CompactNetwork:
     masked: MaskedNetwork
     compact: Compact
     proof: Proof
+
+    def __repr__(self) -> str:
+        masked = self.masked
+        before = parameters(masked.original, masked.original.model)
+        after = parameters(masked.network, self.compact.model)
+        return (
+            f"CompactNetwork({masked.network.format}, {_share(masked.plan)} removed, params "
+            f"{before:,} → {after:,}, {_proven(self.proof)})"
+        )
 
     @property
     def network(self) -> Network:
@@ -122,3 +136,11 @@ class CompactNetwork:
             keep: Keep = self.masked.plan.keep(subject)
             prove_plan(subject, keep, network, self.compact, None, again=again)
         return moved(written, stage, folder)
+
+
+def _share(plan: Plan) -> str:
+    return f"{plan.rate:.2%} of the {granularity_of(plan.granularity).counted}"
+
+
+def _proven(proof: Proof) -> str:
+    return f"proof: error {proof.error:.1e} on {proof.samples} inputs"

@@ -235,7 +235,8 @@ def test_samples(host, settings, pruned):
     with pytest.raises(DataError) as caught:
         tune(host, attrs.evolve(settings, train_data="unlabelled.npz"), Tuning())
     assert str(caught.value) == (
-        "the training samples have no labels; use --distill to learn from the original network"
+        "the training samples have no labels; learn from the original network without them: "
+        "--distill, distill=True in Python"
     )
     assert tune(
         host,

@@ -56,7 +56,8 @@ def check_samples(dataset: Dataset, *, distill: bool) -> None:
         raise DataError("no training samples: the data set is empty")
     if not distill and dataset.read(np.zeros(1, np.int64), None).labels is None:
         raise DataError(
-            "the training samples have no labels; use --distill to learn from the original network"
+            "the training samples have no labels; learn from the original network without them: "
+            "--distill, distill=True in Python"
         )
 
 
