@@ -142,12 +142,35 @@ def test_notebooks_compile_and_are_kept_without_outputs(path):
             assert cell["execution_count"] is None
 
 
-def test_readme_shows_both_commands_and_links_that_exist():
+def test_readme_is_one_screen_and_shows_both_commands():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "make demo" in text
-    assert "make test" in text
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
-        assert (ROOT / target).exists(), target
+    assert "\nmake demo " in text
+    assert "\nmake test " in text
+    assert text.count("\n") <= 60
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PAGES if path.parent.name != "changes"],  # parts of CHANGELOG.md
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_links_lead_to_files(path):
+    """`make docs` looks at headings, too."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", path.read_text(encoding="utf-8"), flags=re.S)
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        assert target.startswith("http") or (path.parent / target).exists(), target
+
+
+def test_every_page_is_in_a_menu_of_the_site():
+    text = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    menus = re.findall(r"```\{toctree\}.*?\n\n(.*?)```", text, re.S)
+    shown = {line for menu in menus for line in menu.splitlines()}
+    pages = {
+        str(path.relative_to(ROOT / "docs").with_suffix(""))
+        for path in (*(ROOT / "docs").glob("*/*.md"), *NOTEBOOKS)
+        if path.parent.name not in ("changes", "parts")
+    }
+    assert pages - shown == set()
 
 
 OURS = {"prunus", "prunus-caffe", "prunus-darknet", "prunus-tensorflow", "prunus-torch"}
