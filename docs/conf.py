@@ -51,7 +51,11 @@ html_css_files = ["site.css"]
 html_extra_path = ["_extra"]  # the root of the site leads to its first page
 html_copy_source = False
 html_show_sphinx = False
-html_theme_options = {"navigation_with_keys": True, "top_of_page_buttons": []}
+html_theme_options = {
+    "light_css_variables": {"color-code-background": "#f3f4f6"},
+    "navigation_with_keys": True,
+    "top_of_page_buttons": [],
+}
 highlight_language = "text"
-pygments_style = "friendly"
-pygments_dark_style = "monokai"
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
