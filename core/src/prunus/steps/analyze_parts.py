@@ -55,6 +55,7 @@ def spread(
     settings: Settings,
     count: int,
     ratios: tuple[float, ...] = DEFAULT_RATIOS,
+    analysis: str | None = None,
 ) -> list[Path]:
     """Measure all parts on an executor (Dask: ``Client.get_executor()``); `analyze` goes on.
 
@@ -63,9 +64,13 @@ def spread(
         settings: What to analyse.
         count: Number of parts.
         ratios: Shares to remove.
+        analysis: Name of the analysis; the default one without it.
     """
-    return list(executor.map(partial(_part, settings, count, ratios), range(1, count + 1)))
+    measure = partial(_part, settings, count, ratios, analysis)
+    return list(executor.map(measure, range(1, count + 1)))
 
 
-def _part(settings: Settings, count: int, ratios: tuple[float, ...], number: int) -> Path:
-    return analyze_part(start(), settings, number, count, ratios)
+def _part(
+    settings: Settings, count: int, ratios: tuple[float, ...], analysis: str | None, number: int
+) -> Path:
+    return analyze_part(start(), settings, number, count, ratios, policy=analysis)
