@@ -26,6 +26,14 @@ def test_top_k_counts_labels_among_the_k_highest():
     assert seen(Top(3), SCORES, labels) == [1, 1, 1]
 
 
+def test_more_than_all_classes():
+    with pytest.raises(UsageError) as caught:
+        Top(4).observe({"y": np.zeros((2, 3))}, {}, [0, 1])
+    assert str(caught.value) == (
+        "metric top-4: the network tells 3 classes apart; choose a smaller K"
+    )
+
+
 def test_top_k_of_a_dead_network_is_chance():
     labels = np.arange(10)
     for dead in (np.zeros((10, 10), np.float32), np.full((10, 10), 0.1, np.float32)):

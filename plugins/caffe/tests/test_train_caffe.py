@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from prunus.compaction import compact
-from prunus.errors import PluginError, StaleError, UsageError
+from prunus.errors import DataError, PluginError, StaleError, UsageError
 from prunus.evaluation.data import ArrayDataset
 from prunus.grouping import find_groups
 from prunus.masking import mask
@@ -270,6 +270,10 @@ def test_snapshots_of_another_recipe_are_not_continued(tmp_path, caffe):
 MEND = "name the Python of your Caffe with --caffe-python or PRUNUS_CAFFE_PYTHON, or use --trainer torch"
 
 
+def no_database():
+    raise DataError("no database; give --data")
+
+
 def test_messages_before_caffe_is_asked(tmp_path, monkeypatch):
     monkeypatch.delenv("PRUNUS_CAFFE_PYTHON", raising=False)
     one = job(tmp_path)
@@ -279,6 +283,11 @@ def test_messages_before_caffe_is_asked(tmp_path, monkeypatch):
     )
     assert refused(attrs.evolve(one, training=data)) == (
         "trainer caffe takes samples and labels from the data layer of the prototxt: leave --train-data out, or use --trainer torch"
+    )
+    gone = attrs.evolve(one.network, task=attrs.evolve(one.network.task, training=no_database))
+    assert refused(attrs.evolve(one, network=gone, training=data)) == (
+        "trainer caffe takes samples and labels from the data layer of the prototxt, not from "
+        "--train-data: no database; mend the layer, or use --trainer torch"
     )
     assert refused(attrs.evolve(one, options={"caffe-python": "no-such-python"})) == (
         f"no-such-python: no such program; {MEND}"

@@ -45,6 +45,11 @@ class Top:
     ) -> Any:
         """``(N,)`` one for a hit."""
         scores = _flat(_pick(outputs, self.output))
+        if self.k > scores.shape[1]:
+            raise UsageError(
+                f"metric {self.name}: the network tells {scores.shape[1]} classes apart; choose a "
+                "smaller K"
+            )
         target = _classes(labels, scores.shape[1])
         own = scores[np.arange(len(scores)), target][:, None]
         # among equal scores the first class wins, as in argmax: a dead network knows no more

@@ -35,7 +35,7 @@ def evaluate(host: Host, settings: Settings) -> Report:
     if evaluator is None:
         raise DataError("no samples to evaluate on: give --data")
     stage = Stage(
-        "network",
+        "given",
         evaluator.baseline,
         loaded.macs({}),
         parameters(loaded.network, loaded.network.model),

@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from prunus.plugin import Source, TrainingJob, TrainingLoop, UsageError, Weights, deferred
+from prunus.plugin import (
+    DataError,
+    Source,
+    TrainingJob,
+    TrainingLoop,
+    UsageError,
+    Weights,
+    deferred,
+)
 from prunus_caffe.origin import Origin
 from prunus_caffe.read import load
 from prunus_caffe.training.files import TrainingFiles, write_files
@@ -87,7 +95,14 @@ def _check(job: TrainingJob, origin: object) -> None:
             "use --trainer torch with --distill"
         )
     own = job.network.task.training
-    if own is not None and own().digest() != job.training.digest():
+    try:
+        same = own is None or own().digest() == job.training.digest()
+    except DataError as error:
+        raise UsageError(
+            "trainer caffe takes samples and labels from the data layer of the prototxt, not from "
+            f"--train-data: {str(error).partition(';')[0]}; mend the layer, or use --trainer torch"
+        ) from error
+    if not same:
         raise UsageError(
             "trainer caffe takes samples and labels from the data layer of the prototxt: leave "
             "--train-data out, or use --trainer torch"
