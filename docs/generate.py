@@ -9,6 +9,7 @@ import inspect
 from pathlib import Path
 
 import click
+from docstrings import markdown
 from layers_page import layers_page
 from plugin_page import plugin_page, python_page, testing_page
 
@@ -45,7 +46,7 @@ def hook_page() -> str:
             signature = str(inspect.signature(spec)).replace("'", "")
             parts.append(
                 f"## {name}\n\n```python\n{name}{signature}\n```\n\n"
-                f"```\n{inspect.getdoc(spec)}\n```\n"
+                f"{markdown(inspect.getdoc(spec) or '')}"
             )
     parts.append((PARTS / "format-fields.md").read_text(encoding="utf-8"))
     return "\n".join(parts)

@@ -13,6 +13,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import attrs
+from docstrings import markdown
 
 import prunus
 from prunus import plugin, testing
@@ -305,7 +306,7 @@ def _code(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    return f"```\n{text.strip()}\n```\n" if text else ""
+    return markdown(text) if text else ""
 
 
 def _cell(text: str) -> str:
