@@ -275,7 +275,7 @@ def test_statistics(capsys):
     assert (
         out
         == """\
-480 params, 442,368 MACs; prunable channels: 24, groups: 2, protected layers: 1
+480 params, 442,368 MACs; groups: 2; protected layers: 1
 layer  operators             output  params     MACs
 conv1  Conv                16×32×32     448  442,368
 bn1    BatchNormalization  16×32×32      32

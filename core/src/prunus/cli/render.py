@@ -291,10 +291,9 @@ def _proof(report: Report, proof: Mapping[str, Any]) -> str:
 
 
 def _statistics(console: Console, found: Statistics) -> None:
-    channels = sum(line.channels for line in found.groups)
     console.print(
-        f"{found.params:,} params, {found.macs:,} MACs; prunable channels: {channels:,}, groups: "
-        f"{len(found.groups)}, protected layers: {len(found.protected)}",
+        f"{found.params:,} params, {found.macs:,} MACs; groups: {len(found.groups)}; protected "
+        f"layers: {len(found.protected)}",
         soft_wrap=not console.is_terminal,
     )
     table = new_table("layer", "operators", "output>", "params>", "MACs>")
