@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from prunus.analysis.anchors import Anchor, joined, next_trial
+from prunus.analysis.anchors import Anchor, joined, last_trial, next_trial
 from prunus.analysis.link import Link
 
 LOCAL = np.array([0.01, 0.02, 0.04, 0.08, 0.16])
@@ -79,3 +79,11 @@ def test_losses_rise_with_the_ratio(local, measured):
     assert np.isfinite(losses).all()
     assert np.isfinite(errors).all()
     assert (errors >= 0).all()
+
+
+def test_the_last_trial_is_measured_where_no_loss_was_met():
+    free = [Anchor(4, 0.1, 0.0, 0.0), Anchor(7, 0.2, 0.01, 0.0)]
+    assert last_trial(9, free, 0.02) == 8
+    assert last_trial(8, free, 0.02) is None
+    assert last_trial(9, [*free, Anchor(6, 0.2, 0.03, 0.0)], 0.02) is None
+    assert last_trial(0, [], 0.02) is None

@@ -47,3 +47,8 @@ def test_a_sure_measurement_counts_and_an_unsure_one_does_not():
 def test_without_plans_what_is_measured_stands():
     assert Link.of([]).corrected(0.1, 0.01, 0.07, 0.3) == (0.07, 0.3)
     assert Link.of([(0.0, 0.1), (np.inf, 1.0)]).corrected(0.1, 0.01, 0.07, 0.3) == (0.07, 0.3)
+
+
+def test_plans_that_lose_nothing_on_few_samples_deny_no_measured_loss():
+    link = Link.of([(0.1, 0.0), (0.3, 0.0), (0.5, -0.01)])
+    assert link.corrected(0.2, 0.01, 0.4, 0.05) == (0.4, 0.05)

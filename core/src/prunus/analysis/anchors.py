@@ -57,6 +57,12 @@ def next_trial(count: int, anchors: Sequence[Anchor], knee: float) -> int | None
     return middle if low < middle < high else None
 
 
+def last_trial(count: int, anchors: Sequence[Anchor], knee: float) -> int | None:
+    """The last trial, where no measured point loses more than ``knee`` and it is none of them."""
+    known = any(one.loss > knee or one.trial == count - 1 for one in anchors)
+    return None if known or not count else count - 1
+
+
 def joined(local: Numbers, anchors: Sequence[Anchor], link: Link) -> tuple[Numbers, Numbers]:
     """Loss and standard error of every trial; losses rise with the ratio.
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.analysis.analysis import Analysis
-from prunus.analysis.anchors import Anchor, joined, next_trial
+from prunus.analysis.anchors import Anchor, joined, last_trial, next_trial
 from prunus.analysis.behind import Behind, LoadedBehind
 from prunus.analysis.journal import plain, restored
 from prunus.analysis.link import Link
@@ -135,6 +135,11 @@ class _Measurement:
             self._run([race for race in self._races if race.trial is not None], link)
             for _ in self._races:
                 count()
+        if not np.isfinite(link.doubt):  # nothing tells what lies beyond the measured points
+            self._engines.clear()
+            for race in self._races:
+                race.trial = last_trial(len(race.trials), race.anchors, knee)
+            self._run([race for race in self._races if race.trial is not None], link)
         return tuple(self._curve(race, link) for race in self._races)
 
     def _link(self) -> Link:

@@ -39,13 +39,13 @@ class Link:
         """The link of plans, by distance and loss.
 
         Losses for their distance fall (isotonic regression, weighted by distance: the variance of
-        a count grows with it), losses themselves rise. Without plans nothing can be expected: the
-        doubt is infinite.
+        a count grows with it), losses themselves rise. Without plans, or where none of them loses
+        anything on so few samples, nothing can be expected: the doubt is infinite.
         """
         from scipy.optimize import isotonic_regression  # slow to import
 
         usable = sorted((d, loss) for d, loss in pairs if 0 < d < np.inf)
-        if not usable:
+        if not any(loss > 0 for _, loss in usable):
             return cls(np.ones(1), np.ones(1), np.inf)
         distances, losses = np.array(usable, np.float64).T
         slopes = isotonic_regression(losses / distances, weights=distances, increasing=False).x
