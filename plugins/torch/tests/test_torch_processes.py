@@ -25,6 +25,7 @@ from torch import distributed
 from prunus.cli import run
 from prunus.plugin import ArrayDataset, Batch, TrainingJob, UsageError
 from prunus.training.job import Splicing
+from prunus_torch import settings
 from prunus_torch.processes import Processes
 from prunus_torch.testing import train_job
 from prunus_torch.testing.graphs import Array
@@ -194,6 +195,25 @@ def test_a_batch_that_cannot_be_shared(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         Processes(0, 3).share(job(tmp_path / "odd"))
     assert str(error.value) == "3 processes cannot share a batch of 8; give --batch-size 9"
+
+
+def test_run_is_no_command_for_a_launcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert run(["run", "--rates", "0.5", "--workspace", str(tmp_path / "ws")]) == 2
+    assert capsys.readouterr().err == (
+        "error: run works in one process; start prune, and finetune by the launcher\n"
+    )
+    assert not (tmp_path / "ws").exists()
+
+
+def test_processes_of_a_machine_share_its_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = settings.processors()
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert settings.processors() == max(1, whole // 2)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(10 * whole))
+    assert settings.processors() == 1
 
 
 if __name__ == "__main__":
