@@ -365,6 +365,18 @@ def test_a_network_that_training_ruined_is_said_to_have_collapsed(host, trainer,
     assert tune(host, again, TRAIN).report.collapse is None
 
 
+def test_a_training_that_harms_says_so(host, trainer, settings, pruned):
+    trainer.factor = -1.0
+    asked = attrs.evolve(settings, metric="fidelity")
+    report = tune(host, asked, Tuning(iterations=3, learning_rate=0.02)).report
+    _, before, after = (stage.metric.value for stage in report.stages)
+    assert before > after
+    assert report.warnings[0] == (
+        f"training made it worse: {report.metric} {before:.4g} before, {after:.4g} after; try "
+        "--learning-rate 0.002, or more training samples"
+    )
+
+
 def test_samples_of_the_prune_hold_in_later_steps(host, settings):
     known = attrs.evolve(settings, rate=0.4, train_data="test.npz", metric="loss", samples=30)
     pruned = prune(host, known)

@@ -14,7 +14,7 @@ from prunus.compaction import compact
 from prunus.descriptors import Trainer
 from prunus.errors import PlanError, UsageError
 from prunus.evaluation.choice import feeds
-from prunus.evaluation.evaluator import Evaluator
+from prunus.evaluation.evaluator import Evaluator, Look
 from prunus.host import Host
 from prunus.network import Compact, Network, Source, Written
 from prunus.planning.choose import Keep
@@ -162,7 +162,8 @@ def finetune(
         "granularity": str(loaded.granularity),
         "proof": attrs.asdict(proof),
     }
-    result = _report(subject, baseline, weights, evaluator, written, facts)
+    result = _report(subject, baseline, weights, evaluator, recipe, written, facts)
+    warnings = (*result.warnings, *warnings)
     result = attrs.evolve(result, notes=notes, warnings=warnings, unmeasured=unmeasured)
     record(host, settings, loaded, result, directory.parent)
     return Finetuned(network, written, result)
@@ -317,6 +318,7 @@ def _report(
     baseline: Measurement | None,
     trained: Weights,
     evaluator: Evaluator | None,
+    recipe: Recipe,
     written: Written,
     facts: dict[str, Any],
 ) -> Report:
@@ -336,6 +338,7 @@ def _report(
         looked_at(Stage("finetuned", None, macs, params, size), after),
     )
     metric = None if evaluator is None else evaluator.metric.name
+    harm = None if evaluator is None else _harm(evaluator, before, after, recipe)
     files = new_files(written, loaded.source)
     return Report(
         "finetune",
@@ -344,5 +347,23 @@ def _report(
         files=files,
         next="prunus transform",
         facts=facts,
+        warnings=() if harm is None else (harm,),
         collapse=collapse_of(after, "finetuned"),
+    )
+
+
+def _harm(
+    evaluator: Evaluator, before: Look | None, after: Look | None, recipe: Recipe
+) -> str | None:
+    """A sentence where the training lost more than the metric's standard error."""
+    if before is None or after is None:
+        return None
+    pruned, trained = before.value, after.value
+    worse = evaluator.loss_of(trained.value) - evaluator.loss_of(pruned.value)
+    if not worse > max(pruned.error, trained.error):
+        return None
+    return (
+        f"training made it worse: {evaluator.metric.name} {pruned.value:.4g} before, "
+        f"{trained.value:.4g} after; try --learning-rate {recipe.learning_rate.base / 10:.2g}, or "
+        "more training samples"
     )
