@@ -203,7 +203,7 @@ def test_run_is_no_command_for_a_launcher(
     monkeypatch.setenv("RANK", "1")
     assert run(["run", "--rates", "0.5", "--workspace", str(tmp_path / "ws")]) == 2
     assert capsys.readouterr().err == (
-        "error: run works in one process; start prune, and finetune by the launcher\n"
+        "error: run works in one process; start finetune alone by the launcher\n"
     )
     assert not (tmp_path / "ws").exists()
 

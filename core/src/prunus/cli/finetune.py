@@ -10,7 +10,7 @@ from prunus.cli.options import data_options, granularity_option, network_options
 from prunus.cli.page import page_option, paged
 from prunus.cli.progress import training_progress
 from prunus.cli.render import show
-from prunus.cli.training_options import TrainingCommand, training_from, tuning_options
+from prunus.cli.training_options import TrainingCommand, assists, training_from, tuning_options
 from prunus.host import start
 
 
@@ -27,10 +27,10 @@ def command(as_json: bool, verbose: bool, page: bool, **given: Any) -> None:
     masked network, one of another workspace for example, that is trained, with the mask its
     weights hold; what comes of it lies in WORKSPACE/given, and the next steps go on from it.
     """
-    from prunus.steps.finetune import assist, assists, finetune
+    from prunus.steps.finetune import assist, finetune
 
     host = start()
-    settings, tuning = training_from(host, given)
+    settings, tuning = training_from(host, given, alone=False)
     if assists(host, settings):
         assist(host, settings, tuning)
         return

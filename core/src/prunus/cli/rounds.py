@@ -52,15 +52,12 @@ def command(
     stays within it. --params, --bytes and --latency are the budget of one more, last round.
     """
     from prunus.steps.analyze import analyze
-    from prunus.steps.finetune import assists
     from prunus.steps.run import run, run_within
 
     host = start()
     last = {name: given[name] for name in ("params", "bytes", "latency") if given[name] is not None}
     bound = given.pop("max_loss")
     settings, tuning = training_from(host, given)
-    if assists(host, settings):
-        raise UsageError("run works in one process; start prune, and finetune by the launcher")
     wanted = () if rates is None else _rates(rates)
     bound = settings.max_loss if bound is None and not wanted and not last else bound
     if bool(wanted or last) == (bound is not None):

@@ -67,19 +67,35 @@ def _keeper(name: str) -> Callable[[click.Context, click.Parameter, str | None],
     return keep
 
 
-def training_from(host: Host, given: dict[str, Any]) -> tuple[Settings, Tuning]:
+def training_from(
+    host: Host, given: dict[str, Any], *, alone: bool = True
+) -> tuple[Settings, Tuning]:
     """Options of a command that trains, with those of the configuration file.
 
+    Args:
+        host: Plugins.
+        given: The command's arguments.
+        alone: The command does not know of processes that help it.
+
     Raises:
-        UsageError: the file cannot be used, two options contradict each other, or one belongs to
-            another trainer.
+        UsageError: the file cannot be used, two options contradict each other, one belongs to
+            another trainer, or this process is to help one that is alone.
     """
     tuning = tuning_from(given)
     if tuning.epochs is not None and tuning.iterations is not None:
         raise UsageError("--epochs and --iterations both say how long to train; give one of them")
     settings = settings_from(host, **given)
     check_trainer_options(host, settings, tuning)
+    if alone and assists(host, settings):
+        name = click.get_current_context().info_name
+        raise UsageError(f"{name} works in one process; start finetune alone by the launcher")
     return settings, tuning
+
+
+def assists(host: Host, settings: Settings) -> bool:
+    """Whether this process only helps another one (`prunus.plugin.Trainer.assists`)."""
+    name = settings.trainer or DEFAULT_TRAINER
+    return any(trainer.assists() for trainer in host.all(Trainer) if trainer.name == name)
 
 
 def tuning_from(given: dict[str, Any]) -> Tuning:

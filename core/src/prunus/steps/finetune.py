@@ -186,12 +186,6 @@ def assist(host: Host, settings: Settings, tuning: Tuning) -> None:
     host.call(Trainer, settings.trainer or DEFAULT_TRAINER, "prunus_finetune", job=job)
 
 
-def assists(host: Host, settings: Settings) -> bool:
-    """Whether this process only helps another one (`prunus.plugin.Trainer.assists`)."""
-    name = settings.trainer or DEFAULT_TRAINER
-    return any(trainer.assists() for trainer in host.all(Trainer) if trainer.name == name)
-
-
 def _job(
     settings: Settings, tuning: Tuning, subject: _Subject, recipe: Recipe, directory: Path
 ) -> TrainingJob:
