@@ -42,18 +42,25 @@ def test_a_plan_that_removes_nothing_loses_nothing(lenet):
 
 
 def test_the_whole_compensation_is_that_of_prune_on_samples_that_no_trial_sees(lenet):
-    grouping, samples = find_groups(lenet), random_inputs(lenet.model, 64, 0)
+    grouping, samples = find_groups(lenet), random_inputs(lenet.model, 128, 0)
     keep = random_plan(grouping.groups)
     others, _ = split(samples)
     ((name, array),) = others.items()
-    judged = np.arange(56) % 3 == 2
+    judged = np.arange(112) % 3 == 2
     ready = recover(lenet, grouping, keep, {name: array[~judged]}, 0)
     sessions = (Session(one.model) for one in (mask(ready, grouping, keep), lenet))
     found, wanted = (outputs_of(one, grouping, {name: array[judged]}) for one in sessions)
     trials = Trials(lenet, grouping, samples, 0)
-    assert trials.fitted == 38
+    assert trials.fitted == 75
     assert trials.compensated_loss(keep) == pytest.approx(distance(lenet, found, wanted), rel=1e-5)
     assert trials.compensated_loss({}) == 0.0
+
+
+def test_of_few_samples_each_third_compares_plans(lenet):
+    grouping = find_groups(lenet)
+    trials = Trials(lenet, grouping, random_inputs(lenet.model, 64, 0), 0)
+    assert trials.fitted == 2 * 56
+    assert trials.compensated_loss(random_plan(grouping.groups)) > 0
 
 
 def test_channels_that_follow_from_others_cost_nearly_nothing(lenet):

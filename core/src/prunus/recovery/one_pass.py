@@ -26,7 +26,7 @@ from prunus.recovery.design import Design
 from prunus.recovery.find_designs import design_of
 from prunus.recovery.importance import importance_of
 from prunus.recovery.positions import draw_positions
-from prunus.recovery.regression import Moments, Problem, solve_held, solve_problem
+from prunus.recovery.regression import Moments, Problem, solve_problem
 from prunus.recovery.sample_counts import Samples, spread
 
 _SAMPLES = 512
@@ -178,8 +178,7 @@ class OnePass:
 class _Fit:
     """A consumer and the sums over all its features, of samples that fit and that check.
 
-    Plans that are compared differ in few groups: the last solutions are kept. One ridge holds all
-    of them: choosing it anew for each would take ten factorizations instead of one.
+    Plans that are compared differ in few groups: the last solutions are kept.
     """
 
     design: Design
@@ -194,16 +193,9 @@ class _Fit:
             if len(self.solved) == _REMEMBERED:
                 del self.solved[next(iter(self.solved))]
             design = attrs.evolve(self.design, consumer=consumer)
-            solution = solve_held(_problem(design, self), self._ridge)
+            solution = solve_problem(_problem(design, self))
             self.solved[removed] = design.changes(network, [solution])
         return self.solved[removed]
-
-    @cached_property
-    def _ridge(self) -> float:
-        """The best where every other channel is removed: the same whichever plan comes first."""
-        consumer = self.design.consumer
-        every_other = attrs.evolve(consumer, removed=np.arange(len(consumer.removed)) % 2 == 1)
-        return solve_problem(_problem(attrs.evolve(self.design, consumer=every_other), self)).ridge
 
     def missing(self, consumer: Consumer) -> float:
         """Share of the output's variance that the channels left cannot give.

@@ -112,30 +112,9 @@ def solve_problem(problem: Problem) -> Solution:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         found = _fitted(problem)
-    return found if _is_finite(found) else _unchanged(problem)
-
-
-def solve_held(problem: Problem, ridge: float) -> Solution:
-    """`solve_problem` with a ridge that is known: one factorization instead of one a ridge.
-
-    Args:
-        problem: Without a mask.
-        ridge: Share of the features' mean variance that holds the weights; ``inf`` for no change.
-    """
-    whole = _whole(problem)
-    if whole is None:
-        return _unchanged(problem)
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = _held(problem, whole, ridge)
-    return found if _is_finite(found) else _unchanged(problem)
-
-
-def _unchanged(problem: Problem) -> Solution:
+    if np.isfinite(found.weights).all() and np.isfinite(found.constant).all():
+        return found
     return Solution(problem.start, np.zeros(problem.start.shape[1]))
-
-
-def _is_finite(solution: Solution) -> bool:
-    return bool(np.isfinite(solution.weights).all() and np.isfinite(solution.constant).all())
 
 
 def solve_again(problem: Problem, solution: Solution, missing: Array, crossed: Array) -> Solution:
@@ -154,21 +133,20 @@ def solve_again(problem: Problem, solution: Solution, missing: Array, crossed: A
         return solution
     whole = attrs.evolve(whole, missing=missing, crossed=crossed)
     with np.errstate(over="ignore", invalid="ignore"):
-        found = _held(problem, whole, solution.ridge)
-    return found if _is_finite(found) else solution
+        change, constant = _change(whole, solution.ridge, problem.centred)
+    if np.isfinite(change).all() and np.isfinite(constant).all():
+        return Solution(problem.start + change, constant, solution.ridge)
+    return solution
 
 
 def _fitted(problem: Problem) -> Solution:
     whole = _whole(problem)
     if whole is None:
-        return _unchanged(problem)
+        return Solution(problem.start, np.zeros(problem.start.shape[1]))
     if problem.mask is not None:
         change, constant = _best_masked_change(problem, whole, problem.mask)
         return Solution(problem.start + change, constant)
-    return _held(problem, whole, _best_ridge(problem))
-
-
-def _held(problem: Problem, whole: Moments, ridge: float) -> Solution:
+    ridge = _best_ridge(problem)
     change, constant = _change(whole, ridge, problem.centred)
     return Solution(problem.start + change, constant, ridge)
 

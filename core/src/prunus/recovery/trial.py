@@ -23,6 +23,9 @@ _FITTED = 512
 _JUDGED = 3
 """One of so many samples compares plans that are compensated by layers; at most 256 do."""
 
+_FEW = 96
+"""Samples below which each third compares plans in turn: one third alone is a matter of luck."""
+
 _MOST = 256
 
 
@@ -46,7 +49,8 @@ class Trials:
             raise ValueError("too few samples to hold any out")
         self._network, self._grouping, self._held_out = network, grouping, held_out
         self._seed = seed
-        self._fitted, self._judged = _parted(fitted)
+        turns = _JUDGED if _count(fitted) < _FEW else 1
+        self._parts = [_parted(fitted, turn) for turn in range(turns)]
         self._pass = OnePass(network, grouping, fitted, seed)
         self._structure = Structure(network.model)
 
@@ -67,34 +71,36 @@ class Trials:
 
     @property
     def fitted(self) -> int:
-        """Samples that `compensated_loss` compensates with."""
-        return _count(self._fitted)
+        """Samples that `compensated_loss` compensates with, of all parts together."""
+        return sum(_count(fitted) for fitted, _ in self._parts)
 
     def compensated_loss(self, keep: Keep) -> float:
         """Distance of the plan's outputs, its weights compensated layer by layer (`recover`).
 
         Measured on samples that `loss` never sees: a plan found by `loss` fits those that it sees.
         """
-        ready = recover(self._network, self._grouping, keep, self._fitted, self._seed)
+        return float(np.mean([self._compensated(keep, *part) for part in self._parts]))
+
+    def _compensated(self, keep: Keep, fitted: Samples, judged: Samples) -> float:
+        ready = recover(self._network, self._grouping, keep, fitted, self._seed)
         masked = mask(ready, self._grouping, keep)
-        found, wanted = map(self._judged_outputs, (masked, self._network))
+        found, wanted = (self._outputs(one, judged) for one in (masked, self._network))
         del ready, masked
         collect_copies(self._network)
         return distance(self._network, found, wanted)
 
-    def _judged_outputs(self, network: Network) -> list[dict[str, NDArray[np.float32]]]:
-        session = Session(network.model, samples=_count(self._judged))
-        return outputs_of(session, self._grouping, self._judged)
+    def _outputs(self, network: Network, samples: Samples) -> list[dict[str, NDArray[np.float32]]]:
+        session = Session(network.model, samples=_count(samples))
+        return outputs_of(session, self._grouping, samples)
 
     @cached_property
     def _wanted(self) -> list[dict[str, NDArray[np.float32]]]:
-        session = Session(self._network.model, samples=self.samples)
-        return outputs_of(session, self._grouping, self._held_out)
+        return self._outputs(self._network, self._held_out)
 
 
-def _parted(samples: Samples) -> tuple[Samples, Samples]:
-    """Samples to compensate with layer by layer, and others to compare plans on."""
-    judged = np.arange(_count(samples)) % _JUDGED == _JUDGED - 1
+def _parted(samples: Samples, turn: int) -> tuple[Samples, Samples]:
+    """Samples to compensate with layer by layer, and others to compare plans on: one third."""
+    judged = np.arange(_count(samples)) % _JUDGED == _JUDGED - 1 - turn
     fitted = {name: array[~judged] for name, array in samples.items()}
     others = {name: array[judged] for name, array in samples.items()}
     return (
