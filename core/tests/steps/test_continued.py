@@ -10,7 +10,7 @@ import pytest
 from prunus.errors import StaleError, UsageError
 from prunus.network import Source
 from prunus.settings import Settings
-from prunus.steps.continued import named, newest, pruned
+from prunus.steps.continued import begun, further, named, newest, pruned
 from prunus.steps.workspace import Workspace
 
 BASE = Source(Path("net.cfg"), Path("net.weights"))
@@ -49,6 +49,25 @@ def names(settings: Settings) -> Source:
 
 def whole(source: Source) -> Source:
     return Source(source.model.absolute(), source.weights.absolute())
+
+
+def test_what_was_analysed_is_pruned(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    workspace = Workspace(Path("ws"))
+    assert begun(at()) == at()  # nothing is known
+    workspace.remember("original", BASE)
+    workspace.update(options={"norm": "new"})
+    assert names(further(at())) == whole(BASE)
+    assert further(at()).options == {"norm": "new"}
+    assert further(at(MINE)) == at(MINE)
+    workspace.remember("pruned", ROUND, directory=Path("ws/rate_0.3"))
+    with pytest.raises(UsageError) as caught:
+        begun(at())
+    base, last = whole(BASE), whole(ROUND)
+    assert str(caught.value) == (
+        f"no model given: use --model {base.model} --weights {base.weights} for the original "
+        f"network, or --model {last.model} --weights {last.weights} to go on from the last result"
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from prunus.cli.options import (
 )
 from prunus.cli.page import page_option, paged
 from prunus.cli.progress import counting
-from prunus.cli.render import notes, show, warn, wrote
+from prunus.cli.render import following, notes, show, warn, wrote
 from prunus.errors import UsageError
 from prunus.host import start
 
@@ -67,6 +67,8 @@ def command(
     notes((*analyzed.notes, *analyzed.loaded.network.notes))
     show(analyzed.sensitivity, as_json=as_json)
     wrote(paged(host, settings, Report("ana"), page=page).files)
+    if not as_json:
+        following("prunus prune --rate 50%")
 
 
 def _part(text: str) -> tuple[int, int]:

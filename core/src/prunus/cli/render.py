@@ -81,6 +81,11 @@ def wrote(files: Sequence[Path]) -> None:
         say(f"wrote {path.relative_to(here) if path.is_relative_to(here) else path}", err=True)
 
 
+def following(command: str) -> None:
+    """The command of the next step goes to stderr, about the same configuration and workspace."""
+    say(f"next: {_continued(command)}", err=True)
+
+
 def _report(console: Console, report: Report) -> None:
     if report.collapse is not None:
         say(f"warning: {report.collapse}")

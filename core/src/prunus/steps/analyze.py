@@ -23,6 +23,7 @@ from prunus.masking import masked_units
 from prunus.prunable import Prunable
 from prunus.sensitivity import Sensitivity, merged
 from prunus.settings import Settings
+from prunus.steps.continued import begun
 from prunus.steps.history import record
 from prunus.steps.loaded import BEHIND_OPAQUE, Loaded, evaluator_for, load
 from prunus.steps.lock import alone
@@ -98,6 +99,8 @@ def analyze(
     workspace.save_sensitivity(sensitivity)
     if not masked_units(loaded.network, loaded.grouping):
         workspace.remember("original", loaded.source)
+        if workspace.recall("pruned") is None:
+            workspace.keep_options(settings)
     notes = () if damage is None else (damage,)
     warnings = warnings_of(question.evaluator)
     record(host, settings, loaded, Told("ana", sensitivity.metric, notes=notes))
@@ -113,6 +116,7 @@ def ask(
         DataError: there are no samples to measure on.
         PlanError: nothing is prunable.
     """
+    settings = begun(settings)
     workspace = workspace_of(settings)
     loaded = load(host, settings)
     if not loaded.grouping.groups:

@@ -79,11 +79,35 @@ def named(settings: Settings) -> Settings:
     return _completed(workspace, settings)
 
 
+def begun(settings: Settings) -> Settings:
+    """Settings naming the workspace's original network, where they name none, and its samples.
+
+    Raises:
+        UsageError: it is not the only one that can be meant: something was pruned here.
+    """
+    workspace = workspace_of(settings)
+    original = workspace.recall("original")
+    if settings.model is not None or settings.weights is not None or original is None:
+        return settings
+    last = workspace.recall("finetuned") or workspace.recall("pruned")
+    if last is not None:
+        raise UsageError(
+            f"no model given: use {_options(original)} for the original network, or "
+            f"{_options(last)} to go on from the last result"
+        )
+    settings = workspace.with_options(settings)
+    return attrs.evolve(settings, model=original.model, weights=original.weights)
+
+
 def further(settings: Settings) -> Settings:
     """Settings of one more round: where they name the last result, with its options and samples.
 
     Its units are chosen anew.
+
+    Raises:
+        UsageError: as `begun`.
     """
+    settings = begun(settings)
     workspace = workspace_of(settings)
     last = (workspace.recall("pruned"), workspace.recall("finetuned"))
     if settings.model is None or not any(
@@ -92,6 +116,11 @@ def further(settings: Settings) -> Settings:
     ):
         return settings
     return attrs.evolve(workspace.with_options(settings), granularity=settings.granularity)
+
+
+def _options(source: Source) -> str:
+    weights = "" if source.weights is None else f" --weights {source.weights}"
+    return f"--model {source.model}{weights}"
 
 
 def _holder(source: Source) -> Path:
