@@ -171,18 +171,18 @@ def test_python_in_acc_name_does_not_run_without_the_users_word(tmp_path, monkey
     (tmp_path / "net.prototxt").write_text(
         'input: "data" input_shape { dim: 1 dim: 1 dim: 28 dim: 28 }' + text[start:end]
     )
-    (tmp_path / "exploit.py").write_text("open('ran', 'w')\ndef f(predict): return 1.0\n")
+    (tmp_path / "smuggled.py").write_text("open('ran', 'w')\ndef f(predict): return 1.0\n")
     config(
         tmp_path,
-        'workspace: "ws" rate: 0.3 acc_name: "exploit:f" model: "net.prototxt"\n'
+        'workspace: "ws" rate: 0.3 acc_name: "smuggled:f" model: "net.prototxt"\n'
         f'weights: "{LENET / "lenet.caffemodel"}"\n'
         "pruner { method: REGULAR }",
     )
     for verb in ("ana", "prune", "finetune"):
         assert translate_and_run([verb, "-config", "config.prototxt"]) == 2
         assert capsys.readouterr().err.splitlines()[-1] == (
-            "error: config.prototxt: metric = 'exploit:f' runs Python, and only a file says so; "
-            "if you trust it, give --allow-code or --metric exploit:f"
+            "error: config.prototxt: metric = 'smuggled:f' runs Python, and only a file says so; "
+            "if you trust it, give --allow-code or --metric smuggled:f"
         )
         assert not (tmp_path / "ran").exists()
     translate_and_run(["ana", "-config", "config.prototxt", "-allow-code"])
