@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.counted import counted
 from prunus.errors import StaleError, UsageError
 from prunus.granularity import CHANNEL, granularity_of
 from prunus.graph.digest import structure_digest
@@ -151,17 +152,17 @@ class Plan:
             kept, units = int(group.units.sum()), self._units
             lines.append(f"  {name}: {kept} of {len(group.units)} {units} kept")
         if len(self.groups) > _SHOWN:
-            lines.append(f"  and {len(self.groups) - _SHOWN} more groups")
+            lines.append(f"  and {counted(len(self.groups) - _SHOWN, 'more group')}")
         return "\n".join(lines)
 
     def _summary(self) -> str:
         words = {name: getattr(self.budget, name) for name in (*COSTS, "max_loss", "threshold")}
         asked = [f"{name} {value:,}" for name, value in words.items() if value is not None]
         target = ", ".join(asked) or "densities"
-        counted = granularity_of(self.granularity).counted
+        unit, groups = granularity_of(self.granularity).counted, counted(len(self.groups), "group")
         return (
-            f"plan for {target}: {self.rate:.1%} of the {counted} removed in {len(self.groups)} "
-            f"groups (criterion {self.criterion}, allocation {self.allocation})"
+            f"plan for {target}: {self.rate:.1%} of the {unit} removed in {groups} "
+            f"(criterion {self.criterion}, allocation {self.allocation})"
         )
 
     @property

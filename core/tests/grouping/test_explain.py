@@ -33,7 +33,7 @@ def test_tied_layers_have_a_way_to_each_other(residual):
     (chain,) = found.chains
     assert str(chain) == f"{second} → {add} ← {act} ← {first}"
     assert lines(found)[0] == (
-        f"{second}: 8 channels can go, each together with those of 1 more layers:"
+        f"{second}: 8 channels can go, each together with those of 1 other layer:"
     )
 
 
@@ -66,11 +66,34 @@ def test_a_layer_alone_is_free():
 
 
 def test_names_that_cannot_be_explained(residual):
-    first, act, *_ = names(residual)
+    first, *_ = names(residual)
     with pytest.raises(UsageError) as caught:
         explain(prunable(residual), f"{first}x")
     assert str(caught.value) == (
         f"{first}x: the network has no such layer; did you mean '{first}'?; 'prunus stat' lists them"
     )
-    with pytest.raises(UsageError, match=f"^{act}: makes no channels of its own, "):
-        explain(prunable(residual), act)
+
+
+def test_a_layer_without_weights_names_its_neighbours(residual):
+    first, act, second, *_, last = names(residual)
+    for layer, near in (
+        (act, f"{first} and {second}"),
+        (names(residual)[-2], f"{second} and {last}"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            explain(prunable(residual), layer)
+        assert str(caught.value) == (
+            f"{layer}: makes no channels of its own, it passes on those of other layers; ask about "
+            f"one that has weights, the nearest: {near}"
+        )
+
+
+def test_classes_behind_a_softmax():
+    b = Builder(0)
+    network = as_network(b.model(b.act(b.conv(b.input(3, 8), 4), "Softmax", axis=1)))
+    (found,) = explain(prunable(network), names(network)[0])
+    assert "(Softmax) mixes its channels" in found.reason
+    assert found.mend == (
+        "nothing, where the layer gives the network's answer: its classes; elsewhere another "
+        "structure: the layer compares all channels with each other"
+    )

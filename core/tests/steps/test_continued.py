@@ -10,7 +10,7 @@ import pytest
 from prunus.errors import StaleError, UsageError
 from prunus.network import Source
 from prunus.settings import Settings
-from prunus.steps.continued import begun, further, named, newest, pruned
+from prunus.steps.continued import begun, further, named, newest, pruned, unpruned
 from prunus.steps.workspace import Workspace
 
 BASE = Source(Path("net.cfg"), Path("net.weights"))
@@ -77,6 +77,21 @@ def test_what_it_started_from_means_what_became_of_it(workspace, settings):
     for choose in (pruned, newest):
         assert names(choose(settings)) == whole(LAST)
         assert choose(settings).options == {"norm": "new"}
+
+
+def test_a_look_without_a_model_is_at_what_it_started_from(workspace):
+    found = unpruned(at())
+    assert (names(found), found.options) == (whole(BASE), {"norm": "new"})
+    assert names(unpruned(at(MINE))) == MINE
+    BASE.weights.unlink()
+    with pytest.raises(StaleError) as caught:
+        unpruned(at())
+    assert str(caught.value) == f"{BASE.weights.absolute()}: is gone; give --model"
+    with pytest.raises(UsageError) as caught:
+        unpruned(Settings(workspace=Path("other")))
+    assert str(caught.value) == (
+        "other: nothing analysed or pruned here yet, so that it knows no network; give --model"
+    )
 
 
 def test_its_weights_alone_name_the_last_pruned_network(workspace):

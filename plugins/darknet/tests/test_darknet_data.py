@@ -137,8 +137,8 @@ def test_missing_label_files(folder: Path, make_files) -> None:
     assert read(alexeyab, 1).labels[0].shape == (0, 5)
     pjreddie = opened(folder, network(make_files, CONV + YOLO))
     assert message(read, pjreddie, 1) == (
-        f"{folder}/valid.txt:3: label file labels/b_dog.txt not found; "
-        "an image without objects has an empty one"
+        f"{folder}/valid.txt:3: label file labels/b_dog.txt not found, neither from "
+        f"the current directory nor from {folder}; an image without objects has an empty one"
     )
 
 
@@ -154,7 +154,10 @@ def test_images_without_any_label_file_have_no_labels(folder: Path, make_files, 
 def test_missing_image(folder: Path, make_files) -> None:
     (folder / "images/b_dog.png").unlink()
     dataset = opened(folder, network(make_files, CONV + YOLO))
-    assert message(read, dataset, 1) == (f"{folder}/valid.txt:3: image images/b_dog.png not found")
+    assert message(read, dataset, 1) == (
+        f"{folder}/valid.txt:3: image images/b_dog.png not found, neither from the current "
+        f"directory nor from {folder}"
+    )
 
 
 def test_broken_labels(folder: Path, make_files) -> None:

@@ -16,11 +16,15 @@ from prunus.host import start
 @network_options
 @click.option("--vendor-count", is_flag=True, help="operations as the legacy tools count them, too")
 def command(as_json: bool, verbose: bool, vendor_count: bool, **given: Any) -> None:
-    """Count a network, list its groups and what is protected."""
+    """Count a network, list its groups and what is protected.
+
+    Without --model that is the network which the workspace started from.
+    """
+    from prunus.steps.continued import unpruned
     from prunus.steps.inspect import statistics
 
     host = start()
-    settings = settings_from(host, **given)
+    settings = unpruned(settings_from(host, **given))
     if vendor_count:
         settings = attrs.evolve(settings, legacy_count=True)
     show(statistics(host, settings), as_json=as_json)

@@ -32,7 +32,12 @@ MENDS = (
     ("takes every", "another structure: the layer picks channels by number"),
     ("takes no smaller number", "other groups of the grouped layer: their sizes leave no choice"),
     ("opaque", "a plugin that knows this type of layer: prunus does not look inside of it"),
-    ("feeds", "nothing, where the layer behind needs all channels; a cut of the network before it"),
+    ("feeds", "nothing: the layer behind needs all of these channels"),
+    (
+        "mixes its channels",
+        "nothing, where the layer gives the network's answer: its classes; elsewhere another "
+        "structure: the layer compares all channels with each other",
+    ),
 )
 """Words of a reason -> what would free the channels; the first that fits."""
 
@@ -98,10 +103,9 @@ def explain(subject: Prunable, layer: str) -> tuple[Explanation, ...]:
         if record.role == "filter" and grouping.layers.get(record.node, record.node) == name
     ]
     if not records:
-        makers = sorted({one for group in grouping.groups for one in group.layers})
         raise UsageError(
             f"{layer}: makes no channels of its own, it passes on those of other layers; ask about "
-            f"one that has weights, such as {', '.join(makers[:3]) or 'a convolution'}"
+            f"one that has weights, the nearest: {_nearest(subject, name) or 'a convolution'}"
         )
     ways = _Ways(subject, {record.node for record in records})
     made = np.unique(np.concatenate([record.labels.ravel() for record in records]))
@@ -115,6 +119,17 @@ def explain(subject: Prunable, layer: str) -> tuple[Explanation, ...]:
         if entry.layer == name:
             found.append(_protected(ways, name, entry.channels, entry.reason, roots[made]))
     return tuple(found)
+
+
+def _nearest(subject: Prunable, name: str) -> str:
+    """The layers with channels of their own before and behind one, in the file's order."""
+    grouping, order = subject.grouping, list(subject.network.layers)
+    records = [one for one in grouping.labelling.records if one.role == "filter"]
+    makers = {grouping.layers.get(one.node, one.node) for one in records}
+    place = order.index(name)
+    before = next((one for one in reversed(order[:place]) if one in makers), None)
+    behind = next((one for one in order[place:] if one in makers), None)
+    return " and ".join(one for one in (before, behind) if one is not None)
 
 
 def _native(network: Network, layer: str) -> str:

@@ -65,6 +65,28 @@ def smallest(settings: Settings) -> Settings:
     return attrs.evolve(settings, model=found.model, weights=found.weights)
 
 
+def unpruned(settings: Settings) -> Settings:
+    """Settings naming the network that the workspace started from, where they name none.
+
+    Raises:
+        UsageError: nothing was analysed or pruned here.
+        StaleError: that network is gone.
+    """
+    if settings.model is not None or settings.workspace is None:
+        return settings
+    workspace = workspace_of(settings)
+    found = workspace.recall("original")
+    if found is None:
+        raise UsageError(
+            f"{workspace.path}: nothing analysed or pruned here yet, so that it knows no network; "
+            "give --model"
+        )
+    if not is_there(found):
+        raise StaleError(f"{found.weights or found.model}: is gone; give --model")
+    earlier = attrs.evolve(workspace.with_options(settings), granularity=settings.granularity)
+    return attrs.evolve(earlier, model=found.model, weights=settings.weights or found.weights)
+
+
 def named(settings: Settings) -> Settings:
     """Settings whose model or weights were given on the command line mean just these.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import attrs
 
+from prunus.counted import counted
 from prunus.task import Measurement
 from prunus.training.divergence import check_loss
 from prunus.training.job import Progress, TrainingJob, Weights
@@ -65,9 +66,8 @@ class TrainingLoop:
         if stop or self._due(recipe.snapshot):
             self.save(self.iteration, self.loss)
         if stop and not self.done:
-            raise KeyboardInterrupt(
-                f"stopped after {self.iteration} iterations; --resume continues"
-            )
+            done = counted(self.iteration, "iteration")
+            raise KeyboardInterrupt(f"stopped after {done}; --resume continues")
 
     def _due(self, interval: int) -> bool:
         """Whether what is done every so many updates (0: never), and at the end, is done now."""

@@ -46,8 +46,10 @@ class ListedImages:
 
     def image(self, entry: Entry) -> Array:
         """The decoded image of a line, ``(C, H, W)``."""
-        path = self.description.resolve(entry.text)
-        return load_image(path, self.view.channels, f"{self.list_file}:{entry.line}")
+        path, where = self.description.resolve(entry.text), f"{self.list_file}:{entry.line}"
+        if not os.path.exists(path):  # unlike Path.exists it never raises
+            raise DataError(f"{where}: image {path} not found{self.description.tried(path)}")
+        return load_image(path, self.view.channels, where)
 
     def _digest(self, more: Sequence[str]) -> str:
         digest = hashlib.sha256(f"{self.view}{self.description.classes}".encode())
@@ -109,7 +111,8 @@ class DetectorDataset(ListedImages):
             return np.zeros((0, 5), np.float32)
         wanted = label_paths(entry.text, self.view.alexeyab)
         raise DataError(
-            f"{self.list_file}:{entry.line}: label file {wanted[0]} not found; "
+            f"{self.list_file}:{entry.line}: label file {wanted[0]} not found"
+            f"{self.description.tried(Path(wanted[0]))}; "
             "an image without objects has an empty one"
         )
 

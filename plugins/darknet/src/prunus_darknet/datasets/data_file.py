@@ -58,8 +58,7 @@ class DataFile:
         if not os.path.isfile(found):  # unlike Path.is_file it never raises
             raise DataError(
                 f"{self.path}:{self.lines[key]}: {key}={shortened(self.values[key])}: "
-                "no such file, neither "
-                f"from the current directory nor from {self.path.parent or Path()}"
+                f"no such file{self.tried(Path(self.values[key]))}"
             )
         return found
 
@@ -83,6 +82,14 @@ class DataFile:
         path = Path(text)
         beside = self.path.parent / path
         return beside if not os.path.exists(path) and os.path.exists(beside) else path
+
+    def tried(self, path: Path) -> str:
+        """The tail of a message about a missing file: where it was looked for."""
+        if path.is_absolute():
+            return ""
+        if self.path.parent == Path():
+            return " from the current directory"
+        return f", neither from the current directory nor from {self.path.parent}"
 
     def _number(self, key: str) -> int | None:
         text = self.values.get(key)
