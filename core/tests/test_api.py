@@ -67,6 +67,16 @@ def test_measured_curves_make_a_plan(proto, samples):
     assert plan.allocation == "sensitivity"
 
 
+def test_a_text_is_one_excluded_layer(proto):
+    network = prunus.load(proto)
+    layer = prunus.stat(network).groups[0].layers[0]
+    assert str(prunus.stat(network, exclude=layer)) == str(prunus.stat(network, exclude=(layer,)))
+    assert (layer, "excluded") in {
+        (entry.layer, entry.reason) for entry in prunus.stat(network, exclude=layer).protected
+    }
+    assert prunus.plan(network, rate=0.2, exclude=layer).exclude == (layer,)
+
+
 def test_labels_come_as_a_pair(proto, samples):
     network = prunus.load(proto)
     labels = np.zeros(40, np.int64)

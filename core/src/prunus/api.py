@@ -48,9 +48,9 @@ from prunus.planning.scores import default_criterion
 from prunus.planning.sizes import bytes_of
 from prunus.planning.verdict import verdict
 from prunus.plans import Plan, plan_of
-from prunus.promise import Carried, halved, promised
+from prunus.promise import Carried, check_bound, halved, promised
 from prunus.proof.plan import prove_plan
-from prunus.prunable import prunable
+from prunus.prunable import names_of, prunable
 from prunus.pruning import carry_out
 from prunus.results import CompactNetwork, MaskedNetwork, format_named, host
 from prunus.samples import Samples, dataset_of
@@ -110,14 +110,14 @@ def load(
     )
 
 
-def stat(network: Network, *, exclude: tuple[str, ...] = ()) -> Statistics:
+def stat(network: Network, *, exclude: str | tuple[str, ...] = ()) -> Statistics:
     """Count a network, list its groups and the protected channels with reasons.
 
     Args:
         network: The network.
-        exclude: Native names of layers that stay whole.
+        exclude: Native names of layers that stay whole, or one.
     """
-    return statistics_of(prunable(network, tuple(exclude)))
+    return statistics_of(prunable(network, names_of(exclude)))
 
 
 def evaluate(
@@ -161,7 +161,7 @@ def analyze(
     analysis: str | None = None,
     criterion: str | None = None,
     ratios: tuple[float, ...] = DEFAULT_RATIOS,
-    exclude: tuple[str, ...] = (),
+    exclude: str | tuple[str, ...] = (),
     granularity: str = CHANNEL,
     seed: int = 0,
     report: Callable[[int, int], None] = lambda done, total: None,
@@ -177,7 +177,7 @@ def analyze(
         criterion: Name of the criterion by which channels go. Without it ``block-obs`` for
             ``fast`` and ``l1`` for others; ``magnitude`` for single weights.
         ratios: Shares of a group's channels to remove, in (0, 1).
-        exclude: Native names of layers that stay whole.
+        exclude: Native names of layers that stay whole, or one.
         granularity: ``channel``, ``weight``, or a pattern of single weights: ``2:4``.
         seed: Of everything drawn.
         report: Called with done and total work units.
@@ -187,7 +187,7 @@ def analyze(
         PlanError: nothing is prunable.
     """
     units = granularity_of(granularity)
-    subject = prunable(network, tuple(exclude), units)
+    subject = prunable(network, names_of(exclude), units)
     if not subject.grouping.groups:
         raise PlanError("no prunable group: every channel is protected; stat() lists the reasons")
     evaluator = _evaluator(network, data, metric, samples)
@@ -216,7 +216,7 @@ def plan(
     sensitivity: Sensitivity | None = None,
     criterion: str | None = None,
     allocation: str | None = None,
-    exclude: tuple[str, ...] = (),
+    exclude: str | tuple[str, ...] = (),
     granularity: str = CHANNEL,
     multiple: int | str | None = None,
     best_effort: bool = False,
@@ -251,7 +251,7 @@ def plan(
         allocation: Name of the allocation that divides the target among the groups. Without it,
             ``given`` for densities; of channels ``search`` for a rate with samples; ``sensitivity``
             where curves are given, else ``uniform``.
-        exclude: Native names of layers that stay whole.
+        exclude: Native names of layers that stay whole, or one.
         granularity: ``channel``, ``weight``, or a pattern of single weights: ``2:4``.
         multiple: Kept units are rounded up to this. Without it, or with ``"auto"``, channels are
             rounded to 2, 4, 8 or 16, the more the wider their group is, as long as that meets the
@@ -276,7 +276,7 @@ def plan(
         latency=latency,
         max_loss=max_loss,
     )
-    subject = prunable(network, tuple(exclude), units)
+    subject = prunable(network, names_of(exclude), units)
     budget = aimed(asked, subject.grouping.groups, units)
     check_budget(budget, counted=units.counted)
     inputs = _inputs(network, data)
@@ -300,6 +300,7 @@ def plan(
         evaluator = _evaluator(network, held_out, metric, None)
         if evaluator is None:
             raise NoSamplesError("a bound of the loss needs held-out samples: give held_out=")
+        check_bound(evaluator, max_loss)
 
         def carry(keep: Keep) -> Carried:
             return Carried(keep, *carry_out(subject, keep, {}, inputs, seed))
@@ -370,7 +371,7 @@ def compress(
     *,
     bits: Bits = None,
     sharing: str = DEFAULT_SHARING,
-    exclude: tuple[str, ...] = (),
+    exclude: str | tuple[str, ...] = (),
 ) -> Compressed:
     """Share the weights of each layer and code them; nothing is written.
 
@@ -381,7 +382,8 @@ def compress(
             convolutions and 5 for fully connected layers. A layer with no more values stays as it
             is.
         sharing: Name of the sharing, which chooses the values.
-        exclude: Native names of layers that keep their weights; these are compressed without loss.
+        exclude: Native names, or one, of layers that keep their weights; these are compressed
+            without loss.
 
     Raises:
         UsageError: ``bits``, ``sharing`` or ``exclude`` cannot be used.
@@ -394,7 +396,7 @@ def compress(
         plain = network if isinstance(network, Network) else network.network
         smaller = Compact(plain.model, {})
     return compress_network(
-        host(), plain, smaller, bits=bits, sharing=sharing, exclude=tuple(exclude)
+        host(), plain, smaller, bits=bits, sharing=sharing, exclude=names_of(exclude)
     )
 
 

@@ -17,6 +17,7 @@ from prunus.errors import DataError, PlanError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.user_metric import UserMetric
 from prunus.network import Compact, Network
+from prunus.planning.budget import check_loss
 from prunus.planning.choose import Chooser, Keep
 from prunus.planning.limits import Limit
 from prunus.planning.target import all_levels, least
@@ -103,6 +104,18 @@ def halved(evaluator: Evaluator) -> Halves:
         attrs.evolve(evaluator, data=_Part(evaluator.data, part), samples=None) for part in parts
     )
     return Halves(first, second)
+
+
+def check_bound(evaluator: Evaluator, bound: float | None, said: str = "max_loss") -> None:
+    """Refuse a bound that every network keeps (`check_loss`).
+
+    Raises:
+        UsageError: it is one.
+    """
+    if bound is not None and bound >= 1:
+        metric = evaluator.metric
+        value = evaluator.baseline.value
+        check_loss(bound, metric.name, value, rises=metric.higher_is_better, said=said)
 
 
 def loss_on(evaluator: Evaluator, carried: Carried) -> float:

@@ -88,6 +88,11 @@ def prunable(
     return Prunable(network, grouping, cost, exclude=exclude, granularity=granularity)
 
 
+def names_of(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Names of layers; a text is one name."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 def check_layers(
     network: Network, names: Iterable[str], said: str = "exclude", listed: str = "stat()"
 ) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import attrs
 
+from prunus.counted import counted
 from prunus.graph.macs import convolution_operations, layer_macs
 from prunus.graph.parameters import learned_by, parameters
 from prunus.groups import Protected
 from prunus.prunable import Prunable
+
+_SHOWN = 20
+"""Layers, and groups, that are printed; `to_json` has all of them."""
 
 
 @attrs.frozen
@@ -51,6 +55,34 @@ class Statistics:
     params: int
     notes: tuple[str, ...]
     operations: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Statistics({self._summary()})"
+
+    def __str__(self) -> str:
+        lines = [self._summary()]
+        for row in self.layers[:_SHOWN]:
+            size = "×".join(map(str, row.output))
+            cost = f", {row.macs:,} MACs" if row.macs else ""
+            lines.append(f"  {row.layer} ({row.operator}): {size}, {row.params:,} params{cost}")
+        if len(self.layers) > _SHOWN:
+            lines.append(f"  and {counted(len(self.layers) - _SHOWN, 'more layer')}")
+        lines += [
+            f"  group {line.group}: {line.channels} channels" for line in self.groups[:_SHOWN]
+        ]
+        if len(self.groups) > _SHOWN:
+            lines.append(f"  and {counted(len(self.groups) - _SHOWN, 'more group')}")
+        for entry in self.protected[:_SHOWN]:
+            lines.append(f"  protected {entry.layer}: {entry.channels} channels, {entry.reason}")
+        if len(self.protected) > _SHOWN:
+            lines.append(f"  and {counted(len(self.protected) - _SHOWN, 'more protected layer')}")
+        return "\n".join(lines)
+
+    def _summary(self) -> str:
+        return (
+            f"{self.params:,} params, {self.macs:,} MACs, {counted(len(self.groups), 'group')}, "
+            f"{counted(len(self.protected), 'protected layer')}"
+        )
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON values."""

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from prunus.errors import UsageError
 from prunus.groups import Group, Member
-from prunus.planning.budget import Planning
+from prunus.planning.budget import Planning, check_loss
 
 
 def group(size, *rows):
@@ -55,3 +56,21 @@ def test_what_went_in_earlier_rounds_does_not_come_back():
 
 def test_whole_groups_are_left_out_of_a_plan():
     assert planning(group(4)).keep({"g": 4}) == {}
+
+
+def test_hundredths_of_a_share_are_no_loss():
+    for loss, meant in ((1.0, "; did you mean 0.01?"), (2.5, "; did you mean 0.025?"), (100.0, "")):
+        with pytest.raises(UsageError) as caught:
+            check_loss(loss, "top-1", 0.974, rises=True, said="--max-loss")
+        assert str(caught.value) == (
+            f"--max-loss {loss:g}: top-1 of the original is 0.974, so that any network would do"
+            f"{meant}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("loss", "baseline", "rises"),
+    [(None, 0.9, True), (0.99, 0.9, True), (1.0, 91.2, True), (1.0, 0.5, False), (1.0, -0.5, True)],
+)
+def test_other_losses_are_possible(loss, baseline, rises):
+    check_loss(loss, "mine", baseline, rises=rises, said="max_loss")

@@ -24,10 +24,11 @@ class Quick:
     def __init__(self):
         self.jobs = []
         self.factor = 1.01
+        self.options = {"speed": "how quick"}
 
     @hookimpl
     def prunus_register(self):
-        return (Trainer("torch", "not torch at all", options={"speed": "how quick"}),)
+        return (Trainer("torch", "not torch at all", options=self.options),)
 
     @hookimpl
     def prunus_finetune(self, trainer, job):

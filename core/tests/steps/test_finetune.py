@@ -6,6 +6,7 @@ from pathlib import Path
 
 import attrs
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from prunus.compaction import compact
@@ -375,6 +376,21 @@ def test_a_training_that_harms_says_so(host, trainer, settings, pruned):
         f"training made it worse: {report.metric} {before:.4g} before, {after:.4g} after; try "
         "--learning-rate 0.002, or more training samples"
     )
+
+
+def test_moments_of_few_samples_are_better_kept(trainer, settings, request):
+    trainer.options = {"batchnorm": "frozen keeps them"}
+    host = request.getfixturevalue("host")
+    b = Builder(0)
+    first = b.act(b.bn(b.conv(b.input(1, 12), 8)))
+    ir.save(b.model(b.gemm(b.flatten(b.pool(first)), 4)), "net.onnx")
+    asked = attrs.evolve(settings, metric="fidelity")
+    prune(host, attrs.evolve(asked, rate=0.5))
+    trainer.factor = 3.0
+    for options, cure in (({}, ", --batchnorm frozen"), ({"batchnorm": "frozen"}, "")):
+        recipe = Tuning(iterations=3, learning_rate=0.02, options=options)
+        said = tune(host, asked, recipe).report.warnings[0]
+        assert said.endswith(f"; try --learning-rate 0.002{cure}, or more training samples")
 
 
 def test_samples_of_the_prune_hold_in_later_steps(host, settings):

@@ -32,6 +32,28 @@ def test_statistics_by_hand(host, settings):
     assert found.to_json()["layers"][0]["layer"] == "conv1"
 
 
+def test_statistics_print_as_text(host, settings):
+    found = statistics(host, settings)
+    assert repr(found) == "Statistics(4,420 params, 17,264 MACs, 3 groups, 1 protected layer)"
+    assert str(found).splitlines() == [
+        "4,420 params, 17,264 MACs, 3 groups, 1 protected layer",
+        "  conv1 (Conv): 8×10×10, 80 params, 7,200 MACs",
+        "  conv2 (Conv): 12×4×4, 396 params, 6,144 MACs",
+        "  ip1 (Gemm): 20, 3,860 params, 3,840 MACs",
+        "  ip2 (Gemm): 4, 84 params, 80 MACs",
+        "  group conv1: 8 channels",
+        "  group conv2: 12 channels",
+        "  group ip1: 20 channels",
+        "  protected ip2: 4 channels, graph output",
+    ]
+
+
+def test_few_samples_decide_little(host, settings):
+    few = evaluate(host, attrs.evolve(settings, samples=6)).warnings
+    assert few == ("top-1 on 6 samples decides little: give some hundred",)
+    assert evaluate(host, attrs.evolve(settings, samples=32)).warnings == ()
+
+
 def test_excluded_layers_are_listed_with_the_reason(host, settings):
     found = statistics(host, attrs.evolve(settings, exclude=("conv2",)))
     assert ("conv2", "excluded") in {(p.layer, p.reason) for p in found.protected}

@@ -160,6 +160,15 @@ def test_a_bound_of_the_loss_needs_samples(host, settings):
     assert str(caught.value) == "a bound of the loss needs held-out samples; give --data"
 
 
+def test_points_are_not_taken_for_a_share(host, settings):
+    with pytest.raises(UsageError) as caught:
+        prune(host, attrs.evolve(settings.aiming(max_loss=1.0), metric="fidelity"))
+    assert str(caught.value) == (
+        "--max-loss 1: fidelity of the original is 1, so that any network would do; did you mean "
+        "0.01?"
+    )
+
+
 def test_a_plan_meets_several_budgets_at_once(host, settings):
     asked = {"rate": 0.3, "params": 0.5}
     found = prune(host, settings.aiming(**asked))

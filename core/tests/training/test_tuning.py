@@ -6,7 +6,7 @@ import pytest
 
 from prunus.evaluation.data import ArrayDataset
 from prunus.task import LearningRate, Recipe, Task
-from prunus.training.tuning import Tuning, recipe_of, time_note, warm_up_note
+from prunus.training.tuning import Tuning, brief, recipe_of, time_note, warm_up_note, work
 
 
 def trained(network, warm_up, iterations, **recipe):
@@ -44,3 +44,16 @@ def test_a_shortened_warm_up_is_told(lenet):
 def test_a_long_training_is_announced(batch, iterations, note):
     recipe = Recipe(batch_size=batch, accumulate=1 if batch > 16 else 2, iterations=iterations)
     assert time_note(recipe, 2.0) == note
+
+
+def test_a_very_long_training_comes_with_a_short_one():
+    recipe = Recipe(batch_size=64, iterations=500_000)
+    assert time_note(recipe, 9.44) == (
+        "training: 500,000 updates of 64 samples, roughly 251.7 h on this machine; fewer "
+        "--iterations or a smaller --batch-size make it shorter, --iterations 900 takes about half "
+        "an hour"
+    )
+    assert brief(recipe, 9.44) == 900
+    assert brief(recipe, 1e6) == 1
+    assert brief(attrs.evolve(recipe, iterations=5000), 3.0) is None
+    assert work(recipe, 10) == 3 * 10 * 64 * 500_000

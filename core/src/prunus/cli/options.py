@@ -188,8 +188,8 @@ limit_options = together(
     click.option(
         "--max-loss",
         type=number,
-        help="metric that the whole network may lose, compensated: alone, the largest rate within "
-        "it; half of --data chooses, half checks",
+        help="metric that the whole network may lose, compensated, 0.01 or 1% of an accuracy: "
+        "alone, the largest rate within it; half of --data chooses, half checks",
     ),
 )
 """Limits of a plan beside its rate."""

@@ -120,6 +120,27 @@ def check_budget(budget: Budget, said: Callable[[str], str] = str, counted: str 
         raise UsageError(f"{said('multiple')} {budget.multiple}: a whole number from 1")
 
 
+def check_loss(loss: float | None, metric: str, baseline: float, *, rises: bool, said: str) -> None:
+    """Refuse a loss that a network cannot lose: hundredths that were meant as they are shown.
+
+    Args:
+        loss: Metric that may be lost, or ``None``.
+        metric: Its name.
+        baseline: The original network's value.
+        rises: Whether higher is better.
+        said: The loss's name as the user knows it.
+
+    Raises:
+        UsageError: the metric is a share, and the loss is 1 or more.
+    """
+    if loss is not None and loss >= 1 and rises and 0 < baseline <= 1:
+        meant = f"; did you mean {loss / 100:g}?" if loss < 100 else ""
+        raise UsageError(
+            f"{said} {loss:g}: {metric} of the original is {baseline:.4g}, so that any network "
+            f"would do{meant}"
+        )
+
+
 def aimed(budget: Budget, groups: Sequence[Group], granularity: Granularity) -> Budget:
     """A pattern says itself how much goes: without a target, every group is brought into it."""
     pattern = granularity.pattern

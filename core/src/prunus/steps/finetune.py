@@ -53,6 +53,9 @@ from prunus.training.scatter import with_weights
 from prunus.training.tuning import Tuning, recipe_of, time_note, warm_up_note
 from prunus.training.weight_masks import check_holds, masks_of, splicing_of
 
+_FEW = 1000
+"""Training samples from which the moments of batch normalisation can be learned."""
+
 GIVEN = "given"
 """Directory in the workspace for what is made of a masked network of the user's own."""
 
@@ -162,7 +165,8 @@ def finetune(
         "granularity": str(loaded.granularity),
         "proof": attrs.asdict(proof),
     }
-    result = _report(subject, baseline, weights, evaluator, recipe, written, facts)
+    cures = _cures(host, trainer, subject, tuning, recipe)
+    result = _report(subject, baseline, weights, evaluator, cures, written, facts)
     warnings = (*result.warnings, *warnings)
     result = attrs.evolve(result, notes=notes, warnings=warnings, unmeasured=unmeasured)
     record(host, settings, loaded, result, directory.parent)
@@ -312,7 +316,7 @@ def _report(
     baseline: Measurement | None,
     trained: Weights,
     evaluator: Evaluator | None,
-    recipe: Recipe,
+    cures: str,
     written: Written,
     facts: dict[str, Any],
 ) -> Report:
@@ -332,7 +336,7 @@ def _report(
         looked_at(Stage("finetuned", None, macs, params, size), after),
     )
     metric = None if evaluator is None else evaluator.metric.name
-    harm = None if evaluator is None else _harm(evaluator, before, after, recipe)
+    harm = None if evaluator is None else _harm(evaluator, before, after, cures)
     files = new_files(written, loaded.source)
     return Report(
         "finetune",
@@ -346,9 +350,7 @@ def _report(
     )
 
 
-def _harm(
-    evaluator: Evaluator, before: Look | None, after: Look | None, recipe: Recipe
-) -> str | None:
+def _harm(evaluator: Evaluator, before: Look | None, after: Look | None, cures: str) -> str | None:
     """A sentence where the training lost more than the metric's standard error."""
     if before is None or after is None:
         return None
@@ -358,6 +360,17 @@ def _harm(
         return None
     return (
         f"training made it worse: {evaluator.metric.name} {pruned.value:.4g} before, "
-        f"{trained.value:.4g} after; try --learning-rate {recipe.learning_rate.base / 10:.2g}, or "
-        "more training samples"
+        f"{trained.value:.4g} after; try {cures}"
     )
+
+
+def _cures(host: Host, trainer: str, subject: _Subject, tuning: Tuning, recipe: Recipe) -> str:
+    """What to try where training harmed; moments of batch normalisation need many samples."""
+    found = [f"--learning-rate {recipe.learning_rate.base / 10:.2g}"]
+    descriptor = host.find(Trainer, trainer).descriptor
+    assert isinstance(descriptor, Trainer)
+    normalised = any(node.op_type == "BatchNormalization" for node in subject.smaller.model.graph)
+    few = len(subject.training) < _FEW and normalised
+    if few and "batchnorm" in descriptor.options and "batchnorm" not in tuning.options:
+        found.append("--batchnorm frozen")
+    return f"{', '.join(found)}, or more training samples"

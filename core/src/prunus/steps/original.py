@@ -13,7 +13,10 @@ from prunus.settings import Settings
 from prunus.steps.loaded import Loaded
 from prunus.steps.workspace import Workspace
 
-UNKNOWN = "the workspace knows no unpruned network of this structure: the original is not measured"
+UNKNOWN = (
+    "the workspace knows no unpruned network of this structure: the original is not measured; "
+    "baseline in prunus.toml (--config) names its weights"
+)
 """Note of steps that compare with the original network."""
 
 

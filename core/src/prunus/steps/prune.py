@@ -17,7 +17,7 @@ from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host
 from prunus.masking import masked_units
 from prunus.network import Compact, Network, Source, Written
-from prunus.planning.budget import COSTS, Budget, aimed, check_budget
+from prunus.planning.budget import COSTS, Budget, aimed, check_budget, check_loss
 from prunus.planning.choose import Chooser, Keep, chooser_of, default_allocation
 from prunus.planning.limits import Limit, limits_of
 from prunus.planning.multiple import number_of, preferred
@@ -25,7 +25,7 @@ from prunus.planning.scores import default_criterion
 from prunus.planning.sizes import bytes_of
 from prunus.planning.verdict import verdict
 from prunus.plans import Plan, plan_of
-from prunus.promise import Carried, Halves, Promise, halved, promised
+from prunus.promise import Carried, Halves, Promise, check_bound, halved, promised
 from prunus.proof.plan import prove_plan
 from prunus.pruning import carry_out
 from prunus.sensitivity import Sensitivity
@@ -39,14 +39,18 @@ from prunus.steps.lock import alone
 from prunus.steps.measuring import measured_if_possible, why_unmeasured
 from prunus.steps.original import starting_point
 from prunus.steps.pruning_report import Outcome, next_command, notes_of, report_of
-from prunus.steps.report import Report
+from prunus.steps.report import Report, latency
 from prunus.steps.training_samples import lacking
 from prunus.steps.workspace import TIMES, Workspace, workspace_of
 from prunus.storage.files import write_json
 from prunus.storage.native import write_masked
+from prunus.training.tuning import brief, own_recipe, work
 
 Inputs = Mapping[str, NDArray[np.float32]] | None
 """Graph input name -> ``(N, ...)``."""
+
+_AN_HOUR = 1e13
+"""Multiply-accumulates below which no processor trains for an hour."""
 
 
 @attrs.frozen(eq=False)
@@ -100,7 +104,10 @@ def prune(host: Host, settings: Settings) -> Pruned:
     original, source = start.network, start.source
     evaluator, unmeasured = measured_if_possible(loaded, settings, original)
     halves = None if budget.max_loss is None else halves_of(evaluator, unmeasured)
+    if evaluator is not None:
+        check_bound(evaluator, budget.max_loss, settings.said("max_loss"))
     sensitivity = _matching(workspace, loaded, original)
+    _check_threshold(settings, sensitivity)
     _check_metric(settings, workspace, sensitivity, evaluator)
     # what checks a promise is not fitted to either
     calibration = calibrate(loaded, settings, evaluator if halves is None else halves.choosing)
@@ -131,12 +138,11 @@ def prune(host: Host, settings: Settings) -> Pruned:
     written = write_masked(host, loaded.source, masked, smaller, directory)
     notes = notes_of(settings, sensitivity, changed, loaded.network, units, allocation)
     dead = _dead(loaded, original, present)
-    more = (calibration.note, dead, remark, proof.limit)
-    notes = (*notes, *(note for note in more if note is not None))
+    further_notes = (calibration.note, dead, remark, proof.limit)
+    notes = (*notes, *(note for note in further_notes if note is not None))
     outcome = Outcome(loaded, budget, keep, smaller, proof, written, limits, promise)
-    step = next_command(
-        host, settings.trainer or DEFAULT_TRAINER, loaded.format.name, lacking(loaded, settings)
-    )
+    more = lacking(loaded, settings) + _brief(loaded.network, smaller, loaded.macs(keep))
+    step = next_command(host, settings.trainer or DEFAULT_TRAINER, loaded.format.name, more)
     report = report_of(outcome, original, evaluator, (before, after), following=step)
     unmeasured = unmeasured or why_unmeasured(settings, evaluator)
     facts = {**report.facts, "criterion": criterion, "allocation": allocation}
@@ -250,6 +256,22 @@ def _matching(workspace: Workspace, loaded: Loaded, original: Network) -> Sensit
             "run 'prunus ana' again or remove it"
         )
     return stored
+
+
+def _brief(network: Network, smaller: Compact, macs: int) -> str:
+    """Fewer updates, as options of finetune, where the network's recipe takes more than an hour."""
+    recipe = own_recipe(network)
+    if work(recipe, macs) < _AN_HOUR:
+        return ""  # not timed, as no machine takes so long
+    count = brief(recipe, latency(smaller.model))
+    return "" if count is None else f" --iterations {count}"
+
+
+def _check_threshold(settings: Settings, found: Sensitivity | None) -> None:
+    if found is not None:
+        value, rises = found.baseline.value, found.higher_is_better
+        said = settings.said("threshold")
+        check_loss(settings.threshold, found.metric, value, rises=rises, said=said)
 
 
 def _check_metric(

@@ -12,15 +12,20 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.compression.storage import Storage
+from prunus.counted import counted
 from prunus.descriptors import Format
 from prunus.evaluation.collapse import MEND
 from prunus.evaluation.evaluator import Evaluator, Look
 from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.user_metric import UserMetric
 from prunus.graph.parameters import parameters
 from prunus.network import Network, Source, Written
 from prunus.steps.loaded import Loaded
 from prunus.storage.native import native_files
 from prunus.task import Measurement
+
+FEW = 32
+"""Samples below which a measurement decides little."""
 
 
 @attrs.frozen
@@ -153,7 +158,13 @@ def collapse_of(look: Look | None, network: str) -> str | None:
 
 def warnings_of(evaluator: Evaluator | None) -> tuple[str, ...]:
     """Doubts about the samples of a measurement."""
-    return () if evaluator is None or evaluator.warning is None else (evaluator.warning,)
+    if evaluator is None:
+        return ()
+    few = None
+    if evaluator.count < FEW and not isinstance(evaluator.metric, UserMetric):
+        samples = counted(evaluator.count, "sample")
+        few = f"{evaluator.metric.name} on {samples} decides little: give some hundred"
+    return tuple(text for text in (evaluator.warning, few) if text is not None)
 
 
 def size_on_disk(written: Written, format: Format) -> int:

@@ -13,7 +13,7 @@ from prunus.evaluation.evaluator import Evaluator
 from prunus.host import Host
 from prunus.network import Network
 from prunus.planning.budget import Budget, check_budget
-from prunus.promise import Halves, Promise
+from prunus.promise import Halves, Promise, check_bound
 from prunus.settings import Settings
 from prunus.steps.continued import newest
 from prunus.steps.finetune import finetune
@@ -138,7 +138,7 @@ def run_within(
     """
     check_budget(Budget(max_loss=bound), settings.said)
     workspace = workspace_of(settings)
-    halves = _halves(host, settings)
+    halves = _halves(host, settings, bound)
     course, good = _Course(), list[_Round]()
     current, left, part = settings, 1.0, _PART
     for _ in range(_ROUNDS):
@@ -192,9 +192,12 @@ class _Round:
     checked: float
 
 
-def _halves(host: Host, settings: Settings) -> Halves:
+def _halves(host: Host, settings: Settings, bound: float) -> Halves:
     loaded = load(host, settings)
-    return halves_of(*measured_if_possible(loaded, settings, loaded.network))
+    evaluator, unmeasured = measured_if_possible(loaded, settings, loaded.network)
+    halves = halves_of(evaluator, unmeasured)
+    check_bound(halves.choosing, bound, settings.said("max_loss"))
+    return halves
 
 
 def _loss(evaluator: Evaluator, network: Network) -> float:

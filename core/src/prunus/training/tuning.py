@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import attrs
 import numpy as np
 
+from prunus.counted import counted
 from prunus.errors import DataError
 from prunus.network import Network
 from prunus.progress import duration
@@ -18,6 +19,9 @@ derivatives by inputs and by weights."""
 
 _LONG = 20.0
 """Seconds of a training worth announcing."""
+
+_HALF_HOUR = 1800.0
+"""Seconds of a training that nobody minds to try."""
 
 _SMALL_BATCH = 32
 """Samples of an update that nobody wants fewer of."""
@@ -61,9 +65,14 @@ def check_samples(dataset: Dataset, *, distill: bool) -> None:
         )
 
 
+def own_recipe(network: Network) -> Recipe:
+    """The network's recipe, or a plain one."""
+    return network.task.recipe or Recipe(weight_decay=1e-4)
+
+
 def recipe_of(network: Network, tuning: Tuning, training: Dataset) -> Recipe:
     """The network's own recipe with what the user wants otherwise."""
-    recipe = network.task.recipe or Recipe(weight_decay=1e-4)
+    recipe = own_recipe(network)
     if tuning.batch_size is not None:
         recipe = attrs.evolve(recipe, batch_size=tuning.batch_size)
     if tuning.learning_rate is not None:
@@ -112,10 +121,33 @@ def time_note(recipe: Recipe, milliseconds: float) -> str | None:
     if seconds < _LONG:
         return None
     smaller = " or a smaller --batch-size" if samples > _SMALL_BATCH else ""
+    count = brief(recipe, milliseconds)
+    shorter = "" if count is None else f", --iterations {count} takes about half an hour"
     return (
-        f"training: {recipe.iterations:,} updates of {samples:,} samples, roughly "
-        f"{duration(seconds)} on this machine; fewer --iterations{smaller} make it shorter"
+        f"training: {counted(recipe.iterations, 'update')} of {counted(samples, 'sample')}, "
+        f"roughly {duration(seconds)} on this machine; fewer --iterations{smaller} make it shorter"
+        f"{shorter}"
     )
+
+
+def brief(recipe: Recipe, milliseconds: float) -> int | None:
+    """Updates of half an hour, one digit of them; ``None`` where a training is short itself.
+
+    Args:
+        recipe: How to train.
+        milliseconds: Of one sample forward.
+    """
+    seconds = expected_seconds(recipe, milliseconds)
+    if seconds <= 2 * _HALF_HOUR:
+        return None
+    count = max(1, int(recipe.iterations * _HALF_HOUR / seconds))
+    digits = str(count)
+    return int(digits[0].ljust(len(digits), "0"))
+
+
+def work(recipe: Recipe, macs: int) -> float:
+    """Multiply-accumulates of a training by those of one sample forward."""
+    return float(_PASSES * macs * recipe.batch_size * recipe.accumulate * recipe.iterations)
 
 
 def expected_seconds(recipe: Recipe, milliseconds: float) -> float:
