@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.counted import counted
 from prunus.task import Task
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Network:
         from prunus.graph.parameters import parameters
 
         params = parameters(self, self.model)
-        return f"Network({self.format}, {len(self.layers)} layers, {params:,} params)"
+        return f"Network({self.format}, {counted(len(self.layers), 'layer')}, {params:,} params)"
 
     def weights(self) -> dict[str, NDArray[np.generic]]:
         """Initializer name -> array, as views where the graph allows it."""

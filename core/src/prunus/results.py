@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from prunus.counted import counted
 from prunus.descriptors import Format
 from prunus.errors import PluginError
 from prunus.granularity import granularity_of
@@ -143,4 +144,4 @@ def _share(plan: Plan) -> str:
 
 
 def _proven(proof: Proof) -> str:
-    return f"proof: error {proof.error:.1e} on {proof.samples} inputs"
+    return f"proof: error {proof.error:.1e} on {counted(proof.samples, 'input')}"

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prunus.cli.terminal import say
+from prunus.counted import counted
 from prunus.printable import printable
 
 if TYPE_CHECKING:
@@ -283,16 +284,14 @@ def _amount(number: float) -> str:
 
 
 def _proof(report: Report, proof: Mapping[str, Any]) -> str:
-    exact = report.facts.get("exact", True)
+    exact, inputs = report.facts.get("exact", True), counted(proof["samples"], "input")
     if report.step == "transform":
         equal = f"written files equal the {'masked' if exact else 'compact'} network"
     elif exact:
         equal = "the compact network equals the masked one"
     else:
-        return f"proof: the compact network gives finite numbers for {proof['samples']} inputs"
-    return (
-        f"proof: {equal} on {proof['samples']} inputs, largest relative error {proof['error']:.1e}"
-    )
+        return f"proof: the compact network gives finite numbers for {inputs}"
+    return f"proof: {equal} on {inputs}, largest relative error {proof['error']:.1e}"
 
 
 def _statistics(console: Console, found: Statistics) -> None:

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.counted import counted
 from prunus.errors import DataError
 from prunus.evaluation.choice import calibration_count, some_inputs
 from prunus.evaluation.evaluator import Evaluator
@@ -56,9 +57,9 @@ def calibrate(loaded: Loaded, settings: Settings, evaluator: Evaluator | None) -
     if evaluator is None:
         return Calibration(None)
     inputs = evaluator.calibration(count)
-    used = len(next(iter(inputs.values())))
+    used = counted(len(next(iter(inputs.values()))), "input")
     return Calibration(
         inputs,
-        f"{why}: weights are compensated with {used} inputs of the evaluation, without labels; "
+        f"{why}: weights are compensated with {used} of the evaluation, without labels; "
         "--train-data keeps them apart",
     )
