@@ -87,6 +87,19 @@ def test_all_that_is_in_the_journal_is_not_measured_again(lenet, tmp_path, monke
     assert again.to_json() == whole.to_json()
 
 
+def test_a_line_that_the_journal_lost_is_measured_again(lenet, tmp_path):
+    """The original network's, where those of pruned ones are left."""
+    path = tmp_path / "partial.jsonl"
+    journal = Journal(path, {"k": "1"})
+    whole = fast.analyze(lenet, analysis(lenet, Fidelity(), journal))
+    lines = path.read_text().splitlines(keepends=True)
+    left = [line for line in lines if '"|0"' not in line and '"|1"' not in line]
+    assert len(left) == len(lines) - 2
+    path.write_text("".join(left))
+    again = fast.analyze(lenet, analysis(lenet, Fidelity(), journal))
+    assert again.to_json() == whole.to_json()
+
+
 @pytest.mark.parametrize("parts", [2, 3])
 def test_parts_give_the_curves_of_the_whole(lenet, parts):
     job = analysis(lenet, agreement_of(lenet))

@@ -191,13 +191,14 @@ class _Measurement:
         todo = {
             f"{n}|{number}": get for n, get in engines.items() if f"{n}|{number}" not in self._done
         }
-        if not todo:
+        whole = f"|{number}"
+        if not todo and whole in self._done:  # a damaged journal may lack any line
             return
         evaluator, piece = self._analysis.evaluator, self._samples.pieces[number]
         labelling = self._analysis.grouping.labelling
         size = labelling.samples_at_once(self._prefix.values, evaluator.batch_size)
         seen: dict[str, tuple[list[Any], list[int], list[float]]] = {
-            name: ([], [], []) for name in (f"|{number}", *todo)
+            name: ([], [], []) for name in (whole, *todo)
         }
         for start in range(0, len(piece), size):
             batch = evaluator.data.read(piece[start : start + size], None)
