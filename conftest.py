@@ -17,7 +17,6 @@ import pytest
 # as the torch trainer sets it, for tests that load torch before: spinning threads of one test
 # process would take the processors from the other
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # as prunus sets it
 # two processes test side by side: threads that wait for each other would take turns (and of Caffe)
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(name, "1")

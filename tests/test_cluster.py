@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import os
 import signal
@@ -31,8 +30,6 @@ def largest(predict):
     return float(predict(IMAGES).max())
 """
 RATIOS = (0.2, 0.4, 0.6, 0.8)
-LIMIT = 90
-"""Seconds after which a test that waits for a cluster prints its stacks and ends."""
 
 
 @pytest.fixture
@@ -42,13 +39,11 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     (tmp_path / "slow.py").write_text(SLOW)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    faulthandler.dump_traceback_later(LIMIT, exit=True)
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as both,
         distributed.Client(both) as client,
     ):
         yield client
-    faulthandler.cancel_dump_traceback_later()
 
 
 def kill_when_begun(pid: int, workspace: Path, seen: list[int]) -> None:

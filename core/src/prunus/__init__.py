@@ -6,13 +6,8 @@ The public functions and values are the names of ``__all__``; everything else is
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-# read when numpy is loaded: threads of OpenBLAS that wait by spinning (20 ms after every small
-# product) made 'ana' 8 times as long where other processes wanted the processors
-os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 if TYPE_CHECKING:
     from prunus.api import (

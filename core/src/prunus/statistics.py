@@ -60,23 +60,18 @@ class Statistics:
         return f"Statistics({self._summary()})"
 
     def __str__(self) -> str:
-        lines = [self._summary()]
-        for row in self.layers[:_SHOWN]:
-            size = "×".join(map(str, row.output))
-            cost = f", {row.macs:,} MACs" if row.macs else ""
-            lines.append(f"  {row.layer} ({row.operator}): {size}, {row.params:,} params{cost}")
-        if len(self.layers) > _SHOWN:
-            lines.append(f"  and {counted(len(self.layers) - _SHOWN, 'more layer')}")
-        lines += [
-            f"  group {line.group}: {line.channels} channels" for line in self.groups[:_SHOWN]
+        layers = [_line(row) for row in self.layers]
+        groups = [f"group {row.group}: {row.channels} channels" for row in self.groups]
+        protected = [
+            f"protected {row.layer}: {row.channels} channels, {row.reason}"
+            for row in self.protected
         ]
-        if len(self.groups) > _SHOWN:
-            lines.append(f"  and {counted(len(self.groups) - _SHOWN, 'more group')}")
-        for entry in self.protected[:_SHOWN]:
-            lines.append(f"  protected {entry.layer}: {entry.channels} channels, {entry.reason}")
-        if len(self.protected) > _SHOWN:
-            lines.append(f"  and {counted(len(self.protected) - _SHOWN, 'more protected layer')}")
-        return "\n".join(lines)
+        lines = [
+            *_first(layers, "more layer"),
+            *_first(groups, "more group"),
+            *_first(protected, "more protected layer"),
+        ]
+        return "\n  ".join([self._summary(), *lines])
 
     def _summary(self) -> str:
         return (
@@ -87,6 +82,17 @@ class Statistics:
     def to_json(self) -> dict[str, object]:
         """Plain JSON values."""
         return attrs.asdict(self)
+
+
+def _line(row: LayerRow) -> str:
+    size = "×".join(map(str, row.output))
+    cost = f", {row.macs:,} MACs" if row.macs else ""
+    return f"{row.layer} ({row.operator}): {size}, {row.params:,} params{cost}"
+
+
+def _first(lines: list[str], more: str) -> list[str]:
+    left = len(lines) - _SHOWN
+    return lines if left <= 0 else [*lines[:_SHOWN], f"and {counted(left, more)}"]
 
 
 def statistics_of(subject: Prunable, *, legacy_count: bool = False) -> Statistics:

@@ -16,7 +16,7 @@ from prunus.evaluation.metrics import Fidelity, Top
 from prunus.folding import fold
 from prunus.grouping import find_groups
 from prunus.masking import mask
-from prunus.testing.nets import NETS, as_network
+from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
 
 RATIOS = (0.25, 0.5, 0.75)
@@ -83,20 +83,10 @@ def test_observations_survive_json_exactly(draw):
     assert np.array_equal(again[1]["boxes"], value[1]["boxes"])
 
 
-def test_groups_behind_lrn_are_measured_with_their_channels_removed():
+def test_groups_behind_lrn_are_measured_with_their_channels_removed(behind_lrn):
     """Removal shifts the windows of cross-channel LRN, which no mask shows."""
-    network = as_network(NETS["alexnet_lrn"](0))
-    draw = np.random.default_rng(0)
-    samples = draw.standard_normal((24, 3, 24, 24)).astype(np.float32)
-    grouping = find_groups(network)
-    evaluator = Evaluator(
-        network, ArrayDataset(network.model.graph.inputs[0].name, samples), Fidelity(), None, 16
-    )
-    scores = {group.name: draw.random(group.size) for group in grouping.groups}
-    seen = []
-    job = Analysis(
-        grouping, evaluator, scores, RATIOS, Journal(None, {}), {}, lambda *now: seen.append(now)
-    )
+    network, job, seen = behind_lrn.network, behind_lrn.job, behind_lrn.seen
+    grouping, evaluator = job.grouping, job.evaluator
     found = exact.analyze(network, job)
     assert [curve.group for curve in found.curves] == [group.name for group in grouping.groups]
     inexact = [group for group in grouping.groups if not group.exact]

@@ -21,7 +21,6 @@ from prunus.grouping import find_groups
 from prunus.recovery.held_out import distance
 from prunus.recovery.one_pass import OnePass
 from prunus.sensitivity import merged
-from prunus.testing.nets import NETS, as_network
 
 RATIOS = (0.2, 0.4, 0.6, 0.8)
 
@@ -143,19 +142,9 @@ def test_channels_that_follow_from_others_cost_nothing(lenet):
     assert lost[2] > 2 * lost[1]
 
 
-def test_groups_behind_lrn_are_measured_at_every_ratio():
-    network = as_network(NETS["alexnet_lrn"](0))
-    draw = np.random.default_rng(0)
-    samples = draw.standard_normal((40, 3, 24, 24)).astype(np.float32)
-    grouping = find_groups(network)
-    evaluator = Evaluator(
-        network, ArrayDataset(network.model.graph.inputs[0].name, samples), Fidelity(), None, 16
-    )
-    scores = {group.name: draw.random(group.size) for group in grouping.groups}
-    seen = []
-    job = Analysis(
-        grouping, evaluator, scores, RATIOS, Journal(None, {}), {}, lambda *now: seen.append(now)
-    )
+def test_groups_behind_lrn_are_measured_at_every_ratio(behind_lrn):
+    network, job, seen = behind_lrn.network, behind_lrn.job, behind_lrn.seen
+    grouping = job.grouping
     found = fast.analyze(network, job)
     assert [curve.group for curve in found.curves] == [group.name for group in grouping.groups]
     assert all(len(c.points) == len(job.trials(grouping.group(c.group))) for c in found.curves)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import attrs
 import numpy as np
-import onnx_ir as ir
 import pytest
 
 from prunus.compaction import compact
 from prunus.errors import DataError, PlanError, PluginError, ProofError, UsageError
+from prunus.graph import release
 from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Network
@@ -161,7 +161,10 @@ def test_distilling_hands_over_the_original(host, settings, trainer, pruned):
         assert np.array_equal(array, pruned.loaded.network.weights()[name])
 
 
-def test_an_evaluation_leaves_none_of_its_weights_behind(host, settings, trainer, pruned):
+def test_an_evaluation_leaves_none_of_its_weights_behind(
+    host, settings, trainer, pruned, monkeypatch
+):
+    monkeypatch.setattr(release, "_SMALL", 0)
     tune(host, settings, TRAIN)
     (job,) = trainer.jobs
     weights = {n: a * np.float32(1) for n, a in trained(job).items()}
@@ -376,21 +379,6 @@ def test_a_training_that_harms_says_so(host, trainer, settings, pruned):
         f"training made it worse: {report.metric} {before:.4g} before, {after:.4g} after; try "
         "--learning-rate 0.002, or more training samples"
     )
-
-
-def test_moments_of_few_samples_are_better_kept(trainer, settings, request):
-    trainer.options = {"batchnorm": "frozen keeps them"}
-    host = request.getfixturevalue("host")
-    b = Builder(0)
-    first = b.act(b.bn(b.conv(b.input(1, 12), 8)))
-    ir.save(b.model(b.gemm(b.flatten(b.pool(first)), 4)), "net.onnx")
-    asked = attrs.evolve(settings, metric="fidelity")
-    prune(host, attrs.evolve(asked, rate=0.5))
-    trainer.factor = 3.0
-    for options, cure in (({}, ", --batchnorm frozen"), ({"batchnorm": "frozen"}, "")):
-        recipe = Tuning(iterations=3, learning_rate=0.02, options=options)
-        said = tune(host, asked, recipe).report.warnings[0]
-        assert said.endswith(f"; try --learning-rate 0.002{cure}, or more training samples")
 
 
 def test_samples_of_the_prune_hold_in_later_steps(host, settings):

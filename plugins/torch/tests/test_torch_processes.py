@@ -32,7 +32,7 @@ from prunus_torch.testing.graphs import Array
 from prunus_torch.testing.jobs import job_of, network_of, roles_by_name
 from prunus_torch.train import train
 
-LIMIT = 60
+LIMIT = 300
 """Seconds after which a process that waits for the other prints its stacks and ends."""
 
 MASK = np.random.default_rng(2).random((6, 2, 3, 3)) < 0.5

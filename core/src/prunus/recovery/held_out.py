@@ -82,7 +82,7 @@ def nearest(
         session = Session(masked.model, samples=count)
         distances.append(distance(network, outputs_of(session, grouping, samples), wanted))
         del masked, session
-        collect_copies(network)
+        collect_copies(network.model)
     return states[int(np.argmin(distances))]
 
 

@@ -64,7 +64,7 @@ def recover(
         changed = changed | _fitted(network, masked, grouping, stage, fitted, seed)
         states.append(changed)
         del masked
-        collect_copies(network)
+        collect_copies(network.model)
     return network.with_weights(nearest(network, grouping, keep, states, held_out))
 
 

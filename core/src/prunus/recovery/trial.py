@@ -86,7 +86,7 @@ class Trials:
         masked = mask(ready, self._grouping, keep)
         found, wanted = (self._outputs(one, judged) for one in (masked, self._network))
         del ready, masked
-        collect_copies(self._network)
+        collect_copies(self._network.model)
         return distance(self._network, found, wanted)
 
     def _outputs(self, network: Network, samples: Samples) -> list[dict[str, NDArray[np.float32]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from prunus.descriptors import Trainer
 from prunus.errors import PlanError, UsageError
 from prunus.evaluation.choice import feeds
 from prunus.evaluation.evaluator import Evaluator, Look
+from prunus.graph.release import collect_copies
 from prunus.host import Host
 from prunus.network import Compact, Network, Source, Written
 from prunus.planning.choose import Keep
@@ -52,9 +52,6 @@ from prunus.training.compact import measured_by, train_compact
 from prunus.training.scatter import with_weights
 from prunus.training.tuning import Tuning, recipe_of, time_note, warm_up_note
 from prunus.training.weight_masks import check_holds, masks_of, splicing_of
-
-_FEW = 1000
-"""Training samples from which the moments of batch normalisation can be learned."""
 
 GIVEN = "given"
 """Directory in the workspace for what is made of a masked network of the user's own."""
@@ -149,7 +146,7 @@ def finetune(
     network, weights, proof = trained.network, trained.weights, trained.proof
     _keep_plan(loaded, trained.keep, directory, regrown=tuning.regrow > 0)
     del trained
-    gc.collect()  # graphs are full of cycles: its weights would stay while networks are measured
+    collect_copies(network.model)  # before networks are measured
     workspace.remember("finetuned", written, directory=directory.parent)
     warnings = (*warnings_of(evaluator), *(() if about is None else (about,)))
     notes = (
@@ -165,8 +162,7 @@ def finetune(
         "granularity": str(loaded.granularity),
         "proof": attrs.asdict(proof),
     }
-    cures = _cures(host, trainer, subject, tuning, recipe)
-    result = _report(subject, baseline, weights, evaluator, cures, written, facts)
+    result = _report(subject, baseline, weights, evaluator, recipe, written, facts)
     warnings = (*result.warnings, *warnings)
     result = attrs.evolve(result, notes=notes, warnings=warnings, unmeasured=unmeasured)
     record(host, settings, loaded, result, directory.parent)
@@ -316,7 +312,7 @@ def _report(
     baseline: Measurement | None,
     trained: Weights,
     evaluator: Evaluator | None,
-    cures: str,
+    recipe: Recipe,
     written: Written,
     facts: dict[str, Any],
 ) -> Report:
@@ -336,7 +332,7 @@ def _report(
         looked_at(Stage("finetuned", None, macs, params, size), after),
     )
     metric = None if evaluator is None else evaluator.metric.name
-    harm = None if evaluator is None else _harm(evaluator, before, after, cures)
+    harm = None if evaluator is None else _harm(evaluator, before, after, recipe)
     files = new_files(written, loaded.source)
     return Report(
         "finetune",
@@ -350,7 +346,9 @@ def _report(
     )
 
 
-def _harm(evaluator: Evaluator, before: Look | None, after: Look | None, cures: str) -> str | None:
+def _harm(
+    evaluator: Evaluator, before: Look | None, after: Look | None, recipe: Recipe
+) -> str | None:
     """A sentence where the training lost more than the metric's standard error."""
     if before is None or after is None:
         return None
@@ -360,17 +358,6 @@ def _harm(evaluator: Evaluator, before: Look | None, after: Look | None, cures: 
         return None
     return (
         f"training made it worse: {evaluator.metric.name} {pruned.value:.4g} before, "
-        f"{trained.value:.4g} after; try {cures}"
+        f"{trained.value:.4g} after; try --learning-rate {recipe.learning_rate.base / 10:.2g}, or "
+        "more training samples"
     )
-
-
-def _cures(host: Host, trainer: str, subject: _Subject, tuning: Tuning, recipe: Recipe) -> str:
-    """What to try where training harmed; moments of batch normalisation need many samples."""
-    found = [f"--learning-rate {recipe.learning_rate.base / 10:.2g}"]
-    descriptor = host.find(Trainer, trainer).descriptor
-    assert isinstance(descriptor, Trainer)
-    normalised = any(node.op_type == "BatchNormalization" for node in subject.smaller.model.graph)
-    few = len(subject.training) < _FEW and normalised
-    if few and "batchnorm" in descriptor.options and "batchnorm" not in tuning.options:
-        found.append("--batchnorm frozen")
-    return f"{', '.join(found)}, or more training samples"

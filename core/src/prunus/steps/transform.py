@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 import attrs
@@ -15,6 +14,7 @@ from prunus.costs.choice import default_engine
 from prunus.errors import PlanError
 from prunus.evaluation.evaluator import Evaluator, Look
 from prunus.granularity import WEIGHT
+from prunus.graph.release import collect_copies
 from prunus.host import Host
 from prunus.masking import mask
 from prunus.network import Compact, Destination, Network, Source, Written
@@ -106,7 +106,7 @@ def transform(
         written = write_into(host, masked, smaller, destination)
         keep_apart(stage, directory, loaded.source, known.source)
         found = _prove(host, loaded, keep, masked, smaller, written, evaluator) if proof else None
-        gc.collect()  # graphs are full of cycles: what was loaded back would stay
+        collect_copies(masked.model)  # of what was loaded back
     written = moved(written, stage, directory)
     report = _report(loaded, masked, smaller, keep, evaluator, written, measure, original)
     facts = {
