@@ -30,10 +30,12 @@ if TYPE_CHECKING:
         counting as counting,
     )
     from prunus.cli.render import (
-        new_console as new_console,
-        new_table as new_table,
         notes as notes,
         show as show,
+    )
+    from prunus.cli.tables import (
+        new_console as new_console,
+        new_table as new_table,
     )
     from prunus.compaction import compact as _compact
     from prunus.descriptors import (
@@ -341,7 +343,8 @@ _HOMES = {
     "prunus.cli": "run",
     "prunus.cli.options": "network_options settings_from",
     "prunus.cli.progress": "counting",
-    "prunus.cli.render": "new_console new_table notes show",
+    "prunus.cli.render": "notes show",
+    "prunus.cli.tables": "new_console new_table",
     "prunus.host": "Host start",
 }
 """Module -> its public names; ``public=own`` where the own name means another thing in `prunus`."""

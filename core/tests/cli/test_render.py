@@ -10,7 +10,7 @@ import click
 import pytest
 from rich.console import Console
 
-from prunus.cli import render
+from prunus.cli import render, tables
 from prunus.cli.render import group_label, notes, show
 from prunus.compression.storage import Storage
 from prunus.groups import Protected
@@ -222,9 +222,9 @@ def test_long_names_end_their_lines_at_their_own_signs(capsys, monkeypatch):
 
 
 def test_no_color_switches_bold_headers_off(monkeypatch):
-    assert render.new_table("group").header_style == "bold"
+    assert tables.new_table("group").header_style == "bold"
     monkeypatch.setenv("NO_COLOR", "1")
-    assert render.new_table("group").header_style == ""
+    assert tables.new_table("group").header_style == ""
 
 
 def test_files_are_named_from_here(capsys, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from prunus.cli import run
-from prunus.cli.render import new_table
+from prunus.cli.tables import new_table
 from prunus.cli.terminal import one_line, say
 from prunus.printable import printable
 

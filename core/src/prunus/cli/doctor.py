@@ -12,7 +12,7 @@ import attrs
 import click
 
 from prunus import __version__
-from prunus.cli.render import new_console, new_table
+from prunus.cli.tables import new_console, new_table
 from prunus.host import installed, start
 from prunus.requirements import required_by
 

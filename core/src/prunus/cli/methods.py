@@ -7,7 +7,7 @@ from itertools import groupby
 
 import click
 
-from prunus.cli.render import new_console, new_table
+from prunus.cli.tables import new_console, new_table
 from prunus.descriptors import Format, kind_of
 from prunus.host import start
 

@@ -7,7 +7,7 @@ import json
 import click
 
 from prunus.cli import COMMANDS, plugin_commands
-from prunus.cli.render import new_console, new_table
+from prunus.cli.tables import new_console, new_table
 from prunus.descriptors import kind_of
 from prunus.host import distribution_of, start
 

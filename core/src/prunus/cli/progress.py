@@ -181,7 +181,7 @@ def _display(title: str) -> Iterator[Display]:
         TimeRemainingColumn,
     )
 
-    from prunus.cli.render import PlainConsole
+    from prunus.cli.tables import PlainConsole
 
     with Progress(
         TextColumn("{task.description}"),
