@@ -116,5 +116,5 @@ def test_keras(tmp_path, name):
     ],
 )
 def test_graphs(tmp_path, model, weights):
-    pytest.importorskip("prunus_tensorflow")
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     again(tmp_path, prunus.load(shared(model), weights and MODELS / weights))

@@ -162,6 +162,7 @@ def test_excluded_by_plain_index(make_files):
 @pytest.mark.opencv
 @pytest.mark.parametrize("variance", [-7e-44, -5e-7])
 def test_variances_just_below_zero_have_a_root_in_opencv(variance, make_files):
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
     model, weights = make_files(conv(4).replace("size", "batch_normalize=1\nsize"))
     stored = np.fromfile(weights, np.float32)
     stored[5 + 12 + 2] = variance

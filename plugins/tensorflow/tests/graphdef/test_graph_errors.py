@@ -91,6 +91,7 @@ def test_broken_pbtxt_names_the_line(good: Source, tmp_path: Path) -> None:
 
 
 def test_binary_that_is_no_graph(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     path = tmp_path / "net.pb"
     path.write_bytes(random.Random(0).randbytes(3000))
     assert refused(Source(path)) == (

@@ -132,6 +132,7 @@ def test_plain_tensorflow_trains_the_smaller_graph(
 
 
 def test_lenet_reads_mnist(models: Path) -> None:
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     from prunus_tensorflow import graphdef
 
     root = models.parents[1] / "datasets" / "mnist"
