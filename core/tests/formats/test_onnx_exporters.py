@@ -186,7 +186,7 @@ def test_more_than_one_file_can_hold_is_written_beside_the_model(tmp_path, monke
         ["N", 3, 16, 16],
     )
     network = read_onnx(path, None)
-    monkeypatch.setattr(onnx_file, "_LARGEST", 1000)
+    monkeypatch.setattr("prunus.formats.onnx_save._LARGEST", 1000)
     (tmp_path / "out").mkdir()
     written = write(network, tmp_path / "out")
     assert [other.name for other in written.others] == ["m.onnx.data"]

@@ -5,21 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prunus.descriptors import Descriptor, Format
 from prunus.errors import UsageError
 from prunus.hookspecs import hookimpl
 from prunus.network import Compact, Destination, Network, Source, Written
 
-if TYPE_CHECKING:
-    import onnx_ir as ir
-
 _IN_MEMORY = Path("model.onnx")
 """Name of a model that came from no file."""
-
-_LARGEST = 2**31 - 2**24
-"""Bytes of weights one protobuf file can hold, room for the structure left."""
 
 
 @hookimpl
@@ -83,9 +76,8 @@ def prunus_compact(
 
     A name without the ending ``.onnx`` is that of a folder, for a file of the name that was read.
     """
-    import onnx_ir as ir
-
     from prunus.formats.onnx_open import Origin, opened
+    from prunus.formats.onnx_save import save_onnx
 
     origin = network.origin
     assert isinstance(origin, Origin)
@@ -95,17 +87,7 @@ def prunus_compact(
     if destination.name is None or path.suffix != ".onnx":
         path = path / origin.path.name
     path.parent.mkdir(exist_ok=True)
-    if _size(model) <= _LARGEST:
-        ir.save(model, path)
-        return Written(path, None)
-    data = path.with_name(f"{path.name}.data")
-    ir.save(model, path, external_data=data.name)
-    return Written(path, None, (data,))
-
-
-def _size(model: ir.Model) -> int:
-    values = model.graph.initializers.values()
-    return sum(v.const_value.nbytes for v in values if v.const_value is not None)
+    return save_onnx(model, path)
 
 
 def _files(source: Source) -> tuple[Path, ...]:
