@@ -1,6 +1,8 @@
-"""The hooks of the ncnn format; what does the work is imported when it is needed."""
+"""The hooks of the format and the engine ncnn; what does the work is imported when it is needed."""
 
-from prunus.plugin import Format, check_regular, hookimpl
+from importlib.metadata import version
+
+from prunus.plugin import Engine, Format, check_regular, hookimpl
 
 FORMAT = "ncnn"
 MAGIC = b"7767517"
@@ -9,7 +11,7 @@ MAGIC = b"7767517"
 
 @hookimpl
 def prunus_register():
-    """Declare the format."""
+    """Declare the format and the engine."""
     return (
         Format(
             FORMAT,
@@ -20,6 +22,12 @@ def prunus_register():
                 "input-shape": "sizes of an input that the file leaves open: 3x224x224 "
                 "(channels, height, width), or for several inputs in0:3x224x224,in1:10"
             },
+        ),
+        Engine(
+            FORMAT,
+            "ncnn on the processor, float32",
+            lambda: version("ncnn"),
+            formats=(FORMAT, "onnx"),
         ),
     )
 
@@ -38,6 +46,22 @@ def prunus_compact(format, network, compact, destination):
     from prunus_ncnn.write import write
 
     return write(network, compact, destination)
+
+
+@hookimpl
+def prunus_convert(engine, network, files, directory):
+    """Its own files, or what its converter makes of an ONNX file."""
+    from prunus_ncnn.engine import convert
+
+    return convert(network, files, directory)
+
+
+@hookimpl
+def prunus_open(engine, network, files, threads):
+    """A net that is ready to run."""
+    from prunus_ncnn.engine import load
+
+    return load(network, files, threads)
 
 
 def _is_ncnn(path):
