@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 TENSORFLOW ?= tensorflow-cpu==2.21.*
-DISTRIBUTIONS := core plugins/caffe plugins/darknet plugins/torch plugins/tensorflow
+DISTRIBUTIONS := core plugins/caffe plugins/darknet plugins/engines plugins/torch plugins/tensorflow
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 
@@ -27,7 +27,7 @@ $(BIN)/python:
 # the trainer and the formats that need no framework
 $(VENV)/installed: $(BIN)/python $(PYPROJECTS)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e core -e plugins/caffe -e plugins/darknet -e plugins/torch mlxtend
+	$(BIN)/pip install --quiet --disable-pip-version-check -e core -e plugins/caffe -e plugins/darknet -e plugins/engines -e plugins/torch mlxtend
 	touch $@
 
 # TensorFlow itself is left out here: its tests skip unless it is installed

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 PLUGINS = (
     "plugins/caffe",
     "plugins/darknet",
+    "plugins/engines",
     "plugins/tensorflow",
     "plugins/torch",
     "tests/sample_plugin",
@@ -19,11 +20,11 @@ PUBLIC = ("prunus", "prunus.plugin", "prunus.testing")
 
 NAMES = """
 Agreement Analysis AnswerDistance Array ArrayDataset Batch Binding Budget COUNT COUNT_OR_NONE Compact CostModel Criterion
-Curve DEFAULT_CRITERION DEFAULT_RATIOS DataError Dataset Derivatives Descriptor Destination Evaluator FINITE
+Curve DEFAULT_CRITERION DEFAULT_RATIOS DataError Dataset Derivatives Descriptor Destination Engine Evaluator FINITE
 Fidelity Format Gradients GraphBuilder Group Host Journal LearningRate Loaded Loss Measurement Member Metric
 ModelError NOT_NEGATIVE NamedMetric Network NoSamplesError POSITIVE PlaceFinder PlanError PlanTrials Planning PluginError
 Point Policy Preprocessing Products Progress ProofError Protected Pruned PrunusError Range Recipe Report
-SHARE SHARE_BELOW_ONE Sensitivity Session Settings Sharing Snapshot Snapshots Source StaleError Task
+Running SHARE SHARE_BELOW_ONE Sample Sensitivity Session Settings Sharing Snapshot Snapshots Source StaleError Task
 TaskNames TextBlock TextDocument TextEdit TextField TextScalar Top Trainer TrainingJob TrainingLoop
 TruthMaker UsageError Weights Workspace Written analyze_step answer_as_child check_hdf5 check_loss
 check_regular check_room choose_units compact_graph contents_digest counting damage_of decode

@@ -1,4 +1,4 @@
-"""The five distributions: one version, a licence, declared dependencies."""
+"""The six distributions: one version, a licence, declared dependencies."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ PACKAGES = {
     "core": "prunus",
     "plugins/caffe": "prunus_caffe",
     "plugins/darknet": "prunus_darknet",
+    "plugins/engines": "prunus_engines",
     "plugins/tensorflow": "prunus_tensorflow",
     "plugins/torch": "prunus_torch",
 }

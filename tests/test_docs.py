@@ -173,7 +173,7 @@ def test_every_page_is_in_a_menu_of_the_site():
     assert pages - shown == set()
 
 
-OURS = {"prunus", "prunus-caffe", "prunus-darknet", "prunus-tensorflow", "prunus-torch"}
+OURS = {"prunus"} | {f"prunus-{name}" for name in "caffe darknet engines tensorflow torch".split()}
 
 
 def offers(table: str) -> dict[str, list[str]]:

@@ -122,6 +122,7 @@ def _wider(proto):
 
 def test_public_names_are_frozen():
     assert sorted(prunus.__all__) == [
+        "Benched",
         "CompactNetwork",
         "Compressed",
         "MaskedNetwork",
@@ -133,6 +134,7 @@ def test_public_names_are_frozen():
         "Sensitivity",
         "Statistics",
         "analyze",
+        "bench",
         "compact",
         "compress",
         "decompress",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prunus.api import (
         analyze,
+        bench,
         compact,
         compress,
         decompress,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         stat,
     )
     from prunus.compression.compress import Compressed
+    from prunus.engines.bench import Benched
     from prunus.errors import PrunusError
     from prunus.finetuning import finetune
     from prunus.network import Network
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Benched",
     "CompactNetwork",
     "Compressed",
     "MaskedNetwork",
@@ -47,6 +50,7 @@ __all__ = [
     "Sensitivity",
     "Statistics",
     "analyze",
+    "bench",
     "compact",
     "compress",
     "decompress",
@@ -60,6 +64,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Benched": "engines.bench",
     "CompactNetwork": "results",
     "Compressed": "compression.compress",
     "MaskedNetwork": "results",

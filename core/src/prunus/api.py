@@ -10,12 +10,10 @@ small.save("smaller/")
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
-
-import onnx_ir as ir
 
 from prunus.analysis.journal import Journal
 from prunus.analysis.measure import (
@@ -32,11 +30,16 @@ from prunus.compression.compress import Compressed, compress_network
 from prunus.compression.decompress import decompress as unpack
 from prunus.compression.share import DEFAULT_SHARING
 from prunus.costs.choice import costs_of
+from prunus.costs.engine import Clock
 from prunus.descriptors import Format
+from prunus.engines.bench import Benched, bench as bench_networks
+from prunus.engines.hold import Runnable
+from prunus.engines.known import DEFAULT, default_threads
 from prunus.errors import NoSamplesError, PlanError, UsageError
 from prunus.evaluation.choice import calibration_count, evaluator_on, some_inputs
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.registered import registered_metrics
+from prunus.formats.onnx_save import save_standalone
 from prunus.granularity import CHANNEL, granularity_of
 from prunus.loading import read_network
 from prunus.network import Compact, Network, Source, TaskNames, Written
@@ -208,6 +211,7 @@ def plan(
     params: float | None = None,
     bytes: int | str | None = None,
     latency: float | None = None,
+    engine: str = DEFAULT,
     max_loss: float | None = None,
     times: str | PathLike[str] | None = None,
     held_out: Samples = None,
@@ -236,8 +240,9 @@ def plan(
         density: Layer or group -> share of its units that stay; others stay whole.
         params: Share of the network's parameters to remove, in [0, 1).
         bytes: Size of the weights file to come down to: a number of bytes, or ``"2MB"``.
-        latency: Share of the time of one sample in ONNX Runtime to save, in [0, 1), by layer times
-            that are measured on this machine.
+        latency: Share of the time of one sample to save, in [0, 1), by times that are measured on
+            this machine.
+        engine: Name of the engine that ``latency`` is measured in.
         times: File of these times: used again where it is of this network and machine, written
             otherwise.
         max_loss: Metric that the whole network may lose, compensated with ``data``.
@@ -292,7 +297,7 @@ def plan(
         sensitivity=sensitivity,
         multiples=preferred(units, multiple, subject.grouping.groups),
     )
-    costs = costs_of(chooser, times=None if times is None else Path(times))
+    costs = costs_of(chooser, Clock(host(), engine), times=None if times is None else Path(times))
     limits = limits_of(budget, costs)
     if max_loss is None:
         keep = chooser.plan(limits)
@@ -362,8 +367,37 @@ def export(network: Network | MaskedNetwork | CompactNetwork, path: str | PathLi
     file = Path(path)
     make_directory(file.parent)
     with staged(file.parent) as stage:
-        ir.save(plain.model, stage / file.name)
+        save_standalone(plain.model, stage / file.name)
     return file
+
+
+def bench(
+    *networks: Network | MaskedNetwork | CompactNetwork,
+    engines: str | Sequence[str] | None = None,
+    threads: int | None = None,
+    seconds: float = 1.0,
+) -> Benched:
+    """Time networks side by side, one sample at a time, warmed up and in turns.
+
+    Args:
+        networks: The networks; the first is what others are compared with.
+        engines: Name of an engine, or several; all that are installed without it.
+        threads: Threads of one run; one for each processor without it.
+        seconds: Time for one network in one engine.
+
+    Raises:
+        UsageError: an engine is unknown or not installed.
+        ModelError: an engine that was asked for refuses a network.
+    """
+    named = [(str(number), _runnable(network)) for number, network in enumerate(networks, 1)]
+    asked = [engines] if isinstance(engines, str) else engines
+    return bench_networks(host(), named, asked, threads or default_threads(), seconds)
+
+
+def _runnable(network: Network | MaskedNetwork | CompactNetwork) -> Runnable:
+    if isinstance(network, CompactNetwork):
+        return Runnable(network.masked.network, network.compact)
+    return Runnable.whole(network if isinstance(network, Network) else network.network)
 
 
 def compress(

@@ -183,7 +183,29 @@ class Trainer:
     assists: Callable[[], bool] = attrs.field(default=lambda: False, eq=False)
 
 
-Descriptor = Format | Criterion | NamedMetric | Policy | Sharing | Trainer
+@attrs.frozen
+class Engine:
+    """One program that runs networks, to measure them in and to hand them to.
+
+    Attributes:
+        name: As given to ``--engine``, ``--measure`` and ``export --to``.
+        summary: One line for ``prunus methods``.
+        version: Version of the engine on this machine. Where it is missing, raises
+            ``importlib.metadata.PackageNotFoundError`` for a distribution of pip's, or a
+            `UsageError` that says how to get it. Imports nothing heavy.
+        formats: Formats whose files it reads or converts, the one it reads best first; ``onnx`` is
+            any network, as an ONNX file of one sample.
+        quantizes: Answers ``prunus_quantize``.
+    """
+
+    name: str = attrs.field(validator=_lower_case)
+    summary: str
+    version: Callable[[], str] = attrs.field(eq=False)
+    formats: tuple[str, ...] = ("onnx",)
+    quantizes: bool = False
+
+
+Descriptor = Format | Criterion | NamedMetric | Policy | Sharing | Trainer | Engine
 """Everything that ``prunus_register`` may declare."""
 
 

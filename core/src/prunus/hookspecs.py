@@ -1,4 +1,4 @@
-"""The hooks of prunus: one to register, nine verbs, two for models in memory.
+"""The hooks of prunus: one to register, nine verbs, two for models in memory, three of engines.
 
 ``prunus_register`` is asked of every plugin; the others are called on the
 owner of the named descriptor only, with wrappers of any plugin around it.
@@ -8,6 +8,7 @@ Implementations take arguments by these names, without defaults.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from prunus.analysis.analysis import Analysis
     from prunus.descriptors import Descriptor
+    from prunus.engines.running import Running
     from prunus.gradients import Derivatives, Gradients
     from prunus.groups import Group
     from prunus.network import Compact, Destination, Network, Source, Written
@@ -32,7 +34,7 @@ hookimpl = pluggy.HookimplMarker("prunus")
 
 @hookspec
 def prunus_register() -> Iterable[Descriptor]:  # type: ignore[empty-body]
-    """Declare formats, criteria, allocations, analyses, metrics, sharings and trainers.
+    """Declare formats, criteria, allocations, analyses, metrics, sharings, trainers and engines.
 
     Args:
         (none)
@@ -316,4 +318,83 @@ def prunus_share(
     When it is called:
         Once for every shared tensor, by ``prunus compress`` and `prunus.compress`. A tensor that
         has no more than ``count`` values already is not asked about, and stays as it is.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_convert(
+    engine: str, network: Network, files: Written, directory: Path
+) -> Written | None:
+    """Turn files into those that an engine runs, by its own converter where there is one.
+
+    Args:
+        engine: Name of the engine.
+        network: What the files hold: names and shapes of inputs and outputs are in its graph.
+        files: Native files of a format that the engine names (``Engine.formats``), or an ONNX file
+            of the neutral graph with a batch of one.
+        directory: Where to write; nothing else of the same name lies there.
+
+    Returns:
+        The files to run: ``files`` as they are where the engine reads them. ``None`` is a defect of
+        the plugin.
+
+    Raises:
+        ModelError: the engine cannot hold the network (in its own words, and the layer where it
+            says so).
+        UsageError: the converter is not installed.
+
+    When it is called:
+        Before ``prunus_open``, by ``bench``, ``--measure``, ``--engine`` and ``export --to``.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_open(engine: str, network: Network, files: Written, threads: int) -> Running | None:
+    """Load files into an engine, ready to run one sample after the other.
+
+    Args:
+        engine: Name of the engine.
+        network: What the files hold, as for ``prunus_convert``.
+        files: What ``prunus_convert`` or ``prunus_quantize`` gave.
+        threads: Threads of one run, at least 1; an engine that cannot have so many takes fewer.
+
+    Returns:
+        The network, computing in float32 unless it is quantised. ``None`` is a defect of the
+        plugin.
+
+    Raises:
+        ModelError: the engine refuses the files (in its own words).
+
+    When it is called:
+        Behind ``prunus_convert``. The core runs and times what it gives, with others in turns, and
+        closes it.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_quantize(
+    engine: str,
+    network: Network,
+    files: Written,
+    samples: Mapping[str, NDArray[np.float32]],
+    directory: Path,
+) -> Written | None:
+    """Quantise a network to int8 by the engine's own tools, after training.
+
+    Args:
+        engine: Name of an engine that ``quantizes``.
+        network: What the files hold, as for ``prunus_convert``.
+        files: What ``prunus_convert`` gave.
+        samples: Graph input name -> ``(N, ...)`` inputs by which ranges of activations are chosen.
+        directory: Where to write.
+
+    Returns:
+        Files of the quantised network for ``prunus_open``. ``None`` is a defect of the plugin.
+
+    Raises:
+        ModelError: the engine cannot quantise the network.
+        UsageError: the tool is not installed.
+
+    When it is called:
+        By ``prunus export --int8``.
     """

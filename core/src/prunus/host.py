@@ -17,6 +17,7 @@ from prunus.descriptors import (
     POLICIES,
     Criterion,
     Descriptor,
+    Engine,
     Format,
     NamedMetric,
     Policy,
@@ -24,6 +25,7 @@ from prunus.descriptors import (
     Trainer,
     kind_of,
 )
+from prunus.engines.running import Running
 from prunus.errors import MissingPluginError, PluginError, UsageError
 from prunus.fields import called_descriptor, called_task
 from prunus.near import meant
@@ -37,6 +39,7 @@ OWN = f"prunus {__version__}"
 
 BUILT_IN = (
     "prunus.analysis.built_in",
+    "prunus.engines.onnx_runtime",
     "prunus.evaluation.built_in",
     "prunus.formats.onnx_file",
     "prunus.methods.apoz",
@@ -90,13 +93,16 @@ ANSWERS: Mapping[str, tuple[type, str]] = {
     "prunus_compact": (Written, "a Written"),
     "prunus_differentiate": (object, "a function"),
     "prunus_share": (object, "finite numbers other than zero"),
+    "prunus_convert": (Written, "a Written"),
+    "prunus_open": (Running, "a Running"),
+    "prunus_quantize": (Written, "a Written"),
 }
 """Hook -> type of its answer, and the words for it."""
 
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("prunus_"))
 """All hooks there are."""
 
-D = TypeVar("D", Format, Criterion, NamedMetric, Policy, Sharing, Trainer)
+D = TypeVar("D", Format, Criterion, NamedMetric, Policy, Sharing, Trainer, Engine)
 
 
 @attrs.frozen(eq=False)

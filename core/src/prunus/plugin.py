@@ -1,4 +1,4 @@
-"""The one import of people who extend prunus, by formats, methods, trainers or commands.
+"""The one import of people who extend prunus: formats, methods, trainers, engines, commands.
 
 Everything a plugin needs is a name of this module or of `prunus.testing`; all other modules are
 private. Names are imported when they are used, so that registering a plugin costs nothing.
@@ -41,11 +41,16 @@ if TYPE_CHECKING:
     from prunus.descriptors import (
         Criterion as Criterion,
         Descriptor as Descriptor,
+        Engine as Engine,
         Format as Format,
         NamedMetric as NamedMetric,
         Policy as Policy,
         Sharing as Sharing,
         Trainer as Trainer,
+    )
+    from prunus.engines.running import (
+        Running as Running,
+        Sample as Sample,
     )
     from prunus.errors import (
         DataError as DataError,
@@ -272,7 +277,8 @@ if TYPE_CHECKING:
 _HOMES = {
     # hooks and descriptors
     "prunus.hookspecs": "hookimpl",
-    "prunus.descriptors": "Criterion Descriptor Format NamedMetric Policy Sharing Trainer",
+    "prunus.descriptors": "Criterion Descriptor Engine Format NamedMetric Policy Sharing Trainer",
+    "prunus.engines.running": "Running Sample",
     # networks and their files
     "prunus.network": "Binding Compact Destination Network Source TaskNames Written",
     "prunus.settings": "Settings",

@@ -35,6 +35,7 @@ class Settings:
             that stays.
         params, bytes, latency, max_loss: Further targets, as in `Budget`; bytes as people write a
             size: ``2MB``.
+        engine: Engine whose time ``latency`` counts.
         granularity: Units that go: ``channel``, ``weight``, or a pattern N:M.
         metric: Metric name, or the native name of the metric layer.
         samples: Number of evaluation samples.
@@ -69,6 +70,7 @@ class Settings:
     params: float | None = None
     bytes: str | None = None
     latency: float | None = None
+    engine: str | None = None
     max_loss: float | None = None
     granularity: str | None = None
     metric: str | None = None

@@ -56,7 +56,7 @@ def test_data_that_is_no_file_beside_the_configuration_stays_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("rat = 1", "unknown key 'rat'; did you mean 'rate'?; known: allocation, analysis_file, baseline, batches, bytes, criterion, data, density, exclude, granularity, latency, max_loss, metric, model, multiple, options, params, rate, samples, seed, solver, threshold, train_data, trainer, weights, workspace"),
+        ("rat = 1", "unknown key 'rat'; did you mean 'rate'?; known: allocation, analysis_file, baseline, batches, bytes, criterion, data, density, engine, exclude, granularity, latency, max_loss, metric, model, multiple, options, params, rate, samples, seed, solver, threshold, train_data, trainer, weights, workspace"),
         ("notes = []", "unknown key 'notes'; known: "),
         ("model = 5", "model = 5: expected a path in quotes"),
         ('rate = "0.5"', "rate = '0.5': expected a number"),

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import pytest
 
+from prunus.engines.timing import Timing
 from prunus.errors import NoSamplesError, PlanError, UsageError
 from prunus.steps.continued import newest
 from prunus.steps.prune import prune
@@ -79,34 +80,44 @@ def test_the_file_that_transform_writes_has_the_size_asked_for(host, settings):
 
 
 def test_measured_times_are_kept_and_used_again(host, settings, monkeypatch):
-    monkeypatch.setattr("prunus.costs.choice.default_engine", Clock)
-    monkeypatch.setattr("prunus.steps.prune.default_engine", Clock)
+    monkeypatch.setattr("prunus.steps.prune.Clock", Weights)
     found = prune(host, settings.aiming(latency=0.4))
     assert found.report.facts["budgets"][0]["reached"] == pytest.approx(0.4, rel=0.01)
     before, after = found.report.facts["milliseconds"]
     assert 1 - after / before == pytest.approx(0.4, abs=0.05)
     times = Path("ws/times.json").read_text()
-    assert Clock.layers_timed == 9
+    assert Weights.plans_timed == 9
     again = prune(host, settings.aiming(latency=0.4))
-    assert Clock.layers_timed == 9
+    assert Weights.plans_timed == 9
     assert Path("ws/times.json").read_text() == times
     assert {n: u.tolist() for n, u in again.keep.items()} == {
         n: u.tolist() for n, u in found.keep.items()
     }
 
 
-class Clock:
-    """An engine in which a layer takes a nanosecond a weight."""
+class Weights:
+    """A clock by which a layer takes a nanosecond a weight."""
 
-    name = identity = "clock"
-    layers_timed = 0
+    plans_timed = 0
 
-    def layer_times(self, models):
-        Clock.layers_timed += len(models)
-        return [self._times(model) for model in models]
+    def __init__(self, host, engine):
+        self.identity = engine
 
-    def latencies(self, models):
-        return [sum(self._times(model).values()) for model in models]
+    def steps(self, runnable):
+        Weights.plans_timed += 1
+        return self._times(runnable.compact.model)
+
+    def shares(self, whole, others):
+        for make in others:
+            yield self._ms(make()) / self._ms(whole)
+
+    def timings(self, networks):
+        first = self._ms(networks[0])
+        shares = [self._ms(one) / first for one in networks]
+        return [Timing(share * first, 0, 0, 0, share, share, share) for share in shares]
+
+    def _ms(self, runnable):
+        return sum(self._times(runnable.compact.model).values())
 
     def _times(self, model):
         return {

@@ -32,12 +32,13 @@ COMMANDS = {
     "run": "prune and finetune with a growing rate, then transform",
     "eval": "measure a network on its samples",
     "stat": "count a network, list its groups and what is protected",
-    "export": "write any loaded network as ONNX",
+    "export": "write any loaded network as ONNX, or for an engine",
+    "bench": "time networks side by side in several engines",
     "explain": "say why a layer is protected or tied, and what would free it",
     "demo": "prune a small packaged network, from the first step to the last",
     "doctor": "tell what is installed, what works and what is missing",
     "plugins": "list installed plugins",
-    "methods": "list formats, criteria, allocations, analyses, metrics, sharings and trainers",
+    "methods": "list formats, criteria, allocations, analyses, metrics, trainers and engines",
 }
 
 _MODULES = {"eval": "evaluate", "run": "rounds"}

@@ -13,6 +13,8 @@ import click
 
 from prunus import __version__
 from prunus.cli.tables import new_console, new_table
+from prunus.descriptors import Engine
+from prunus.engines.known import lack_of
 from prunus.host import installed, start
 from prunus.requirements import required_by
 
@@ -21,10 +23,10 @@ OWN = "prunus"
 
 @attrs.frozen
 class Finding:
-    """One distribution.
+    """One distribution, or one engine.
 
     Attributes:
-        distribution: Its name.
+        distribution: Its name; of an engine: ``engine openvino``.
         state: ``works``, ``incomplete``, ``broken`` or ``missing``.
         version: Its version, where it is installed.
         remark: The parts it lacks, its error, or what it would add.
@@ -57,8 +59,9 @@ def command(as_json: bool, verbose: bool) -> None:
 
 
 def examine() -> Iterator[Finding]:
-    """The core, every plugin that is installed, and those of ours that are not."""
-    broken = {one.distribution.partition(" ")[0]: one.error for one in start().broken}
+    """The core, every plugin that is installed, those of ours that are not, and engines."""
+    host = start()
+    broken = {one.distribution.partition(" ")[0]: one.error for one in host.broken}
     names = [OWN, *dict.fromkeys(point.dist.name for point in installed() if point.dist)]
     for name in names:
         lacking = lacks(required_by(name))
@@ -72,6 +75,10 @@ def examine() -> Iterator[Finding]:
     for name, adds in offered().items():
         if name not in names:
             yield Finding(name, "missing", "", f"adds {adds}", f"pip install {name}")
+    for engine in host.all(Engine):
+        lack = lack_of(engine)
+        state, found = ("works", engine.version()) if lack is None else ("missing", "")
+        yield Finding(f"engine {engine.name}", state, found, engine.summary, lack or "")
 
 
 def lacks(names: Iterable[str]) -> list[str]:

@@ -8,7 +8,8 @@ from itertools import groupby
 import click
 
 from prunus.cli.tables import new_console, new_table
-from prunus.descriptors import Format, kind_of
+from prunus.descriptors import Descriptor, Engine, Format, kind_of
+from prunus.engines.known import lack_of
 from prunus.host import start
 
 
@@ -22,7 +23,7 @@ def command(as_json: bool, verbose: bool) -> None:
     for entry in host.registered:
         own = entry.descriptor
         kind = kind_of(own)
-        rows.append(_row(kind, own.name, own.summary, entry.distribution))
+        rows.append(_row(kind, own.name, _summary(own), entry.distribution))
         if not isinstance(own, Format):
             continue
         for name in own.metrics:
@@ -39,6 +40,15 @@ def command(as_json: bool, verbose: bool) -> None:
         for row in found:
             table.add_row(row["name"], f"{row['summary']}{_owner(row['from'])}")
         console.print(table)
+
+
+def _summary(descriptor: Descriptor) -> str:
+    """What it is; of an engine, also whether it is there."""
+    if not isinstance(descriptor, Engine):
+        return descriptor.summary
+    lack = lack_of(descriptor)
+    state = f"version {descriptor.version()}" if lack is None else f"not here: {lack}"
+    return f"{descriptor.summary}; {state}"
 
 
 def _owner(distribution: str) -> str:

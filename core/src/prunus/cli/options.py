@@ -12,7 +12,7 @@ import click
 
 from prunus.cli import COMMAND
 from prunus.cli.special_files import check_file
-from prunus.descriptors import Criterion, Format, Policy, Trainer, kind_of
+from prunus.descriptors import Criterion, Engine, Format, Policy, Trainer, kind_of
 from prunus.errors import UsageError
 from prunus.evaluation.data_spec import split_spec
 from prunus.host import Host, start
@@ -182,8 +182,13 @@ limit_options = together(
     click.option(
         "--latency",
         type=number,
-        help="share of the measured time of one sample to save, in ONNX Runtime on this machine; "
-        "layer times are kept in the workspace",
+        help="share of the measured time of one sample to save, in --engine on this machine; "
+        "measured times are kept in the workspace",
+    ),
+    click.option(
+        "--engine",
+        help="engine whose time --latency counts (see 'prunus methods') [onnxruntime]",
+        shell_complete=names("engine"),
     ),
     click.option(
         "--max-loss",
@@ -238,7 +243,7 @@ def settings_from(host: Host, **given: Any) -> Settings:
         if given.get(name) is not None:
             check_file(Path(given[name]))
     settings = Settings() if config is None else read_config(host, Path(config))
-    pairs = dict(_pair(text) for text in given.pop("option", ()))
+    pairs = dict(pair(text) for text in given.pop("option", ()))
     exclude = tuple(given.pop("exclude", ()))
     density = dict(_share(text) for text in given.pop("density", ()))
     if density:
@@ -304,6 +309,8 @@ def _checked(host: Host, settings: Settings, path: Path) -> Settings:
             host.find(Policy, settings.allocation)
         if settings.trainer is not None:
             host.find(Trainer, settings.trainer)
+        if settings.engine is not None:
+            host.find(Engine, settings.engine)
     except UsageError as error:
         raise type(error)(f"{path}: {error}") from error
     return settings
@@ -367,7 +374,8 @@ def _share(text: str) -> tuple[str, float]:
         raise UsageError(f"--density {text}: write LAYER=SHARE, for example ip1=0.1") from None
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """The name and the value of a format option."""
     name, found, value = text.partition("=")
     if not found:
         raise UsageError(f"--option {text}: write NAME=VALUE")

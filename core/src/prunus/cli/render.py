@@ -91,6 +91,8 @@ def _report(console: Console, report: Report) -> None:
         for table in _stages(report, console.width):
             console.print(table)
     _facts(console, report)
+    if report.times:
+        console.print(_times(report))
     if report.storage:
         console.print(_storage(report, console.width))
     if report.groups:
@@ -195,6 +197,24 @@ def _beside(stage: Stage, names: Sequence[str]) -> tuple[str, ...]:
     return tuple("" if value is None else f"{value.value:.4f}" for value in found)
 
 
+def _times(report: Report) -> Table:
+    """Networks side by side in each engine: medians, and between which times half of the runs are.
+
+    Time saved is relative to the first network of the same engine.
+    """
+    table = new_table("engine", "network", "ms>", "half of the runs>", "time saved>")
+    for engine, rows in groupby(report.times, key=lambda row: row.engine):
+        for index, row in enumerate(rows):
+            found = row.timing
+            saved = f"{1 - found.share:.1%} ± {(found.share_high - found.share_low) / 2:.1%}"
+            spread = f"{found.low:.3f}–{found.high:.3f}"
+            name = "" if index else engine
+            table.add_row(
+                name, row.network, f"{found.milliseconds:.3f}", spread, saved if index else ""
+            )
+    return table
+
+
 _BYTES = ("bits", "index", "dense", "pruned", "shared", "coded", "of dense")
 _NARROW_BYTES = ("bits", "dense", "coded", "of dense")
 """Columns of the bytes of a tensor, in a wide and in a narrow terminal."""
@@ -273,6 +293,12 @@ def _facts(console: Console, report: Report) -> None:
         console.print(_proof(report, proof), soft_wrap=not console.is_terminal)
     elif "proof" in report.facts:
         console.print("proof: left out")
+    agreed = report.facts.get("agreement")
+    if agreed:
+        console.print(
+            f"proof: {report.facts['target']} computes the network's numbers on "
+            f"{counted(agreed['samples'], 'input')}, largest relative error {agreed['error']:.1e}"
+        )
 
 
 def _amount(number: float) -> str:

@@ -27,7 +27,17 @@ from prunus.host import start
 @click.option(
     "--proof/--no-proof", default=True, help="compare the written files with the masked network"
 )
-@click.option("--measure/--no-measure", default=True, help="evaluate and time the networks")
+@click.option(
+    "--measure",
+    "engines",
+    is_flag=False,
+    flag_value="",
+    default="",
+    metavar="[ENGINES]",
+    help="evaluate and time the networks (done anyway); with a comma list, in these engines, too "
+    "(see 'prunus methods')",
+)
+@click.option("--no-measure", is_flag=True, help="neither evaluate nor time the networks")
 @click.option("--groups", is_flag=True, help="list all groups, however many there are")
 @page_option
 def command(
@@ -36,7 +46,8 @@ def command(
     groups: bool,
     output: Path | None,
     proof: bool,
-    measure: bool,
+    engines: str,
+    no_measure: bool,
     page: bool,
     **given: Any,
 ) -> None:
@@ -57,5 +68,12 @@ def command(
     on_the_line = given["model"] is not None or given["weights"] is not None
     settings = named(settings) if on_the_line else newest(settings)
     with shown("transform"):
-        done = transform(host, settings, output, proof=proof, measure=measure)
+        done = transform(
+            host,
+            settings,
+            output,
+            proof=proof,
+            measure=not no_measure,
+            engines=tuple(filter(None, engines.split(","))),
+        )
     show(paged(host, settings, done.report, page=page), as_json=as_json)

@@ -1,33 +1,78 @@
-"""Engines that networks run in, as far as planning for speed needs them."""
+"""An engine as planning for speed needs it: times of graphs of one network."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-import onnx_ir as ir
+import attrs
+
+from prunus.descriptors import Engine
+from prunus.engines.bench import in_turns
+from prunus.engines.hold import Runnable, held
+from prunus.engines.known import DEFAULT, default_threads, engine_named, identity
+from prunus.engines.running import Sample
+from prunus.engines.timing import Timing, timed
+from prunus.evaluation.session import random_inputs
+from prunus.host import Host
 
 
-class Engine(Protocol):
-    """Runs graphs and tells how long they take.
+@attrs.frozen(eq=False)
+class Clock:
+    """An engine and how many threads it gets.
 
     Attributes:
-        name: As shown to users.
+        host: Plugins.
+        name: Name of the engine.
+        threads: Threads of one run.
     """
 
-    name: str
+    host: Host
+    name: str = DEFAULT
+    threads: int = attrs.field(factory=default_threads)
+
+    @property
+    def engine(self) -> Engine:
+        """The descriptor.
+
+        Raises:
+            UsageError: it is unknown, or not installed.
+        """
+        return engine_named(self.host, self.name)
 
     @property
     def identity(self) -> str:
         """Version, threads and processor: times hold where all of them are the same."""
+        return identity(self.engine, self.threads)
 
-    def layer_times(self, models: Sequence[ir.Model]) -> list[Mapping[str, float]]:
-        """Milliseconds of one sample in the parts of each graph.
+    def steps(self, runnable: Runnable) -> Mapping[str, float] | None:
+        """Milliseconds of one sample in the parts of a graph.
 
         Returns:
-            For each graph: value -> time of the step that makes it, with all that the engine does
-            in the same step. What belongs to no value of the graph counts under ``""``.
+            Value -> time of the step that makes it, with all that the engine does in the same step.
+            What belongs to no value of the graph counts under ``""``. ``None`` where the engine has
+            no profile.
         """
+        with held(self.host, self.name, runnable, self.threads) as running:
+            return None if running.steps is None else running.steps(one_sample(runnable))
 
-    def latencies(self, models: Sequence[ir.Model]) -> list[float]:
-        """Milliseconds of one sample in each graph: medians of runs that take turns."""
+    def timings(self, networks: Sequence[Runnable]) -> list[Timing]:
+        """Times of one sample in each network, in turns; shares are of the first."""
+        return in_turns(self.host, self.name, networks, self.threads)
+
+    def shares(self, whole: Runnable, others: Iterable[Callable[[], Runnable]]) -> Iterator[float]:
+        """Times of other networks as shares of the whole one's, each in turns with it.
+
+        Those of the fastest runs: planning wants what the engine can do, not what else runs now.
+        """
+        with held(self.host, self.name, whole, self.threads) as first:
+            sample = one_sample(whole)
+            for make in others:
+                other = make()
+                with held(self.host, self.name, other, self.threads) as second:
+                    before, after = timed([(first, sample), (second, one_sample(other))])
+                    yield after.least / before.least
+
+
+def one_sample(runnable: Runnable) -> Sample:
+    """A random input for each input of a network."""
+    return random_inputs(runnable.compact.model, 1, 0)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from numbers import Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
 import onnx_ir as ir
 
-from prunus.errors import DataError
+from prunus.errors import DataError, UsageError
 from prunus.evaluation.agreement import Agreement
 from prunus.evaluation.collapse import CollapseWatch
 from prunus.evaluation.session import Session
@@ -22,6 +22,9 @@ from prunus.network import Network
 from prunus.progress import told
 from prunus.task import Array, Batch, Dataset, Measurement, Metric
 from prunus.third_party import contained, shown, wrong_answer
+
+Run: TypeAlias = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+"""A network that answers batches."""
 
 
 @attrs.frozen(eq=False)
@@ -117,11 +120,26 @@ class Evaluator:
         """
         if isinstance(self.metric, UserMetric):
             return self.metric.measure(model)
-        references = self.references  # before there is a second session
-        session = Session(model)
+        _ = self.references  # before there is a second session
+        return self.measure_in(Session(model).run)
+
+    def measure_in(self, run: Run) -> Measurement:
+        """Measure a graph with the same inputs and outputs in any engine.
+
+        Args:
+            run: Answers a batch: graph output name -> ``(N, ...)``.
+
+        Raises:
+            As `measure`; a metric function of the user's measures graphs alone (`UsageError`).
+        """
+        if isinstance(self.metric, UserMetric):
+            raise UsageError(
+                f"metric '{self.metric.name}' runs the network itself, in ONNX Runtime; give "
+                "another --metric"
+            )
         seen = [
-            self.observe(session.run(batch.inputs), reference, batch)
-            for batch, reference in zip(self.batches(), references, strict=True)
+            self.observe(run(batch.inputs), reference, batch)
+            for batch, reference in zip(self.batches(), self.references, strict=True)
         ]
         return self.result(seen)
 

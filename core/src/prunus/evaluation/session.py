@@ -91,6 +91,7 @@ class Session:
         arena: bool = True,
         samples: int | None = None,
         profile: Path | None = None,
+        threads: int | None = None,
     ) -> None:
         """Prepare a graph.
 
@@ -102,6 +103,7 @@ class Session:
             samples: How many will be run in all, where that is known. The engine rewrites the
                 graph as far as is worth it for them, and spares memory where weights are large.
             profile: Start of the name of a file for the times of every step (`profiled`).
+            threads: Threads of one run; as many as there are processors without it.
 
         Raises:
             ModelError: ONNX Runtime refuses the graph.
@@ -114,6 +116,8 @@ class Session:
         options.log_severity_level = 4
         if profile is not None:
             options.enable_profiling, options.profile_file_prefix = True, str(profile)
+        if threads is not None:
+            options.intra_op_num_threads = threads
         options.graph_optimization_level = _level(structure.nodes, samples)
         # threads that wait for more work by spinning take the cores from the session run next:
         # of several sessions in turn, each ran up to five times slower (benchmarks/ana_exact.py)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnx_ir as ir
-
-from prunus.costs.choice import default_engine
+from prunus.engines.known import own_engine
 from prunus.errors import DataError, UsageError
+from prunus.formats.onnx_save import save_standalone
 from prunus.graph.parameters import parameters
 from prunus.host import Host
 from prunus.settings import Settings
@@ -42,7 +41,7 @@ def evaluate(host: Host, settings: Settings) -> Report:
         None,
         latency(loaded.network.model),
     )
-    facts = {"samples": evaluator.count, "engine": default_engine().identity}
+    facts = {"samples": evaluator.count, "engine": own_engine(host)}
     return Report(
         "eval",
         evaluator.metric.name,
@@ -64,6 +63,6 @@ def export(host: Host, settings: Settings, output: Path) -> Report:
     loaded = load(host, settings)
     make_directory(output.parent)
     with staged(output.parent) as stage:
-        ir.save(loaded.network.model, stage / output.name)
+        save_standalone(loaded.network.model, stage / output.name)
         keep_apart(stage, output.parent, loaded.source)
     return Report("export", notes=loaded.network.notes, files=(output,))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.costs.choice import costs_of, default_engine
+from prunus.costs.choice import costs_of
+from prunus.costs.engine import Clock
 from prunus.descriptors import Format
+from prunus.engines.hold import Runnable
+from prunus.engines.known import DEFAULT
 from prunus.errors import NoSamplesError, StaleError
 from prunus.evaluation.evaluator import Evaluator
 from prunus.granularity import CHANNEL, CHANNELS, WEIGHT, Granularity, granularity_of
@@ -125,7 +129,10 @@ def prune(host: Host, settings: Settings) -> Pruned:
         present=present,
         multiples=preferred(units, settings.multiple, loaded.grouping.groups),
     )
-    costs = costs_of(chooser, original=loaded.source.model.name, times=workspace.path / TIMES)
+    clock = Clock(host, settings.engine or DEFAULT)
+    costs = costs_of(
+        chooser, clock, original=loaded.source.model.name, times=workspace.path / TIMES
+    )
     limits = limits_of(budget, costs)
     found, remark, promise = _carried(chooser, limits, halves, evaluator, samples)
     keep = found.keep
@@ -147,12 +154,19 @@ def prune(host: Host, settings: Settings) -> Pruned:
     unmeasured = unmeasured or why_unmeasured(settings, evaluator)
     facts = {**report.facts, "criterion": criterion, "allocation": allocation}
     if budget.latency is not None:
-        facts["milliseconds"] = default_engine().latencies([original.model, smaller.model])
+        facts |= _measured_time(clock, original, Runnable(masked, smaller))
     report = attrs.evolve(report, notes=notes, unmeasured=unmeasured, facts=facts)
     plan = plan_of(loaded, keep, budget, criterion, allocation)
     _remember(workspace, settings, loaded, source, written, plan, changed)
     record(host, settings, loaded, report, directory)
     return Pruned(loaded, masked, smaller, keep, written, report, changed)
+
+
+def _measured_time(clock: Clock, original: Network, pruned: Runnable) -> dict[str, Any]:
+    """What came of a budget of time, in the engine that it counts in."""
+    before, after = clock.timings([Runnable.whole(original), pruned])
+    milliseconds = [before.milliseconds, before.milliseconds * after.share]
+    return {"milliseconds": milliseconds, "engine": clock.identity}
 
 
 def _carried(

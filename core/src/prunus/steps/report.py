@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from prunus.compression.storage import Storage
 from prunus.counted import counted
 from prunus.descriptors import Format
+from prunus.engines.bench import EngineTime
 from prunus.evaluation.collapse import MEND
 from prunus.evaluation.evaluator import Evaluator, Look
 from prunus.evaluation.session import Session, random_inputs
@@ -78,6 +79,7 @@ class Report:
         next: Command to go on with, if any.
         facts: Further named values (``rate``, ``proof``).
         storage: Bytes of every tensor that shares values, after each stage.
+        times: Networks timed side by side in engines.
         collapse: That the last network is of no use as it is, and what to do; the first line.
     """
 
@@ -92,6 +94,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     unmeasured: str | None = None
     storage: tuple[Storage, ...] = ()
+    times: tuple[EngineTime, ...] = ()
     collapse: str | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.compaction import compact
-from prunus.costs.choice import default_engine
+from prunus.engines.bench import EngineTime, bench
+from prunus.engines.hold import Runnable
+from prunus.engines.known import default_threads, engine_named, own_engine
 from prunus.errors import PlanError
 from prunus.evaluation.evaluator import Evaluator, Look
 from prunus.granularity import WEIGHT
@@ -62,7 +64,13 @@ class Transformed:
 
 @alone
 def transform(
-    host: Host, settings: Settings, output: Path | None, *, proof: bool = True, measure: bool = True
+    host: Host,
+    settings: Settings,
+    output: Path | None,
+    *,
+    proof: bool = True,
+    measure: bool = True,
+    engines: tuple[str, ...] = (),
 ) -> Transformed:
     """Compact a masked network.
 
@@ -73,13 +81,17 @@ def transform(
             weights' file; the workspace's ``transformed`` without it.
         proof: Load the result back and compare it with the masked network.
         measure: Evaluate and time the networks.
+        engines: Engines to time the original and the smaller network in, beside ONNX Runtime.
 
     Raises:
+        UsageError: an engine is unknown or not installed.
         PlanError: the weights hold no mask.
         StaleError: the weights do not hold the mask of the workspace's plan.
         PluginError: the format wrote files that do not load; nothing is left behind.
         ProofError: the result is not equal; nothing is left behind.
     """
+    for engine in engines:
+        engine_named(host, engine)  # before the work, not after it
     workspace = None if settings.workspace is None else workspace_of(settings)
     loaded = load(host, settings)
     keep = mask_of(workspace, loaded)
@@ -113,7 +125,7 @@ def transform(
         "proof": None if found is None else attrs.asdict(found),
         "exact": exact,
         "granularity": str(loaded.granularity),
-        **({"engine": default_engine().identity} if measure else {}),
+        **({"engine": own_engine(host)} if measure else {}),
     }
     remarks = {
         INEXACT: not exact,
@@ -121,11 +133,22 @@ def transform(
         UNKNOWN: measure and original is None,
     }
     notes = (*loaded.network.notes, *(text for text, holds in remarks.items() if holds))
-    report = attrs.evolve(report, notes=notes, facts=facts, unmeasured=unmeasured)
+    times = _times(host, known.network, Runnable(masked, smaller), engines)
+    report = attrs.evolve(report, notes=notes, facts=facts, unmeasured=unmeasured, times=times)
     if workspace is not None:
         workspace.remember("transformed", written)
         record(host, settings, loaded, report)
     return Transformed(written, found, report)
+
+
+def _times(
+    host: Host, original: Network, smaller: Runnable, engines: tuple[str, ...]
+) -> tuple[EngineTime, ...]:
+    """Original and transformed network in other engines, side by side."""
+    if not engines:
+        return ()
+    networks = [("original", Runnable.whole(original)), ("transformed", smaller)]
+    return bench(host, networks, engines, default_threads()).times
 
 
 def _target(output: Path, source: Source) -> tuple[Path, str | None]:

@@ -20,6 +20,7 @@ from prunus.testing.checks_allocation import allocation_checks
 from prunus.testing.checks_analysis import analysis_checks
 from prunus.testing.checks_command import command_checks
 from prunus.testing.checks_criterion import criterion_checks
+from prunus.testing.checks_engine import engine_checks
 from prunus.testing.checks_format import format_checks
 from prunus.testing.checks_metric import metric_checks
 from prunus.testing.checks_refusal import Unknown
@@ -39,6 +40,7 @@ __all__ = [
     "command_checks",
     "criterion_checks",
     "cut",
+    "engine_checks",
     "format_checks",
     "metric_checks",
     "random_plan",

@@ -1,0 +1,1 @@
+"""Engines: what networks run in once they are pruned, and how long they take there."""
