@@ -29,10 +29,10 @@ TaskNames TextBlock TextDocument TextEdit TextField TextScalar Top Trainer Train
 TruthMaker UsageError Weights Workspace Written analyze_step answer_as_child check_hdf5 check_loss
 check_regular check_room choose_units compact_graph contents_digest counting damage_of decode
 deferred encode_text evaluation_data evaluator_for find_groups fold hookimpl infer_shapes
-job_digests joined load_from_settings make_directory mask mean_of network_options new_console
+job_digests joined load_from_settings make_directory mask mean_of network_from_onnx network_options new_console
 new_table notes open_data parse_protobuf_text pass_seed prune_step random_inputs read_json
-read_pass read_protobuf_text read_regular run sample_positions scatter scores_of settings_from show
-spread staged start statistics structure_digest transform_step weights_digest workspace_of
+read_pass read_protobuf_text read_regular relative_error run sample_positions scatter scores_of settings_from show
+spread staged start statistics structure_digest take transform_step weights_digest workspace_of
 write_json
 """.split()
 

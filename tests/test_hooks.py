@@ -24,9 +24,9 @@ def test_every_docstring_has_its_five_parts(spec):
         assert f"    {name}: " in text, f"{spec.__name__} does not document {name}"
 
 
-def test_the_hooks_are_a_register_nine_verbs_two_for_models_in_memory_three_of_engines():
+def test_the_hooks_are_a_register_nine_verbs_three_for_live_models_three_of_engines():
     assert [spec.__name__ for spec in SPECS] == [
-        "prunus_register", "prunus_load", "prunus_lower", "prunus_rebuild", "prunus_analyze", "prunus_rank", "prunus_rank_all", "prunus_mask",
+        "prunus_register", "prunus_load", "prunus_lower", "prunus_rebuild", "prunus_infer", "prunus_analyze", "prunus_rank", "prunus_rank_all", "prunus_mask",
         "prunus_finetune", "prunus_differentiate", "prunus_compact", "prunus_share",
         "prunus_convert", "prunus_open", "prunus_quantize",
     ]  # fmt: skip

@@ -46,6 +46,19 @@ def test_the_six_lines_in_memory(proto, samples, tmp_path):
     onnx.checker.check_model(small.native)
 
 
+def test_example_inputs_are_for_models_that_are_called(proto, tmp_path):
+    with pytest.raises(UsageError) as caught:
+        prunus.load(proto, example_inputs=3)
+    assert str(caught.value) == (
+        "example_inputs=: a live model of format onnx is read without them; leave them out"
+    )
+    with pytest.raises(UsageError) as caught:
+        prunus.load(tmp_path / "net.onnx", example_inputs=3)
+    assert str(caught.value) == (
+        "example_inputs= is for live models; a file says its inputs itself"
+    )
+
+
 def test_equal_values_of_masked_and_compact(proto, samples):
     network = prunus.load(proto)
     masked = prunus.prune(network, prunus.plan(network, rate=0.4), data=samples)

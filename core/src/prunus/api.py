@@ -72,6 +72,7 @@ def load(
     metric: str | None = None,
     data: str | None = None,
     options: Mapping[str, str] | None = None,
+    example_inputs: Any = None,
 ) -> Network:
     """Load a network.
 
@@ -84,14 +85,19 @@ def load(
         data: Samples in the format's own terms: the network's own for `evaluate`, `analyze` and
             `finetune`.
         options: Format options by name (``prunus methods`` lists them).
+        example_inputs: What a live model is called with, where its format has to call it: one
+            array of the framework, a tuple of them, or a dict of arguments by name.
 
     Raises:
         ModelError: files are missing, broken or do not fit each other.
         UsageError: no installed format knows such a model; or it is a live one, which takes no
-            ``solver``, ``metric`` and ``data``.
+            ``solver``, ``metric`` and ``data``; or ``example_inputs`` are missing, or are given for
+            what needs none.
     """
     found = dict(options or {})
     if isinstance(model, str | os.PathLike):
+        if example_inputs is not None:
+            raise UsageError("example_inputs= is for live models; a file says its inputs itself")
         task = TaskNames(None if solver is None else Path(solver), metric, data)
         source = Source(Path(model), None if weights is None else Path(weights), found, task)
         return read_network(host(), source)
@@ -102,8 +108,14 @@ def load(
         )
     for descriptor in host().all(Format):
         if descriptor.in_memory is not None and descriptor.in_memory(model):
+            _check_inputs(descriptor, example_inputs)
             network = host().call(
-                Format, descriptor.name, "prunus_lower", model=model, options=found
+                Format,
+                descriptor.name,
+                "prunus_lower",
+                model=model,
+                options=found,
+                example_inputs=example_inputs,
             )
             assert isinstance(network, Network)
             return network
@@ -450,6 +462,20 @@ def decompress(path: str | PathLike[str], directory: str | PathLike[str]) -> Wri
         ModelError: the container is missing or damaged.
     """
     return unpack(Path(path), Path(directory))
+
+
+def _check_inputs(descriptor: Format, example_inputs: object) -> None:
+    """Inputs of a live model are given where its format needs them, and nowhere else."""
+    if descriptor.takes_inputs and example_inputs is None:
+        raise UsageError(
+            f"a live model of format {descriptor.name} is called once to be read; give "
+            "example_inputs=, what you call it with"
+        )
+    if example_inputs is not None and not descriptor.takes_inputs:
+        raise UsageError(
+            f"example_inputs=: a live model of format {descriptor.name} is read without them; "
+            "leave them out"
+        )
 
 
 def _evaluator(

@@ -52,6 +52,8 @@ class Format:
             the format's users expect one.
         in_memory: True for a live model object of this framework, which ``prunus_lower`` reads
             and ``prunus_rebuild`` gives back; imports nothing heavy, never raises.
+        takes_inputs: Whether ``prunus_lower`` has to call a live model, and so needs what the user
+            calls it with; without, such inputs are refused.
         options: Name of a format option (``--option name=value``) -> its help; others are
             refused. ``None`` takes any.
         names_code: Whether an option, or ``data``, makes this format run Python, by its name and
@@ -68,6 +70,7 @@ class Format:
     metrics: Mapping[str, Callable[[Network], Metric]] = attrs.field(factory=dict)
     round_prefix: str = ""
     in_memory: Callable[[object], bool] | None = None
+    takes_inputs: bool = attrs.field(default=False, kw_only=True)
     options: Mapping[str, str] | None = None
     names_code: Callable[[str, str], bool] = lambda name, value: False
     files: Callable[[Source], tuple[Path, ...]] = lambda source: ()

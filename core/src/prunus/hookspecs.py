@@ -1,4 +1,4 @@
-"""The hooks of prunus: one to register, nine verbs, two for models in memory, three of engines.
+"""The hooks of prunus: one to register, nine verbs, three for live models, three of engines.
 
 ``prunus_register`` is asked of every plugin; the others are called on the
 owner of the named descriptor only, with wrappers of any plugin around it.
@@ -70,13 +70,17 @@ def prunus_load(format: str, source: Source) -> Network | None:
 
 
 @hookspec(firstresult=True)
-def prunus_lower(format: str, model: object, options: Mapping[str, str]) -> Network | None:
+def prunus_lower(
+    format: str, model: object, options: Mapping[str, str], example_inputs: object
+) -> Network | None:
     """Express a live model of the framework as a neutral graph.
 
     Args:
         format: Name of the format, one whose descriptor has ``in_memory``.
         model: The model; it must not be changed.
         options: Format options by name.
+        example_inputs: What the user calls the model with, in the framework's own terms; ``None``
+            for a format whose descriptor has no ``takes_inputs``.
 
     Returns:
         The network. ``None`` is a defect of the plugin.
@@ -106,6 +110,30 @@ def prunus_rebuild(format: str, network: Network, compact: Compact) -> object | 
 
     When it is called:
         By ``CompactNetwork.native``.
+    """
+
+
+@hookspec(firstresult=True)
+def prunus_infer(
+    format: str, network: Network, model: object, inputs: Mapping[str, NDArray[np.generic]]
+) -> Mapping[str, NDArray[np.generic]] | None:
+    """Run a rebuilt model in its framework, as the graph is run.
+
+    Args:
+        format: Name of the format.
+        network: The masked network the model was rebuilt from.
+        model: What ``prunus_rebuild`` gave; it must not be changed.
+        inputs: Graph input name -> ``(N, ...)``, any number of samples.
+
+    Returns:
+        Graph output name -> array, of every output. ``None`` is a defect of the plugin.
+
+    Raises:
+        ModelError: the model does not run.
+
+    When it is called:
+        By ``CompactNetwork.native``, to prove the rebuilt model equal to the compact graph. A
+        plugin may leave it out; nothing is proven in the framework then.
     """
 
 

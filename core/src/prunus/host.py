@@ -85,6 +85,7 @@ ANSWERS: Mapping[str, tuple[type, str]] = {
     "prunus_load": (Network, "a Network"),
     "prunus_lower": (Network, "a Network"),
     "prunus_rebuild": (object, "a live model"),
+    "prunus_infer": (Mapping, "a mapping: output name -> array"),
     "prunus_analyze": (Sensitivity, "a Sensitivity"),
     "prunus_rank": (object, "one finite number a channel"),
     "prunus_rank_all": (Mapping, "a mapping: group name -> one finite number a channel"),
@@ -206,6 +207,10 @@ class Host:
             _check_attributes(str(owner), hook, result)
             return attrs.evolve(result, task=called_task(result.task, str(owner)))
         return result
+
+    def implements(self, kind: type[D], name: str, hook: str) -> bool:
+        """Whether the owner of a name has a hook, for one that may be left out."""
+        return hasattr(self.find(kind, name).plugin, hook)
 
     def failures(self) -> str:
         """Plugins that failed to load, as the tail of an error message; empty if nothing did."""

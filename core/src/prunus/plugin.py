@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         new_table as new_table,
     )
     from prunus.compaction import compact as _compact
+    from prunus.compaction.compact import take as take
     from prunus.descriptors import (
         Criterion as Criterion,
         Descriptor as Descriptor,
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from prunus.formats.hdf5 import (
         check_hdf5 as check_hdf5,
     )
+    from prunus.formats.onnx_read import network_of as _network_of
     from prunus.formats.protobuf_text import (
         encode_text as encode_text,
         parse_protobuf_text as parse_protobuf_text,
@@ -169,6 +171,9 @@ if TYPE_CHECKING:
     from prunus.planning.scores import (
         DEFAULT_CRITERION as DEFAULT_CRITERION,
         scores_of as scores_of,
+    )
+    from prunus.proof.difference import (
+        relative_error as relative_error,
     )
     from prunus.ranges import (
         COUNT as COUNT,
@@ -272,7 +277,7 @@ if TYPE_CHECKING:
     )
 
     analyze_step, prune_step, transform_step = _analyze, _prune, _transform
-    compact_graph, load_from_settings = _compact, _load
+    compact_graph, load_from_settings, network_from_onnx = _compact, _load, _network_of
 
 _HOMES = {
     # hooks and descriptors
@@ -284,6 +289,7 @@ _HOMES = {
     "prunus.settings": "Settings",
     "prunus.groups": "Group Member Protected",
     "prunus.graph.builder": "GraphBuilder",
+    "prunus.formats.onnx_read": "network_from_onnx=network_of",
     "prunus.formats.protobuf_text": "encode_text parse_protobuf_text read_protobuf_text",
     "prunus.formats.text_document": "TextBlock TextDocument TextEdit TextField TextScalar",
     "prunus.graph.macs": "CostModel",
@@ -313,6 +319,8 @@ _HOMES = {
     "prunus.folding": "fold",
     "prunus.masking": "mask",
     "prunus.compaction": "compact_graph=compact",
+    "prunus.compaction.compact": "take",
+    "prunus.proof.difference": "relative_error",
     "prunus.sensitivity": "Curve Point Sensitivity",
     # training
     "prunus.interrupt": "deferred",

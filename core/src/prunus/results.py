@@ -18,7 +18,8 @@ from prunus.host import Host, start
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.planning.choose import Keep
 from prunus.plans import Plan
-from prunus.proof import Proof
+from prunus.proof import Proof, prove_live
+from prunus.proof.batches import Inputs
 from prunus.proof.plan import prove_plan
 from prunus.prunable import Prunable, prunable
 from prunus.storage.files import make_directory, moved
@@ -108,15 +109,27 @@ class CompactNetwork:
     def native(self) -> Any:
         """A live model of the network's framework, where it was loaded from one.
 
+        It is proven equal to the compact graph where its format can run it.
+
         Raises:
             PluginError: the network's format has no models in memory.
+            ProofError: the framework's own run of the model gives other numbers.
         """
-        name = self.masked.network.format
+        network = self.masked.network
+        name = network.format
         if format_named(name).in_memory is None:
             raise PluginError(f"format {name} has no models in memory; save the network instead")
-        return host().call(
-            Format, name, "prunus_rebuild", network=self.masked.network, compact=self.compact
-        )
+        model = host().call(Format, name, "prunus_rebuild", network=network, compact=self.compact)
+        if host().implements(Format, name, "prunus_infer"):
+
+            def run(inputs: Inputs) -> Inputs:
+                found: Inputs = host().call(
+                    Format, name, "prunus_infer", network=network, model=model, inputs=inputs
+                )
+                return found
+
+            prove_live(self.compact.model, run, f"the rebuilt {type(model).__name__}")
+        return model
 
     def save(self, directory: str | PathLike[str]) -> Written:
         """Write native files, load them back and prove them equal; all or none.

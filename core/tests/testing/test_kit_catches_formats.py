@@ -17,9 +17,10 @@ import pytest
 
 from prunus.compaction.compact import identity
 from prunus.descriptors import Format
-from prunus.errors import DataError, ModelError, UsageError
+from prunus.errors import DataError, ModelError, ProofError, UsageError
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.metrics import Top
+from prunus.evaluation.session import Session
 from prunus.formats import onnx_file
 from prunus.hookspecs import hookimpl
 from prunus.host import Host
@@ -109,6 +110,8 @@ def host_of(descriptor, without=(), **hooks):
     for function in (prunus_register, prunus_load, prunus_lower, prunus_rebuild, prunus_compact):
         if function.__name__ not in without:
             setattr(plugin, function.__name__, hooks.get(function.__name__, function))
+    for name in hooks.keys() - vars(plugin).keys():
+        setattr(plugin, name, hooks[name])
     return Host([(plugin, "test 1.0")])
 
 
@@ -363,6 +366,38 @@ def test_a_model_that_is_changed_when_it_is_lowered(folder):
     found = checks_of(folder, host_of(WHOLE, prunus_lower=prunus_lower))
     with pytest.raises(AssertionError, match="differs"):
         found["lowers-a-model[0]"]()
+
+
+def test_inputs_that_a_format_does_not_ask_for(folder):
+    found = checks_of(folder, host_of(WHOLE), example_inputs=(3,))
+    with pytest.raises(AssertionError, match="mine: takes_inputs is False, but inputs given: True"):
+        found["lowers-a-model[0]"]()
+
+
+def test_inputs_reach_the_format(folder):
+    seen = []
+
+    @hookimpl
+    def prunus_lower(format, model, options, example_inputs):
+        seen.append(example_inputs)
+        return attrs.evolve(onnx_file.prunus_lower(format, model, options), format="mine")
+
+    asking = attrs.evolve(WHOLE, takes_inputs=True)
+    found = checks_of(folder, host_of(asking, prunus_lower=prunus_lower), example_inputs=("x",))
+    found["lowers-a-model[0]"]()
+    found["rebuilds-a-model[0]"]()
+    assert set(seen) == {"x"}
+
+
+def test_a_rebuilt_model_that_computes_something_else(folder):
+    @hookimpl
+    def prunus_infer(format, network, model, inputs):
+        found = Session(onnx_ir.from_proto(model)).run(inputs)
+        return {name: 1.01 * array for name, array in found.items()}
+
+    found = checks_of(folder, host_of(WHOLE, prunus_infer=prunus_infer))
+    with pytest.raises(ProofError, match="the rebuilt model differs from the compact network"):
+        found["rebuilds-a-model[0]"]()
 
 
 def test_a_stated_shape_that_is_not_true(folder):

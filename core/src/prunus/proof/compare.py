@@ -96,17 +96,41 @@ def compare(
     if not batches:
         return Proof(float("inf"), outputs[0], 0, (), refused)
     second = first if compact is masked else outcomes(compact, batches, values_before[1])
+    found = agreement(masked, batches, first, second, values_before)
+    return attrs.evolve(found, refused=refused)
+
+
+def agreement(
+    model: ir.Model,
+    batches: Sequence[Inputs],
+    first: Sequence[Outcome],
+    second: Sequence[Outcome],
+    values_before: tuple[Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]],
+) -> Proof:
+    """How far apart two runs are.
+
+    Args:
+        model: The graph of the first run, to see what rounding alone changes.
+        batches: What both were given.
+        first: What the graph gave.
+        second: What is compared with it.
+        values_before: Output name -> values before its last activations, of either.
+
+    Raises:
+        ProofError: the second did not run for a batch.
+    """
+    outputs = [value.name or "" for value in model.graph.outputs]
     pairs = _pairs(batches, first, second, outputs, values_before)
     errors = [pair.error() for pair in pairs]
     if TOLERANCE < max(errors) < np.inf:
-        shaken = outcomes(masked, batches, values_before[0], shake=True)
+        shaken = outcomes(model, batches, values_before[0], shake=True)
         moved = _pairs(batches, first, shaken, outputs, (values_before[0], values_before[0]))
         floors = [_moved(pair) / TOLERANCE for pair in moved]
         if len(floors) == len(pairs):
             errors = [p.error(floor) for p, floor in zip(pairs, floors, strict=True)]
     worst = int(np.argmax(errors))
     count = sum(_size(batch) for batch in batches)
-    return Proof(errors[worst], pairs[worst].output, count, _sizes(batches), refused)
+    return Proof(errors[worst], pairs[worst].output, count, _sizes(batches))
 
 
 def outcomes(

@@ -30,7 +30,7 @@ from prunus.testing.checks_fields import (
     check_settings,
     check_settings_of_others,
 )
-from prunus.testing.checks_memory import check_model, check_other_objects, check_rebuilt
+from prunus.testing.checks_memory import Live, check_model, check_other_objects, check_rebuilt
 from prunus.testing.checks_network import check_facts, same_weights, stored_numbers
 from prunus.testing.checks_plugin import plugin_checks
 from prunus.testing.checks_refusal import (
@@ -90,9 +90,11 @@ def format_checks(
         bodies.append(
             (f"measures-its-data{said}", partial(check_metrics_measure, subject, source, spec))
         )
+    called = dict(enumerate(examples.example_inputs))
     for number, make in enumerate(examples.models):
-        bodies.append((f"lowers-a-model[{number}]", partial(check_model, subject, make)))
-        bodies.append((f"rebuilds-a-model[{number}]", partial(check_rebuilt, subject, make)))
+        live = Live(make, called.get(number))
+        bodies.append((f"lowers-a-model[{number}]", partial(check_model, subject, live)))
+        bodies.append((f"rebuilds-a-model[{number}]", partial(check_rebuilt, subject, live)))
     return named_checks(name, bodies, expected_failures)
 
 

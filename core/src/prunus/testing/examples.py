@@ -18,6 +18,8 @@ class Examples:
         settings: Configuration files that ``Format.settings`` reads.
         data: Networks, each with a data specification that ``Format.data`` opens for it.
         models: Makers of small live models, for ``Format.in_memory``.
+        example_inputs: What each of these is called with, in their order, where
+            ``Format.takes_inputs``.
         code: Names of options (or ``data``) with values that make the format run Python, for
             ``Format.names_code``.
     """
@@ -26,6 +28,7 @@ class Examples:
     data: tuple[tuple[Source, str], ...] = ()
     models: tuple[Callable[[], object], ...] = ()
     code: tuple[tuple[str, str], ...] = ()
+    example_inputs: tuple[object, ...] = attrs.field(default=(), kw_only=True)
 
 
 NONE = Examples()

@@ -14,6 +14,7 @@ from prunus.grouping import find_groups
 from prunus.host import Host, start
 from prunus.masking import mask
 from prunus.network import Compact, Destination, Network, Source, Written
+from prunus.proof.batches import Inputs
 from prunus.testing.cut import Cut, random_plan
 
 
@@ -45,10 +46,17 @@ class Subject:
         """Whether its plugin has a hook."""
         return hasattr((self.host or start()).find(Format, self.name).plugin, hook)
 
-    def lower(self, model: object) -> Network:
+    def lower(self, model: object, example_inputs: object = None) -> Network:
         """``prunus_lower``."""
         host = self.host or start()
-        network: Network = host.call(Format, self.name, "prunus_lower", model=model, options={})
+        network: Network = host.call(
+            Format,
+            self.name,
+            "prunus_lower",
+            model=model,
+            options={},
+            example_inputs=example_inputs,
+        )
         return network
 
     def rebuild(self, network: Network, smaller: Compact) -> object:
@@ -58,6 +66,14 @@ class Subject:
             Format, self.name, "prunus_rebuild", network=network, compact=smaller
         )
         return model
+
+    def infer(self, network: Network, model: object, inputs: Inputs) -> Inputs:
+        """``prunus_infer``."""
+        host = self.host or start()
+        found: Inputs = host.call(
+            Format, self.name, "prunus_infer", network=network, model=model, inputs=inputs
+        )
+        return found
 
     def load(self, source: Source) -> Network:
         """``prunus_load``."""

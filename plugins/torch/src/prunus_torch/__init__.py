@@ -1,7 +1,9 @@
-"""Trainer of prunus on PyTorch."""
+"""PyTorch for prunus: its modules as a format, and the trainer."""
 
 from __future__ import annotations
 
 __version__ = "0.1.0"
+
+FORMAT = "torch"
 
 TRAINER = "torch"

@@ -1,29 +1,46 @@
-"""Hooks of the torch trainer; imports torch only when training starts."""
+"""Hooks of PyTorch, the format and the trainer; torch is imported only when one of them works."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from prunus.plugin import hookimpl
-from prunus_torch import TRAINER
+from prunus_torch import FORMAT, TRAINER
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from prunus.plugin import Derivatives, Descriptor, Group, Network, TrainingJob, Weights
+    from prunus.plugin import (
+        Compact,
+        Derivatives,
+        Descriptor,
+        Group,
+        Network,
+        TrainingJob,
+        Weights,
+    )
 
 CRITERION = "obd"
 
 
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
-    """Declare the trainer, and the criterion that needs second derivatives."""
-    from prunus.plugin import Criterion, Trainer
+    """Declare the format, the trainer, and the criterion that needs second derivatives."""
+    from prunus.plugin import Criterion, Format, Trainer
 
     return (
+        Format(
+            name=FORMAT,
+            summary="PyTorch modules",
+            detect=lambda path: False,
+            options={},
+            in_memory=_is_module,
+            takes_inputs=True,
+        ),
         Criterion(
             name=CRITERION,
             summary="growth of the loss by second derivatives (optimal brain damage)",
@@ -47,6 +64,49 @@ def prunus_register() -> Iterable[Descriptor]:
             assists=lambda: int(os.environ.get("RANK", 0)) > 0,  # of torchrun
         ),
     )
+
+
+@hookimpl
+def prunus_lower(
+    format: str, model: object, options: Mapping[str, str], example_inputs: object
+) -> Network | None:
+    """Export a module with torch's own exporters, and see what its code lets shrink."""
+    if format != FORMAT:
+        return None
+    from torch import nn
+
+    from prunus_torch.module.example import example_of
+    from prunus_torch.module.lower import lower_module
+
+    assert isinstance(model, nn.Module)
+    return lower_module(model, example_of(example_inputs))
+
+
+@hookimpl
+def prunus_rebuild(format: str, network: Network, compact: Compact) -> object | None:
+    """A copy of the module with smaller parameters."""
+    if format != FORMAT:
+        return None
+    from prunus_torch.module.origin import Origin
+    from prunus_torch.module.rebuild import rebuilt
+
+    assert isinstance(network.origin, Origin)
+    return rebuilt(network.origin, compact)
+
+
+@hookimpl
+def prunus_infer(
+    format: str, network: Network, model: object, inputs: Mapping[str, NDArray[np.generic]]
+) -> Mapping[str, NDArray[np.generic]] | None:
+    """Call a rebuilt module."""
+    if format != FORMAT:
+        return None
+    from torch import nn
+
+    from prunus_torch.module.run import run
+
+    assert isinstance(model, nn.Module)
+    return run(network, model, inputs)
 
 
 @hookimpl
@@ -91,3 +151,9 @@ def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
     from prunus_torch.train import train
 
     return train(job)
+
+
+def _is_module(model: object) -> bool:
+    """Whether it is a PyTorch module; who has one has imported torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)

@@ -1,0 +1,132 @@
+"""A module as a network: its parameters are the initializers, its parts the layers."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+import numpy as np
+import onnx_ir as ir
+import torch
+from torch import nn
+
+from prunus.plugin import Binding, ModelError, Network, network_from_onnx
+from prunus_torch import FORMAT
+from prunus_torch.module.example import Example
+from prunus_torch.module.exporting import exported, onnx_of
+from prunus_torch.module.origin import Origin, tensors_of
+from prunus_torch.module.protect import protected
+from prunus_torch.module.views import Positions, move_parameters, places_of
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+"""Metadata of a node: the parts of the module it comes from, outermost first, then its own name."""
+
+
+def lower_module(module: nn.Module, example: Example, path: Path | None = None) -> Network:
+    """Express a module as a neutral graph; what its code does not let shrink is frozen.
+
+    Args:
+        module: The module; it is copied, and stays as it is.
+        example: A call of it.
+        path: The file it comes from.
+
+    Raises:
+        ModelError: torch cannot export it, or its graph does not compute the same.
+    """
+    own = _copied(module)
+    name = type(module).__name__ if path is None else str(path)
+    return protected(lowered(own, exported(own, example), example, name, path))
+
+
+def lowered(
+    module: nn.Module,
+    program: torch.export.ExportedProgram,
+    example: Example,
+    name: str,
+    path: Path | None,
+) -> Network:
+    """The network of an exported program; nothing is tried yet."""
+    model = onnx_of(program, name)
+    places = places_of(tensors_of(module))
+    moved = move_parameters(model, places)
+    network = network_from_onnx(ir.to_proto(model), Path(name), None)
+    held = {
+        initializer: moved.get(initializer, places.whole(initializer) if whole else None)
+        for initializer in network.model.graph.initializers
+        if (whole := initializer in places.starts) or initializer in moved
+    }
+    positions = {initializer: where for initializer, where in held.items() if where is not None}
+    bindings = _bindings(network, places.starts, positions)
+    return attrs.evolve(
+        network,
+        format=FORMAT,
+        layers=_layers(network.model, bindings),
+        bindings=bindings,
+        origin=Origin(module, example, places, positions, path),
+    )
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:
+        raise ModelError(
+            f"{type(module).__name__}: cannot be copied (copy.deepcopy): {error}; tensors that "
+            "were computed have no place in a module, make them buffers"
+        ) from error
+
+
+def _layers(model: ir.Model, bindings: Mapping[str, Binding]) -> dict[str, tuple[str, ...]]:
+    """Name of a part of the module -> its nodes.
+
+    What the forward of the whole does itself goes by the name of the node.
+    """
+    layers: dict[str, list[str]] = {}
+    for node in model.graph:
+        layers.setdefault(_part(node, bindings), []).append(node.name or "")
+    return {layer: tuple(nodes) for layer, nodes in layers.items()}
+
+
+def _part(node: ir.Node, bindings: Mapping[str, Binding]) -> str:
+    """The innermost part that ran a node, or one inside of it whose weight the node reads."""
+    scopes = node.metadata_props.get(_SCOPES)
+    names = ast.literal_eval(scopes) if scopes else []
+    part = names[-2] if len(names) > 1 else ""
+    for value in node.inputs:
+        read = bindings.get(value.name or "") if value is not None else None
+        if read is not None and (not part or read.layer.startswith(f"{part}.")):
+            return read.layer
+    return part or node.name or ""
+
+
+def _bindings(
+    network: Network, starts: Mapping[str, int], positions: Mapping[str, Positions]
+) -> dict[str, Binding]:
+    """Parameters that one initializer alone stands for.
+
+    Where two do (an embedding that is the last layer's weight, too) new numbers could differ, so
+    nothing may give them any.
+    """
+    names = {start: name for name, start in reversed(list(starts.items()))}
+    used: dict[int, int] = {}
+    for where in positions.values():
+        for start in _starts(where, starts):
+            used[start] = used.get(start, 0) + 1
+    bindings = {}
+    for initializer, found in network.bindings.items():
+        owned = _starts(positions[initializer], starts) if initializer in positions else []
+        if len(owned) != 1 or used[owned[0]] > 1:
+            continue
+        name = names[owned[0]]
+        layer = name.rpartition(".")[0] or name
+        bindings[initializer] = Binding(layer, found.role, name)
+    return bindings
+
+
+def _starts(where: Positions, starts: Mapping[str, int]) -> list[int]:
+    """Places that positions fall into."""
+    borders = np.unique(list(starts.values()))
+    return [int(borders[n]) for n in np.unique(np.searchsorted(borders, where, "right") - 1)]

@@ -1,0 +1,100 @@
+"""Channels that the code of a module does not let go: found by trying, and frozen with a reason.
+
+A forward may hold a size (``x.view(n, 512)``) that no parameter tells. Channels are taken out, the
+smaller module runs, and it has to compute what its graph computes; where not, the groups are halved
+until it is known which of them the code holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+
+from prunus.plugin import (
+    Compact,
+    Group,
+    ModelError,
+    Network,
+    Session,
+    choose_units,
+    compact_graph,
+    find_groups,
+    relative_error,
+)
+from prunus_torch.module.exporting import first_line, place_of
+from prunus_torch.module.offenders import offenders
+from prunus_torch.module.origin import Origin
+from prunus_torch.module.rebuild import rebuilt
+from prunus_torch.module.run import outputs_of
+
+_WRONG = 1e-3
+"""Relative error from which a module computes something else; rounding is far below it."""
+
+_SHARE = 0.5
+"""Share of the channels of a group that a trial takes out."""
+
+
+def protected(network: Network) -> Network:
+    """The network with the channels frozen that its module cannot lose.
+
+    Raises:
+        ModelError: the whole graph does not compute what the module does.
+    """
+    said = _fault(network, Compact(network.model, {}))
+    if said is not None:
+        raise ModelError(f"the graph that torch exported is not the module's own: {said}")
+    held = _held(network)
+    while held:
+        frozen = dict(network.frozen)
+        for group, reason in held:
+            frozen |= dict.fromkeys(_made(network, group), f"held by the module's code ({reason})")
+        network = attrs.evolve(network, frozen=frozen)
+        held = _held(network)
+    return network
+
+
+def _held(network: Network) -> list[tuple[Group, str]]:
+    """Groups that the module does not let shrink, with reasons."""
+    grouping = find_groups(network)
+    draw = np.random.default_rng(0)
+    keep = {
+        group.name: choose_units(group, draw.random(group.size), round(group.size * _SHARE))
+        for group in grouping.groups
+    }
+
+    def fault(groups: Sequence[Group]) -> str | None:
+        chosen = {group.name: keep[group.name] for group in groups}
+        return _fault(network, compact_graph(network, grouping, chosen))
+
+    return offenders(grouping.groups, fault) if grouping.groups else []
+
+
+def _fault(network: Network, compact: Compact) -> str | None:
+    """Why the module of a compact network is not that network; ``None`` where it is."""
+    origin = network.origin
+    assert isinstance(origin, Origin)
+    names = [value.name or "" for value in compact.model.graph.inputs]
+    try:
+        found = outputs_of(rebuilt(origin, compact), origin.example)
+    except ModelError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001  the user's own code runs
+        return first_line(error) + place_of(error)
+    wanted = list(Session(compact.model, samples=2).run(origin.example.feeds(names)).values())
+    for one, other in zip(wanted, found, strict=True):
+        difference = relative_error(one, other)
+        if not difference <= _WRONG:
+            return f"its numbers differ by {difference:.1e}"
+    return None
+
+
+def _made(network: Network, group: Group) -> list[str]:
+    """Values that the producers of a group make."""
+    filters = {member.initializer for member in group.members if member.role == "filter"}
+    return [
+        node.outputs[0].name or ""
+        for node in network.model.graph
+        if any(value is not None and value.name in filters for value in node.inputs)
+    ]
