@@ -97,28 +97,30 @@ def _follow_batch(
     known: Mapping[str, tuple[Array, Array]],
     shapes: Sequence[Shapes],
 ) -> bool:
-    """Rewrite an operand that counts samples on its first axis."""
+    """Rewrite an operand that counts samples on one axis."""
     if node.op_type not in ("Reshape", "Expand") or len(node.inputs) < 2 or node.inputs[1] is None:
         return False
     pair = known.get(node.inputs[1].name or "")
     if pair is None or pair[0].shape != pair[1].shape:
         return False
-    differs = pair[0] != pair[1]
-    if not differs.any() or differs[1:].any():
+    places = np.flatnonzero(pair[0] != pair[1])
+    if len(places) != 1:
         return False
+    (place,) = places.tolist()
     data = node.inputs[0].name or "" if node.inputs[0] is not None else ""
-    first = [known_shapes.get(data, ())[:1] for known_shapes in shapes]
-    kept = first == [(size[0],) for size in pair]
-    if kept:
+    axis = place + (len(shapes[0].get(data, ())) - len(pair[0]) if node.op_type == "Expand" else 0)
+    before = [known_shapes.get(data, ())[axis : axis + 1] for known_shapes in shapes]
+    rest = np.delete(pair[0], place)
+    if axis >= 0 and before == [(size[place],) for size in pair]:
         free = 1 if node.op_type == "Expand" else 0
     elif node.op_type == "Expand":
-        return _expand_by_input(model, node, pair, shapes)
-    elif (pair[0][1:] > 0).all():
+        return place == 0 and _expand_by_input(model, node, pair, shapes)
+    elif (rest > 0).all():
         free = -1  # the batch was folded into another axis, or comes out of one
     else:
         return False
     node.attributes.pop("allowzero", None)  # here 0 means "as in the data"
-    set_operand(model, node, 1, np.r_[free, pair[0][1:]].astype(np.int64))
+    set_operand(model, node, 1, np.insert(rest, place, free).astype(np.int64))
     return True
 
 
