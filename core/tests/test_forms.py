@@ -100,6 +100,7 @@ def test_everything_is_prunable_or_protected_with_a_reason(name, directory):
         node.name
         for node in network.model.graph
         if node.op_type in ("Conv", "ConvTranspose", "Gemm")
+        or (node.op_type == "MatMul" and node.inputs[1].is_initializer())
     }
     grouped = {layer for group in grouping.groups for layer in group.layers}
     reasons = {protected.layer: protected.reason for protected in grouping.protected}
@@ -122,6 +123,8 @@ EXPECTED = {
     "resnext": {("conv2", 16), ("conv3", 16)},
     "densenet": {("conv3", 4), ("conv8", 10)},
     "unet": {("deconv1", 12), ("conv2", 8)},
+    "vit": {("linear1", 12), ("linear1 heads", 3), ("linear3", 20), ("linear5 heads", 2)},
+    "bert": {("linear1+linear2", 12), ("linear3", 12), ("linear1+linear2+linear3 heads", 3)},
     "yolov2": {("conv4", 6)},
     "yolov2_reshape": {("conv4", 6)},
     "yolov3": {("conv1+conv3", 8), ("conv10", 8)},

@@ -12,7 +12,7 @@ from prunus.grouping import find_groups
 from prunus.masking import mask, masked_units
 from prunus.proof import compare
 from prunus.selection import choose_units, feasible_counts
-from prunus.testing.strategies import networks, plans
+from prunus.testing.strategies import networks, plans, transformers
 
 quick = settings(
     max_examples=120,
@@ -55,6 +55,21 @@ def test_whatever_the_planner_may_choose_can_be_removed(data):
     }
     proof = compare(masked.model, compact(masked, groups, keep).model)
     assert proof.error <= 1e-5, proof
+
+
+@settings(quick, max_examples=60)
+@given(st.data())
+def test_transformers_lose_heads_width_and_perceptrons(data):
+    network = data.draw(transformers())
+    grouping = find_groups(network)
+    keep = data.draw(plans(grouping.groups))
+    masked = mask(network, grouping, keep)
+    smaller = compact(masked, grouping, keep)
+    onnx.checker.check_model(ir.to_proto(smaller.model), full_check=True)
+    proof = compare(masked.model, smaller.model)
+    assert proof.error <= 1e-5, proof
+    again = grouping.kept_channel_ids(masked_units(masked, grouping))
+    assert np.array_equal(again, grouping.kept_channel_ids(keep))
 
 
 @quick

@@ -11,6 +11,9 @@ from prunus.errors import UsageError
 CHANNEL, WEIGHT = "channel", "weight"
 """Kinds of units."""
 
+HEAD = "head"
+"""Units of a group beside those of channels: all channels of a head of attention."""
+
 _LARGEST = 64
 """Largest M of a pattern; hardware knows 4."""
 

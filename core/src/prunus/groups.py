@@ -75,7 +75,7 @@ class Group:
             of every unit in every row; equal numbers must remain in all rows.
         exact: False where removal changes neighbours (cross-channel LRN).
         multiples: Positions where channels can only go in whole multiples of a number.
-        unit: ``channel`` or ``weight``.
+        unit: ``channel``, ``head`` or ``weight``.
         pattern: Of every M units that follow each other just N stay, where any go.
     """
 

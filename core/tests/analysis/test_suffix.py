@@ -53,8 +53,8 @@ def test_zero_masks_without_offsets_are_masked_weights(lenet):
     grouping = find_groups(lenet)
     group = grouping.group("conv1")
     keep = np.arange(8) % 3 > 0
-    changed, masked = insert_masks(lenet.model, grouping, group)
-    assert masked == ("pool1",)
+    changed, masked, zeroed = insert_masks(lenet.model, grouping, group)
+    assert (masked, zeroed) == (("pool1",), ())
     feed = random_inputs(lenet.model, 2, 0)
     tensor = keep_tensor(grouping, group, "pool1", keep)
     assert tensor.ravel().tolist() == keep.astype(float).tolist()

@@ -46,11 +46,12 @@ class Behind:
         own = {n: changed[n] for n in changed if n in self.suffix.model.graph.initializers}
         if self._structure is None or not own.keys() <= self._structure.weights.keys():
             self._structure = Structure(self.suffix.model, own)
-        feed = {}
-        for masked in self.suffix.masked:
-            kept = keep_tensor(self._grouping, self._group, masked, keep)
-            feed[mask_input(masked)] = kept
-            feed[offset_input(masked)] = np.zeros_like(kept)
+        feed = {
+            mask_input(value): keep_tensor(self._grouping, self._group, value, keep)
+            for value in (*self.suffix.masked, *self.suffix.zeroed)
+        }
+        for value in self.suffix.masked:
+            feed[offset_input(value)] = np.zeros_like(feed[mask_input(value)])
         return LoadedBehind(Session(self._structure.replaced(own), arena=False), feed)
 
 

@@ -19,7 +19,7 @@ from prunus.analysis.suffix import (
     offset_input,
 )
 from prunus.evaluation.session import Held, Session, with_outputs
-from prunus.granularity import CHANNEL
+from prunus.granularity import WEIGHT
 from prunus.groups import Group
 from prunus.network import Network
 from prunus.task import Array, Batch
@@ -31,7 +31,7 @@ def is_maskable(group: Group) -> bool:
     Where removal changes neighbours (cross-channel LRN) they show something else, and single
     weights are shown by no activation alone.
     """
-    return group.exact and group.unit == CHANNEL
+    return group.exact and group.unit != WEIGHT
 
 
 class Prefix:
@@ -98,10 +98,12 @@ class Probe:
         return LoadedProbe(self.suffix, masks, differences)
 
     def _masks(self, keep: NDArray[np.bool_], means: Mapping[str, Array]) -> dict[str, Array]:
-        feed = {}
+        feed = {
+            mask_input(value): keep_tensor(self._grouping, self.group, value, keep)
+            for value in (*self.suffix.masked, *self.suffix.zeroed)
+        }
         for value in self.suffix.masked:
-            mask = keep_tensor(self._grouping, self.group, value, keep)
-            feed[mask_input(value)] = mask
+            mask = feed[mask_input(value)]
             feed[offset_input(value)] = np.asarray((1 - mask) * means[value], np.float32)
         return feed
 

@@ -28,7 +28,8 @@ class Suffix:
         model: The graph; inputs are boundary values, given values, masks and offsets.
         boundary: Values of the original graph it needs as they are.
         given: Outputs of direct consumers, computed outside for every trial.
-        masked: Values that are masked inside.
+        masked: Values that are masked inside, and removed channels replaced.
+        zeroed: Operands of products that sum over the group's channels, masked inside.
         outputs: Graph outputs that depend on the group.
     """
 
@@ -36,6 +37,7 @@ class Suffix:
     boundary: tuple[str, ...]
     given: tuple[str, ...]
     masked: tuple[str, ...]
+    zeroed: tuple[str, ...]
     outputs: tuple[str, ...]
 
 
@@ -56,13 +58,18 @@ def offset_input(value: str) -> str:
 
 def consumers(grouping: Grouping, group: Group) -> list[str]:
     """Names of the nodes whose weights read channels of the group."""
-    units = grouping.units[group.name]
-    roots = grouping.labelling.roots
+    holds = grouping.holds(group.name)
     found = []
     for record in grouping.labelling.records:
-        if record.role == "input" and np.isin(roots[record.labels], units).any():
+        if record.role == "input" and holds[record.labels].any():
             found.append(record.node)
     return list(dict.fromkeys(found))
+
+
+def products(grouping: Grouping, group: Group) -> list[str]:
+    """Names of the nodes that sum over channels of the group without a weight."""
+    holds = grouping.holds(group.name)
+    return [found.node for found in grouping.labelling.contractions if holds[found.labels].any()]
 
 
 def cut_behind(
@@ -76,28 +83,35 @@ def cut_behind(
         group: The group.
         direct: Consumers whose outputs are given from outside; the others read masks.
     """
-    changed, masked = insert_masks(model, grouping, group, direct)
+    changed, masked, zeroed = insert_masks(model, grouping, group, direct)
     given = _give_outputs(changed, direct)
-    return _suffix(changed, given, masked)
+    return _suffix(changed, given, masked, zeroed)
 
 
 def insert_masks(
     model: ir.Model, grouping: Grouping, group: Group, skip: frozenset[str] = frozenset()
-) -> tuple[ir.Model, tuple[str, ...]]:
-    """The whole graph with masks before the group's consumers, and the masked values."""
+) -> tuple[ir.Model, tuple[str, ...], tuple[str, ...]]:
+    """The whole graph with masks before all that reads the group's channels.
+
+    Returns:
+        The graph, the values masked before weights, and those masked before products. What a
+        product loses, no constant makes good.
+    """
     changed = model.clone()
     nodes = {node.name: node for node in changed.graph}
-    masked: dict[str, ir.Value] = {}
-    for name in consumers(grouping, group):
-        if name in skip:
-            continue
-        node = nodes[name]
-        data = node.inputs[0]
-        assert data is not None
-        if data.name not in masked:
-            masked[data.name or ""] = _insert_mask(changed, data, grouping)
-        node.replace_input_with(0, masked[data.name or ""])
-    return changed, tuple(masked)
+    reading = [name for name in consumers(grouping, group) if name not in skip]
+    found: dict[str, ir.Value] = {}
+    before: list[tuple[str, ...]] = []
+    for names, offset in ((reading, True), (products(grouping, group), False)):
+        known = len(found)
+        for name in names:
+            data = nodes[name].inputs[0]
+            assert data is not None
+            if data.name not in found:
+                found[data.name or ""] = _insert_mask(changed, data, grouping, offset=offset)
+            nodes[name].replace_input_with(0, found[data.name or ""])
+        before.append(tuple(found)[known:])
+    return changed, before[0], before[1]
 
 
 def keep_tensor(
@@ -108,23 +122,30 @@ def keep_tensor(
     return kept[grouping.labelling.values[value]].astype(np.float32)
 
 
-def _insert_mask(model: ir.Model, data: ir.Value, grouping: Grouping) -> ir.Value:
-    shape = grouping.labelling.values[data.name or ""].shape
-    inputs = [
-        ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(ir.DataType.FLOAT))
-        for name in (mask_input(data.name or ""), offset_input(data.name or ""))
-    ]
-    model.graph.inputs.extend(inputs)
-    product = ir.node("Mul", [data, inputs[0]], name=f"mask:{data.name}/mul")
-    total = ir.node("Add", [product.outputs[0], inputs[1]], name=f"mask:{data.name}/add")
-    product.outputs[0].name = f"masked:{data.name}/product"
-    total.outputs[0].name = f"masked:{data.name}"
+def _insert_mask(model: ir.Model, data: ir.Value, grouping: Grouping, *, offset: bool) -> ir.Value:
+    name = data.name or ""
+    product = ir.node("Mul", [data, _probe(model, mask_input(name), name, grouping)])
+    product.name, product.outputs[0].name = f"mask:{name}/mul", f"masked:{name}/product"
+    made = [product]
+    if offset:
+        given = _probe(model, offset_input(name), name, grouping)
+        total = ir.node("Add", [product.outputs[0], given], name=f"mask:{name}/add")
+        total.outputs[0].name = f"masked:{name}"
+        made.append(total)
     producer = data.producer()
     if producer is None:
-        model.graph.insert_before(next(iter(model.graph)), [product, total])
+        model.graph.insert_before(next(iter(model.graph)), made)
     else:
-        model.graph.insert_after(producer, [product, total])
-    return total.outputs[0]
+        model.graph.insert_after(producer, made)
+    return made[-1].outputs[0]
+
+
+def _probe(model: ir.Model, name: str, value: str, grouping: Grouping) -> ir.Value:
+    """A graph input of the shape of a value's channel ids."""
+    shape = ir.Shape(grouping.labelling.values[value].shape)
+    given = ir.Value(name=name, shape=shape, type=ir.TensorType(ir.DataType.FLOAT))
+    model.graph.inputs.append(given)
+    return given
 
 
 def _give_outputs(model: ir.Model, direct: frozenset[str]) -> tuple[str, ...]:
@@ -146,9 +167,12 @@ def _give_outputs(model: ir.Model, direct: frozenset[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _suffix(model: ir.Model, given: tuple[str, ...], masked: tuple[str, ...]) -> Suffix:
+def _suffix(
+    model: ir.Model, given: tuple[str, ...], masked: tuple[str, ...], zeroed: tuple[str, ...]
+) -> Suffix:
     graph = model.graph
-    starts = {mask_input(value) for value in masked} | {given_input(value) for value in given}
+    starts = {given_input(value) for value in given}
+    starts |= {mask_input(value) for value in (*masked, *zeroed)}
     behind = {id(value) for value in graph.inputs if value.name in starts}
     inside = []
     for node in graph:
@@ -160,7 +184,7 @@ def _suffix(model: ir.Model, given: tuple[str, ...], masked: tuple[str, ...]) ->
     boundary = _detach(graph, inside, behind)
     drop_unused(model)
     outputs = tuple(value.name or "" for value in graph.outputs)
-    return Suffix(model, boundary, given, masked, outputs)
+    return Suffix(model, boundary, given, masked, zeroed, outputs)
 
 
 def _detach(graph: ir.Graph, inside: Iterable[ir.Node], behind: set[int]) -> tuple[str, ...]:

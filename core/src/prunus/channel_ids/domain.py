@@ -56,6 +56,16 @@ class Domain(Protocol):
         ``fixed``: the node has R rows whatever is removed; else a row of one unit may go whole.
         """
 
+    def heads(self, node: ir.Node, heads: ChannelIds, rows: ChannelIds) -> None:
+        """Row r of ``rows`` (R, C) is all that one product of many at once reads of an operand.
+
+        The rows of a product's operands and ``heads`` (R,), its own channel ids, can go together,
+        each row whole; else all rows stay, and lose equally.
+        """
+
+    def contract(self, node: ir.Node, labels: ChannelIds) -> None:
+        """A node sums over these channel ids of two computed values, without a weight."""
+
     def inexact(self, labels: ChannelIds) -> None:
         """Removing these channel ids changes what their neighbours compute."""
 

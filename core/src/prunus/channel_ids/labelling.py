@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
@@ -20,6 +20,9 @@ from prunus.graph.shapes import Shapes
 
 LOOSE, TIED, FROZEN = 0, 1, 2
 """How strictly a node's rows are held: equal counts, equal positions, nothing removed."""
+
+RowsKey: TypeAlias = tuple[str, int]
+"""Name of a node and number of rows: a node that makes three axes of one has several."""
 
 
 @attrs.frozen(eq=False)
@@ -55,10 +58,41 @@ class Rows:
     labels: ChannelIds
     fixed: bool
 
+    @property
+    def key(self) -> RowsKey:
+        """What tells the rows of a node apart."""
+        return self.node, len(self.labels)
+
     def free(self, roots: ChannelIds) -> bool:
         """Whether any units may go: each row is one of its own, and none has to stay."""
         owners = roots[self.labels]
         return not self.fixed and bool((owners == owners[:, :1]).all())
+
+
+@attrs.frozen(eq=False)
+class Heads:
+    """Rows ``(R, C)`` that a product of many at once reads: each can go, whole.
+
+    Attributes:
+        labels: ``(R,)`` channel ids of the products.
+        rows: The rows of one operand.
+    """
+
+    labels: ChannelIds
+    rows: ChannelIds
+
+
+@attrs.frozen(eq=False)
+class Contraction:
+    """A sum over channel ids of two computed values.
+
+    Attributes:
+        node: Name of the node.
+        labels: The channel ids of its operands.
+    """
+
+    node: str
+    labels: ChannelIds
 
 
 @attrs.frozen(eq=False)
@@ -82,6 +116,8 @@ class Labelling:
         records: Initializer axes and their channel ids.
         rows: Equal-count constraints.
         counts: Constraints of whole multiples.
+        heads: Rows that can go whole.
+        contractions: Sums over channels of two computed values.
         frozen: Representative -> reason.
         inexact: Representatives whose removal changes neighbours.
         ties: Representative -> layer that ties several channels of one producer together.
@@ -94,6 +130,8 @@ class Labelling:
     records: tuple[Record, ...]
     rows: tuple[Rows, ...]
     counts: tuple[Count, ...]
+    heads: tuple[Heads, ...]
+    contractions: tuple[Contraction, ...]
     frozen: Mapping[int, str]
     inexact: frozenset[int]
     ties: Mapping[int, str]
@@ -107,11 +145,16 @@ class Labeller:
     """The `Domain` of the original graph."""
 
     def __init__(
-        self, shapes: Shapes, levels: Mapping[str, int], layers: Mapping[str, str]
+        self,
+        shapes: Shapes,
+        levels: Mapping[RowsKey, int],
+        layers: Mapping[str, str],
+        merged: Mapping[str, int],
     ) -> None:
         self._shapes = shapes
         self._levels = levels
         self._layers = layers
+        self._merged = merged
         self._count = 0
         self._values: dict[str, ChannelIds] = {}
         self._made: dict[tuple[str, int], ChannelIds] = {}
@@ -121,6 +164,8 @@ class Labeller:
         self._inexact: list[ChannelIds] = []
         self._records: dict[tuple[str, int], list[Record]] = {}
         self._rows: list[Rows] = []
+        self._heads: list[Heads] = []
+        self._contractions: list[Contraction] = []
 
     def spread(self, value: ir.Value | None) -> ChannelIds | None:
         """Channel id tensor; ``None`` for initializers and absent operands."""
@@ -144,6 +189,7 @@ class Labeller:
 
     def set(self, value: ir.Value, labels: ChannelIds) -> None:
         """Store, size 1 on axes without variation."""
+        labels = self._whole_rows(value, labels)
         for axis, size in enumerate(labels.shape):
             if size > 1:
                 first = np.take(labels, [0], axis)
@@ -174,13 +220,21 @@ class Labeller:
 
     def balance_rows(self, node: ir.Node, rows: ChannelIds, *, fixed: bool) -> None:
         """Record, or hold more strictly where an earlier attempt failed."""
-        level = self._levels.get(node.name or "", LOOSE)
+        level = self._levels.get((node.name or "", len(rows)), LOOSE)
         if level == LOOSE:
             self._rows.append(Rows(node.name or "", rows, fixed))
         elif level == TIED:
             self.unite(node, rows[:1], rows)
         else:
             self.freeze(rows, f"'{self.name(node)}' orders channels by their number")
+
+    def heads(self, node: ir.Node, heads: ChannelIds, rows: ChannelIds) -> None:
+        """Record."""
+        self._heads.append(Heads(heads, rows))
+
+    def contract(self, node: ir.Node, labels: ChannelIds) -> None:
+        """Record."""
+        self._contractions.append(Contraction(node.name or "", labels.ravel()))
 
     def inexact(self, labels: ChannelIds) -> None:
         """Record."""
@@ -234,6 +288,8 @@ class Labeller:
             records,
             rows,
             counts,
+            tuple(self._heads),
+            tuple(self._contractions),
             frozen,
             inexact,
             ties,
@@ -250,6 +306,15 @@ class Labeller:
             for root in np.unique(roots[first[own]]).tolist():
                 ties.setdefault(root, layer)
         return ties
+
+    def _whole_rows(self, value: ir.Value, labels: ChannelIds) -> ChannelIds:
+        """Channel ids that are one along the axis on which a value's rows go whole."""
+        axis, node = self._merged.get(value.name or ""), value.producer()
+        if axis is None or node is None:
+            return labels
+        first = np.take(labels, [0], axis)
+        self.unite(node, first, labels)
+        return first
 
     def _new(self, count: int) -> ChannelIds:
         self._count += count
@@ -275,9 +340,10 @@ def label_graph(
     model: ir.Model,
     shapes: Shapes,
     frozen: Mapping[str, str],
-    levels: Mapping[str, int],
+    levels: Mapping[RowsKey, int],
     layers: Mapping[str, str],
     multiples: Mapping[str, int] | None = None,
+    merged: Mapping[str, int] | None = None,
 ) -> Labelling:
     """Run every rule once, in order.
 
@@ -285,11 +351,12 @@ def label_graph(
         model: Graph with nodes in topological order.
         shapes: From `infer_shapes`.
         frozen: Value name -> reason (outputs not named are "graph output").
-        levels: Node name -> how strictly to hold its rows.
+        levels: Rows of a node -> how strictly to hold them.
         layers: Node name -> native layer name.
         multiples: As in `Network`.
+        merged: Value name -> axis along which its channels only go together.
     """
-    labeller = Labeller(shapes, levels, layers)
+    labeller = Labeller(shapes, levels, layers, merged or {})
     for value in model.graph.inputs:
         if value.name not in model.graph.initializers:
             labeller.mark(value, "network input")

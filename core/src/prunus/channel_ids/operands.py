@@ -22,17 +22,9 @@ def adapted(node: ir.Node, index: int, stored: Operand, shrinker: Shrinker) -> O
 
 
 def _split_sizes(node: ir.Node, stored: Operand, shrinker: Shrinker) -> Operand:
-    axis = node.attributes.get_int("axis", 0)
-    sizes = stored.copy()
-    for position, value in enumerate(node.outputs):
-        kept = shrinker.kept_along(value, axis)
-        before = shrinker.kept_along(node.inputs[0], axis)
-        if kept is not None:
-            sizes[position] = kept.sum()
-        elif before is not None:
-            end = int(stored[: position + 1].sum())
-            sizes[position] = before[end - int(stored[position]) : end].sum()
-    return sizes
+    ends = np.cumsum(stored)
+    found = shrinker.kept_before(node.inputs[0], node.attributes.get_int("axis", 0), ends)
+    return stored if found is None else np.diff(found, prepend=0).astype(stored.dtype)
 
 
 def _bounds(node: ir.Node, stored: Operand, shrinker: Shrinker) -> Operand:
@@ -44,12 +36,12 @@ def _bounds(node: ir.Node, stored: Operand, shrinker: Shrinker) -> Operand:
     chosen = range(len(stored)) if axes is None else axes.numpy().tolist()
     bounds = stored.copy()
     for position, axis in enumerate(chosen):
-        kept = shrinker.kept_along(data, axis % len(shape))
-        if kept is not None and not kept.all():
-            size = shape[axis % len(shape)]
-            bound = int(stored[position])
-            bound = min(max(bound + size if bound < 0 else bound, 0), size)
-            bounds[position] = kept[:bound].sum()
+        size = shape[axis % len(shape)]
+        bound = int(stored[position])
+        bound = min(max(bound + size if bound < 0 else bound, 0), size)
+        found = shrinker.kept_before(data, axis % len(shape), np.array([bound, size]))
+        if found is not None and found[1] < size:
+            bounds[position] = found[0]
     return bounds
 
 

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.channel_ids.domain import ChannelIds
-from prunus.channel_ids.labelling import Labelling, Record, constant_operand
+from prunus.channel_ids.labelling import Labelling, constant_operand
 from prunus.channel_ids.operands import adapted
 from prunus.channel_ids.rules import rule_for
 from prunus.channel_ids.rules.passing import block
@@ -118,6 +118,12 @@ class Shrinker:
     def balance_rows(self, node: ir.Node, rows: ChannelIds, *, fixed: bool) -> None:
         """Decided in the first pass."""
 
+    def heads(self, node: ir.Node, heads: ChannelIds, rows: ChannelIds) -> None:
+        """Decided in the first pass."""
+
+    def contract(self, node: ir.Node, labels: ChannelIds) -> None:
+        """Decided in the first pass."""
+
     def inexact(self, labels: ChannelIds) -> None:
         """Decided in the first pass."""
 
@@ -126,7 +132,9 @@ class Shrinker:
     ) -> None:
         """Original positions of the channel ids, in their order now."""
         record = self._records[node.name or "", value.name or "", role, axis]
-        found = _positions(record, labels)
+        found = _positions(record.labels, labels)
+        if found is None:  # an operand that heads share is told by the first head that is left
+            found = _positions(self._origin.roots[record.labels], self._origin.roots[labels])
         if found is None:
             raise MisalignedError(node.name or "", record.labels.ravel())
         axes = self.kept.setdefault(value.name or "", {})
@@ -155,6 +163,23 @@ class Shrinker:
             return None
         matrix = np.moveaxis(labels, axis, 0).reshape(labels.shape[axis], -1)
         return np.asarray(self._keep[matrix].any(1))
+
+    def kept_before(self, value: ir.Value | None, axis: int, ends: Indices) -> Indices | None:
+        """How many positions before each of ``ends`` are kept; ``None`` without variation there.
+
+        Positions may differ from head to head, their number may not.
+        """
+        labels = self._origin.values.get(value.name or "") if value is not None else None
+        if value is None or labels is None or labels.shape[axis] == 1:
+            return None
+        kept = np.moveaxis(self._keep[labels], axis, 0).reshape(labels.shape[axis], -1)
+        counts = np.cumsum(kept[:, kept.any(0)], 0)
+        if not counts.shape[1]:
+            return np.zeros(len(ends), np.int64)
+        found = np.concatenate([np.zeros_like(counts[:1]), counts])[ends]
+        if (found != found[:, :1]).any():
+            raise MisalignedError(value.name or "", labels)
+        return np.asarray(found[:, 0], np.int64)
 
     def slot_kept(self, node: ir.Node, slot: int) -> int:
         """How many channel ids of a slot remain."""
@@ -228,10 +253,10 @@ def _ranked(labels: ChannelIds) -> ChannelIds:
     return np.asarray((labels << 24) + occurrence)
 
 
-def _positions(record: Record, labels: ChannelIds) -> Indices | None:
-    if record.labels.ndim == 1:
-        return match(record.labels, labels)
-    if labels.shape[0] != record.labels.shape[0]:
+def _positions(original: ChannelIds, labels: ChannelIds) -> Indices | None:
+    if original.ndim == 1:
+        return match(original, labels)
+    if labels.shape[0] != original.shape[0]:
         return None
-    rows = [match(before, now) for before, now in zip(record.labels, labels, strict=True)]
+    rows = [match(before, now) for before, now in zip(original, labels, strict=True)]
     return None if any(row is None for row in rows) else np.array(rows, np.int64)

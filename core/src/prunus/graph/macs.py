@@ -28,25 +28,36 @@ COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def layer_macs(model: ir.Model, shapes: Shapes) -> dict[str, int]:
-    """Node name -> MACs for one input: conv, deconv and fully connected layers.
+    """Node name -> MACs for one input: conv, deconv, fully connected layers, computed products.
 
     conv: output pixels · O · I/g · kernel; transposed: input pixels · I · O/g ·
-    kernel; fully connected: rows · inputs · outputs.
+    kernel; fully connected: rows · inputs · outputs, and so of two computed values.
     """
     macs: dict[str, int] = {}
     for node in model.graph:
-        if node.op_type not in COUNTED:
+        if node.op_type not in (*COUNTED, "Einsum") or len(node.inputs) < 2:
             continue
         data, weight = (node.inputs[index] for index in (0, 1))
         ends = [value.name or "" for value in (data, weight, node.outputs[0]) if value is not None]
         if len(ends) < 3 or any(name not in shapes for name in ends):
             continue  # its size depends on the data
-        if node.op_type == "MatMul":
+        if node.op_type == "Einsum":
+            macs[node.name or ""] = _einsum_macs(node, [shapes[name] for name in ends[:2]])
+        elif node.op_type == "MatMul":
             # right for two computed values too, of which there may be one pair a head
             macs[node.name or ""] = int(np.prod(shapes[ends[2]])) * shapes[ends[0]][-1]
         else:
             macs[node.name or ""] = _positions(node, shapes) * int(np.prod(shapes[ends[1]]))
     return macs
+
+
+def _einsum_macs(node: ir.Node, operands: Sequence[tuple[int, ...]]) -> int:
+    """One for each combination of the named axes."""
+    terms = node.attributes.get_string("equation", "").replace(" ", "").partition("->")[0]
+    sizes: dict[str, int] = {}
+    for term, shape in zip(terms.split(","), operands, strict=False):
+        sizes |= dict(zip(term, shape, strict=False))
+    return int(np.prod([*sizes.values()]))
 
 
 def convolution_operations(model: ir.Model, shapes: Shapes) -> int:
@@ -169,12 +180,30 @@ def cost_model(model: ir.Model, grouping: Grouping) -> CostModel:
     """Build the cost model of a grouped network: its MACs."""
     macs = layer_macs(model, grouping.labelling.dims)
     sides = {"filter": "outputs", "input": "inputs"}
-    found = (
+    found = [
         (record.node, sides[record.role], record.labels)
         for record in grouping.labelling.records
         if record.node in macs and record.role in sides
-    )
+    ]
+    weighted = {node for node, _, _ in found}
+    found += [
+        (node.name or "", "outputs", _product_channels(node, grouping))
+        for node in model.graph
+        if node.name in macs and node.name not in weighted
+    ]
     return bilinear_cost(grouping, macs, found)
+
+
+def _product_channels(node: ir.Node, grouping: Grouping) -> ChannelIds:
+    """Channel ids that a product of two computed values works on, of all heads.
+
+    Those it sums over, or else those that pass.
+    """
+    labelling = grouping.labelling
+    summed = any(found.node == node.name for found in labelling.contractions)
+    values = node.inputs[:2] if summed else node.outputs
+    found = [labelling.values[v.name or ""] for v in values if v is not None]
+    return max(found, key=lambda labels: labels.size).ravel()
 
 
 def bilinear_cost(
@@ -188,16 +217,19 @@ def bilinear_cost(
         sides: Channels on their sides; a side that is not named never changes.
         counted: Unit of the cost.
     """
-    labelling = grouping.labelling
     row = {name: index for index, name in enumerate(totals)}
-    owner = np.full(len(labelling.roots), len(grouping.groups))
-    for index, units in enumerate(grouping.units.values()):
-        owner[units] = index
+    fine, head = _owners(grouping)
     found: dict[str, list[tuple[int, int, int]]] = {"outputs": [], "inputs": []}
+    headed: list[tuple[int, str, int]] = []
     for name, side, labels in sides:
-        owners = owner[labelling.roots[labels.ravel()]]
-        for group, channels in zip(*np.unique(owners, return_counts=True), strict=True):
-            found[side].append((row[name], int(group), int(channels)))
+        owners, counts = np.unique(fine[labels.ravel()], return_counts=True)
+        found[side] += [
+            (row[name], int(group), int(count)) for group, count in zip(owners, counts, strict=True)
+        ]
+        heads = np.unique(head[labels.ravel()])
+        if len(heads) == 1 and heads[0] < len(grouping.groups):
+            headed.append((row[name], side, int(heads[0])))
+    _count_heads(found, headed, len(grouping.groups))
     sizes = np.array([group.size for group in grouping.groups], np.int64)
     made, made0 = _side(found["outputs"], len(row), len(sizes))
     read, read0 = _side(found["inputs"], len(row), len(sizes))
@@ -209,6 +241,38 @@ def bilinear_cost(
         names, sizes, tuple(row), scale, csr_array(made * per_unit), csr_array(read * per_unit),
         made0, read0, counted,
     )  # fmt: skip
+
+
+def _owners(grouping: Grouping) -> tuple[ChannelIds, ChannelIds]:
+    """``(L,)`` position of the group of every channel id, and of its heads' group; none: G."""
+    count, ids = len(grouping.groups), len(grouping.labelling.roots)
+    fine, head = np.full(ids, count), np.full(ids, count)
+    for index, group in enumerate(grouping.groups):
+        if group.name in grouping.units:
+            fine[grouping.units[group.name]] = index
+        elif group.name in grouping.heads:
+            head[grouping.heads[group.name]] = index
+    return fine[grouping.labelling.roots], head[grouping.head_of] if grouping.heads else head
+
+
+def _count_heads(
+    found: Mapping[str, list[tuple[int, int, int]]],
+    headed: Iterable[tuple[int, str, int]],
+    none: int,
+) -> None:
+    """Let a side of no group stand for the heads on the other side, in place.
+
+    Channels of heads are their number times their width, and a layer's cost has two factors.
+    Where the other side has groups of its own, the number of heads does not count.
+    """
+    for row, side, head in headed:
+        entries = found["inputs" if side == "outputs" else "outputs"]
+        others = [(index, entry) for index, entry in enumerate(entries) if entry[0] == row]
+        if not others:
+            entries.append((row, head, 1))
+        elif all(entry[1] == none for _, entry in others):
+            for index, (_, _, channels) in others:
+                entries[index] = (row, head, channels)
 
 
 def weight_cost(groups: Sequence[Group], total: int) -> CostModel:

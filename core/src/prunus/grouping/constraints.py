@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from prunus.channel_ids.domain import ChannelIds
-from prunus.channel_ids.labelling import Labelling
+from prunus.channel_ids.labelling import Labelling, RowsKey
 from prunus.groups import Indices, Multiple
 
 
@@ -53,18 +53,21 @@ class Constraints:
             yield number, counts
 
 
-def spanning(labelling: Labelling, kinds: Sequence[ChannelIds]) -> set[str]:
-    """Nodes whose rows are not a matter of one group alone."""
+def spanning(labelling: Labelling, kinds: Sequence[ChannelIds]) -> set[RowsKey]:
+    """Rows that are not a matter of one group alone; of each node the fewest.
+
+    Held by position they may tie what the others are about.
+    """
     owner = owners_of(labelling, kinds)
-    nodes = set()
+    found: dict[str, int] = {}
     for rows in labelling.rows:
         owners = owner[labelling.roots[rows.labels]]
         present = np.unique(owners)
         if len(present) > 1 and present[-1] >= 0 and not rows.free(labelling.roots):
             shares = [(owners == number).sum(1) for number in present[present >= 0]]
             if any((share != share[0]).any() for share in shares):
-                nodes.add(rows.node)
-    return nodes
+                found[rows.node] = min(found.get(rows.node, len(rows.labels)), len(rows.labels))
+    return set(found.items())
 
 
 def owners_of(labelling: Labelling, kinds: Sequence[ChannelIds]) -> ChannelIds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import attrs
 import numpy as np
@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from prunus.channel_ids.domain import ChannelIds
 from prunus.errors import UsageError
+from prunus.groups import Group
 from prunus.near import meant
 from prunus.network import Network
 from prunus.prunable import Prunable
@@ -111,7 +112,7 @@ def explain(subject: Prunable, layer: str) -> tuple[Explanation, ...]:
     made = np.unique(np.concatenate([record.labels.ravel() for record in records]))
     roots = grouping.labelling.roots
     found = [
-        _grouped(ways, name, group.name, group.layers, group.size, grouping.units[group.name])
+        _grouped(ways, name, group, np.flatnonzero(grouping.holds(group.name)))
         for group in grouping.groups
         if name in group.layers
     ]
@@ -142,13 +143,11 @@ def _native(network: Network, layer: str) -> str:
     raise UsageError(f"{layer}: the network has no such layer{near}; 'prunus stat' lists them")
 
 
-def _grouped(
-    ways: _Ways, name: str, group: str, layers: Iterable[str], size: int, units: ChannelIds
-) -> Explanation:
-    others = [other for other in layers if other != name]
+def _grouped(ways: _Ways, name: str, group: Group, units: ChannelIds) -> Explanation:
+    others = [other for other in group.layers if other != name]
     chains = tuple(ways.to_layer(other, units) for other in others)
     state = "tied" if others else "free"
-    return Explanation(name, size, state, group, chains, TIED if others else "")
+    return Explanation(name, group.size, state, group.name, chains, TIED if others else "")
 
 
 def _protected(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.errors import UsageError
-from prunus.granularity import Granularity
+from prunus.granularity import HEAD, Granularity
 from prunus.groups import Group
 from prunus.selection import choose_units, feasible_counts
 from prunus.sensitivity import Sensitivity
@@ -208,6 +208,7 @@ class Planning:
     def levels(self, group: Group, multiple: int) -> NDArray[np.int64]:
         """Numbers of units the group may keep, descending, the present number first."""
         present, *lower = feasible_counts(group, self.present[group.name])
+        multiple = 1 if group.unit == HEAD else multiple  # channels are rounded
         of = math.lcm(multiple, self.multiples.get(group.name, 1))
         return np.array([present, *(n for n in lower if n % of == 0)], np.int64)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from prunus.granularity import CHANNELS, Granularity
+from prunus.granularity import CHANNELS, HEAD, Granularity
 from prunus.groups import Group
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.limits import Limit
@@ -31,7 +31,7 @@ def fast_multiples(groups: Iterable[Group]) -> dict[str, int]:
     return {
         group.name: _WIDEST if group.size >= _WIDE else _power_of_two(group.size // _PART)
         for group in groups
-        if group.size >= _PART
+        if group.size >= _PART and group.unit != HEAD
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from prunus.errors import StaleError
+from prunus.grouping import Grouping
 from prunus.masking import masked_units
 from prunus.network import Source
 from prunus.planning.choose import Keep
@@ -46,14 +47,22 @@ def mask_of(workspace: Workspace | None, loaded: Loaded) -> Keep:
     except StaleError as error:
         said = str(error).removeprefix(f"{file}: ")
         raise StaleError(f"{file}: {said}") from error
-    for name, units in keep.items():
-        if (stored.get(name, np.ones_like(units)) & ~units).any():
+    for name in keep:
+        if not _holds(loaded.grouping, name, stored, keep):
             raise StaleError(
                 f"{loaded.source.weights or loaded.source.model}: group '{name}' does not hold the "
                 f"mask of {file}; run 'prunus prune' again, or give --model and --weights without "
                 "--workspace"
             )
     return keep
+
+
+def _holds(grouping: Grouping, name: str, stored: Keep, keep: Keep) -> bool:
+    """Whether a group has lost what a plan removes; with heads go channels of other groups."""
+    if name in grouping.units or name in grouping.heads:
+        there, wanted = grouping.kept_channel_ids(stored), grouping.kept_channel_ids(keep)
+        return not (there & ~wanted & grouping.holds(name)).any()
+    return not (stored.get(name, np.ones_like(keep[name])) & ~keep[name]).any()
 
 
 def _plan_file(workspace: Workspace, source: Source) -> Path | None:

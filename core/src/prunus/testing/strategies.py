@@ -20,7 +20,7 @@ from prunus.graph.inputs import sample_shape
 from prunus.groups import Group
 from prunus.network import Network
 from prunus.selection import choose_units
-from prunus.testing.nets import as_network
+from prunus.testing.nets import as_network, attention
 from prunus.testing.nets.builder import Builder
 
 Step = Callable[[Builder, st.DrawFn, ir.Value], ir.Value]
@@ -47,6 +47,31 @@ def networks(draw: st.DrawFn, steps: int = 6) -> Network:
     for step in draw(st.lists(st.sampled_from(STEPS), max_size=steps)):
         x = step(b, draw, x)
     return as_network(b.model(*draw(st.sampled_from(HEADS))(b, x)))
+
+
+@st.composite
+def transformers(draw: st.DrawFn) -> Network:
+    """Up to two blocks of attention and a perceptron over 4 positions of an ``(N, 3, 8, 8)``."""
+    b = Builder(draw(st.integers(0, 2**16)))
+    heads = draw(st.integers(1, 4))
+    x = attention.patches(b, b.input(3, 8), heads * draw(st.sampled_from((2, 4, 6))))
+    for _ in range(draw(st.integers(1, 2))):
+        x = _block(b, draw, x, heads)
+    return as_network(b.model(attention.classifier(b, x)))
+
+
+def _block(b: Builder, draw: st.DrawFn, x: ir.Value, heads: int) -> ir.Value:
+    parts = attention.PARTS[draw(st.sampled_from(sorted(attention.PARTS)))]
+    before, biased, gated = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+
+    def inner(y: ir.Value) -> ir.Value:
+        return attention.attention(b, y, heads, parts, biased=biased)
+
+    for part in (inner, lambda y: attention.perceptron(b, y, 10, gated=gated)):
+        read = attention.layer_norm(b, x) if before else x
+        x = b.add(x, part(read))
+        x = x if before else attention.layer_norm(b, x)
+    return x
 
 
 @st.composite

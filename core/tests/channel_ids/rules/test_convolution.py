@@ -51,7 +51,7 @@ def test_groups_must_lose_equally(label, after_conv):
 def test_rows_that_failed_are_held_more_strictly(label, after_conv, level):
     node = ("Conv", ["c", "d/weight"], ["d"], {"group": 2})
     network = after_conv([node], {"d": (8, 4, 4)}, {"d/weight": ones(8, 3, 1, 1)})
-    found = label(network, levels={"d": level})
+    found = label(network, levels={("d", 2): level})
     assert found.found.rows == ()
     if level == 1:  # channel i of every group goes with channel i of the others
         assert found.channels("c")[:3] == found.channels("c")[3:]

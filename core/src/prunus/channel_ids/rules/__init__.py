@@ -10,6 +10,7 @@ from prunus.channel_ids.domain import Domain
 from prunus.channel_ids.rules import (
     convolution,
     dense,
+    einsum,
     elementwise,
     movement,
     normalization,
@@ -24,6 +25,7 @@ Rule = Callable[[ir.Node, Domain], None]
 RULES: dict[str, Rule] = {
     **convolution.RULES,
     **dense.RULES,
+    "Einsum": einsum.einsum,
     **elementwise.RULES,
     **movement.RULES,
     **normalization.RULES,

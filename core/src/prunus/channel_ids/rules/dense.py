@@ -7,6 +7,7 @@ import onnx_ir as ir
 
 from prunus.channel_ids.domain import ChannelIds, Domain
 from prunus.channel_ids.rules.passing import block, channels_only
+from prunus.channel_ids.rules.product import product
 
 
 def gemm(node: ir.Node, domain: Domain) -> None:
@@ -26,12 +27,15 @@ def gemm(node: ir.Node, domain: Domain) -> None:
 
 
 def matmul(node: ir.Node, domain: Domain) -> None:
-    """MatMul: A (…, K) · B (K, M) with a constant B."""
+    """MatMul: A (…, K) · B (K, M) with a constant B; `product` of two computed values."""
     data, weight = node.inputs
     assert data is not None
     assert weight is not None
-    if not weight.is_initializer() or len(domain.original(weight)) != 2:
-        block(node, domain, f"feeds product '{domain.name(node)}' of two computed values")
+    if not weight.is_initializer():
+        product(node, domain)
+        return
+    if len(domain.original(weight)) != 2:
+        block(node, domain, f"feeds product '{domain.name(node)}' with several weights")
         return
     _read_and_make(node, domain, data, weight, 1)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from prunus.network import Binding, Network
-from prunus.testing.nets import branched, mobile, plain, residual
+from prunus.testing.nets import attention, branched, mobile, plain, residual
 
 NETS: dict[str, Callable[[int], ir.Model]] = {
     function.__name__: function
@@ -38,6 +38,8 @@ NETS: dict[str, Callable[[int], ir.Model]] = {
         branched.yolov2_reshape,
         branched.yolov3,
         branched.yolov4_tiny,
+        attention.vit,
+        attention.bert,
     )
 }
 """Name -> function of a seed: opset 17, batch ``N``, one input."""

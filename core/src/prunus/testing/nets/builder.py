@@ -102,7 +102,7 @@ class Builder:
 
     def group_norm(self, x: ir.Value, groups: int) -> ir.Value:
         """Group normalisation (Wu and He, ECCV 2018) as exporters write it: between reshapes."""
-        name = self._named(None, "gn")
+        name = self.named("gn")
         channels, height, width = sample_shape(x)
         parts = self.reshape(x, groups, channels // groups * height * width)
         same = [self.weight(f"{name}/one", np.ones(groups, np.float32))]
@@ -112,18 +112,18 @@ class Builder:
 
     def act(self, x: ir.Value, kind: str = "Relu", **attributes: Any) -> ir.Value:
         """An operator that acts on each number alone."""
-        return self.node(kind, self._named(None, kind.lower()), [x], sample_shape(x), attributes)
+        return self.node(kind, self.named(kind.lower()), [x], sample_shape(x), attributes)
 
     def relu6(self, x: ir.Value) -> ir.Value:
         """Clip to [0, 6]."""
-        name = self._named(None, "relu6")
+        name = self.named("relu6")
         low, high = np.array(0, np.float32), np.array(6, np.float32)
         inputs = [x, self.weight(f"{name}/min", low), self.weight(f"{name}/max", high)]
         return self.node("Clip", name, inputs, sample_shape(x))
 
     def prelu(self, x: ir.Value) -> ir.Value:
         """Leaky rectifier with a slope for each channel."""
-        name = self._named(None, "prelu")
+        name = self.named("prelu")
         channels, *space = sample_shape(x)
         slope = self.normal((channels, *[1] * len(space)), 0.3)
         return self.node("PRelu", name, [x, self.weight(f"{name}/slope", slope)], sample_shape(x))
@@ -135,40 +135,41 @@ class Builder:
         channels, *space = sample_shape(x)
         sizes = [(side + 2 * pad - kernel) // stride + 1 for side in space]
         attributes = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
-        return self.node(kind, self._named(None, "pool"), [x], (channels, *sizes), attributes)
+        return self.node(kind, self.named("pool"), [x], (channels, *sizes), attributes)
 
     def global_pool(self, x: ir.Value, kind: str = "GlobalAveragePool") -> ir.Value:
         """``(N, C, 1, 1)``."""
-        return self.node(kind, self._named(None, "gap"), [x], (sample_shape(x)[0], 1, 1))
+        return self.node(kind, self.named("gap"), [x], (sample_shape(x)[0], 1, 1))
 
     def flatten(self, x: ir.Value) -> ir.Value:
         """``(N, C·H·W)``."""
-        name = self._named(None, "flatten")
+        name = self.named("flatten")
         return self.node("Flatten", name, [x], (int(np.prod(sample_shape(x))),), {"axis": 1})
 
     def add(self, *values: ir.Value) -> ir.Value:
         """Sum of values of one shape."""
         kind = "Add" if len(values) == 2 else "Sum"
-        return self.node(kind, self._named(None, "add"), values, sample_shape(values[0]))
+        return self.node(kind, self.named("add"), values, sample_shape(values[0]))
 
     def mul(self, x: ir.Value, gate: ir.Value) -> ir.Value:
         """Product; the gate may be ``(N, C, 1, 1)``."""
-        return self.node("Mul", self._named(None, "mul"), [x, gate], sample_shape(x))
+        return self.node("Mul", self.named("mul"), [x, gate], sample_shape(x))
 
     def concat(self, *values: ir.Value) -> ir.Value:
         """Concatenation along channels."""
         channels = sum(sample_shape(value)[0] for value in values)
         shape = (channels, *sample_shape(values[0])[1:])
-        return self.node("Concat", self._named(None, "concat"), values, shape, {"axis": 1})
+        return self.node("Concat", self.named("concat"), values, shape, {"axis": 1})
 
-    def split(self, x: ir.Value, *sizes: int) -> tuple[ir.Value, ...]:
-        """Channels in consecutive parts."""
-        name = self._named(None, "split")
+    def split(self, x: ir.Value, *sizes: int, axis: int = 1) -> tuple[ir.Value, ...]:
+        """Channels (or places on another axis) in consecutive parts."""
+        name = self.named("split")
         outputs = [f"{name}:{part}" for part in range(len(sizes))]
-        shapes: list[Sequence[int | str]] = [("N", size, *sample_shape(x)[1:]) for size in sizes]
+        before, behind = sample_shape(x)[: axis - 1], sample_shape(x)[axis:]
+        shapes: list[Sequence[int | str]] = [("N", *before, size, *behind) for size in sizes]
         operand = self.operand(name, "split", sizes)
         return self._graph.nodes(
-            name, "Split", [x, operand], {"axis": 1}, shapes=shapes, name=name, outputs=outputs
+            name, "Split", [x, operand], {"axis": axis}, shapes=shapes, name=name, outputs=outputs
         )
 
     def slice(
@@ -180,7 +181,7 @@ class Builder:
         step: int = 1,
     ) -> ir.Value:
         """Ranges of axes (1 is the channel axis)."""
-        name = self._named(None, "slice")
+        name = self.named("slice")
         shape = [0, *sample_shape(x)]
         for axis, start, end in zip(axes, starts, ends, strict=True):
             shape[axis] = len(range(shape[axis])[start:end:step])
@@ -197,20 +198,20 @@ class Builder:
 
     def pad_channels(self, x: ir.Value, before: int, after: int) -> ir.Value:
         """Zero channels before and after."""
-        name = self._named(None, "pad")
+        name = self.named("pad")
         channels, *space = sample_shape(x)
         pads = self.operand(name, "pads", [0, before, 0, 0, 0, after, 0, 0])
         return self.node("Pad", name, [x, pads], (channels + before + after, *space))
 
     def reshape(self, x: ir.Value, *target: int) -> ir.Value:
         """Reshape everything but the batch; a leading 0 copies the batch."""
-        name = self._named(None, "reshape")
+        name = self.named("reshape")
         return self.node("Reshape", name, [x, self.operand(name, "shape", [0, *target])], target)
 
     def transpose(self, x: ir.Value, *order: int) -> ir.Value:
         """Permute axes, the batch first."""
         shape = [0, *sample_shape(x)]
-        name = self._named(None, "transpose")
+        name = self.named("transpose")
         return self.node(
             "Transpose", name, [x], [shape[axis] for axis in order[1:]], {"perm": list(order)}
         )
@@ -223,7 +224,7 @@ class Builder:
 
     def upsample(self, x: ir.Value) -> ir.Value:
         """Twice the size, nearest neighbour."""
-        name = self._named(None, "upsample")
+        name = self.named("upsample")
         channels, height, width = sample_shape(x)
         scales = self.weight(f"{name}/scales", np.array([1, 1, 2, 2], np.float32))
         roi = self.weight(f"{name}/roi", np.zeros(0, np.float32))
@@ -239,12 +240,12 @@ class Builder:
         """2×2 positions become channels."""
         channels, height, width = sample_shape(x)
         shape = (4 * channels, height // 2, width // 2)
-        return self.node("SpaceToDepth", self._named(None, "reorg"), [x], shape, {"blocksize": 2})
+        return self.node("SpaceToDepth", self.named("reorg"), [x], shape, {"blocksize": 2})
 
     def lrn(self, x: ir.Value) -> ir.Value:
         """Local response normalisation across 5 channels."""
         attributes = {"size": 5, "alpha": 0.1, "beta": 0.75, "bias": 1.0}
-        return self.node("LRN", self._named(None, "norm"), [x], sample_shape(x), attributes)
+        return self.node("LRN", self.named("norm"), [x], sample_shape(x), attributes)
 
     def node(
         self,
@@ -261,8 +262,8 @@ class Builder:
         """An initializer."""
         return self._graph.constant(name, array)
 
-    def operand(self, layer: str, role: str, numbers: Sequence[int]) -> ir.Value:
-        """An integer operand of a layer."""
+    def operand(self, layer: str, role: str, numbers: int | Sequence[int]) -> ir.Value:
+        """An integer operand of a layer, or several."""
         return self.weight(f"{layer}/{role}", np.array(numbers, np.int64))
 
     def he(self, shape: tuple[int, ...]) -> Array:
@@ -282,7 +283,9 @@ class Builder:
         return self._graph.model(outputs, name)
 
     def _named(self, name: str | None, kind: str) -> str:
-        if name is not None:
-            return name
+        return self.named(kind) if name is None else name
+
+    def named(self, kind: str) -> str:
+        """The next name of a kind of layer (``conv1``, ``conv2``, …)."""
         self._count[kind] = self._count.get(kind, 0) + 1
         return f"{kind}{self._count[kind]}"
