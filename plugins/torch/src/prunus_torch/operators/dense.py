@@ -1,4 +1,4 @@
-"""Gemm and MatMul."""
+"""Gemm, MatMul and Einsum."""
 
 from __future__ import annotations
 
@@ -24,4 +24,13 @@ def _gemm(node: Node) -> Operation:
     return run
 
 
-BUILDERS: dict[str, Builder] = {"Gemm": _gemm, "MatMul": plain(torch.matmul)}
+def _einsum(node: Node) -> Operation:
+    equation = node.get("equation", "").replace(" ", "")
+    return lambda *operands: torch.einsum(equation, *operands)
+
+
+BUILDERS: dict[str, Builder] = {
+    "Einsum": _einsum,
+    "Gemm": _gemm,
+    "MatMul": plain(torch.matmul),
+}
