@@ -35,6 +35,7 @@ from prunus.plugin import (
     Written,
     random_inputs,
 )
+from prunus_caffe.plain import plain_text
 from prunus_caffe.testing import (
     CaffeJob,
     caffe_python,
@@ -42,7 +43,6 @@ from prunus_caffe.testing import (
     relative_error,
     run_caffe,
 )
-from prunus_caffe.testing.plain import plain_text
 from prunus_caffe.write import write
 
 Arrays = dict[str, np.ndarray]

@@ -10,9 +10,9 @@ import pytest
 
 from prunus.evaluation.session import Session
 from prunus.network import Compact, Destination, Network, Source
+from prunus_caffe.plain import plain_text
 from prunus_caffe.read import load
 from prunus_caffe.testing import CaffeJob, relative_error, run_caffe
-from prunus_caffe.testing.plain import plain_text
 from prunus_caffe.write import write
 
 pytestmark = pytest.mark.caffe

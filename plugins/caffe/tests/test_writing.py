@@ -15,10 +15,10 @@ from prunus.masking import mask
 from prunus.network import Compact, Destination, Network, Source, Written
 from prunus.selection import choose_units
 from prunus_caffe.caffemodel import read_weights
+from prunus_caffe.plain import plain_text
 from prunus_caffe.read import load
 from prunus_caffe.schema import message
 from prunus_caffe.testing import CaffeJob, relative_error, run_caffe
-from prunus_caffe.testing.plain import plain_text
 from prunus_caffe.write import write
 
 ODD = """# A file as people write them.\r

@@ -16,9 +16,9 @@ from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Destination, Network, Source
 from prunus.selection import choose_units
+from prunus_caffe.plain import plain_text
 from prunus_caffe.read import load
 from prunus_caffe.testing import CaffeJob, opencv_outputs, relative_error, run_caffe
-from prunus_caffe.testing.plain import plain_text
 from prunus_caffe.write import write
 
 pytestmark = pytest.mark.shared

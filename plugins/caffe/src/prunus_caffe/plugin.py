@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Descriptor,
         Destination,
         Network,
+        Running,
         Settings,
         Source,
         TrainingJob,
@@ -29,8 +30,8 @@ TRAINER = "caffe"
 
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
-    """Declare the format and the trainer."""
-    from prunus.plugin import Format, Trainer
+    """Declare the format, the trainer and the engine."""
+    from prunus.plugin import Engine, Format, Trainer
 
     return (
         Format(
@@ -52,7 +53,19 @@ def prunus_register() -> Iterable[Descriptor]:
             options={"caffe-python": "the Python of your Caffe [PRUNUS_CAFFE_PYTHON]"},
             holds_weights=True,
         ),
+        Engine(
+            name=FORMAT,
+            summary="Caffe itself on the processor, in its own interpreter",
+            version=_version,
+            formats=(FORMAT,),
+        ),
     )
+
+
+def _version() -> str:
+    from prunus_caffe.engine.version import version
+
+    return version()
 
 
 def _settings(path: Path) -> Settings | None:
@@ -97,3 +110,19 @@ def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
     from prunus_caffe.train import finetune
 
     return finetune(job)
+
+
+@hookimpl
+def prunus_convert(engine: str, network: Network, files: Written, directory: Path) -> Written:
+    """Files that Caffe runs without data."""
+    from prunus_caffe.engine.process import convert
+
+    return convert(network, files, directory)
+
+
+@hookimpl
+def prunus_open(engine: str, network: Network, files: Written, threads: int) -> Running:
+    """A net in a Caffe of its own."""
+    from prunus_caffe.engine.process import load
+
+    return load(network, files, threads)

@@ -1,0 +1,1 @@
+"""Caffe itself as an engine, in the user's own interpreter."""
