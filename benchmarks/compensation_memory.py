@@ -27,7 +27,7 @@ from networks import cifar10
 from results import write_section
 
 from prunus_darknet.cfg import read_cfg
-from prunus_darknet.testing.library import CFG_FOLDER
+from prunus_darknet.library import CFG_FOLDER
 from prunus_darknet.testing.random_weights import write_random_weights
 
 SAMPLES = {"vgg16": 64, "yolov3": 8}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from networks import SHARED
 
-from prunus_darknet.testing.library import CFG_FOLDER
+from prunus_darknet.library import CFG_FOLDER
 
 TINYCOCO = SHARED / "datasets/tinycoco"
 SAMPLES = SHARED / "datasets/darknet-samples"

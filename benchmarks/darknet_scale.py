@@ -23,7 +23,7 @@ from child import REPEATS, fastest, peak_memory
 from results import write_section
 
 from prunus_darknet.cfg import read_cfg
-from prunus_darknet.testing.library import CFG_FOLDER
+from prunus_darknet.library import CFG_FOLDER
 from prunus_darknet.testing.random_weights import write_random_weights
 
 

@@ -26,13 +26,13 @@ from results import write_section
 import prunus
 from prunus.plugin import PrunusError, Written
 from prunus_darknet.cfg import read_cfg
+from prunus_darknet.library import CFG_FOLDER
 from prunus_darknet.testing.compare import (
     Difference,
     compare_layers,
     random_input,
     real_layers,
 )
-from prunus_darknet.testing.library import CFG_FOLDER
 from prunus_darknet.testing.opencv import opencv_layers
 from prunus_darknet.testing.random_weights import small, write_random_weights
 

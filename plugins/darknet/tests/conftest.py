@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prunus_darknet.cfg import parse_cfg
-from prunus_darknet.testing.library import CFG_FOLDER, library
+from prunus_darknet.library import CFG_FOLDER, library
 from prunus_darknet.testing.random_weights import write_random_weights
 from prunus_darknet.weights import NEW_HEADER
 

@@ -13,10 +13,10 @@ from prunus_darknet.boxes.head import BoxHead, heads_in
 from prunus_darknet.boxes.iou import iou, iou_gradient, overlap
 from prunus_darknet.cfg import parse_cfg
 from prunus_darknet.dialect import dialect_of
+from prunus_darknet.library import library
 from prunus_darknet.losses.region import region_deltas
 from prunus_darknet.losses.yolo import yolo_deltas
 from prunus_darknet.records.structure import read_structure
-from prunus_darknet.testing.library import library
 from prunus_darknet.testing.real_training import train_step
 
 darknet = pytest.mark.skipif(library() is None, reason="real Darknet is not installed")

@@ -10,9 +10,9 @@ from prunus_darknet.detect import is_darknet
 
 
 def test_descriptor_and_foreign_formats():
-    descriptor, trainer = plugin.prunus_register()
+    descriptor, trainer, engine = plugin.prunus_register()
     assert descriptor.detect is is_darknet
-    assert trainer.formats == (descriptor.name,)
+    assert trainer.formats == engine.formats == (descriptor.name,)
     assert plugin.prunus_finetune("caffe", None) is None
     assert plugin.prunus_load("caffe", None) is None
     assert plugin.prunus_compact("caffe", None, None, None) is None

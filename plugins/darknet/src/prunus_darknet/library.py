@@ -12,6 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+VARIABLE = "PRUNUS_DARKNET_LIBRARY"
+"""Environment variable that names another one."""
+
 LIBRARY = Path("/usr/lib/darknet/libdarknet.so")
 CFG_FOLDER = Path("/usr/share/darknet/cfg")
 """Where the Debian package ``darknet`` puts them."""
@@ -32,7 +35,7 @@ class Image(ctypes.Structure):
 
 def library() -> Path | None:
     """The installed library, or ``None``; PRUNUS_DARKNET_LIBRARY names another one."""
-    path = Path(os.environ.get("PRUNUS_DARKNET_LIBRARY", str(LIBRARY)))
+    path = Path(os.environ.get(VARIABLE, str(LIBRARY)))
     return path if path.exists() else None
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Destination,
         Metric,
         Network,
+        Running,
         Settings,
         Source,
         TrainingJob,
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
-    """Declare the format and the trainer."""
-    from prunus.plugin import Format, Trainer
+    """Declare the format, the trainer and the engine."""
+    from prunus.plugin import Engine, Format, Trainer
 
     return (
         Format(
@@ -53,7 +54,19 @@ def prunus_register() -> Iterable[Descriptor]:
             formats=(FORMAT,),
             options={"darknet": "program of trainer darknet [darknet, where PATH finds it]"},
         ),
+        Engine(
+            name=FORMAT,
+            summary="Darknet's own library on the processor (pjreddie's fork)",
+            version=_version,
+            formats=(FORMAT,),
+        ),
     )
+
+
+def _version() -> str:
+    from prunus_darknet.engine.version import version
+
+    return version()
 
 
 def _settings(path: Path) -> Settings | None:
@@ -119,3 +132,17 @@ def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
     from prunus_darknet.train import finetune
 
     return finetune(job)
+
+
+@hookimpl
+def prunus_convert(engine: str, network: Network, files: Written, directory: Path) -> Written:
+    """Darknet reads its own files."""
+    return files
+
+
+@hookimpl
+def prunus_open(engine: str, network: Network, files: Written, threads: int) -> Running:
+    """A network in a process of its own."""
+    from prunus_darknet.engine.process import load
+
+    return load(network, files, threads)

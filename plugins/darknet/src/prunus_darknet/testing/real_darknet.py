@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus_darknet.testing.library import FLOATS, Image, open_library, run
+from prunus_darknet.library import FLOATS, Image, open_library, run
 
 Array = NDArray[np.float32]
 

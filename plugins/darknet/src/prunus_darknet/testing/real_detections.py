@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus_darknet.testing.library import FLOATS, open_library, run
+from prunus_darknet.library import FLOATS, open_library, run
 
 Array = NDArray[np.float32]
 _STATES = ("before", "after")

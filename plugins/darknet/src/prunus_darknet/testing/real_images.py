@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus_darknet.testing.library import FLOATS, Image
+from prunus_darknet.library import FLOATS, Image
 
 Array = NDArray[np.float32]
 _INT, _FLOAT = ctypes.c_int, ctypes.c_float

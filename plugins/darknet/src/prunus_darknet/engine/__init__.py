@@ -1,0 +1,1 @@
+"""Darknet itself as an engine: its library, in a process of its own."""
