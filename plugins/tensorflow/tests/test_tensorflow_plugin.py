@@ -32,9 +32,9 @@ def test_help_leaves_tensorflow_alone() -> None:
     assert "--input_graph" in found.stdout
 
 
-def test_registers_one_format_and_one_trainer() -> None:
+def test_registers_a_format_a_trainer_and_an_engine() -> None:
     names = sorted((type(d).__name__, d.name) for d in plugin.prunus_register())
-    assert names == [("Format", "tensorflow"), ("Trainer", "tensorflow")]
+    assert names == [("Engine", "tflite"), ("Format", "tensorflow"), ("Trainer", "tensorflow")]
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from prunus.plugin import Descriptor, Format, Trainer, hookimpl
+from prunus.plugin import Descriptor, Engine, Format, Trainer, hookimpl
 from prunus_tensorflow.detect import FORMAT, is_tensorflow, kind
 from prunus_tensorflow.files import files_of
 from prunus_tensorflow.training.options import BATCHNORM, DECAY, TRAIN_FUNCTION, TRAINER
 from prunus_tensorflow.user_code import reference
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from prunus.plugin import (
         Compact,
         Dataset,
         Destination,
         Network,
+        Running,
         Source,
         TrainingJob,
         Weights,
@@ -28,9 +36,13 @@ if TYPE_CHECKING:
     )
 
 
+TFLITE = "tflite"
+"""Name of the engine."""
+
+
 @hookimpl
 def prunus_register() -> Iterable[Descriptor]:
-    """Declare the format and the trainer."""
+    """Declare the format, the trainer and the engine."""
     return (
         Format(
             name=FORMAT,
@@ -63,6 +75,13 @@ def prunus_register() -> Iterable[Descriptor]:
                 "low-level graphs always do [recipe]",
             },
             holds_weights=True,
+        ),
+        Engine(
+            name=TFLITE,
+            summary="TFLite on the processor, of Keras models and SavedModels",
+            version=_version,
+            formats=(FORMAT,),
+            quantizes=True,
         ),
     )
 
@@ -128,6 +147,44 @@ def prunus_finetune(trainer: str, job: TrainingJob) -> Weights | None:
     from prunus_tensorflow.train import finetune
 
     return finetune(job)
+
+
+@hookimpl
+def prunus_convert(engine: str, network: Network, files: Written, directory: Path) -> Written:
+    """A ``.tflite`` file by TensorFlow's own converter."""
+    from prunus_tensorflow.tflite.convert import convert
+
+    return convert(network, files, directory)
+
+
+@hookimpl
+def prunus_open(engine: str, network: Network, files: Written, threads: int) -> Running:
+    """An interpreter."""
+    from prunus_tensorflow.tflite.interpreter import load
+
+    return load(network, files, threads)
+
+
+@hookimpl
+def prunus_quantize(
+    engine: str,
+    network: Network,
+    files: Written,
+    samples: Mapping[str, NDArray[np.float32]],
+    directory: Path,
+) -> Written:
+    """An int8 file by TensorFlow's own converter."""
+    from prunus_tensorflow.tflite.convert import quantize
+
+    return quantize(network, files, samples, directory)
+
+
+def _version() -> str:
+    """The distribution ``tensorflow`` has no wheel of its own where ``tensorflow-cpu`` is."""
+    for name in ("tensorflow", "tensorflow-cpu"):
+        with suppress(PackageNotFoundError):
+            return version(name)
+    raise PackageNotFoundError("tensorflow")
 
 
 def _names_code(name: str, value: str) -> bool:

@@ -37,6 +37,13 @@ def _without_chatter() -> Iterator[None]:
     if "tensorflow" in sys.modules:
         yield
         return
+    with silenced():
+        yield
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Nothing that C++ code prints on standard error arrives there."""
     sys.stderr.flush()
     try:
         kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)

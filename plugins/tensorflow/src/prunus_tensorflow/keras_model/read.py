@@ -28,7 +28,7 @@ def load(source: Source) -> Network:
         UsageError: an option cannot be used.
     """
     path = source.model
-    custom = _custom(source.options.get("custom_objects", ""))
+    custom = custom_objects(source.options.get("custom_objects", ""))
     unsafe = source.options.get("unsafe", "no").lower() in ("yes", "true", "1")
     opened = open_model(path, custom, unsafe)
     model = opened.model
@@ -58,7 +58,7 @@ def _load_weights(model: Any, path: Path, weights: Path) -> None:
         raise ModelError(f"{weights}: does not fit {path}: {first_line(error)}") from error
 
 
-def _custom(specification: str) -> dict[str, Any]:
+def custom_objects(specification: str) -> dict[str, Any]:
     """Public classes and functions of a Python file or module."""
     if not specification:
         return {}

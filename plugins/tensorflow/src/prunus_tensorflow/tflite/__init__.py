@@ -1,0 +1,1 @@
+"""TFLite: TensorFlow's own converter and interpreter."""
