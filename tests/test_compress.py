@@ -73,7 +73,7 @@ def test_caffe(tmp_path):
 @pytest.mark.darknet
 def test_darknet(tmp_path):
     pytest.importorskip("prunus_darknet")
-    from prunus_darknet.testing.library import library
+    from prunus_darknet.library import library
     from prunus_darknet.testing.real_darknet import predict
 
     if library() is None:

@@ -412,7 +412,7 @@ def prunus_quantize(
     Args:
         engine: Name of an engine that ``quantizes``.
         network: What the files hold, as for ``prunus_convert``.
-        files: What ``prunus_convert`` gave.
+        files: As for ``prunus_convert``: the files before they are converted.
         samples: Graph input name -> ``(N, ...)`` inputs by which ranges of activations are chosen.
         directory: Where to write.
 

@@ -31,17 +31,29 @@ def fitted_as_wholes(
         plans: ``(P, G)`` units of each group in the plans that were timed.
         shares: Time of each, as a share of the whole network's.
     """
-    from scipy.optimize import nnls  # slow to import
-
     features = [cost for cost in _features(subject) if cost.total > 0]
     table = np.stack([cost.macs_of(plans) / cost.total for cost in features], axis=1)
-    scales = nnls(table, np.asarray(shares))[0]
+    scales = _solved(table, np.asarray(shares))
     parts = [
         attrs.evolve(cost, scale=cost.scale * (100 * scale / cost.total))
         for cost, scale in zip(features, scales, strict=True)
         if scale > 0
     ]
     return _sum(parts)
+
+
+def _solved(table: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Coefficients, not negative, with the least sum of absolute errors.
+
+    A plan whose runs were all disturbed by other programs counts little, unlike in least squares.
+    """
+    from scipy.optimize import linprog  # slow to import
+
+    rows, columns = table.shape
+    errors = np.eye(rows)
+    price = np.concatenate([np.zeros(columns), np.ones(2 * rows)])
+    found = linprog(price, A_eq=np.hstack([table, errors, -errors]), b_eq=wanted)
+    return np.asarray(found.x[:columns])
 
 
 def _features(subject: Prunable) -> list[CostModel]:

@@ -58,7 +58,8 @@ def held(host: Host, engine: str, runnable: Runnable, threads: int) -> Iterator[
         ModelError: the engine cannot hold the network.
     """
     with TemporaryDirectory(prefix=f"prunus-{engine}-") as directory:
-        files = converted(host, engine, runnable, Path(directory), NAME)
+        work = Path(directory)
+        files = converted(host, engine, runnable, given(host, engine, runnable, work, NAME), work)
         with opened(host, engine, runnable.graph, files, threads) as running:
             yield running
 
@@ -78,23 +79,50 @@ def opened(
         running.close()
 
 
-def converted(host: Host, engine: str, runnable: Runnable, directory: Path, name: str) -> Written:
-    """Files that an engine runs, of a network as it is in memory.
+def given(host: Host, engine: str, runnable: Runnable, directory: Path, name: str) -> Written:
+    """Files of the first format that an engine reads and the network can be written in.
 
     Args:
         host: Plugins.
         engine: Name of the engine.
         runnable: The network.
-        directory: Where to write.
-        name: Name of the files, without an ending.
+        directory: Its new directory ``given`` gets them.
+        name: Name of an ONNX file, without its ending.
 
     Raises:
         UsageError: the engine is not installed, or takes no files of this network.
+    """
+    network, formats = runnable.network, engine_named(host, engine).formats
+    folder = directory / "given"
+    folder.mkdir()
+    for form in formats:
+        if form == ONNX:
+            return save_standalone(runnable.compact.model, folder / f"{name}.onnx", single=True)
+        if form == network.format:
+            destination = Destination(folder, "compact", None, network.options)
+            return write_into(host, network, runnable.compact, destination)
+    raise UsageError(
+        f"engine '{engine}' runs {', '.join(formats)} networks, and this one is of the format "
+        f"{network.format}"
+    )
+
+
+def converted(
+    host: Host, engine: str, runnable: Runnable, files: Written, directory: Path
+) -> Written:
+    """Files that an engine runs.
+
+    Args:
+        host: Plugins.
+        engine: Name of the engine.
+        runnable: The network.
+        files: What `given` wrote.
+        directory: Where to write.
+
+    Raises:
+        UsageError: the converter is not installed.
         ModelError: the engine cannot hold the network.
     """
-    given = directory / "given"
-    given.mkdir()
-    files = _written(host, engine_named(host, engine), runnable, given, name)
     found = host.call(
         Engine,
         engine,
@@ -105,18 +133,3 @@ def converted(host: Host, engine: str, runnable: Runnable, directory: Path, name
     )
     assert isinstance(found, Written)
     return found
-
-
-def _written(host: Host, engine: Engine, runnable: Runnable, directory: Path, name: str) -> Written:
-    """Files of the first format that the engine reads and the network can be written in."""
-    network = runnable.network
-    for form in engine.formats:
-        if form == ONNX:
-            return save_standalone(runnable.compact.model, directory / f"{name}.onnx", single=True)
-        if form == network.format:
-            destination = Destination(directory, "compact", None, network.options)
-            return write_into(host, network, runnable.compact, destination)
-    raise UsageError(
-        f"engine '{engine.name}' runs {', '.join(engine.formats)} networks, and this one is of the "
-        f"format {network.format}"
-    )

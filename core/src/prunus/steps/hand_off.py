@@ -13,7 +13,7 @@ import numpy as np
 from prunus.descriptors import Engine
 from prunus.engines.agree import Agreed, check_agreement, compared
 from prunus.engines.bench import EngineTime
-from prunus.engines.hold import Runnable, converted, opened
+from prunus.engines.hold import Runnable, converted, given, opened
 from prunus.engines.known import DEFAULT, default_threads, engine_named
 from prunus.engines.running import Running, Sample
 from prunus.engines.timing import timed
@@ -70,11 +70,12 @@ def hand_over(host: Host, settings: Settings, target: str, output: Path, *, int8
     with staged(output) as stage:
         work = stage / "work"
         work.mkdir()
-        files = job.converted(work)
+        original = job.given(work)
+        files = job.converted(original, work)
         with job.opened(files) as running:
             agreed = job.proven(running)
             before = job.seen(files, running, None)
-            after = job.quantised(settings, files, running, work) if int8 else None
+            after = job.quantised(settings, original, running, work) if int8 else None
         written = [one.files for one in (before, after) if one is not None]
         final = [_delivered(one, work, stage) for one in written]
         shutil.rmtree(work)
@@ -105,12 +106,21 @@ class _Job:
     def network(self) -> Network:
         return self.loaded.network
 
-    def converted(self, work: Path) -> Written:
-        """The engine's files."""
+    @property
+    def runnable(self) -> Runnable:
+        """What the engine is given."""
+        return Runnable.whole(self.network)
+
+    def given(self, work: Path) -> Written:
+        """The files that the engine's converter reads."""
         name = self.loaded.source.model.stem
         if self.plain:
             return save_standalone(self.network.model, work / f"{name}.onnx")
-        return converted(self.host, self.engine.name, Runnable.whole(self.network), work, name)
+        return given(self.host, self.engine.name, self.runnable, work, name)
+
+    def converted(self, files: Written, work: Path) -> Written:
+        """The engine's files."""
+        return converted(self.host, self.engine.name, self.runnable, files, work)
 
     def opened(self, files: Written) -> AbstractContextManager[Running]:
         """The files, loaded in the engine."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from prunus.descriptors import Engine
 from prunus.engines.agree import TOLERANCE, compared
-from prunus.engines.hold import Runnable, converted, held, opened
+from prunus.engines.hold import Runnable, given, held, opened
 from prunus.engines.known import lack_of
 from prunus.engines.running import Running
 from prunus.evaluation.session import random_inputs
@@ -167,7 +167,7 @@ def check_int8(subject: _Subject) -> None:
     samples = random_inputs(network.model, _SAMPLES, 0)
     with TemporaryDirectory(prefix="prunus-check-") as directory:
         work = Path(directory)
-        files = converted(plugins, subject.name, Runnable.whole(network), work, "net")
+        files = given(plugins, subject.name, Runnable.whole(network), work, "net")
         small = plugins.call(
             Engine,
             subject.name,

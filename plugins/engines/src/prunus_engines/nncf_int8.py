@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,15 +15,13 @@ if TYPE_CHECKING:
     import openvino
 
 
-def quantized(path: Path, samples: Mapping[str, NDArray[np.float32]]) -> openvino.Model:
+def quantized(model: openvino.Model, samples: Mapping[str, NDArray[np.float32]]) -> openvino.Model:
     """The model with int8 weights, a scale for each channel, and int8 activations.
 
     Raises:
         UsageError: NNCF is not installed.
         ModelError: it cannot quantise the model.
     """
-    import openvino
-
     try:
         import nncf
     except ImportError as error:
@@ -33,8 +30,6 @@ def quantized(path: Path, samples: Mapping[str, NDArray[np.float32]]) -> openvin
     count = len(next(iter(samples.values())))
     rows = [{name: array[row : row + 1] for name, array in samples.items()} for row in range(count)]
     try:
-        return nncf.quantize(
-            openvino.Core().read_model(path), nncf.Dataset(rows), subset_size=count
-        )
+        return nncf.quantize(model, nncf.Dataset(rows), subset_size=count)
     except Exception as error:
         raise ModelError(f"NNCF cannot quantise the network: {error}") from error

@@ -37,13 +37,7 @@ def prunus_register() -> Iterable[Descriptor]:
 @hookimpl
 def prunus_convert(engine: str, network: Network, files: Written, directory: Path) -> Written:
     """An ``.xml`` and a ``.bin``, float32 as the network."""
-    import openvino
-
-    try:
-        model = openvino.convert_model(files.model)
-    except Exception as error:
-        raise ModelError(f"OpenVINO refuses the network: {_said(error)}") from error
-    return _saved(model, directory / f"{files.model.stem}.xml")
+    return _saved(_converted(files.model), directory / f"{files.model.stem}.xml")
 
 
 @hookimpl
@@ -84,8 +78,17 @@ def prunus_quantize(
     """NNCF's quantisation after training, with its default settings."""
     from prunus_engines.nncf_int8 import quantized
 
-    model = quantized(files.model, samples)
+    model = quantized(_converted(files.model), samples)
     return _saved(model, directory / f"{files.model.stem}.int8.xml")
+
+
+def _converted(path: Path) -> openvino.Model:
+    import openvino
+
+    try:
+        return openvino.convert_model(path)
+    except Exception as error:
+        raise ModelError(f"OpenVINO refuses the network: {_said(error)}") from error
 
 
 def _saved(model: openvino.Model, path: Path) -> Written:

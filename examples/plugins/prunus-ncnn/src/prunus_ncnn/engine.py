@@ -1,5 +1,6 @@
 """The engine ncnn: its own files as they are, other networks through its converter ``pnnx``."""
 
+import os
 import shutil
 import subprocess
 from importlib.util import find_spec
@@ -43,13 +44,13 @@ def convert(network, files, directory):
 
 def load(network, files, threads):
     """A net that computes in float32."""
+    # threads that wait for more work by spinning take the processors from everybody else: of two
+    # networks in turns, each would run several times slower (read when OpenMP is loaded)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import ncnn
 
     net = ncnn.Net()
     net.opt.num_threads = threads
-    # threads that wait for more work by spinning take the processors from everybody else: of two
-    # networks in turns, each would run several times slower
-    net.opt.openmp_blocktime = 0
     for option in _SHORTER:
         setattr(net.opt, option, False)
     if net.load_param(str(files.model)) or net.load_model(str(files.weights)):

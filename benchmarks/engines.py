@@ -1,0 +1,114 @@
+"""Time saved over multiply-accumulates saved, in the engines that networks are deployed on.
+
+    python benchmarks/engines.py [--engines onnxruntime,openvino,ncnn] [network ...]
+
+Each network is pruned at rate 0.5, and by `latency` 0.5 of each engine; both are timed in turns
+with the whole network, one sample at a time. Random weights where no weights exist: engines do not
+care. Channels go by l1 at equal shares, so that no data is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from networks import SHARED, read
+from results import write_section
+
+import prunus
+from prunus import Network
+from prunus.plugin import PrunusError
+from prunus_darknet.testing.random_weights import write_random_weights
+
+MODELS = SHARED / "models"
+ZOO = MODELS / "zoo"
+THREADS = 2
+SECONDS = 3.0
+"""Time for one network in one engine."""
+
+HEADER = (
+    "network", "engine", "ms", "rate 0.5: MACs saved", "time saved", "ratio",
+    "latency 0.5: MACs saved", "time saved", "ratio",
+)  # fmt: skip
+
+
+def caffe(path: str) -> Network:
+    return read(ZOO / "caffe" / path, options={"weights": "random"})
+
+
+def yolov3_tiny() -> Network:
+    with tempfile.TemporaryDirectory() as folder:
+        cfg = ZOO / "darknet-cfg/yolov3-tiny.cfg"
+        weights = Path(folder) / "random.weights"
+        write_random_weights(cfg, weights)
+        return read(cfg, weights)
+
+
+def yolo_fastest() -> Network:
+    folder = MODELS / "darknet/yolo-fastest-1.0"
+    return read(folder / "yolo-fastest.cfg", folder / "yolo-fastest.weights")
+
+
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "SqueezeNet 1.1": lambda: caffe("squeezenet_v1.1/deploy.prototxt"),
+    "MobileNet v1": lambda: caffe("mobilenet/mobilenet_deploy.prototxt"),
+    "MobileNet v2": lambda: caffe("mobilenet/mobilenet_v2_deploy.prototxt"),
+    "ResNet-50": lambda: caffe("resnet/ResNet-50-deploy.prototxt"),
+    "yolov3-tiny": yolov3_tiny,
+    "yolo-fastest": yolo_fastest,
+}
+
+
+def measured(network: Network, engine: str, **target: float) -> tuple[float, float, float]:
+    """Milliseconds of the whole network, MACs saved and time saved."""
+    plan = prunus.plan(network, engine=engine, **target)  # type: ignore[arg-type]
+    small = prunus.compact(prunus.prune(network, plan))
+    found = prunus.bench(network, small, engines=engine, threads=THREADS, seconds=SECONDS)
+    before, after = (row.timing for row in found.times)
+    return before.milliseconds, plan.rate, 1 - after.share
+
+
+def row(name: str, network: Network, engine: str) -> tuple[str, ...]:
+    """One line of the table."""
+    cells = [name, engine, ""]
+    for target in ({"rate": 0.5}, {"latency": 0.5}):
+        try:
+            whole, macs, saved = measured(network, engine, **target)
+        except PrunusError as error:
+            cells += [str(error), "", ""]
+            continue
+        cells[2] = f"{whole:.1f}"
+        cells += [f"{macs:.3f}", f"{saved:.3f}", f"{saved / macs:.2f}"]
+    return tuple(cells)
+
+
+def main() -> None:
+    """The table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engines", default="onnxruntime,openvino,ncnn")
+    parser.add_argument("names", nargs="*")
+    given = parser.parse_args()
+    rows = []
+    for name, make in NETWORKS.items():
+        if given.names and name not in given.names:
+            continue
+        network = make()
+        for engine in given.engines.split(","):
+            rows.append(row(name, network, engine))
+            print(*rows[-1], f"load {os.getloadavg()[0]:.1f}", sep=" | ", flush=True)
+    if not given.names:
+        write_section(
+            "Time saved over MACs saved, by engine (engines.py)",
+            HEADER,
+            rows,
+            f"{THREADS} threads, one sample at a time, random weights, equal shares by l1; time "
+            "saved is the median over turns in which whole and pruned network run side by side. "
+            f"The machine has two processors and {os.getloadavg()[2]:.1f} processes on them.",
+        )
+
+
+if __name__ == "__main__":
+    main()
