@@ -107,11 +107,11 @@ def statistics_of(subject: Prunable, *, legacy_count: bool = False) -> Statistic
     macs = layer_macs(network.model, dims)
     rows = []
     for node in network.model.graph:
-        params = learned_by(node, network.bindings)
-        if params:
+        params, work = learned_by(node, network.bindings), macs.get(node.name or "", 0)
+        if params or work:  # products of two computed values learn nothing and cost much
             shape = dims.get(node.outputs[0].name or "", ())[1:]
             layer = grouping.layers.get(node.name or "", node.name or "")
-            rows.append(LayerRow(layer, node.op_type, shape, params, macs.get(node.name or "", 0)))
+            rows.append(LayerRow(layer, node.op_type, shape, params, work))
     return Statistics(
         tuple(rows),
         tuple(GroupLine(g.name, g.layers, g.size, g.exact) for g in grouping.groups),
