@@ -21,6 +21,7 @@ from results import write_section
 import prunus
 from prunus import Network
 from prunus.plugin import PrunusError
+from prunus_darknet.cfg import read_cfg
 from prunus_darknet.testing.random_weights import write_random_weights
 
 MODELS = SHARED / "models"
@@ -43,7 +44,7 @@ def yolov3_tiny() -> Network:
     with tempfile.TemporaryDirectory() as folder:
         cfg = ZOO / "darknet-cfg/yolov3-tiny.cfg"
         weights = Path(folder) / "random.weights"
-        write_random_weights(cfg, weights)
+        write_random_weights(read_cfg(cfg), weights, 0)
         return read(cfg, weights)
 
 

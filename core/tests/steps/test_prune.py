@@ -350,3 +350,16 @@ def test_the_report_says_how_channels_were_chosen(host, settings):
     bare = attrs.evolve(settings, data=None, workspace=Path("bare"))
     found = prune(host, at(bare)).report.facts
     assert (found["criterion"], found["allocation"]) == ("l1", "uniform")
+
+
+def test_weights_beside_the_model_count_before_and_after(host, settings):
+    """As torch's exporter writes them: ``net.onnx`` and ``net.onnx.data``."""
+    model = ir.load("net.onnx")
+    Path("beside").mkdir()
+    ir.save(model, "beside/net.onnx", external_data="net.onnx.data", size_threshold_bytes=0)
+    beside = attrs.evolve(at(settings), model=Path("beside/net.onnx"))
+    files = (Path("beside/net.onnx"), Path("beside/net.onnx.data"))
+    original, pruned = prune(host, beside).report.stages
+    assert original.bytes == sum(path.stat().st_size for path in files)
+    assert pruned.bytes == Path("ws/rate_0.4/net.onnx").stat().st_size
+    assert 0.9 < pruned.bytes / original.bytes < 1.1

@@ -15,6 +15,7 @@ from prunus.engines.agree import TOLERANCE, compared
 from prunus.engines.hold import Runnable, given, held, opened
 from prunus.engines.known import lack_of
 from prunus.engines.running import Running
+from prunus.errors import PrunusError
 from prunus.evaluation.session import random_inputs
 from prunus.host import Host, start
 from prunus.network import Network
@@ -53,9 +54,16 @@ class _Subject:
 
     @contextmanager
     def running(self, network: Network, threads: int = 1) -> Iterator[Running]:
-        """A network in the engine."""
-        with held(self.plugins, self.name, Runnable.whole(network), threads) as found:
-            yield found
+        """A network in the engine.
+
+        Raises:
+            AssertionError: it cannot be held, or it lacks outputs.
+        """
+        try:
+            with held(self.plugins, self.name, Runnable.whole(network), threads) as found:
+                yield found
+        except PrunusError as error:
+            raise AssertionError(f"{self.name}: {error}") from error
 
 
 def engine_checks(
