@@ -29,7 +29,7 @@ from prunus.compression.bits import Bits
 from prunus.compression.compress import Compressed, compress_network
 from prunus.compression.decompress import decompress as unpack
 from prunus.compression.share import DEFAULT_SHARING
-from prunus.costs.choice import costs_of
+from prunus.costs.choice import priced
 from prunus.costs.engine import Clock
 from prunus.descriptors import Format
 from prunus.engines.bench import Benched, bench as bench_networks
@@ -309,7 +309,9 @@ def plan(
         sensitivity=sensitivity,
         multiples=preferred(units, multiple, subject.grouping.groups),
     )
-    costs = costs_of(chooser, Clock(host(), engine), times=None if times is None else Path(times))
+    chooser, costs = priced(
+        chooser, Clock(host(), engine), times=None if times is None else Path(times)
+    )
     limits = limits_of(budget, costs)
     if max_loss is None:
         keep = chooser.plan(limits)

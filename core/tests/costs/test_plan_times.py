@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prunus.compaction import compact
-from prunus.costs.plan_times import PlanTimes, fitted, time_cost
+from prunus.costs.plan_times import PlanTimes, fitted, time_costs
 from prunus.planning.budget import Budget, Planning
 from prunus.prunable import prunable
 from prunus.selection import choose_units
@@ -50,6 +50,11 @@ class Formula:
                 )
                 found[node.outputs[0].name] = 0.001 + math.prod(shape) * 1e-6 + made * 1e-4
         return found
+
+
+def time_cost(clock, subject, planning, budget, file=None):
+    (found,) = time_costs(clock, subject, [planning], budget, file)
+    return found
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ class Weights:
     def timings(self, networks):
         first = self._ms(networks[0])
         shares = [self._ms(one) / first for one in networks]
-        return [Timing(share * first, 0, 0, 0, share, share, share) for share in shares]
+        return [Timing(share * first, 0, 0, share, share, share, 0) for share in shares]
 
     def _ms(self, runnable):
         return sum(self._times(runnable.compact.model).values())

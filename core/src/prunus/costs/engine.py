@@ -62,7 +62,7 @@ class Clock:
     def shares(self, whole: Runnable, others: Iterable[Callable[[], Runnable]]) -> Iterator[float]:
         """Times of other networks as shares of the whole one's, each in turns with it.
 
-        Those of the fastest runs: planning wants what the engine can do, not what else runs now.
+        Processor time: planning wants what the engine does, not what else the machine does now.
         """
         with held(self.host, self.name, whole, self.threads) as first:
             sample = one_sample(whole)
@@ -70,7 +70,7 @@ class Clock:
                 other = make()
                 with held(self.host, self.name, other, self.threads) as second:
                     before, after = timed([(first, sample), (second, one_sample(other))])
-                    yield after.least / before.least
+                    yield after.work / before.work
 
 
 def one_sample(runnable: Runnable) -> Sample:

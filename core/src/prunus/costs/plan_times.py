@@ -8,7 +8,7 @@ by step where the engine has a profile. A cost model is fitted to them (`layer_t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -62,7 +62,8 @@ class PlanTimes:
         shares: For each plan: its time, measured as a whole, as a share of the whole network's.
         times: For each plan: value -> milliseconds of the step that makes it; empty where the
             engine has no profile.
-        slopes: Share that was asked for -> what networks save there as wholes, relative to the fit.
+        slopes: Share that was asked for, and digest of the multiples -> what networks save there as
+            wholes, relative to the fit.
     """
 
     key: str
@@ -72,34 +73,46 @@ class PlanTimes:
     slopes: dict[str, float]
 
 
-def time_cost(
-    clock: Clock, subject: Prunable, planning: Planning, budget: Budget, file: Path | None = None
-) -> CostModel:
+def time_costs(
+    clock: Clock,
+    subject: Prunable,
+    plannings: Sequence[Planning],
+    budget: Budget,
+    file: Path | None = None,
+) -> list[CostModel]:
     """Milliseconds of one sample for every plan; hundredths of the whole time without a profile.
 
     Args:
         clock: What times networks.
         subject: The network and its groups.
-        planning: Numbers of units that can stay; the plans that are timed have those.
+        plannings: Numbers of units that can stay, in one way or in several; for each there is a
+            cost. The plans to fit to have the numbers of the first.
         budget: The target, for its multiple and the share of time to save.
         file: Measured times, used again where they are of this network, engine and processor, and
             written otherwise. Nothing is kept without it.
     """
-    plans = _drawn(planning, budget)
+    plans = _drawn(plannings[0], budget)
     said = f"{structure_digest(subject.network)} {clock.identity} {plans.tolist()}"
     key = hashlib.sha256(said.encode()).hexdigest()
     stored = read_json(file, PlanTimes) if file is not None and file.exists() else None
     if stored is None or stored.key != key:
-        stored = _measured(clock, subject, planning, plans, key)
-    cost = fitted(subject, stored)
-    asked = f"{budget.latency:g}"
-    if asked not in stored.slopes:
-        slope = _slope(clock, subject, planning, budget, cost)
-        stored = attrs.evolve(stored, slopes={**stored.slopes, asked: slope})
-        if file is not None:
-            make_directory(file.parent)
-            write_json(file, attrs.asdict(stored))
-    return _sloped(cost, stored.slopes[asked])
+        stored = _measured(clock, subject, plannings[0], plans, key)
+    cost, costs = fitted(subject, stored), []
+    for planning in plannings:
+        asked = f"{budget.latency:g} {_said(planning)}"
+        if asked not in stored.slopes:
+            slope = _slope(clock, subject, planning, budget, cost)
+            stored = attrs.evolve(stored, slopes={**stored.slopes, asked: slope})
+            if file is not None:
+                make_directory(file.parent)
+                write_json(file, attrs.asdict(stored))
+        costs.append(_sloped(cost, stored.slopes[asked]))
+    return costs
+
+
+def _said(planning: Planning) -> str:
+    """Which numbers of units can stay, in a few letters."""
+    return hashlib.sha256(repr(sorted(planning.multiples.items())).encode()).hexdigest()[:8]
 
 
 def fitted(subject: Prunable, measured: PlanTimes) -> CostModel:

@@ -27,19 +27,20 @@ class Timing:
 
     Attributes:
         milliseconds: Median.
-        least: The fastest run, which other programs disturb least.
         low, high: A quarter of the runs was faster, or slower.
         share: Median, over the turns, of this network's time as a share of the first one's.
         share_low, share_high: Quartiles of the same.
+        work: Milliseconds of processors, all threads together: a quarter of the runs took less.
+            Other programs, for which a run has to wait, change it little.
     """
 
     milliseconds: float
-    least: float
     low: float
     high: float
     share: float
     share_low: float
     share_high: float
+    work: float
 
 
 def timed(networks: Sequence[tuple[Running, Sample]], seconds: float = SECONDS) -> list[Timing]:
@@ -51,7 +52,7 @@ def timed(networks: Sequence[tuple[Running, Sample]], seconds: float = SECONDS) 
     """
     for running, sample in list(networks) * WARM:
         _run(running, sample)
-    turns: list[list[float]] = []
+    turns: list[list[tuple[float, float]]] = []
     end = time.perf_counter() + seconds * len(networks)
     while len(turns) < FEWEST or (time.perf_counter() < end and len(turns) < MOST):
         turns.append([_run(running, sample) for running, sample in networks])
@@ -59,10 +60,11 @@ def timed(networks: Sequence[tuple[Running, Sample]], seconds: float = SECONDS) 
 
 
 def timings(turns: NDArray[np.float64]) -> list[Timing]:
-    """Medians and quartiles of milliseconds ``(turns, networks)``."""
-    low, median, high = _quartiles(turns)
-    share_low, share, share_high = _quartiles(turns / turns[:, :1])
-    columns = (median, turns.min(0), low, high, share, share_low, share_high)
+    """Medians and quartiles of milliseconds ``(turns, networks, 2)``: clock, then processors."""
+    clock, work = turns[..., 0], turns[..., 1]
+    low, median, high = _quartiles(clock)
+    share_low, share, share_high = _quartiles(clock / clock[:, :1])
+    columns = (median, low, high, share, share_low, share_high, _quartiles(work)[0])
     return [Timing(*map(float, row)) for row in np.stack(columns).T]
 
 
@@ -71,9 +73,12 @@ def _quartiles(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.quantile(numbers, (0.25, 0.5, 0.75), axis=0))
 
 
-def _run(running: Running, sample: Sample) -> float:
+def _run(running: Running, sample: Sample) -> tuple[float, float]:
+    """Milliseconds of the clock and of processors; both are the clock's of another process."""
     if running.milliseconds is not None:
-        return running.milliseconds(sample)
-    start = time.perf_counter()
+        found = running.milliseconds(sample)
+        return found, found
+    work, start = time.process_time(), time.perf_counter()
     running.run(sample)
-    return (time.perf_counter() - start) * 1e3
+    end = time.perf_counter()
+    return (end - start) * 1e3, (time.process_time() - work) * 1e3

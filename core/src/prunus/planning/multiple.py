@@ -35,6 +35,18 @@ def fast_multiples(groups: Iterable[Group]) -> dict[str, int]:
     }
 
 
+def coarse_multiples(groups: Iterable[Group]) -> dict[str, int]:
+    """Group name -> the largest power of two up to half of its channels, at most 16.
+
+    Narrow groups keep whole vectors, too: for a clock to choose, as they have few numbers left.
+    """
+    return {
+        group.name: min(_WIDEST, _power_of_two(group.size // 2))
+        for group in groups
+        if group.size >= _PART
+    }
+
+
 def number_of(granularity: Granularity, asked: int | str | None) -> int:
     """The multiple of every group: the one asked for, else 2; single weights are not rounded."""
     if isinstance(asked, int):

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.costs.choice import costs_of
+from prunus.costs.choice import priced
 from prunus.costs.engine import Clock
 from prunus.descriptors import Format
 from prunus.engines.hold import Runnable
@@ -130,7 +130,7 @@ def prune(host: Host, settings: Settings) -> Pruned:
         multiples=preferred(units, settings.multiple, loaded.grouping.groups),
     )
     clock = Clock(host, settings.engine or DEFAULT)
-    costs = costs_of(
+    chooser, costs = priced(
         chooser, clock, original=loaded.source.model.name, times=workspace.path / TIMES
     )
     limits = limits_of(budget, costs)
