@@ -25,6 +25,7 @@ FAMILIES = {
     "conv": "convolutions",
     "convolution": "convolutions",
     "dense": "fully connected",
+    "einsum": "sums of products",
     "elementwise": "element by element",
     "functions": "functions (`keras.ops`, operators)",
     "local": "not shared",
