@@ -37,6 +37,7 @@ FAMILIES = {
     "passing": "channels pass unchanged",
     "pool": "pooling",
     "pooling": "pooling",
+    "recurrent": "recurrent (sizes stay)",
     "reduction": "reductions",
     "reshaping": "shapes",
     "resize": "sizes",

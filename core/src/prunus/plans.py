@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from prunus.counted import counted
 from prunus.errors import StaleError, UsageError
-from prunus.granularity import CHANNEL, granularity_of
+from prunus.granularity import CHANNEL, HEAD, granularity_of
 from prunus.graph.digest import structure_digest
 from prunus.planning.budget import COSTS, Budget
 from prunus.planning.choose import Keep
@@ -149,8 +149,9 @@ class Plan:
     def __str__(self) -> str:
         lines = [self._summary()]
         for name, group in list(self.groups.items())[:_SHOWN]:
-            kept, units = int(group.units.sum()), self._units
-            lines.append(f"  {name}: {kept} of {len(group.units)} {units} kept")
+            # a group of heads is called so
+            units = "" if name.endswith(f" {HEAD}s") else f" {self._units}"
+            lines.append(f"  {name}: {int(group.units.sum())} of {len(group.units)}{units} kept")
         if len(self.groups) > _SHOWN:
             lines.append(f"  and {counted(len(self.groups) - _SHOWN, 'more group')}")
         return "\n".join(lines)

@@ -450,6 +450,33 @@ def test_a_choice_by_comparison() -> None:
     assert (wanted != x).any()
 
 
+@pytest.mark.parametrize(
+    "node",
+    [
+        helper.make_node("IsNaN", ["m"], ["b"]),
+        helper.make_node("IsInf", ["m"], ["b"]),
+        helper.make_node("IsInf", ["m"], ["b"], detect_negative=0),
+    ],
+)
+def test_what_is_no_number(node: Any) -> None:
+    x = draw(2, 6)
+    nodes = [
+        helper.make_node("Log", ["x"], ["l"]),  # of negative numbers: no number
+        helper.make_node("Where", ["known", "l", "endless"], ["m"]),
+        node,
+        helper.make_node("Where", ["b", "one", "x"], ["y"]),
+    ]
+    constants = {
+        "known": np.arange(6) % 2 == 0,
+        "endless": np.array([0, np.inf, 0, -np.inf, 0, np.inf], np.float32),
+        "one": np.float32(9),
+    }
+    model = model_of(nodes, {"x": x.shape}, ["y"], constants)
+    wanted = onnxruntime_outputs(model, {"x": x}, ["y"])["y"]
+    assert np.array_equal(evaluate(model, {"x": x})["y"], wanted)
+    assert (wanted == 9).any()
+
+
 def _attributes(case: Case, x: Array, constants: dict[str, Array]) -> dict[str, Any]:
     given = dict(case.attributes)
     if case.op in ("Conv", "ConvTranspose"):

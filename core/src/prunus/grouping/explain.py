@@ -33,6 +33,8 @@ MENDS = (
     ("takes every", "another structure: the layer picks channels by number"),
     ("takes no smaller number", "other groups of the grouped layer: their sizes leave no choice"),
     ("opaque", "a plugin that knows this type of layer: prunus does not look inside of it"),
+    ("recurrent layer", "nothing yet: recurrent layers keep their sizes"),
+    ("still counts in the product", "an activation of queries or keys that is zero at zero"),
     ("feeds", "nothing: the layer behind needs all of these channels"),
     (
         "mixes its channels",

@@ -15,6 +15,7 @@ from prunus.channel_ids.rules import (
     movement,
     normalization,
     passing,
+    recurrent,
     reduction,
     reshaping,
     unpooling,
@@ -30,12 +31,13 @@ RULES: dict[str, Rule] = {
     **movement.RULES,
     **normalization.RULES,
     **passing.RULES,
+    **recurrent.RULES,
     **reduction.RULES,
     **reshaping.RULES,
     **unpooling.RULES,
 }
 
-EVERY_OUTPUT = frozenset({"Split", "MaxPool"})
+EVERY_OUTPUT = frozenset({"Split", "MaxPool", *recurrent.RULES})
 """Operators whose rule says what all their outputs hold; the other rules know the first."""
 
 

@@ -61,8 +61,8 @@ def constant(node: ir.Node, domain: Domain) -> None:
 
 _UNARY = (
     "Abs Acos Asin Atan BitShift Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp Floor "
-    "Gelu HardSigmoid HardSwish Identity LeakyRelu Log Mish Neg Not Reciprocal Relu Round "
-    "Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Tan Tanh ThresholdedRelu"
+    "Gelu HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu "
+    "Round Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Tan Tanh ThresholdedRelu"
 ).split()
 _SPATIAL = (
     "AveragePool GlobalAveragePool GlobalLpPool GlobalMaxPool LpPool Resize Upsample"

@@ -13,6 +13,7 @@ from prunus_torch.operators import (
     movement,
     normalization,
     pooling,
+    recurrent,
     reduction,
     reshaping,
     resize,
@@ -27,6 +28,7 @@ TABLE: Mapping[str, Builder] = MappingProxyType(
     | movement.BUILDERS
     | normalization.BUILDERS
     | pooling.BUILDERS
+    | recurrent.BUILDERS
     | reduction.BUILDERS
     | reshaping.BUILDERS
     | resize.BUILDERS

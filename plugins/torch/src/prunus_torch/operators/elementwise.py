@@ -61,6 +61,11 @@ def _cast(node: Node) -> Operation:
     return lambda x: x.to(dtype)
 
 
+def _is_infinite(node: Node) -> Operation:
+    above, below = bool(node.get("detect_positive", 1)), bool(node.get("detect_negative", 1))
+    return lambda x: torch.isposinf(x) & above | torch.isneginf(x) & below
+
+
 BUILDERS: dict[str, Builder] = {
     "Abs": plain(torch.abs),
     "Add": plain(torch.add),
@@ -76,6 +81,8 @@ BUILDERS: dict[str, Builder] = {
     "Greater": plain(torch.gt),
     "GreaterOrEqual": plain(torch.ge),
     "Identity": plain(lambda x: x),
+    "IsInf": _is_infinite,
+    "IsNaN": plain(torch.isnan),
     "Less": plain(torch.lt),
     "LessOrEqual": plain(torch.le),
     "Log": plain(torch.log),
