@@ -128,10 +128,12 @@ def _expand_by_input(
     model: ir.Model, node: ir.Node, pair: tuple[Array, Array], shapes: Sequence[Shapes]
 ) -> bool:
     """Samples are made: their number is read off a graph input, where shapes stay known."""
-    if node.outputs[0].name in shapes[0] or (pair[0][0], pair[1][0]) != _BATCHES:
+    name = f"{node.name}/target"
+    measured = node.inputs[1] is not None and node.inputs[1].name == f"{name}/shape"
+    known = measured or node.outputs[0].name in shapes[0]
+    if known or (pair[0][0], pair[1][0]) != _BATCHES:
         return False
     rest = pair[0][1:].astype(np.int64)
-    name = f"{node.name}/target"
     node.replace_input_with(1, measured_shape(model, node, model.graph.inputs[0], 1, rest, name))
     return True
 

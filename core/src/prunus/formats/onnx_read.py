@@ -37,6 +37,7 @@ from prunus.formats.onnx_inputs import fix_inputs
 from prunus.formats.onnx_layers import check_layers, check_sizes, check_windows
 from prunus.formats.onnx_open import Origin
 from prunus.formats.onnx_proto import parse, upgraded
+from prunus.formats.onnx_shared import unshare_vectors
 from prunus.formats.onnx_states import free_states
 from prunus.graph.macs import COUNTED
 from prunus.graph.reading import inside, reads
@@ -58,6 +59,7 @@ _ROLES: dict[str, tuple[str | None, ...]] = {
     "BatchNormalization": (None, "scale", "shift", "mean", "variance"),
     "InstanceNormalization": (None, "scale", "shift"),
     "LayerNormalization": (None, "scale", "shift"),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), (None, "weight", "weight", "bias")),
     "PRelu": (None, "slope"),
     "Add": ("shift", "shift"),
     "Sub": ("shift", "shift"),
@@ -106,6 +108,7 @@ def network_of(proto: onnx.ModelProto, path: Path, input_shape: str | None) -> N
         model = step(model).model
     check_numbers(path, model)
     check_types(path, model)
+    unshare_vectors(model)
     forget_shapes(model)
     sizes = {value.name or "": tuple(value.shape or ()) for value in model.graph.inputs}
     fix_inputs(path, model, input_shape)
