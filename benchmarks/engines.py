@@ -28,7 +28,7 @@ from prunus_darknet.testing.random_weights import write_random_weights
 MODELS = SHARED / "models"
 ZOO = MODELS / "zoo"
 THREADS = 2
-SECONDS = 3.0
+SECONDS = 2.0
 """Time for one network in one engine."""
 
 HEADER = (

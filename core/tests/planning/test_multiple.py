@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 
@@ -8,7 +9,7 @@ from prunus.groups import Group, Member
 from prunus.methods import uniform
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.limits import limits_of
-from prunus.planning.multiple import fast_multiples, loosened, number_of, preferred
+from prunus.planning.multiple import fast_multiples, loosened, number_of, preferred, rival_multiples
 from prunus.prunable import prunable
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
@@ -83,3 +84,10 @@ def test_multiples_are_halved_until_the_rate_is_hit(wide, rate):
 def test_without_a_cost_to_come_down_to_there_are_none(wide):
     planning = facts(wide)
     assert loosened({"g": 16}, planning, (), Budget(threshold=0.1)) == {}
+
+
+def test_a_clock_has_coarser_rules_to_choose_from():
+    groups = [attrs.evolve(group(size), name=str(size)) for size in (4, 12, 16, 48, 512)]
+    halves, whole = rival_multiples(groups)
+    assert halves == {"12": 4, "16": 8, "48": 16, "512": 16}
+    assert whole == {"12": 16, "16": 16, "48": 16, "512": 16}

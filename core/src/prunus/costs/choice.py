@@ -14,7 +14,7 @@ from prunus.graph.macs import CostModel
 from prunus.graph.stored import parameter_cost
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.choose import Chooser
-from prunus.planning.multiple import coarse_multiples
+from prunus.planning.multiple import rival_multiples
 from prunus.planning.target import all_levels, bisect, even
 
 
@@ -51,8 +51,8 @@ def _fastest(chooser: Chooser, clock: Clock, times: Path | None) -> tuple[Planni
     subject, facts, budget = chooser.subject, chooser.facts, chooser.budget
     ways = [facts]
     if facts.multiples:  # nobody asked for a number
-        coarse = coarse_multiples(subject.grouping.groups)
-        ways.append(attrs.evolve(facts, multiples=coarse))
+        rivals = rival_multiples(subject.grouping.groups)
+        ways += [attrs.evolve(facts, multiples=multiples) for multiples in rivals]
     costs = time_costs(clock, subject, ways, budget, times)
     found = list(zip(ways, costs, strict=True))
     return min(found, key=lambda way: _macs_removed(subject.cost, way[0], way[1], budget))

@@ -35,16 +35,15 @@ def fast_multiples(groups: Iterable[Group]) -> dict[str, int]:
     }
 
 
-def coarse_multiples(groups: Iterable[Group]) -> dict[str, int]:
-    """Group name -> the largest power of two up to half of its channels, at most 16.
+def rival_multiples(groups: Iterable[Group]) -> tuple[dict[str, int], ...]:
+    """Coarser rules than `fast_multiples`, for a clock to choose from.
 
-    Narrow groups keep whole vectors, too: for a clock to choose, as they have few numbers left.
+    Narrow groups keep whole vectors, too, and have few numbers left: the largest power of two up to
+    half of their channels, at most 16; or 16, so that a group of 16 channels keeps all of them.
     """
-    return {
-        group.name: min(_WIDEST, _power_of_two(group.size // 2))
-        for group in groups
-        if group.size >= _PART
-    }
+    wide = [group for group in groups if group.size >= _PART]
+    halves = {group.name: min(_WIDEST, _power_of_two(group.size // 2)) for group in wide}
+    return halves, {group.name: _WIDEST for group in wide}
 
 
 def number_of(granularity: Granularity, asked: int | str | None) -> int:
