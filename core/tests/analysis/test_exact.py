@@ -16,7 +16,7 @@ from prunus.evaluation.metrics import Fidelity, Top
 from prunus.folding import fold
 from prunus.grouping import find_groups
 from prunus.masking import mask
-from prunus.testing.nets import as_network
+from prunus.testing.nets import NETS, as_network
 from prunus.testing.nets.builder import Builder
 
 RATIOS = (0.25, 0.5, 0.75)
@@ -46,6 +46,27 @@ def test_curves_equal_a_plain_sweep_over_rewritten_weights(request, draw, name, 
             plan = {group.name: keep}
             swept = mask(fold(network, job.grouping, plan, samples), job.grouping, plan)
             assert point.value == pytest.approx(job.evaluator.measure(swept.model).value, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["vit", "bert"])
+def test_what_products_lose_no_constant_makes_good(name):
+    """Queries and keys are masked with zeros before the product; what is behind has no short cut."""
+    network = as_network(NETS[name](0))
+    samples = np.random.default_rng(1).standard_normal((16, 3, 16, 16)).astype(np.float32)
+    evaluator = Evaluator(network, ArrayDataset("data", samples, None), Fidelity(), None, 16)
+    grouping = find_groups(network)
+    scores = {group.name: np.random.default_rng(3).random(group.size) for group in grouping.groups}
+    job = Analysis(
+        grouping, evaluator, scores, (0.5,), Journal(None, {}), {"k": "1"}, lambda done, total: None
+    )
+    found = exact.analyze(network, job)
+    inputs = evaluator.calibration()
+    for group in grouping.groups:
+        ((_, keep),) = job.trials(group)
+        plan = {group.name: keep}
+        swept = mask(fold(network, grouping, plan, inputs), grouping, plan)
+        (point,) = found.curve(group.name).points
+        assert point.value == pytest.approx(evaluator.measure(swept.model).value, abs=1e-6)
 
 
 def test_killed_and_resumed_equals_uninterrupted(lenet, draw, tmp_path):

@@ -19,7 +19,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.analysis.suffix import consumers, keep_tensor
+from prunus.analysis.suffix import consumers, keep_tensor, products
 from prunus.evaluation.session import Held, Session
 from prunus.graph.reading import reads
 from prunus.grouping.find import Grouping
@@ -63,11 +63,12 @@ def direct_consumers(
     if not keeps or any((later & ~earlier).any() for earlier, later in pairwise(keeps)):
         return ()
     names = set(consumers(grouping, group))
+    reading = names | set(products(grouping, group))
     behind: set[int] = set()
     found = []
     for node in model.graph:
         depends = any(id(value) in behind for _, _, value in reads(node))
-        if depends or node.name in names:
+        if depends or node.name in reading:
             behind |= {id(value) for value in node.outputs}
         if node.name in names and not depends:
             consumer = _consumer(grouping, group, node, keeps)
