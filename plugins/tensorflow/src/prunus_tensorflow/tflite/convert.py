@@ -17,7 +17,7 @@ from prunus_tensorflow.error_text import first_line
 from prunus_tensorflow.keras_model.opening import open_model
 from prunus_tensorflow.keras_model.read import custom_objects
 from prunus_tensorflow.quiet import quiet
-from prunus_tensorflow.runtime import tensorflow
+from prunus_tensorflow.runtime import silenced, tensorflow
 
 
 def convert(network: Network, files: Written, directory: Path) -> Written:
@@ -70,7 +70,8 @@ def _converter(network: Network, files: Written) -> Any:
 
 def _written(converter: Any, path: Path) -> Written:
     try:
-        with quiet(), redirect_stdout(StringIO()):  # Keras prints what it exports
+        # Keras prints what it exports, and the quantiser its settings
+        with quiet(), silenced(), redirect_stdout(StringIO()):
             path.write_bytes(converter.convert())
     except Exception as error:
         raise ModelError(f"TFLite cannot hold the network: {first_line(error)}") from error
