@@ -66,3 +66,20 @@ def test_two_constants_make_a_constant(label, after_conv):
     nodes = [("Add", ["k", "k"], ["s"], {}), ("Mul", ["c", "s"], ["y"], {})]
     found = label(after_conv(nodes, MAP, {"k": ones(1)}))
     assert found.frozen("s") == {"constant 's'"}
+
+
+def test_a_bias_for_each_head_and_a_mask_for_each_window(label, after_conv):
+    """Both are constants, and their sum is one for each head and window (Swin)."""
+    nodes = [
+        ("Expand", ["mask", "windows"], ["e"], {}),
+        ("Add", ["b/shift", "e"], ["a"], {}),
+        ("Add", ["c", "a"], ["y"], {}),
+    ]
+    weights = {
+        "mask": np.ones((1, 1, 4, 4), np.float32),
+        "windows": np.array([1, 1, 4, 4]),
+        "b/shift": np.ones((1, 6, 4, 4), np.float32),
+    }
+    found = label(after_conv(nodes, {"y": (6, 4, 4)}, weights))
+    assert found.channels("a") == found.channels("c")
+    assert ("b/shift", "shift", 1) in {(r.initializer, r.role, r.axis) for r in found.found.records}

@@ -15,6 +15,7 @@ def elementwise(node: ir.Node, domain: Domain) -> None:
     """Broadcasting operators of any number of operands; constants follow."""
     output = node.outputs[0]
     result = _united(node, domain)
+    result = _of_constants(node, domain) if result is None else result
     if result is None:
         domain.mark(output, f"constant '{domain.name(node)}'")
         return
@@ -62,6 +63,30 @@ def _united(node: ir.Node, domain: Domain) -> ChannelIds | None:
         else:
             domain.unite(node, result, labels)
     return result
+
+
+def _of_constants(node: ir.Node, domain: Domain) -> ChannelIds | None:
+    """Channel ids along the one axis that a stored operand alone runs over.
+
+    Of a bias for each head ``(H, T, T)`` and a mask for each window ``(W, 1, T, T)``: the heads.
+    """
+    shape = domain.original(node.outputs[0])
+    found = []
+    for axis in range(1, len(shape) + 1):
+        along = [
+            value
+            for value in node.inputs
+            if value is not None
+            and len(domain.original(value)) >= axis
+            and domain.original(value)[-axis] > 1
+        ]
+        tensor = along[0].const_value if len(along) == 1 and along[0].is_initializer() else None
+        if tensor is not None and tensor.dtype == ir.DataType.FLOAT:
+            found.append(len(shape) - axis)
+    if len(found) != 1:
+        return None
+    made = domain.fresh(node, shape[found[0]])
+    return made.reshape([-1 if axis == found[0] else 1 for axis in range(len(shape))])
 
 
 def _follow(node: ir.Node, domain: Domain, value: ir.Value, output: ir.Value, role: str) -> None:
