@@ -4,7 +4,8 @@ What can go (groups of heads, of the width of heads, of the layers within), the 
 network, the rate that the defaults reach without samples, the largest difference of the masked and
 the compact network, relative to the largest number, and parameters and bytes of the file before and
 after. All parameters are drawn anew, biases and scales too. BERT and DistilBERT start from
-embeddings. Needs the package `transformers`.
+embeddings. Needs the package `transformers`. Rows are kept in build/transformers as they are found,
+and the table holds all there are.
 
 Usage: python benchmarks/transformers.py [ViT] [DeiT] [BERT] [DistilBERT] [Swin]
 """
@@ -12,6 +13,7 @@ Usage: python benchmarks/transformers.py [ViT] [DeiT] [BERT] [DistilBERT] [Swin]
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import warnings
@@ -25,6 +27,7 @@ import transformers as hub  # noqa: E402  not this file
 
 sys.path.append(str(HERE))
 import torch  # noqa: E402
+from networks import ROOT  # noqa: E402
 from results import write_section  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
@@ -32,6 +35,12 @@ import prunus  # noqa: E402
 from prunus.plugin import Network, find_groups  # noqa: E402
 
 RATE = 0.5
+BUILD = ROOT / "build/transformers"
+EXPORTERS = {"TorchScript": False, "dynamo": True}
+HEADER = [
+    "network", "exporter", "groups: heads / width / within", "MACs", "rate", "of the file",
+    "masked against compact", "parameters", "bytes",
+]  # fmt: skip
 
 
 class Scores(nn.Module):
@@ -160,29 +169,32 @@ def row(name: str, exporter: str, path: Path) -> list[str]:
     ]
 
 
+def keep(found: list[str]) -> None:
+    """Remember one row, and write the table anew."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{found[0]} {found[1]}.json").write_text(json.dumps(found))
+    print(found, flush=True)
+    files = [BUILD / f"{name} {exporter}.json" for name in FORMS for exporter in EXPORTERS]
+    rows = [json.loads(file.read_text()) for file in files if file.exists()]
+    write_section("Transformers at rate 0.5 (transformers.py)", HEADER, rows)
+
+
 def main() -> None:
     """All forms through both exporters, or those named."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", choices=[[], *FORMS])
     names = parser.parse_args().names or list(FORMS)
     warnings.simplefilter("ignore")
-    rows = []
     for name in names:
         network, x = drawn(FORMS[name])
-        for exporter, newer in (("TorchScript", False), ("dynamo", True)):
+        for exporter, newer in EXPORTERS.items():
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "network.onnx"
                 refused = exported(network, x, path, newer=newer)
                 if refused is not None:
-                    rows.append([name, exporter, f"not exported: {refused}", *[""] * 6])
+                    keep([name, exporter, f"not exported: {refused}", *[""] * 6])
                 else:
-                    rows.append(row(name, exporter, path))
-            print(rows[-1], flush=True)
-    header = [
-        "network", "exporter", "groups: heads / width / within", "MACs", "rate", "of the file",
-        "masked against compact", "parameters", "bytes",
-    ]  # fmt: skip
-    write_section("Transformers at rate 0.5 (transformers.py)", header, rows)
+                    keep(row(name, exporter, path))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def test_whatever_the_planner_may_choose_can_be_removed(data):
     assert proof.error <= 1e-5, proof
 
 
-@settings(quick, max_examples=60)
+@settings(quick, max_examples=40)
 @given(st.data())
 def test_transformers_lose_heads_width_and_perceptrons(data):
     network = data.draw(transformers())
