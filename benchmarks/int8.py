@@ -4,7 +4,7 @@
 
 ResNet-20 of CIFAR-10 (trained): pruned at rate 0.5 and distilled from the original without labels,
 then handed to each engine by `prunus export --to ENGINE --int8`; the files that it writes are
-measured. Accuracy is top-1 on 10,000 test images, one at a time; speed is that of all four files of
+measured. Accuracy is top-1 on test images, one at a time; speed is that of all four files of
 an engine in turns.
 """
 
@@ -29,14 +29,14 @@ from prunus.plugin import Engine, Running, Written, random_inputs, run, start
 
 ENGINES = ("onnxruntime", "openvino")
 THREADS, TURNS = 2, 400
-CALIBRATION = 300
+CALIBRATION, TESTED = 300, 5000
 
 
 def samples(folder: Path, network: Network) -> tuple[Path, Path]:
     """Test images with labels, and some training images without."""
     test, train = folder / "test.npz", folder / "train.npz"
     data = normalised(network, *cifar10())
-    batch = data.read(np.arange(len(data)), None)
+    batch = data.read(np.arange(TESTED), None)
     np.savez(test, x=next(iter(batch.inputs.values())), y=batch.labels)
     own = normalised(network, *cifar10("train_batch_1")).read(np.arange(CALIBRATION), None)
     np.savez(train, x=next(iter(own.inputs.values())))
@@ -133,7 +133,7 @@ def main(epochs: float) -> None:
         "From the float original to pruned int8, in two engines (int8.py)",
         ("engine", "ResNet-20", "top-1", "bytes", "ms", "time, original float = 1"),
         rows,
-        f"10,000 test images, one at a time; pruned at rate 0.5, {epochs:g} epochs on 10,000 "
+        f"{TESTED:,} test images, one at a time; pruned at rate 0.5, {epochs:g} epochs on 10,000 "
         f"training images, distilled; {CALIBRATION} training images choose the ranges. "
         f"{THREADS} threads, medians of {TURNS - 20} turns, on a machine of two processors with "
         f"{os.getloadavg()[2]:.1f} processes on them.",

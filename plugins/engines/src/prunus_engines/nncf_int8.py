@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,14 +24,15 @@ def quantized(model: openvino.Model, samples: Mapping[str, NDArray[np.float32]])
         UsageError: NNCF is not installed.
         ModelError: it cannot quantise the model.
     """
-    try:
-        import nncf
-    except ImportError as error:
-        raise UsageError(f"int8 for OpenVINO needs NNCF: pip install nncf ({error})") from error
-    logging.getLogger("nncf").setLevel(logging.ERROR)
     count = len(next(iter(samples.values())))
     rows = [{name: array[row : row + 1] for name, array in samples.items()} for row in range(count)]
-    try:
-        return nncf.quantize(model, nncf.Dataset(rows), subset_size=count)
-    except Exception as error:
-        raise ModelError(f"NNCF cannot quantise the network: {error}") from error
+    with redirect_stdout(StringIO()):  # it logs and draws bars there
+        try:
+            import nncf
+        except ImportError as error:
+            raise UsageError(f"int8 for OpenVINO needs NNCF: pip install nncf ({error})") from error
+        nncf.set_log_level(logging.ERROR)
+        try:
+            return nncf.quantize(model, nncf.Dataset(rows), subset_size=count)
+        except Exception as error:
+            raise ModelError(f"NNCF cannot quantise the network: {error}") from error
