@@ -36,8 +36,19 @@ def test_changed_weights_are_used_from_then_on():
     )
     first = stream.next()[0]
     weight = np.zeros_like(network.weights()["inner/weight"])
-    stream.change({"inner/weight": weight})
+    stream.change({"inner/weight": weight}, {})
     changed = network.with_weights({"inner/weight": weight})
     wanted = Session(changed.model, asked).run(samples)
     assert np.allclose(first, wanted[asked[0]], atol=1e-6)
     assert np.allclose(stream.next()[0], wanted[asked[1]], atol=1e-6)
+
+
+def test_values_that_changed_weights_made_are_taken_as_given():
+    b = Builder(0)
+    first = b.act(b.conv(b.input(), 4))
+    network = as_network(b.model(b.conv(first, 2, name="last")))
+    samples, labelling = random_inputs(network.model, 5, 0), find_groups(network).labelling
+    asked = [[first.name], [network.model.graph.outputs[0].name]]
+    stream = ActivationStream(network.model, labelling, samples, asked)
+    stream.change({}, {first.name: np.zeros_like(stream.next()[0])})
+    assert np.allclose(stream.next()[0], network.weights()["last/bias"].reshape(-1, 1, 1))

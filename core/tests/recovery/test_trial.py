@@ -8,9 +8,10 @@ import pytest
 from prunus.evaluation.session import Session, random_inputs
 from prunus.grouping import find_groups
 from prunus.masking import mask
+from prunus.recovery import trial
 from prunus.recovery.held_out import are_enough, distance, outputs_of, split
 from prunus.recovery.one_pass import OnePass
-from prunus.recovery.recover import recover
+from prunus.recovery.recover import recover_consumers
 from prunus.recovery.trial import Trials
 from prunus.testing import random_plan
 from prunus.testing.nets import NETS, as_network
@@ -41,13 +42,14 @@ def test_a_plan_that_removes_nothing_loses_nothing(lenet):
     assert trials.loss({}) == 0.0
 
 
-def test_the_whole_compensation_is_that_of_prune_on_samples_that_no_trial_sees(lenet):
+def test_consumers_are_compensated_for_samples_that_no_trial_sees(lenet, monkeypatch):
+    monkeypatch.setattr(trial, "_FEW", 0)
     grouping, samples = find_groups(lenet), random_inputs(lenet.model, 128, 0)
     keep = random_plan(grouping.groups)
     others, _ = split(samples)
     ((name, array),) = others.items()
     judged = np.arange(112) % 3 == 2
-    ready = recover(lenet, grouping, keep, {name: array[~judged]}, 0)
+    ready = recover_consumers(lenet, grouping, keep, {name: array[~judged]}, 0)
     sessions = (Session(one.model) for one in (mask(ready, grouping, keep), lenet))
     found, wanted = (outputs_of(one, grouping, {name: array[judged]}) for one in sessions)
     trials = Trials(lenet, grouping, samples, 0)

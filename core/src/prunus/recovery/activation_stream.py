@@ -51,8 +51,16 @@ class ActivationStream:
         self._known = {name: array for name, array in self._known.items() if name in needed}
         return found
 
-    def change(self, weights: Mapping[str, NDArray[np.generic]]) -> None:
-        """Take other weights for what is not computed yet."""
+    def change(
+        self, weights: Mapping[str, NDArray[np.generic]], values: Mapping[str, Array]
+    ) -> None:
+        """Take other weights for what is not computed yet.
+
+        Args:
+            weights: Initializer -> array.
+            values: Those of the last step that the weights change.
+        """
+        self._known |= {name: array for name, array in values.items() if name in self._known}
         for name, array in weights.items():
             value = self._model.graph.initializers[name]
             value.const_value = ir.Tensor(np.asarray(array, order="C"), name=name)

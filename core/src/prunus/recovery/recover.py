@@ -4,7 +4,9 @@ From the inputs to the outputs, every weight that reads removed channels, or cha
 drifted behind removed ones, is fitted anew: least squares between what it gives from the channels
 that are left, as they arrive in the already pruned network, and what it gave in the original (He et
 al., ICCV 2017; ThiNet, Luo et al., ICCV 2017). The error that earlier layers made is so corrected
-on the way. What does not bring the network's own output nearer on held-out samples is not used.
+on the way. In a second pass the filters before these weights are fitted too
+(`prunus.recovery.producers`). What does not bring the network's own output nearer on held-out
+samples is not used.
 """
 
 from __future__ import annotations
@@ -25,10 +27,10 @@ from prunus.network import Network
 from prunus.progress import told
 from prunus.recovery.activation_stream import ActivationStream
 from prunus.recovery.find_designs import design_of, with_targets
-from prunus.recovery.fit import fit
 from prunus.recovery.held_out import nearest, split
 from prunus.recovery.importance import importance_of
 from prunus.recovery.sample_counts import Samples, Stage, spread, stages_of
+from prunus.recovery.turns import Fitting, Pass, Seen, consumers_alone, in_turns
 
 
 def recover(
@@ -40,8 +42,9 @@ def recover(
 ) -> Network:
     """Compensate for the channels or weights that `keep` removes; mask the result afterwards.
 
-    Consumers that cannot be compensated (weights used twice, too many inputs) get the mean
-    of their lost inputs in their bias; of single weights, the others stay as they are there.
+    Consumers first; then, from what they came to, consumers and their producers in turns. Consumers
+    that cannot be compensated (weights used twice, too many inputs) get the mean of their lost
+    inputs in their bias; of single weights, the others stay as they are there.
 
     Args:
         network: The network with its weights still whole.
@@ -50,21 +53,46 @@ def recover(
         samples: Graph input name -> ``(N, ...)`` typical inputs.
         seed: Chooses positions of the activations.
     """
+    return _recovered(network, grouping, keep, samples, seed, (consumers_alone, in_turns))
+
+
+def recover_consumers(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    samples: Samples,
+    seed: int = 0,
+) -> Network:
+    """The first half of `recover`, at a third of its cost: consumers alone."""
+    return _recovered(network, grouping, keep, samples, seed, (consumers_alone,))
+
+
+def _recovered(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    samples: Samples,
+    seed: int,
+    passes: Sequence[Pass],
+) -> Network:
     fitted, held_out = split(samples)
     masks = weight_masks(network, grouping, keep)
     consumers = _touched(network, grouping, keep, masks)
     touched = [(c, design_of(c, network, grouping, masks.get(c.weight))) for c in consumers]
     plain = [consumer for consumer, _ in touched if consumer.removed.any()]
-    changed = _folded(network, grouping, plain, fitted)
-    states = [changed]
     designs = [design for _, design in touched if design is not None]
     designs = with_targets(designs, network, grouping.labelling.dims)
-    for stage in stages_of(network, grouping, designs, len(next(iter(fitted.values())))):
-        masked = mask(network.with_weights(changed), grouping, keep)
-        changed = changed | _fitted(network, masked, grouping, stage, fitted, seed)
-        states.append(changed)
-        del masked
-        collect_copies(network.model)
+    count = len(next(iter(fitted.values())))
+    changed = _folded(network, grouping, plain, fitted)
+    states = [changed]
+    for fittings_of in passes:
+        for stage in stages_of(network, grouping, designs, count):
+            masked = mask(network.with_weights(changed), grouping, keep)
+            fittings = fittings_of(stage.designs, network, grouping, keep)
+            changed = changed | _fitted(network, masked, grouping, stage, fittings, fitted, seed)
+            states.append(changed)
+            del masked
+            collect_copies(network.model)
     return network.with_weights(nearest(network, grouping, keep, states, held_out))
 
 
@@ -117,24 +145,26 @@ def _fitted(
     masked: Network,
     grouping: Grouping,
     stage: Stage,
+    fittings: Mapping[int, Fitting],
     samples: Samples,
     seed: int,
 ) -> dict[str, NDArray[Any]]:
     """One stage, from the original network and what is masked so far."""
     labelling, designs = grouping.labelling, stage.designs
     chosen = spread(samples, stage.samples)
-    changed: dict[str, NDArray[Any]] = {}
     before = ActivationStream(
         network.model, labelling, chosen, [(d.target.value,) for d in designs.values()]
     )
     importance = importance_of(network, chosen)
-    after = ActivationStream(masked.model, labelling, chosen, [d.inputs for d in designs.values()])
-    for number, design in told("compensation", list(designs.items())):
+    after = ActivationStream(masked.model, labelling, chosen, [f.inputs for f in fittings.values()])
+    known, changed = masked.weights(), dict[str, NDArray[Any]]()
+    for number, fitting in told("compensation", list(fittings.items())):
         draw = np.random.default_rng((seed, number))
-        found = fit(design, after.next(), before.next()[0], stage.samples, draw, importance)
-        new = design.changes(network, found)
-        after.change(new)
-        changed |= new
+        values, wanted = after.next(), before.next()[0]
+        seen = Seen(values, wanted, stage.samples, draw, importance, {**known, **changed})
+        found = fitting.fitted(network, seen)
+        after.change(found.weights, found.values)
+        changed |= found.weights
     return changed
 
 

@@ -40,15 +40,32 @@ class Rectifier:
         above = np.maximum(found, np.float32(self.top))
         return np.where(wanted <= 0, below, np.where(wanted >= self.top, above, wanted))
 
+    def counted(self, wanted: Rows, found: Rows) -> Rows:
+        """Derivative of ``found - aim(wanted, found)`` by ``found``: the share that counts."""
+        below = np.where(found < 0, np.float32(self.slope**2), np.float32(1))
+        above = (found < self.top).astype(np.float32)
+        return np.where(wanted <= 0, below, np.where(wanted >= self.top, above, np.float32(1)))
+
+    def values(self, found: Rows) -> Rows:
+        """``f(v)``."""
+        low = np.float32(self.slope) * np.minimum(found, 0)
+        return np.asarray(low + np.clip(found, 0, self.top), np.float32)
+
+    def slopes(self, found: Rows) -> Rows:
+        """``f'(v)``."""
+        inside = (found > 0) & (found < self.top)
+        return np.where(inside, np.float32(1), np.where(found > 0, 0, np.float32(self.slope)))
+
 
 def rectifier_behind(value: ir.Value) -> Rectifier | None:
     """The rectifier that every use of a value goes through; ``None`` where there is none."""
     uses = list(value.uses())
-    found = {_rectifier(use.node) if use.idx == 0 else None for use in uses}
+    found = {rectifier_of(use.node) if use.idx == 0 else None for use in uses}
     return found.pop() if len(found) == 1 and not value.is_graph_output() else None
 
 
-def _rectifier(node: ir.Node) -> Rectifier | None:
+def rectifier_of(node: ir.Node) -> Rectifier | None:
+    """The rectifier that a node is, or ``None``."""
     if node.op_type == "Relu":
         return Rectifier()
     if node.op_type == "LeakyRelu":

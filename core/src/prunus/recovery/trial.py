@@ -14,7 +14,7 @@ from prunus.masking import mask
 from prunus.network import Network
 from prunus.recovery.held_out import distance, outputs_of, split
 from prunus.recovery.one_pass import Keep, OnePass
-from prunus.recovery.recover import recover
+from prunus.recovery.recover import recover_consumers
 from prunus.recovery.sample_counts import Samples, spread
 
 _FITTED = 512
@@ -23,7 +23,7 @@ _FITTED = 512
 _JUDGED = 3
 """One of so many samples compares plans that are compensated by layers; at most 256 do."""
 
-_FEW = 96
+_FEW = 512
 """Samples below which each third compares plans in turn: one third alone is a matter of luck."""
 
 _MOST = 256
@@ -75,14 +75,14 @@ class Trials:
         return sum(_count(fitted) for fitted, _ in self._parts)
 
     def compensated_loss(self, keep: Keep) -> float:
-        """Distance of the plan's outputs, its weights compensated layer by layer (`recover`).
+        """Distance of the plan's outputs, its consumers compensated layer by layer.
 
         Measured on samples that `loss` never sees: a plan found by `loss` fits those that it sees.
         """
         return float(np.mean([self._compensated(keep, *part) for part in self._parts]))
 
     def _compensated(self, keep: Keep, fitted: Samples, judged: Samples) -> float:
-        ready = recover(self._network, self._grouping, keep, fitted, self._seed)
+        ready = recover_consumers(self._network, self._grouping, keep, fitted, self._seed)
         masked = mask(ready, self._grouping, keep)
         found, wanted = (self._outputs(one, judged) for one in (masked, self._network))
         del ready, masked
