@@ -66,6 +66,11 @@ class MaskedNetwork:
         granularity = granularity_of(self.plan.granularity)
         return prunable(self.network, self.plan.exclude, granularity)
 
+    @property
+    def native(self) -> Any:
+        """A live model of full structure with the masked weights, as `CompactNetwork.native`."""
+        return _native(self.network, Compact(self.network.model, {}))
+
     def save(self, directory: str | PathLike[str]) -> Written:
         """Write native files of full structure; all or none."""
         compact = Compact(self.network.model, {})
@@ -115,21 +120,7 @@ class CompactNetwork:
             PluginError: the network's format has no models in memory.
             ProofError: the framework's own run of the model gives other numbers.
         """
-        network = self.masked.network
-        name = network.format
-        if format_named(name).in_memory is None:
-            raise PluginError(f"format {name} has no models in memory; save the network instead")
-        model = host().call(Format, name, "prunus_rebuild", network=network, compact=self.compact)
-        if host().implements(Format, name, "prunus_infer"):
-
-            def run(inputs: Inputs) -> Inputs:
-                found: Inputs = host().call(
-                    Format, name, "prunus_infer", network=network, model=model, inputs=inputs
-                )
-                return found
-
-            prove_live(self.compact.model, run, f"the rebuilt {type(model).__name__}")
-        return model
+        return _native(self.masked.network, self.compact)
 
     def save(self, directory: str | PathLike[str]) -> Written:
         """Write native files, load them back and prove them equal; all or none.
@@ -150,6 +141,24 @@ class CompactNetwork:
             keep: Keep = self.masked.plan.keep(subject)
             prove_plan(subject, keep, network, self.compact, None, again=again)
         return moved(written, stage, folder)
+
+
+def _native(network: Network, compact: Compact) -> Any:
+    """A live model, proven in its framework where its format can run it."""
+    name = network.format
+    if format_named(name).in_memory is None:
+        raise PluginError(f"format {name} has no models in memory; save the network instead")
+    model = host().call(Format, name, "prunus_rebuild", network=network, compact=compact)
+    if host().implements(Format, name, "prunus_infer"):
+
+        def run(inputs: Inputs) -> Inputs:
+            found: Inputs = host().call(
+                Format, name, "prunus_infer", network=network, model=model, inputs=inputs
+            )
+            return found
+
+        prove_live(compact.model, run, f"the rebuilt {type(model).__name__}")
+    return model
 
 
 def _share(plan: Plan) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from prunus.plugin import hookimpl
 from prunus_torch import FORMAT, TRAINER
+from prunus_torch.files.kinds import is_torch, names_code
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
         Compact,
         Derivatives,
         Descriptor,
+        Destination,
         Group,
         Network,
+        Source,
         TrainingJob,
         Weights,
+        Written,
     )
 
 CRITERION = "obd"
@@ -35,9 +39,15 @@ def prunus_register() -> Iterable[Descriptor]:
     return (
         Format(
             name=FORMAT,
-            summary="PyTorch modules",
-            detect=lambda path: False,
-            options={},
+            summary="PyTorch modules, torch.export programs (.pt2), checkpoints (.pt, .pth)",
+            detect=is_torch,
+            options={
+                "module": "FILE.py:function or package.module:function that builds a "
+                "checkpoint's module",
+                "input-shape": "sizes of its inputs: 1x3x224x224; several separated by ','",
+                "unsafe": "yes: unpickle a module that was saved whole, which runs its code",
+            },
+            names_code=names_code,
             in_memory=_is_module,
             takes_inputs=True,
         ),
@@ -64,6 +74,28 @@ def prunus_register() -> Iterable[Descriptor]:
             assists=lambda: int(os.environ.get("RANK", 0)) > 0,  # of torchrun
         ),
     )
+
+
+@hookimpl
+def prunus_load(format: str, source: Source) -> Network | None:
+    """Read a program or a checkpoint."""
+    if format != FORMAT:
+        return None
+    from prunus_torch.files.read import load
+
+    return load(source)
+
+
+@hookimpl
+def prunus_compact(
+    format: str, network: Network, compact: Compact, destination: Destination
+) -> Written | None:
+    """Write a file of the kind that was read."""
+    if format != FORMAT:
+        return None
+    from prunus_torch.files.write import write
+
+    return write(network, compact, destination)
 
 
 @hookimpl

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import attrs
-import numpy as np
 import onnx_ir as ir
 import torch
 from torch import nn
@@ -19,7 +18,7 @@ from prunus_torch.module.example import Example
 from prunus_torch.module.exporting import exported, onnx_of
 from prunus_torch.module.origin import Origin, tensors_of
 from prunus_torch.module.protect import protected
-from prunus_torch.module.views import Positions, move_parameters, places_of
+from prunus_torch.module.views import Places, Positions, move_parameters, places_of
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 """Metadata of a node: the parts of the module it comes from, outermost first, then its own name."""
@@ -53,19 +52,16 @@ def lowered(
     places = places_of(tensors_of(module))
     moved = move_parameters(model, places)
     network = network_from_onnx(ir.to_proto(model), Path(name), None)
-    held = {
-        initializer: moved.get(initializer, places.whole(initializer) if whole else None)
-        for initializer in network.model.graph.initializers
-        if (whole := initializer in places.starts) or initializer in moved
-    }
-    positions = {initializer: where for initializer, where in held.items() if where is not None}
-    bindings = _bindings(network, places.starts, positions)
+    there = network.model.graph.initializers
+    moved = {initializer: where for initializer, where in moved.items() if initializer in there}
+    shown = _shown(there, places, moved)
+    bindings = _bindings(network, places, shown)
     return attrs.evolve(
         network,
         format=FORMAT,
         layers=_layers(network.model, bindings),
         bindings=bindings,
-        origin=Origin(module, example, places, positions, path),
+        origin=Origin(module, example, places, moved, shown, path),
     )
 
 
@@ -102,31 +98,38 @@ def _part(node: ir.Node, bindings: Mapping[str, Binding]) -> str:
     return part or node.name or ""
 
 
+def _shown(
+    initializers: Iterable[str], places: Places, moved: Mapping[str, Positions]
+) -> dict[int, tuple[str, ...]]:
+    """Start of a parameter -> initializers that show it."""
+    shown: dict[int, tuple[str, ...]] = {}
+    for initializer in initializers:
+        if initializer in moved:
+            starts = places.touched(moved[initializer])
+        else:
+            starts = [places.starts[initializer]] if initializer in places.starts else []
+        for start in starts:
+            shown[start] = (*shown.get(start, ()), initializer)
+    return shown
+
+
 def _bindings(
-    network: Network, starts: Mapping[str, int], positions: Mapping[str, Positions]
+    network: Network, places: Places, shown: Mapping[int, tuple[str, ...]]
 ) -> dict[str, Binding]:
-    """Parameters that one initializer alone stands for.
+    """Parameters that one initializer alone stands for, and which it alone makes up.
 
     Where two do (an embedding that is the last layer's weight, too) new numbers could differ, so
     nothing may give them any.
     """
-    names = {start: name for name, start in reversed(list(starts.items()))}
-    used: dict[int, int] = {}
-    for where in positions.values():
-        for start in _starts(where, starts):
-            used[start] = used.get(start, 0) + 1
+    names = {start: name for name, start in reversed(list(places.starts.items()))}
+    owners: dict[str, list[int]] = {}
+    for start, initializers in shown.items():
+        for initializer in initializers:
+            owners.setdefault(initializer, []).append(start)
     bindings = {}
     for initializer, found in network.bindings.items():
-        owned = _starts(positions[initializer], starts) if initializer in positions else []
-        if len(owned) != 1 or used[owned[0]] > 1:
-            continue
-        name = names[owned[0]]
-        layer = name.rpartition(".")[0] or name
-        bindings[initializer] = Binding(layer, found.role, name)
+        starts = owners.get(initializer, [])
+        if len(starts) == 1 and len(shown[starts[0]]) == 1:
+            name = names[starts[0]]
+            bindings[initializer] = Binding(name.rpartition(".")[0] or name, found.role, name)
     return bindings
-
-
-def _starts(where: Positions, starts: Mapping[str, int]) -> list[int]:
-    """Places that positions fall into."""
-    borders = np.unique(list(starts.values()))
-    return [int(borders[n]) for n in np.unique(np.searchsorted(borders, where, "right") - 1)]

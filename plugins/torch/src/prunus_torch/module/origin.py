@@ -20,15 +20,20 @@ class Origin:
         module: A copy of the user's module, each part in the mode it was in.
         example: A call of it.
         places: Its parameters and buffers, as `views` counts their numbers.
-        positions: Initializer name -> position of each of its numbers.
+        moved: Name of an initializer that is no parameter as it is -> position of each of its
+            numbers.
+        shown: Start of a parameter -> initializers that show numbers of it.
         path: The file it was read from, where there is one.
+        pickled: Whether that file is the module itself, pickled whole.
     """
 
     module: nn.Module
     example: Example
     places: Places
-    positions: Mapping[str, Positions]
+    moved: Mapping[str, Positions]
+    shown: Mapping[int, tuple[str, ...]]
     path: Path | None = None
+    pickled: bool = False
 
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 
 from torch import nn
+from torch.fx import GraphModule
 
 from prunus.plugin import Compact
 from prunus_torch.module.origin import Origin
+from prunus_torch.module.program import follow_program
 from prunus_torch.module.resize import reshaped
 from prunus_torch.module.shrink import new_state, numbers_of
 
@@ -18,5 +20,8 @@ def rebuilt(origin: Origin, compact: Compact) -> nn.Module:
     Raises:
         ModelError: what is left of a parameter is no smaller tensor (names it).
     """
-    state = new_state(origin, compact)
-    return reshaped(copy.deepcopy(origin.module), state, numbers_of(origin, compact))
+    state, numbers = new_state(origin, compact), numbers_of(origin, compact)
+    module = reshaped(copy.deepcopy(origin.module), state, numbers)
+    if isinstance(origin.module, GraphModule) and isinstance(module, GraphModule):
+        follow_program(origin.module, module, origin.example, numbers)
+    return module

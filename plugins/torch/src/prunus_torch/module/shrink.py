@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -18,16 +18,14 @@ Array = NDArray[Any]
 
 @attrs.frozen(eq=False)
 class Seen:
-    """Numbers of parameters as one initializer shows them.
+    """Numbers of a parameter as one initializer shows them; positions count from its first one.
 
     Attributes:
-        initializer: Its name.
         before: Positions of all, flat.
         left: Positions of those that stay, flat.
         values: What they are now.
     """
 
-    initializer: str
     before: Positions
     left: Positions
     values: Array
@@ -42,38 +40,35 @@ def new_state(origin: Origin, compact: Compact) -> dict[str, Array]:
         ModelError: what is left of a parameter is no smaller tensor, or two places of the graph
             that share a parameter hold different numbers for it.
     """
-    tensors = tensors_of(origin.module)
-    seen = list(_seen(origin, compact))
     weights = compact.weights()
-    state: dict[str, Array] = {}
+    tensors = tensors_of(origin.module)
+    found: dict[int, Array] = {}
     for name, start in origin.places.starts.items():
-        tensor = tensors[name]
-        inside = [part for one in seen if (part := _within(one, start, tensor.numel())) is not None]
-        if len(inside) == 1 and inside[0].initializer in origin.places.starts:
+        shown = [one for one in origin.shown.get(start, ()) if one in weights]
+        if start in found or not shown:
+            continue
+        if len(shown) == 1 and shown[0] not in origin.moved:
             # as it is; groups of a convolution keep inputs of their own, which is no smaller box
-            state[name] = weights[inside[0].initializer]
-        elif inside:
-            state[name] = _left(name, tensor.detach().cpu().numpy(), inside)
-    return state
+            found[start] = weights[shown[0]]
+        else:
+            old = tensors[name].detach().cpu().numpy()
+            parts = [_seen(origin, compact, one, start, old.size) for one in shown]
+            found[start] = _left(name, old, parts)
+    starts = origin.places.starts
+    return {name: found[start] for name, start in starts.items() if start in found}
 
 
-def _seen(origin: Origin, compact: Compact) -> Iterable[Seen]:
-    for initializer, where in origin.positions.items():
-        value = compact.model.graph.initializers.get(initializer)
-        if value is not None and value.const_value is not None:
-            left = take(where, compact.kept.get(initializer, {}))
-            yield Seen(initializer, where.ravel(), left.ravel(), value.const_value.numpy().ravel())
-
-
-def _within(seen: Seen, start: int, count: int) -> Seen | None:
-    """What an initializer shows of one parameter, counted from its first number."""
-    before = seen.before - start
-    before = before[(before >= 0) & (before < count)]
-    if not before.size:
-        return None
-    left = seen.left - start
+def _seen(origin: Origin, compact: Compact, initializer: str, start: int, count: int) -> Seen:
+    """What an initializer shows of the parameter that starts somewhere."""
+    moved = origin.moved.get(initializer)
+    where = origin.places.whole(initializer) if moved is None else moved
+    left = take(where, compact.kept.get(initializer, {})).ravel() - start
+    before = where.ravel() - start
+    value = compact.model.graph.initializers[initializer].const_value
+    assert value is not None
     own = (left >= 0) & (left < count)
-    return Seen(seen.initializer, before, left[own], seen.values[own])
+    inside = before[(before >= 0) & (before < count)]
+    return Seen(inside, left[own], value.numpy().ravel()[own])
 
 
 def _left(name: str, old: Array, parts: list[Seen]) -> Array:

@@ -43,6 +43,11 @@ class Places:
         count = int(np.prod(shape))
         return np.arange(self.starts[name], self.starts[name] + count).reshape(shape)
 
+    def touched(self, where: Positions) -> list[int]:
+        """Starts of the parameters that positions fall into."""
+        borders = np.unique(list(self.starts.values()))
+        return [int(borders[n]) for n in np.unique(np.searchsorted(borders, where, "right") - 1)]
+
 
 def places_of(tensors: Mapping[str, Any]) -> Places:
     """Places of the tensors of a module by their names; one object has one place."""

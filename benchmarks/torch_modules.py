@@ -1,0 +1,215 @@
+"""Thirty PyTorch modules pruned in place, by prunus and by Torch-Pruning.
+
+    python benchmarks/torch_modules.py [--only WORD] [--packages FOLDER]
+
+A module counts where half of its MACs went (Torch-Pruning: 0.3 of the channels, about as much), the
+smaller module runs, gives what the masked one gives (largest relative error in PyTorch, at most
+1e-3), takes a step of training, and is exported again by torch.export. FOLDER holds packages that
+do not fit this torch otherwise: of torchvision only its Python models are used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from results import write_section
+from torch import Tensor, nn
+from torch_zoo import MODULES, module_of
+
+import prunus
+
+RATE = 0.5
+CHANNELS = 0.3
+LIMIT = 1e-3
+LEAST = 0.25
+"""Share of MACs that must be gone: less means that most of the module stayed whole."""
+SECONDS = 900
+TITLE = "PyTorch modules pruned in place (torch_modules.py)"
+HEADER = [
+    "module", "MACs gone", "masked – smaller", "seconds", "ours",
+    "Torch-Pruning: MACs gone", "masked – smaller", "seconds", "theirs",
+]  # fmt: skip
+TEXT = """\
+`python benchmarks/torch_modules.py`: prunus {ours} of {all}, Torch-Pruning {version} {theirs} of {all}.
+Random weights, pictures of 64 x 64 (inception 96). ok: the smaller module runs, equals the masked one
+in PyTorch (largest difference over the largest number, at most 1e-3), learns a step, is exported by
+torch.export, and at least a quarter of the MACs is gone. prunus: `plan(rate=0.5, allocation="uniform")`,
+without samples. Torch-Pruning: `MagnitudePruner(pruning_ratio=0.3)`, its last layer ignored, heads of
+attention given in `num_heads` where the module is a transformer. Seconds: all from the module to the
+smaller one, two threads."""
+
+
+def main() -> None:
+    """Measure all, each in a process of its own, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--packages", default="")
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.packages:
+        use_packages(given.packages)
+    if given.one:
+        print(json.dumps(measured(*given.one)))
+        return
+    rows, counts = [], {"ours": 0, "theirs": 0}
+    names = [name for name in MODULES if given.only in name]
+    for name in names:
+        row = [name]
+        for who in counts:
+            found = in_a_process(who, name, given.packages)
+            counts[who] += found["said"] == "ok"
+            row += [found["macs"], found["error"], found["seconds"], found["said"]]
+        print(" | ".join(row), flush=True)
+        rows.append(row)
+    if not given.only:
+        import torch_pruning
+
+        text = TEXT.format(**counts, all=len(names), version=torch_pruning.__version__)
+        write_section(TITLE, HEADER, rows, text)
+
+
+def use_packages(folder: str) -> None:
+    """Import from a folder; torchvision's operators, compiled for another torch, are left out."""
+    sys.path.insert(0, folder)
+    register = torch.library.register_fake
+
+    def without(name: Any, *rest: Any, **options: Any) -> Any:
+        if isinstance(name, str) and name.startswith("torchvision::"):
+            return lambda function: function
+        return register(name, *rest, **options)
+
+    torch.library.register_fake = without
+
+
+def in_a_process(who: str, name: str, packages: str) -> dict[str, str]:
+    """A measurement alone; a crash is a result too."""
+    command = [sys.executable, "-W", "ignore", __file__, "--one", who, name]
+    command += ["--packages", packages] if packages else []
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
+        return dict(json.loads(ran.stdout.splitlines()[-1]))
+    except subprocess.TimeoutExpired:
+        said = f"more than {SECONDS} s"
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr.strip().splitlines() or ["crashed"])[-1]
+    return {"macs": "", "error": "", "seconds": "", "said": said[:160]}
+
+
+def measured(who: str, name: str) -> dict[str, str]:
+    """Prune a module, and try what its user would do next."""
+    module, pictures = module_of(name)
+    prune: Callable[..., tuple[nn.Module, nn.Module, float]] = {"ours": ours, "theirs": theirs}[who]
+    start = time.perf_counter()
+    masked, small, gone = prune(module, pictures, name)
+    seconds = time.perf_counter() - start
+    assert type(small) is type(module)
+    error = max(
+        difference(one, other)
+        for one, other in zip(outputs(masked, pictures), outputs(small, pictures), strict=True)
+    )
+    said = "ok" if error <= LIMIT else "computes something else"
+    said = "most of it stays" if gone < LEAST else said
+    step(small, pictures)
+    torch.export.export(small.eval(), (pictures,))
+    return {
+        "macs": f"{gone:.2f}",
+        "error": f"{error:.0e}",
+        "seconds": f"{seconds:.0f}",
+        "said": said,
+    }
+
+
+def ours(module: nn.Module, pictures: Tensor, name: str) -> tuple[nn.Module, nn.Module, float]:
+    """Masked module, smaller module, share of MACs gone."""
+    network = prunus.load(module, example_inputs=pictures)
+    plan = prunus.plan(network, rate=RATE, allocation="uniform", best_effort=True)
+    masked = prunus.prune(network, plan)
+    return masked.native, prunus.compact(masked).native, plan.rate
+
+
+def theirs(module: nn.Module, pictures: Tensor, name: str) -> tuple[nn.Module, nn.Module, float]:
+    """The same; the masked module is the whole one with zeros for what Torch-Pruning removes."""
+    import torch_pruning as tp
+
+    masked, small = copy.deepcopy(module), copy.deepcopy(module)
+    whole = tp.utils.count_ops_and_params(small, pictures)[0]
+    heads = {
+        part: part.num_heads
+        for part in small.modules()
+        if isinstance(getattr(part, "num_heads", None), int)
+    }
+    last = [part for part in small.modules() if outputs_of(part) == last_width(small, pictures)]
+    pruner = tp.pruner.MagnitudePruner(
+        small,
+        pictures,
+        importance=tp.importance.GroupMagnitudeImportance(p=2),
+        pruning_ratio=CHANNELS,
+        ignored_layers=last[-1:] if not name.startswith("YOLO") else list(small.boxes),
+        num_heads={qkv: heads[part] for part in heads for qkv in [getattr(part, "qkv", part)]},
+    )
+    parts = dict(masked.named_modules())
+    names = {part: place for place, part in small.named_modules()}
+    for group in pruner.step(interactive=True):
+        for dependency, indices in group:
+            made = names.get(dependency.target.module)
+            if made is not None and "out_channels" in dependency.handler.__name__:
+                silence(parts[made], indices)
+        group.prune()
+    gone = 1 - tp.utils.count_ops_and_params(small, pictures)[0] / whole
+    return masked, small, gone
+
+
+def silence(part: nn.Module, indices: list[int]) -> None:
+    """Zeros for channels of a layer."""
+    with torch.no_grad():
+        for tensor in (getattr(part, "weight", None), getattr(part, "bias", None)):
+            if tensor is not None and isinstance(part, nn.ConvTranspose2d) and tensor.ndim > 1:
+                tensor[:, indices] = 0
+            elif tensor is not None:
+                tensor[indices] = 0
+
+
+def outputs_of(part: nn.Module) -> int:
+    """Channels that a layer makes; 0 where it is none."""
+    return int(getattr(part, "out_features", getattr(part, "out_channels", 0)) or 0)
+
+
+def last_width(module: nn.Module, pictures: Tensor) -> int:
+    """Channels of the last output."""
+    return outputs(module, pictures)[-1].shape[1]
+
+
+def outputs(module: nn.Module, pictures: Tensor) -> list[Tensor]:
+    """Every tensor that a module gives in evaluation mode."""
+    with torch.no_grad():
+        given = module.eval()(pictures)
+    return [leaf for leaf in torch.utils._pytree.tree_leaves(given) if isinstance(leaf, Tensor)]
+
+
+def difference(one: Tensor, other: Tensor) -> float:
+    """Largest difference over the largest number."""
+    if one.shape != other.shape:
+        return float(np.inf)
+    return float((one - other).abs().max() / one.abs().max())
+
+
+def step(module: nn.Module, pictures: Tensor) -> None:
+    """A step of training."""
+    optimizer = torch.optim.SGD(module.parameters(), lr=1e-3)
+    module.train()
+    leaves = torch.utils._pytree.tree_leaves(module(pictures))
+    sum(leaf.square().mean() for leaf in leaves).backward()
+    optimizer.step()
+
+
+if __name__ == "__main__":
+    main()
