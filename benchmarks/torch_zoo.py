@@ -132,7 +132,7 @@ def timm(name: str, **options: object) -> Callable[[], nn.Module]:
 
 
 def vit() -> nn.Module:
-    """torchvision's VisionTransformer, small."""
+    """A small VisionTransformer of torchvision."""
     from torchvision.models import VisionTransformer
 
     return VisionTransformer(64, 16, 4, 4, 128, 512, num_classes=CLASSES)
@@ -186,4 +186,6 @@ def module_of(name: str) -> tuple[nn.Module, Tensor]:
             nn.init.uniform_(part.get_buffer("running_var"), 0.5, 1.5)
             nn.init.uniform_(part.weight, 0.5, 1.5)
             nn.init.normal_(part.bias, std=0.1)
+        elif isinstance(part, nn.Linear) and not part.weight.any():  # heads that begin at zero
+            nn.init.normal_(part.weight, std=0.1)
     return module, torch.randn(2, 3, size, size)

@@ -243,11 +243,15 @@ def _without_weights(model: ir.Model, names: frozenset[str]) -> tuple[ir.Model, 
 
 
 def _large(model: ir.Model, names: frozenset[str] = frozenset()) -> dict[str, Array]:
-    """Weights to keep out of a serialised graph: large ones, and the named ones."""
+    """Weights to keep out of a serialised graph: large ones, and the named ones.
+
+    Not those that nothing reads: the engine drops them before it looks for what stands outside.
+    """
     return {
         name: np.asarray(value.const_value.numpy(), order="C")
         for name, value in model.graph.initializers.items()
         if value.const_value is not None
+        and (value.uses() or value.is_graph_output() or name in names)
         and value.const_value.dtype == ir.DataType.FLOAT
         and (value.const_value.nbytes >= _LARGE or name in names)
     }

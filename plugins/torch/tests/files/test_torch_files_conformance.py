@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from prunus.plugin import Source
 from prunus.testing import Examples, format_checks
@@ -42,11 +39,14 @@ def checks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     return {check.name: check for check in found}
 
 
-NAMES = [check.name for check in format_checks(
-    "torch",
-    [Source(Path("small.pt2")), Source(Path("small.pt"), options=OPTIONS)],
-    examples=Examples(models=(Small,), code=CODE, example_inputs=(PICTURES,)),
-)]
+NAMES = [
+    check.name
+    for check in format_checks(
+        "torch",
+        [Source(Path("small.pt2")), Source(Path("small.pt"), options=OPTIONS)],
+        examples=Examples(models=(Small,), code=CODE, example_inputs=(PICTURES,)),
+    )
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 import onnx_ir as ir
 import torch
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 from torch import nn
 
 from prunus.plugin import Binding, ModelError, Network, network_from_onnx
@@ -51,6 +52,7 @@ def lowered(
     model = onnx_of(program, name)
     places = places_of(tensors_of(module))
     moved = move_parameters(model, places)
+    model = RemoveUnusedNodesPass()(model).model
     network = network_from_onnx(ir.to_proto(model), Path(name), None)
     there = network.model.graph.initializers
     moved = {initializer: where for initializer, where in moved.items() if initializer in there}

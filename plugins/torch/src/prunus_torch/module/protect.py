@@ -32,8 +32,9 @@ from prunus_torch.module.run import outputs_of
 _WRONG = 1e-3
 """Relative error from which a module computes something else; rounding is far below it."""
 
-_SHARE = 0.5
-"""Share of the channels of a group that a trial takes out."""
+_SHARES = (0.3, 0.7)
+"""Share of the channels of a group that a trial leaves, at least and at most: groups whose sizes
+have to agree (halves of a chunk) get different ones."""
 
 
 def protected(network: Network) -> Network:
@@ -60,7 +61,7 @@ def _held(network: Network) -> list[tuple[Group, str]]:
     grouping = find_groups(network)
     draw = np.random.default_rng(0)
     keep = {
-        group.name: choose_units(group, draw.random(group.size), round(group.size * _SHARE))
+        group.name: choose_units(group, draw.random(group.size), _left(group.size, draw))
         for group in grouping.groups
     }
 
@@ -69,6 +70,10 @@ def _held(network: Network) -> list[tuple[Group, str]]:
         return _fault(network, compact_graph(network, grouping, chosen))
 
     return offenders(grouping.groups, fault) if grouping.groups else []
+
+
+def _left(size: int, draw: np.random.Generator) -> int:
+    return max(1, min(size - 1, round(size * draw.uniform(*_SHARES))))
 
 
 def _fault(network: Network, compact: Compact) -> str | None:

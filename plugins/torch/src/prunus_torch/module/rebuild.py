@@ -8,6 +8,7 @@ from torch import nn
 from torch.fx import GraphModule
 
 from prunus.plugin import Compact
+from prunus_torch.module.exporting import quiet
 from prunus_torch.module.origin import Origin
 from prunus_torch.module.program import follow_program
 from prunus_torch.module.resize import reshaped
@@ -21,7 +22,9 @@ def rebuilt(origin: Origin, compact: Compact) -> nn.Module:
         ModelError: what is left of a parameter is no smaller tensor (names it).
     """
     state, numbers = new_state(origin, compact), numbers_of(origin, compact)
-    module = reshaped(copy.deepcopy(origin.module), state, numbers)
+    with quiet():  # torch warns of its own call specifications when they are copied
+        fresh = copy.deepcopy(origin.module)
+    module = reshaped(fresh, state, numbers)
     if isinstance(origin.module, GraphModule) and isinstance(module, GraphModule):
         follow_program(origin.module, module, origin.example, numbers)
     return module

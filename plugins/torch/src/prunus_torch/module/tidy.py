@@ -8,6 +8,10 @@ import numpy as np
 import onnx_ir as ir
 
 
+_SCOPES = "pkg.torch.onnx.name_scopes"
+"""Metadata of a node: the parts of the module it comes from, and the name of the call."""
+
+
 def tidy(model: ir.Model, parameters: Set[str]) -> None:
     """Rewrite a graph in place; what it computes stays.
 
@@ -21,6 +25,10 @@ def tidy(model: ir.Model, parameters: Set[str]) -> None:
         if node.op_type == "Reshape":
             _turn_in_place(model, node)
             _leave_the_batch(model, node)
+        elif node.op_type == "Split":
+            _cut_in_rows(model, node)
+        elif node.op_type == "Gather":
+            _leave_the_layout(model, node)
 
 
 def _drop_casts(model: ir.Model) -> None:
@@ -67,9 +75,7 @@ def _turn_in_place(model: ir.Model, node: ir.Node) -> None:
         return
     if (inner is not None and len(inner) != 3) or (outer is not None and len(outer) != 4):
         return
-    if "scaled_dot_product_attention" not in node.metadata_props.get(
-        "pkg.torch.onnx.name_scopes", ""
-    ):
+    if "scaled_dot_product_attention" not in node.metadata_props.get(_SCOPES, ""):
         return
     order = ir.convenience.convert_attributes({"perm": [0, 1, 3, 2]})
     made = ir.Node("", "Transpose", [flat.inputs[0]], order, name=node.name)
@@ -92,11 +98,77 @@ def _leave_the_batch(model: ir.Model, node: ir.Node) -> None:
     known = np.concatenate([[-1] if part is None else part.numpy() for part in parts])
     if len(computed) != 1 or (known < 1).sum() != 1 or not _one_number(computed[0]):
         return
-    name = f"{node.name}/target"
-    target = ir.Value(name=name, const_value=ir.tensor(known.astype(np.int64), name=name))
-    target.shape, target.dtype = ir.Shape(known.shape), ir.DataType.INT64
-    model.graph.register_initializer(target)
-    node.replace_input_with(1, target)
+    node.replace_input_with(1, _constant(model, node, "target", known.tolist()))
+
+
+def _leave_the_layout(model: ir.Model, node: ir.Node) -> None:
+    """A mean over pixels keeps its layout in memory by ``as_strided``; its numbers stay in order.
+
+    Matched: a gather from flattened data ``(N, C, 1, 1)``.
+    """
+    flat = _maker(node, "Reshape")
+    data = None if flat is None else flat.inputs[0]
+    scopes = node.metadata_props.get(_SCOPES, "")
+    if data is None or data.shape is None or "'as_strided" not in scopes:
+        return
+    if len(data.shape) == 4 and list(data.shape)[2:] == [1, 1]:
+        ir.convenience.replace_all_uses_with(node.outputs[0], data)
+        model.graph.remove(node, safe=True)
+
+
+def _cut_in_rows(model: ir.Model, node: ir.Node) -> None:
+    """Equal parts become rows of a new axis, so that they stay equal.
+
+    In ONNX parts may have any sizes; ``chunk`` and ``split`` of torch cut what there is in equal
+    ones. Matched: parts of one known size along an axis that is not the batch.
+    """
+    data = node.inputs[0]
+    shapes = [value.shape for value in node.outputs]
+    if data is None or data.shape is None or any(shape is None for shape in shapes):
+        return
+    rank = len(data.shape)
+    axis = node.attributes.get_int("axis", 0) % rank
+    sizes = {shape[axis] for shape in shapes if shape is not None}
+    (size,) = sizes if len(sizes) == 1 else (None,)
+    if not axis or not isinstance(size, int) or len(node.outputs) < 2:
+        return
+    fixed = [n for n in list(data.shape)[1:] if isinstance(n, int)]
+    if len(fixed) != rank - 1:
+        return
+    target = [0, *fixed[: axis - 1], len(node.outputs), size, *fixed[axis:]]
+    rows = _node(model, node, "Reshape", [data, _constant(model, node, "rows", target)], "rows")
+    for number, output in enumerate(node.outputs):
+        index = _constant(model, node, f"row{number}", number)
+        row = _node(model, node, "Gather", [rows, index], f"row{number}", axis=axis)
+        row.shape, row.type = output.shape, output.type
+        ir.convenience.replace_all_uses_with(output, row)
+    model.graph.remove(node, safe=True)
+
+
+def _node(
+    model: ir.Model,
+    place: ir.Node,
+    operator: str,
+    inputs: list[ir.Value],
+    name: str,
+    **attributes: int,
+) -> ir.Value:
+    """What a new node before another one makes."""
+    given = ir.convenience.convert_attributes(attributes)
+    made = ir.Node("", operator, inputs, given, name=f"{place.name}/{name}")
+    made.metadata_props.update(place.metadata_props)
+    made.outputs[0].name = f"{place.name}/{name}"
+    model.graph.insert_before(place, made)
+    return made.outputs[0]
+
+
+def _constant(model: ir.Model, place: ir.Node, name: str, numbers: list[int] | int) -> ir.Value:
+    """A new initializer of int64."""
+    array = np.array(numbers, np.int64)
+    value = ir.Value(name=f"{place.name}/{name}/operand", const_value=ir.tensor(array))
+    value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.INT64
+    model.graph.register_initializer(value)
+    return value
 
 
 def _one_number(value: ir.Value | None) -> bool:
