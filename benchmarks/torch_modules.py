@@ -46,8 +46,10 @@ TEXT = """\
 equals the masked one in PyTorch (largest difference over the largest number, at most 1e-3), learns
 a step, is exported by torch.export, and at least a quarter of the MACs is gone. prunus:
 `plan(rate=0.5, allocation="uniform")`, without samples. Torch-Pruning:
-`MagnitudePruner(pruning_ratio=0.3)`, its last layer ignored, `num_heads` given where the module is a
-transformer. Seconds: from the module to the smaller one, one thread, on a busy machine."""
+`MagnitudePruner(pruning_ratio=0.3)`, its last layer ignored, `num_heads` given for transformers. It
+promises no equality with a masked module (behind layer normalisation, which divides by other widths,
+there is none), so none is asked of it. Seconds: from the module to the smaller one, one thread, on a
+busy machine."""
 
 
 def main() -> None:
@@ -134,7 +136,7 @@ def measured(who: str, name: str) -> dict[str, str]:
         difference(one, other)
         for one, other in zip(outputs(masked, pictures), outputs(small, pictures), strict=True)
     )
-    said = "ok" if error <= LIMIT else "computes something else"
+    said = "ok" if error <= LIMIT or who == "theirs" else "computes something else"
     said = "most of it stays" if gone < LEAST else said
     step(small, pictures)
     torch.export.export(small.eval(), (pictures,))
@@ -176,11 +178,14 @@ def theirs(module: nn.Module, pictures: Tensor, name: str) -> tuple[nn.Module, n
     )
     parts = dict(masked.named_modules())
     names = {part: place for place, part in small.named_modules()}
+    alive: dict[str, np.ndarray] = {}  # name -> original numbers of the channels that are left
     for group in pruner.step(interactive=True):
         for dependency, indices in group:
             made = names.get(dependency.target.module)
             if made is not None and "out_channels" in dependency.handler.__name__:
-                silence(parts[made], indices)
+                left = alive.setdefault(made, np.arange(width(parts[made])))
+                silence(parts[made], left[indices].tolist())
+                alive[made] = np.delete(left, indices)
         group.prune()
     gone = 1 - tp.utils.count_ops_and_params(small, pictures)[0] / whole
     return masked, small, gone
@@ -194,6 +199,11 @@ def silence(part: nn.Module, indices: list[int]) -> None:
                 tensor[:, indices] = 0
             elif tensor is not None:
                 tensor[indices] = 0
+
+
+def width(part: nn.Module) -> int:
+    """Channels that a layer makes, or normalises."""
+    return outputs_of(part) or int(part.weight.shape[0])
 
 
 def outputs_of(part: nn.Module) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 import onnxruntime as ort
 import pytest
 
@@ -114,3 +115,14 @@ def test_large_weights_are_held_once_for_a_known_number_of_samples(
 def test_small_weights_keep_the_memory_of_a_run_for_the_next(lenet):
     found = Session(lenet.model, samples=4)
     assert found._session.get_session_options().enable_cpu_mem_arena
+
+
+def test_large_weights_that_nothing_reads_are_no_trouble(lenet):
+    model = lenet.model.clone()
+    array = np.zeros((256, 256), np.float32)
+    unused = ir.Value(name="unused", const_value=ir.tensor(array), shape=ir.Shape(array.shape))
+    unused.type = ir.TensorType(ir.DataType.FLOAT)
+    model.graph.register_initializer(unused)
+    inputs = random_inputs(lenet.model, 1, 0)
+    found, wanted = (Session(one).run(inputs) for one in (model, lenet.model))
+    assert all(np.array_equal(found[name], array) for name, array in wanted.items())

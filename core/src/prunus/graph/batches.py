@@ -27,8 +27,9 @@ def samples_within(shapes: Shapes, values: Iterable[str], kept: Iterable[str]) -
         values: All values a graph computes; the engine holds some of the largest on the way.
         kept: Values that are held to the end of a run.
     """
-    largest = max((math.prod(shapes[value]) for value in values), default=0)
-    numbers = _INSIDE * largest + sum(math.prod(shapes[value]) for value in kept)
+    known = (shapes[value] for value in values if value in shapes)  # others follow from data
+    largest = max(map(math.prod, known), default=0)
+    numbers = _INSIDE * largest + sum(math.prod(shapes[v]) for v in kept if v in shapes)
     return min(max(_BYTES // max(4 * numbers, 1), 1), MOST)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Set
 import numpy as np
 import onnx_ir as ir
 
-
 _SCOPES = "pkg.torch.onnx.name_scopes"
 """Metadata of a node: the parts of the module it comes from, and the name of the call."""
 
