@@ -47,9 +47,9 @@ equals the masked one in PyTorch (largest difference over the largest number, at
 a step, is exported by torch.export, and at least a quarter of the MACs is gone. prunus:
 `plan(rate=0.5, allocation="uniform")`, without samples. Torch-Pruning:
 `MagnitudePruner(pruning_ratio=0.3)`, its last layer ignored, `num_heads` given for transformers. It
-promises no equality with a masked module (behind layer normalisation, which divides by other widths,
-there is none), so none is asked of it. Seconds: from the module to the smaller one, one thread, on a
-busy machine."""
+promises no equality with a masked module (behind layer normalisation, which divides by another
+width, there is none), so none is asked of it. Seconds: from the module to the smaller one, one
+thread, on a busy machine."""
 
 
 def main() -> None:

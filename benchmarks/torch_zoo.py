@@ -188,4 +188,7 @@ def module_of(name: str) -> tuple[nn.Module, Tensor]:
             nn.init.normal_(part.bias, std=0.1)
         elif isinstance(part, nn.Linear) and not part.weight.any():  # heads that begin at zero
             nn.init.normal_(part.weight, std=0.1)
+        for name, vector in part.named_parameters(recurse=False):
+            if name in ("layer_scale", "gamma"):  # they begin at a millionth: nothing would show
+                nn.init.constant_(vector, 0.5)
     return module, torch.randn(2, 3, size, size)
