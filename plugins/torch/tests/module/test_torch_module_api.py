@@ -203,3 +203,26 @@ def test_what_cannot_be_exported_is_said() -> None:
 
     with pytest.raises(ModelError, match="^Chooses: torch.export cannot follow the module: "):
         prunus.load(Chooses(), example_inputs=torch.randn(2, 3))
+
+
+class Halves(nn.Module):
+    """A convolution cut by a number that the part keeps, as C2f of YOLOv8 does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c = 4
+        self.conv = nn.Conv2d(3, 2 * self.c, 1)
+        self.last = nn.Conv2d(2 * self.c, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One half squared."""
+        first, second = self.conv(x).split((self.c, self.c), 1)
+        return self.last(torch.cat([first, second * second], 1))
+
+
+def test_numbers_that_a_part_keeps_follow() -> None:
+    network = prunus.load(nn.Sequential(Halves()), example_inputs=IMAGES)
+    assert not network.frozen
+    plan = prunus.plan(network, rate=0.5, allocation="uniform", multiple=1)
+    small = prunus.compact(prunus.prune(network, plan)).native
+    assert (small[0].c, small[0].conv.out_channels) == (2, 4)

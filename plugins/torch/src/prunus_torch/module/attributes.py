@@ -17,7 +17,7 @@ Numbers = Mapping[str, int]
 
 
 def follow(part: nn.Module, numbers: Numbers) -> None:
-    """Set what a layer says of its sizes, in place; other modules are left alone.
+    """Set what a layer says of its sizes, in place; other modules get the numbers alone.
 
     Args:
         part: A layer whose tensors have their new sizes.
@@ -27,6 +27,8 @@ def follow(part: nn.Module, numbers: Numbers) -> None:
         if isinstance(part, kind):
             rule(part, numbers)
             return
+    for name, value in numbers.items():
+        setattr(part, name, value)
 
 
 def _convolution(part: Any, numbers: Numbers) -> None:

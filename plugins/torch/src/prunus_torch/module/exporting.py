@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import walk_tb
@@ -77,8 +77,14 @@ def onnx_of(program: torch.export.ExportedProgram, name: str) -> ir.Model:
     assert written is not None
     model = written.model
     parameters = set(model.graph.initializers)
+    cuts = {
+        node.outputs[0].name: dict(node.metadata_props)
+        for node in model.graph
+        if node.op_type == "SplitToSequence"
+    }
     with quiet():
         fold_constants(model, should_fold=lambda node: False if _reads(node, parameters) else None)
+    _mark_splits(model, cuts)
     model = ShapeInferencePass()(model).model
     tidy(model, parameters)
     return RemoveUnusedNodesPass()(model).model
@@ -130,6 +136,19 @@ def place_of(error: BaseException) -> str:
         if path.suffix == ".py" and not any(path.is_relative_to(own) for own in ours):
             found = f" at {path.name}:{line}"
     return found
+
+
+def _mark_splits(model: ir.Model, cuts: Mapping[str | None, Mapping[str, str]]) -> None:
+    """Folding makes a Split of a cut, named after it, and forgets which part of the module it is.
+
+    Args:
+        model: The folded graph.
+        cuts: Name of what a cut made -> its metadata.
+    """
+    for node in model.graph:
+        if node.op_type == "Split":
+            made = (node.outputs[0].name or "").rpartition("_split_")[0]
+            node.metadata_props.update(cuts.get(made, {}))
 
 
 def _free(leaf: Any) -> Any:

@@ -18,6 +18,7 @@ from prunus_torch import FORMAT
 from prunus_torch.module.example import Example
 from prunus_torch.module.exporting import exported, onnx_of
 from prunus_torch.module.origin import Origin, tensors_of
+from prunus_torch.module.own_numbers import Target, targets_of
 from prunus_torch.module.protect import protected
 from prunus_torch.module.views import Places, Positions, move_parameters, places_of
 
@@ -63,7 +64,7 @@ def lowered(
         format=FORMAT,
         layers=_layers(network.model, bindings),
         bindings=bindings,
-        origin=Origin(module, example, places, moved, shown, path),
+        origin=Origin(module, example, places, moved, shown, _targets(network.model), path),
     )
 
 
@@ -88,11 +89,21 @@ def _layers(model: ir.Model, bindings: Mapping[str, Binding]) -> dict[str, tuple
     return {layer: tuple(nodes) for layer, nodes in layers.items()}
 
 
-def _part(node: ir.Node, bindings: Mapping[str, Binding]) -> str:
-    """The innermost part that ran a node, or one inside of it whose weight the node reads."""
+def _targets(model: ir.Model) -> dict[str, Target]:
+    """What the parts of the module reshape to."""
+    return targets_of(model, {node.name or "": _scope(node) for node in model.graph})
+
+
+def _scope(node: ir.Node) -> str:
+    """The innermost part that ran a node; nothing for the whole module."""
     scopes = node.metadata_props.get(_SCOPES)
     names = ast.literal_eval(scopes) if scopes else []
-    part = names[-2] if len(names) > 1 else ""
+    return names[-2] if len(names) > 1 else ""
+
+
+def _part(node: ir.Node, bindings: Mapping[str, Binding]) -> str:
+    """The innermost part that ran a node, or one inside of it whose weight the node reads."""
+    part = _scope(node)
     for value in node.inputs:
         read = bindings.get(value.name or "") if value is not None else None
         if read is not None and (not part or read.layer.startswith(f"{part}.")):

@@ -9,6 +9,7 @@ import attrs
 from torch import Tensor, nn
 
 from prunus_torch.module.example import Example
+from prunus_torch.module.own_numbers import Target
 from prunus_torch.module.views import Places, Positions
 
 
@@ -23,6 +24,7 @@ class Origin:
         moved: Name of an initializer that is no parameter as it is -> position of each of its
             numbers.
         shown: Start of a parameter -> initializers that show numbers of it.
+        targets: Reshape of the graph -> the part of the module that makes it, and its sizes.
         path: The file it was read from, where there is one.
         pickled: Whether that file is the module itself, pickled whole.
     """
@@ -32,6 +34,7 @@ class Origin:
     places: Places
     moved: Mapping[str, Positions]
     shown: Mapping[int, tuple[str, ...]]
+    targets: Mapping[str, Target]
     path: Path | None = None
     pickled: bool = False
 

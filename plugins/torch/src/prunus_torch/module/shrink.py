@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from prunus.plugin import Compact, ModelError, take
 from prunus_torch.module.origin import Origin, tensors_of
+from prunus_torch.module.own_numbers import own_numbers
 from prunus_torch.module.views import Positions
 
 Array = NDArray[Any]
@@ -105,9 +106,11 @@ def _axes(shown: NDArray[np.bool_], stays: NDArray[np.bool_]) -> list[NDArray[np
 def numbers_of(origin: Origin, compact: Compact) -> Mapping[str, Mapping[str, int]]:
     """Part of the module -> attributes that the sizes of its parameters do not tell.
 
-    The groups of a convolution.
+    The groups of a convolution, and numbers of the user's own parts.
     """
-    found: dict[str, Mapping[str, int]] = {}
+    found: dict[str, Mapping[str, int]] = {
+        **own_numbers(origin.module, origin.targets, compact.model)
+    }
     for node in compact.model.graph:
         read = node.inputs[1] if node.op_type in ("Conv", "ConvTranspose") else None
         start = None if read is None else origin.places.starts.get(read.name or "")
