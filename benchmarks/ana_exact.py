@@ -55,7 +55,7 @@ def sweep(network: Network, analysis: Analysis) -> dict[str, list[float]]:
     """Every group and ratio through the whole network, one at a time."""
     curves: dict[str, list[float]] = {}
     for group in analysis.grouping.groups:
-        model, masked = insert_masks(network.model, analysis.grouping, group)
+        model, masked, _ = insert_masks(network.model, analysis.grouping, group)
         session = Session(model)
         means = channel_means(network, analysis.grouping, masked, analysis.evaluator.calibration())
         labels = analysis.grouping.labelling.values

@@ -84,7 +84,7 @@ def analysis_of(network: Network, data: Dataset) -> Analysis:
 def seconds_of_a_run(network: Network, analysis: Analysis, number: int) -> float:
     """Processor seconds of one run of the sweep: a group masked, all samples, the metric."""
     group = analysis.grouping.groups[number]
-    model, masked = insert_masks(network.model, analysis.grouping, group)
+    model, masked, _ = insert_masks(network.model, analysis.grouping, group)
     _, keep = analysis.trials(group)[-1]
     feeds = {}
     for value in masked:
@@ -117,13 +117,13 @@ def counted(network: Network) -> Iterator[Callable[[], float]]:
         spent[0] += self.macs * len(inputs[fed])  # type: ignore[attr-defined]
         return hold(self, inputs)
 
-    def counting_of(features: Any, missing: Any) -> Moments:
+    def counting_of(features: Any, missing: Any, weights: Any = None) -> Moments:
         spent[0] += features.size * (features.shape[1] + missing.shape[1])
-        return of(features, missing)
+        return of(features, missing, weights)
 
-    def counting_add(self: Any, rows: Any) -> None:
+    def counting_add(self: Any, rows: Any, weights: Any) -> None:
         spent[0] += rows.size * rows.shape[1]
-        add(self, rows)
+        add(self, rows, weights)
 
     Session.__init__, Session.hold = counting_begin, counting_hold  # type: ignore[assignment,method-assign]
     Moments.of, consumer_fits._Sums.add = staticmethod(counting_of), counting_add  # type: ignore[method-assign]

@@ -173,12 +173,15 @@ class Weighed:
     def loss(self, keep):
         kept = {name: int(keep[name].sum()) if name in keep else 100 for name in "ab"}
         self.asked.append(tuple(kept.values()))
-        return self.a * (100 - kept["a"]) ** 2 + self.b * (100 - kept["b"]) ** 2
+        return self.priced(**kept)
+
+    def priced(self, a, b):
+        return self.a * (100 - a) ** 2 + self.b * (100 - b) ** 2
 
     fitted = 8
 
-    def compensated_loss(self, keep):
-        return 0.0
+    def compensated_losses(self, keep):
+        return [self.priced(**{name: int(keep[name].sum()) for name in "ab"})]
 
 
 def searched(planning, trials):
@@ -218,16 +221,26 @@ def test_search_tells_the_best_plan_so_far(wide, caplog):
     assert told[-1][-1].endswith(f"of equal shares {best[0]:.4g}")
 
 
-def test_search_takes_the_plan_that_is_best_when_wholly_compensated(wide):
+def test_search_takes_the_plan_that_is_best_when_compensated_by_layers(wide):
     """One shot may prefer a plan that the whole compensation does not."""
 
     class Deceived(Weighed):
-        def compensated_loss(self, keep):
-            return abs(int(keep["a"].sum()) - int(keep["b"].sum()))
+        def compensated_losses(self, keep):
+            return [abs(int(keep["a"].sum()) - int(keep["b"].sum()))]
 
     dear, cheap = searched(wide, Weighed(9, 1))
     assert dear > cheap
     even, same = searched(wide, Deceived(9, 1))
+    assert even == same
+
+
+def test_search_keeps_equal_shares_unless_another_plan_is_better_on_every_part(wide):
+    class Lucky(Weighed):
+        def compensated_losses(self, keep):
+            unequal = int(keep["a"].sum()) != int(keep["b"].sum())
+            return [0.0, 2.0, 0.0] if unequal else [1.0, 1.0, 1.0]
+
+    even, same = searched(wide, Lucky(9, 1))
     assert even == same
 
 

@@ -45,8 +45,8 @@ class Fewest:
 
     fitted = 8
 
-    def compensated_loss(self, keep):
-        return self.loss(keep)
+    def compensated_losses(self, keep):
+        return [self.loss(keep)]
 
 
 def curves(groups):

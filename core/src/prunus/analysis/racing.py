@@ -16,7 +16,7 @@ from prunus.evaluation.evaluator import Evaluator
 _PIECE = (2, 16)
 """Samples of a piece: a sixteenth of all, between these bounds."""
 
-_PIECES = 4
+_PIECES = 2
 """Pieces that are looked at first; all are at least so many, where there are enough samples."""
 
 _APART = 64
@@ -154,7 +154,7 @@ def judged(evaluator: Evaluator, before: Sequence[Seen], after: Sequence[Seen], 
 def is_settled(
     evaluator: Evaluator, before: Sequence[Seen], after: Sequence[Seen], link: Link
 ) -> bool:
-    """Whether a loss is known well enough; looked at after 4, 8, 16, … pieces."""
+    """Whether a loss is known well enough; looked at after 2, 4, 8, … pieces."""
     count = len(after)
     if count < _PIECES or count & (count - 1):
         return False

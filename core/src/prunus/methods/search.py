@@ -6,7 +6,7 @@ there are curves) and changes one strength at a time, all others giving way to k
 pairs of groups exchange units (`prunus.methods.exchanges`). A change stays if the loss of the whole
 plan, compensated, falls on held-out samples (compare NetAdapt, Yang et al., ECCV 2018). Trials are
 compensated in one shot, which does not see errors of earlier layers; so the last choice, between
-the plan found and those that the search began with, is made with the whole compensation.
+the plan found and those that the search began with, is made with compensation by layers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MOST = 200
 _FEWEST = 4
 
 _FINALISTS = 2
-"""Plans that are compensated wholly in any case: the one found and equal shares."""
+"""Plans that are compensated by layers in any case: equal shares and the one found."""
 
 _OTHERS = 2
 """Other plans that the search began with, and that are compensated wholly where it is cheap."""
@@ -82,26 +82,32 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
     searched.end()
     equal, *others = starts
     others.sort(key=lambda plan: plan.loss)
-    candidates = [counts, equal.counts, *(plan.counts for plan in others[:_OTHERS])]
+    candidates = [equal.counts, counts, *(plan.counts for plan in others[:_OTHERS])]
     return _best_compensated(planning, planning.trials, candidates)
 
 
 def _best_compensated(
     planning: Planning, trials: PlanTrials, candidates: Sequence[Counts]
 ) -> dict[str, NDArray[np.bool_]]:
-    """The plan of least loss behind the whole compensation; the first ones, where it is dear."""
+    """The plan of least loss behind the compensation by layers; the first ones, where it is dear.
+
+    The first one, equal shares, stays unless another is better on every part of the samples: what
+    is better on average of few may be so by luck.
+    """
     work = _PASSES * trials.fitted * (planning.work or planning.cost.total)
     affordable = int(max(_WORK // max(work, 1), _FINALISTS))
     different = list({counts.tobytes(): counts for counts in candidates}.values())[:affordable]
     plans = [planning.keep(named(planning, counts)) for counts in different]
     if len(plans) == 1:
         return plans[0]
-    losses: list[float] = []
+    losses: list[list[float]] = []
     for plan in plans:
         tell("compare the best plans", len(losses), len(plans))
-        losses.append(trials.compensated_loss(plan))
+        losses.append(trials.compensated_losses(plan))
     tell("compare the best plans", len(plans), len(plans))
-    return plans[int(np.argmin(losses))]
+    found = np.array(losses)
+    safe = (found <= found[0]).all(1)
+    return plans[int(np.argmin(np.where(safe, found.mean(1), np.inf)))]
 
 
 @attrs.frozen(eq=False)

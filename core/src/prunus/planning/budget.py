@@ -166,9 +166,9 @@ class PlanTrials(Protocol):
 
     @property
     def fitted(self) -> int:
-        """Samples that `compensated_loss` compensates with."""
+        """Samples that `compensated_losses` compensates with."""
 
-    def compensated_loss(self, keep: Mapping[str, NDArray[np.bool_]]) -> float:
+    def compensated_losses(self, keep: Mapping[str, NDArray[np.bool_]]) -> Sequence[float]:
         """The same with weights compensated layer by layer, as `prune` does: dear, but true.
 
         Args:

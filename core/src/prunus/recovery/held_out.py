@@ -62,8 +62,8 @@ def nearest(
     keep: Mapping[str, NDArray[np.bool_]],
     states: Sequence[Weights],
     samples: Samples | None,
-) -> Weights:
-    """The weights whose masked network is nearest to the original; the last without samples.
+) -> int:
+    """The state whose masked network is nearest to the original; the last one without samples.
 
     Args:
         network: The original network.
@@ -73,7 +73,7 @@ def nearest(
         samples: Held-out samples, or ``None``.
     """
     if samples is None or len(states) == 1:
-        return states[-1]
+        return len(states) - 1
     count = len(next(iter(samples.values())))
     wanted = outputs_of(Session(network.model, samples=count), grouping, samples)
     distances = []
@@ -83,7 +83,7 @@ def nearest(
         distances.append(distance(network, outputs_of(session, grouping, samples), wanted))
         del masked, session
         collect_copies(network.model)
-    return states[int(np.argmin(distances))]
+    return int(np.argmin(distances))
 
 
 def outputs_of(session: Session, grouping: Grouping, samples: Samples) -> list[Outputs]:

@@ -11,7 +11,7 @@ samples is not used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,9 @@ from prunus.recovery.held_out import nearest, split
 from prunus.recovery.importance import importance_of
 from prunus.recovery.sample_counts import Samples, Stage, spread, stages_of
 from prunus.recovery.turns import Fitting, Pass, Seen, consumers_alone, in_turns
+
+_FEW = 128
+"""Samples below which those that judged are fitted too, in the end."""
 
 
 def recover(
@@ -76,24 +79,40 @@ def _recovered(
     passes: Sequence[Pass],
 ) -> Network:
     fitted, held_out = split(samples)
+    states = list(_states(network, grouping, keep, fitted, seed, passes))
+    best = nearest(network, grouping, keep, states, held_out)
+    if held_out is not None and len(next(iter(samples.values()))) < _FEW:
+        # each of few samples is needed: in the end those held out are fitted too
+        again = list(_states(network, grouping, keep, samples, seed, passes))
+        return network.with_weights((again if len(again) == len(states) else states)[best])
+    return network.with_weights(states[best])
+
+
+def _states(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    samples: Samples,
+    seed: int,
+    passes: Sequence[Pass],
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Changed weights, more and more of them fitted: initializer -> array."""
     masks = weight_masks(network, grouping, keep)
     consumers = _touched(network, grouping, keep, masks)
     touched = [(c, design_of(c, network, grouping, masks.get(c.weight))) for c in consumers]
     plain = [consumer for consumer, _ in touched if consumer.removed.any()]
     designs = [design for _, design in touched if design is not None]
     designs = with_targets(designs, network, grouping.labelling.dims)
-    count = len(next(iter(fitted.values())))
-    changed = _folded(network, grouping, plain, fitted)
-    states = [changed]
+    changed = _folded(network, grouping, plain, samples)
+    yield changed
     for fittings_of in passes:
-        for stage in stages_of(network, grouping, designs, count):
+        for stage in stages_of(network, grouping, designs, len(next(iter(samples.values())))):
             masked = mask(network.with_weights(changed), grouping, keep)
             fittings = fittings_of(stage.designs, network, grouping, keep)
-            changed = changed | _fitted(network, masked, grouping, stage, fittings, fitted, seed)
-            states.append(changed)
+            changed = changed | _fitted(network, masked, grouping, stage, fittings, samples, seed)
+            yield changed
             del masked
             collect_copies(network.model)
-    return network.with_weights(nearest(network, grouping, keep, states, held_out))
 
 
 def consumers_of_weights(

@@ -71,15 +71,16 @@ class Trials:
 
     @property
     def fitted(self) -> int:
-        """Samples that `compensated_loss` compensates with, of all parts together."""
+        """Samples that `compensated_losses` compensates with, of all parts together."""
         return sum(_count(fitted) for fitted, _ in self._parts)
 
-    def compensated_loss(self, keep: Keep) -> float:
-        """Distance of the plan's outputs, its consumers compensated layer by layer.
+    def compensated_losses(self, keep: Keep) -> list[float]:
+        """Distances of the plan's outputs, its consumers compensated layer by layer.
 
-        Measured on samples that `loss` never sees: a plan found by `loss` fits those that it sees.
+        One a part of the samples, none of which `loss` ever sees: a plan found by `loss` fits those
+        that it sees.
         """
-        return float(np.mean([self._compensated(keep, *part) for part in self._parts]))
+        return [self._compensated(keep, *part) for part in self._parts]
 
     def _compensated(self, keep: Keep, fitted: Samples, judged: Samples) -> float:
         ready = recover_consumers(self._network, self._grouping, keep, fitted, self._seed)
