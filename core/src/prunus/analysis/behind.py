@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Behind:
         self._grouping, self._group = grouping, group
         self._structure: Structure | None = None
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes of the weights, which a loaded graph holds a copy of."""
         values = self.suffix.model.graph.initializers.values()

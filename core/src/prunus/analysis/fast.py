@@ -150,14 +150,14 @@ class _Measurement:
         grouping = find_groups(self._network)
         groups = [group for group in grouping.groups if is_maskable(group)]
         evaluator, pairs = self._analysis.evaluator, []
-        for share in _SHARES:
-            plan = {group.name: _even(self._network, group, share) for group in groups}
-            whole = cache(partial(self._whole, plan))
-            last = min(_LINKED, len(self._samples.pieces)) - 1
-            for number in range(last + 1):
-                self._observe(number, {f"|{share}": whole})
+        plans = {s: {g.name: _even(self._network, g, s) for g in groups} for s in _SHARES}
+        networks = {f"|{share}": cache(partial(self._whole, plans[share])) for share in _SHARES}
+        last = min(_LINKED, len(self._samples.pieces)) - 1
+        for number in range(last + 1):
+            self._observe(number, networks)
+        for name in networks:
             with suppress(DataError):  # nothing is detected in so few samples
-                found = lost(evaluator, *self._seen(f"|{share}", last))
+                found = lost(evaluator, *self._seen(name, last))
                 pairs.append((found.distance, found.loss))
         return Link.of(pairs)
 

@@ -16,7 +16,7 @@ from prunus.evaluation.evaluator import Evaluator
 _PIECE = (2, 16)
 """Samples of a piece: a sixteenth of all, between these bounds."""
 
-_PIECES = 2
+_PIECES = 4
 """Pieces that are looked at first; all are at least so many, where there are enough samples."""
 
 _APART = 64
@@ -31,7 +31,7 @@ _BLOCKS = 8
 _PRECISE = 0.01
 """Standard error of a loss that is small enough, as a share of the metric."""
 
-_RELATIVE = 0.3
+_RELATIVE = 0.5
 """The same as a share of the loss."""
 
 Positions = NDArray[np.int64]
@@ -154,7 +154,7 @@ def judged(evaluator: Evaluator, before: Sequence[Seen], after: Sequence[Seen], 
 def is_settled(
     evaluator: Evaluator, before: Sequence[Seen], after: Sequence[Seen], link: Link
 ) -> bool:
-    """Whether a loss is known well enough; looked at after 2, 4, 8, … pieces."""
+    """Whether a loss is known well enough; looked at after 4, 8, 16, … pieces."""
     count = len(after)
     if count < _PIECES or count & (count - 1):
         return False

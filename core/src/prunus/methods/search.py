@@ -100,7 +100,7 @@ def _best_compensated(
     plans = [planning.keep(named(planning, counts)) for counts in different]
     if len(plans) == 1:
         return plans[0]
-    losses: list[list[float]] = []
+    losses: list[Sequence[float]] = []
     for plan in plans:
         tell("compare the best plans", len(losses), len(plans))
         losses.append(trials.compensated_losses(plan))
