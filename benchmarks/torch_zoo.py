@@ -169,7 +169,6 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "vit_tiny_patch16 (timm)": (timm("vit_tiny_patch16_224", img_size=64), 64),
     "mixer_s32 (timm)": (timm("mixer_s32_224", img_size=64), 64),
     "dla34 (timm)": (timm("dla34"), 64),
-    "resnet50 at 224": (vision("resnet50"), 224),
     "U-Net": (Unet, 64),
     "YOLOv8-like": (Yolo, 64),
 }  # fmt: skip
