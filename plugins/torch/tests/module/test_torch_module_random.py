@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from torch import nn
@@ -9,6 +10,8 @@ from torch import nn
 import prunus
 from prunus.plugin import PlanError
 from prunus_torch.testing.modules import modules
+
+pytest.importorskip("onnxscript", reason="onnxscript is not installed (prunus-torch[modules])")
 
 
 @given(modules())
