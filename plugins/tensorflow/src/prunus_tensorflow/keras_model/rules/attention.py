@@ -51,8 +51,12 @@ def multi_head(site: Site, inputs: Sequence[Dynamic]) -> Dynamic:
         "Reshape", [mixed.value, site.numbers("joined", (0, *joined[1:]))], joined, range(3)
     )
     result = _product(site, "output", flat, layer._output_dense, 2)
-    site.freeze(f"made by '{site.name}' (MultiHeadAttention), which stays whole", result)
+    site.freeze(_stays(site), result)
     return result
+
+
+def _stays(site: Site) -> str:
+    return f"made by '{site.name}' (MultiHeadAttention), which stays whole"
 
 
 def _operands(site: Site, inputs: Sequence[Dynamic]) -> tuple[Dynamic, Dynamic, Dynamic]:
@@ -69,6 +73,7 @@ def _operands(site: Site, inputs: Sequence[Dynamic]) -> tuple[Dynamic, Dynamic, 
 def _heads(site: Site, role: str, x: Dynamic, dense: Any, *, turned: bool = False) -> Dynamic:
     """(N, T, C) -> (N, heads, T, size), or (N, heads, size, T) ``turned``."""
     flat = _product(site, role, x, dense, 1)
+    site.freeze(_stays(site), flat)
     _, heads, size = dense.kernel.shape
     shape = (x.shape[0], x.shape[1], heads, size)
     operand = site.numbers(f"{role}_heads", (0, *shape[1:]))
