@@ -1,6 +1,6 @@
 """Vectors that an exporter stores once because they hold the same numbers.
 
-PyTorch's newer exporter keeps one of all zero biases and all scales of one, of layers that have
+An exporter keeps one of all zero biases and all scales of one, of layers that have
 nothing to do with each other. Each gets its own again: what they share would tie their channels.
 Weights, and vectors of different numbers, are shared because the network shares them.
 """

@@ -141,7 +141,7 @@ def unbound(b: Builder, x: ir.Value, heads: int) -> Parts:
 
 
 def interleaved(b: Builder, x: ir.Value, heads: int) -> Parts:
-    """One layer; each head has its three behind each other (GPT-NeoX, the C2PSA of YOLO11)."""
+    """One layer; each head has its three behind each other (as in GPT-NeoX)."""
     places, width = sample_shape(x)
     own = width // heads
     whole = b.reshape(linear(b, x, 3 * width), places, heads, 3 * own)
