@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from prunus import api
+from prunus.api.load import load
 from prunus.cli.options import read_config
 from prunus.descriptors import Format
 from prunus.errors import ModelError, PluginError
@@ -50,8 +50,8 @@ def detect(host, file, network, monkeypatch):
 
 
 def in_memory(host, file, network, monkeypatch):
-    monkeypatch.setattr(api, "host", lambda: host)
-    api.load(object())
+    monkeypatch.setattr("prunus.api.load.host", lambda: host)
+    load(object())
 
 
 def names_code(host, file, network, monkeypatch):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import prunus
-from prunus import api, finetuning
+from prunus import finetuning
+from prunus.api.measure import analyze
 from prunus.descriptors import Policy, Trainer
 from prunus.errors import PluginError
 from prunus.hookspecs import hookimpl
@@ -79,9 +80,9 @@ def test_the_caller_s_error_passes_through_a_trainer(error, trained):
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_the_caller_s_error_passes_through_an_analysis(error, lenet, samples, monkeypatch):
     host = beside_built_in(plugin(Policy("mine", "", "analyze"), "prunus_analyze", measured))
-    monkeypatch.setattr(api, "host", lambda: host)
+    monkeypatch.setattr("prunus.api.measure.host", lambda: host)
     with pytest.raises(type(error)) as caught:
-        api.analyze(lenet, samples, analysis="mine", report=raising(error))
+        analyze(lenet, samples, analysis="mine", report=raising(error))
     assert caught.value is error
 
 

@@ -10,19 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prunus.api import (
-        analyze,
-        bench,
-        compact,
-        compress,
-        decompress,
-        evaluate,
-        export,
-        load,
-        plan,
-        prune,
-        stat,
-    )
+    from prunus.api.hand_over import bench, compress, decompress, export
+    from prunus.api.load import load
+    from prunus.api.measure import analyze, evaluate, stat
+    from prunus.api.plan import plan
+    from prunus.api.prune import compact, prune
     from prunus.compression.compress import Compressed
     from prunus.engines.bench import Benched
     from prunus.errors import PrunusError
@@ -76,14 +68,19 @@ _HOMES = {
     "Sensitivity": "sensitivity",
     "Statistics": "statistics",
     "finetune": "finetuning",
+    **dict.fromkeys(("bench", "compress", "decompress", "export"), "api.hand_over"),
+    "load": "api.load",
+    **dict.fromkeys(("analyze", "evaluate", "stat"), "api.measure"),
+    "plan": "api.plan",
+    **dict.fromkeys(("compact", "prune"), "api.prune"),
 }
-"""Modules of the public names that `prunus.api` does not hold."""
+"""Public name -> its module."""
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is used: the command line answers without all of them."""
     if name in __all__:
-        return getattr(import_module(f"prunus.{_HOMES.get(name, 'api')}"), name)
+        return getattr(import_module(f"prunus.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'prunus' has no attribute '{name}'")
 
 

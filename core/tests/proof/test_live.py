@@ -35,3 +35,13 @@ def test_other_numbers_are_refused_with_the_output(lenet):
         f"the model differs from the compact network at output '{output}': relative error "
     )
     assert str(caught.value).endswith(", allowed 1e-05; report it to the authors of the format")
+
+
+def test_a_graph_that_gives_no_numbers_proves_nothing(lenet):
+    broken = lenet.with_weights({"ip2/bias": np.full_like(lenet.weights()["ip2/bias"], np.nan)})
+    with pytest.raises(ProofError) as caught:
+        prove_live(broken.model, Session(broken.model).run, "the model")
+    assert str(caught.value) == (
+        "the model is not proven: its graph gives finite numbers for no random input; save the "
+        "network instead, which proves its files"
+    )

@@ -10,7 +10,8 @@ from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.recovery import producers
 from prunus.recovery.chains import Depthwise, Normalised, Pooled, Rectified, chain_before
-from prunus.recovery.recover import recover, recover_consumers
+from prunus.recovery.recover import recover
+from prunus.recovery.turns import consumers_alone, in_turns
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
 
@@ -57,7 +58,7 @@ def data_of(network):
 )
 def test_what_lies_between(middle, kinds):
     network = chained(middle=middle)
-    chain = chain_before(data_of(network), network)
+    chain = chain_before(data_of(network), network, network.weights())
     assert chain.node.name == "first"
     assert [type(step) for step in chain.steps] == kinds
 
@@ -66,7 +67,7 @@ def test_steps_give_what_the_network_gives():
     for middle in MIDDLES:
         network = chained(middle=middle)
         value = data_of(network)
-        chain = chain_before(value, network)
+        chain = chain_before(value, network, network.weights())
         samples = random_inputs(network.model, 3, 0)
         found = Session(network.model, ["first", value.name]).run(samples)
         made, kept = found["first"], np.ones(12, bool)
@@ -79,7 +80,7 @@ def test_steps_push_as_they_change_and_pull_as_they_push():
     rng = np.random.default_rng(0)
     for middle in MIDDLES:
         network = chained(middle=middle)
-        chain = chain_before(data_of(network), network)
+        chain = chain_before(data_of(network), network, network.weights())
         kept = np.arange(12) % 3 > 0
         made = rng.standard_normal((2, 8, 12, 12)).astype(np.float32)
         change = 1e-3 * rng.standard_normal(made.shape).astype(np.float32)
@@ -99,7 +100,7 @@ def test_values_that_something_else_reads_end_no_chain():
     inner = b.act(b.conv(b.input(), 4, name="first"))
     joined = b.add(inner, b.conv(inner, 4, name="second"))
     network = as_network(b.model(b.conv(joined, 2, name="last")))
-    assert chain_before(data_of(network), network) is None
+    assert chain_before(data_of(network), network, network.weights()) is None
 
 
 @pytest.mark.parametrize("middle", MIDDLES)
@@ -111,8 +112,9 @@ def test_the_output_comes_nearer_than_by_consumers_alone(middle):
     others = random_inputs(network.model, 32, 1)
     wanted = Session(network.model).run(others)
     missed = []
-    for way in (recover_consumers, recover):
-        masked = mask(way(network, grouping, keep, samples), grouping, keep)
+    for passes in ((consumers_alone,), (consumers_alone, in_turns)):
+        ready = recover(network, grouping, keep, samples, 0, passes)
+        masked = mask(ready, grouping, keep)
         found = Session(masked.model).run(others)
         missed.append(sum(np.square(found[name] - wanted[name]).sum() for name in wanted))
     assert missed[1] < 0.97 * missed[0]

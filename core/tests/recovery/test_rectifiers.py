@@ -40,3 +40,18 @@ def test_values_that_are_cut_off_stay():
 def test_a_slope_lets_a_part_of_the_error_through():
     aim = Rectifier(0.5).aim(np.float32([-4, -4]), np.float32([-8, 2]))
     assert list(aim) == [-7, -2]
+
+
+@pytest.mark.parametrize("rectifier", [Rectifier(), Rectifier(0, 6), Rectifier(0.1)])
+@given(numbers, numbers)
+def test_values_slopes_and_shares_are_those_of_the_function(rectifier, wanted, found):
+    values = np.float32([found])
+    assert rectifier.values(values)[0] == pytest.approx(cut(rectifier, found), abs=1e-5)
+    step = 1e-3
+    if min(abs(found), abs(found - rectifier.top)) > step:
+        rise = cut(rectifier, found + step) - cut(rectifier, found - step)
+        assert rectifier.slopes(values)[0] == pytest.approx(rise / (2 * step), abs=1e-3)
+    aim = rectifier.aim(np.float32([wanted]), values)[0]
+    counted = rectifier.counted(np.float32([wanted]), values)[0]
+    assert counted in (0, 1, pytest.approx(rectifier.slope**2))
+    assert counted or aim == values[0]  # what counts nothing is aimed at nothing else

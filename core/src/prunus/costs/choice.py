@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from prunus.costs.engine import Clock
+from prunus.costs.clock import Clock
 from prunus.costs.file_size import file_cost
 from prunus.costs.plan_times import time_costs
 from prunus.graph.macs import CostModel
@@ -16,6 +16,9 @@ from prunus.planning.budget import Budget, Planning
 from prunus.planning.choose import Chooser
 from prunus.planning.multiple import rival_multiples
 from prunus.planning.target import all_levels, bisect, even
+
+_MISSED = 0.05
+"""Part of the time asked for by which a plan of coarse steps may miss it."""
 
 
 def priced(
@@ -66,7 +69,3 @@ def _macs_removed(macs: CostModel, facts: Planning, cost: CostModel, budget: Bud
     saved = 1 - cost.macs(counts) / cost.total
     removed = 1 - macs.macs(counts) / macs.total
     return removed if abs(saved - wanted) <= _MISSED * wanted else 1 + wanted - saved
-
-
-_MISSED = 0.05
-"""Part of the time asked for by which a plan of coarse steps may miss it."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.compaction import compact
-from prunus.costs.engine import Clock
+from prunus.costs.clock import Clock
 from prunus.costs.layer_times import MILLISECONDS, fitted_by_layer
 from prunus.costs.whole_times import fitted_as_wholes
 from prunus.engines.hold import Runnable

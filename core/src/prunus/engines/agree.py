@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import attrs
-import numpy as np
 
 from prunus.engines.running import Running, Sample
 from prunus.errors import ProofError
 from prunus.evaluation.session import Session
 from prunus.network import Network
+from prunus.proof import relative_error
+from prunus.task import Array
 
 TOLERANCE = 1e-4
 """Largest difference of a number, relative to the largest of its output."""
@@ -59,10 +60,7 @@ def check_agreement(agreed: Agreed, engine: str) -> None:
         )
 
 
-def _difference(
-    name: str, found: np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None,
-    wanted: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-) -> float:  # fmt: skip
+def _difference(name: str, found: Array | None, wanted: Array) -> float:
     if found is None:
         raise ProofError(f"the engine gives no output '{name}'")
     if found.shape != wanted.shape:
@@ -70,6 +68,4 @@ def _difference(
             f"output '{name}' has the shape {found.shape} in the engine, and {wanted.shape} in the "
             "network"
         )
-    if not np.isfinite(found).all():
-        return float("inf")
-    return float(np.abs(found - wanted).max(initial=0) / (np.abs(wanted).max(initial=0) or 1.0))
+    return relative_error(wanted, found)

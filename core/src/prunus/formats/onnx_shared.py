@@ -1,7 +1,7 @@
 """Vectors that an exporter stores once because they hold the same numbers.
 
-An exporter keeps one of all zero biases and all scales of one, of layers that have
-nothing to do with each other. Each gets its own again: what they share would tie their channels.
+It keeps one of all zero biases and one of all scales of one, of layers that have nothing to do
+with each other. Each gets its own again: what they share would tie their channels.
 Weights, and vectors of different numbers, are shared because the network shares them.
 """
 

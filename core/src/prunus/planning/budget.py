@@ -169,7 +169,7 @@ class PlanTrials(Protocol):
         """Samples that `compensated_losses` compensates with."""
 
     def compensated_losses(self, keep: Mapping[str, NDArray[np.bool_]]) -> Sequence[float]:
-        """The same with weights compensated layer by layer, as `prune` does: dear, but true.
+        """The same with consumers compensated layer by layer, one number a part of the samples.
 
         Args:
             keep: Group name -> ``(C,)`` bool, as `Planning.keep` gives it.

@@ -15,8 +15,7 @@ from prunus.proof.difference import finite
 def prove_live(model: ir.Model, run: Callable[[Inputs], Inputs], said: str) -> Proof:
     """Run a graph and a live model on the same random inputs, batches of 1 and 3.
 
-    A batch for which the graph itself does not run, or gives no finite numbers, proves nothing and
-    is left out: the graph was proven before.
+    A batch for which the graph itself does not run, or gives no finite numbers, is left out.
 
     Args:
         model: The graph.
@@ -24,7 +23,7 @@ def prove_live(model: ir.Model, run: Callable[[Inputs], Inputs], said: str) -> P
         said: What messages call the live model.
 
     Raises:
-        ProofError: they differ.
+        ProofError: they differ, or nothing can be compared.
     """
     batches = batches_of(model, None)
     first = outcomes(model, batches, {})
@@ -34,7 +33,10 @@ def prove_live(model: ir.Model, run: Callable[[Inputs], Inputs], said: str) -> P
         if found is not None and finite(*found.values())
     ]
     if not usable:
-        return Proof(0.0, "", 0, ())
+        raise ProofError(
+            f"{said} is not proven: its graph gives finite numbers for no random input; save the "
+            "network instead, which proves its files"
+        )
     kept, wanted = [batch for batch, _ in usable], [found for _, found in usable]
     second = [dict(run(batch)) for batch in kept]
     proof = agreement(model, kept, wanted, second, ({}, {}))

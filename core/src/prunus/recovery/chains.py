@@ -7,6 +7,7 @@ statistics, maximum pooling, depthwise convolutions. Near a point each is a line
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Protocol
 
 import attrs
@@ -122,7 +123,7 @@ class Normalised:
         return data * factors + shift, Scaled(factors)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Pooled:
     """Maximum pooling."""
 
@@ -130,8 +131,18 @@ class Pooled:
 
     def at(self, data: Array, weights: Weights, kept: Channels) -> tuple[Array, Tangent]:
         """As `Step` says."""
-        found = _pooling(self.node).run({"x": data})
+        found = self._session.run({"x": data})
         return found["y"], Picked(found["positions"].astype(np.int64), data.shape)
+
+    @cached_property
+    def _session(self) -> Session:
+        """The same pooling, with the positions of what it takes."""
+        x, y = (ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT)) for name in "xy")
+        positions = ir.Value(name="positions", type=ir.TensorType(ir.DataType.INT64))
+        attributes = list(self.node.attributes.values())
+        pooling = ir.Node("", "MaxPool", [x], attributes, outputs=[y, positions])
+        graph = ir.Graph([x], [y, positions], nodes=[pooling], opset_imports={"": 17}, name="pool")
+        return Session(ir.Model(graph, ir_version=8))
 
 
 @attrs.frozen(eq=False)
@@ -179,9 +190,14 @@ class Chain:
         return value.name or ""
 
 
-def chain_before(value: ir.Value, network: Network) -> Chain | None:
-    """The chain that ends in a value; ``None`` where there is none."""
-    weights = network.weights()
+def chain_before(value: ir.Value, network: Network, weights: Weights) -> Chain | None:
+    """The chain that ends in a value; ``None`` where there is none.
+
+    Args:
+        value: What a consumer reads.
+        network: The network.
+        weights: Its weights: initializer -> array.
+    """
     steps: list[Step] = []
     while len(value.uses()) == 1 and not value.is_graph_output():
         node = value.producer()
@@ -229,16 +245,6 @@ def _depthwise(node: ir.Node, weights: Weights) -> Depthwise | None:
     if bias is not None and bias.name not in weights:
         return None
     return Depthwise(node, weight.name or "", None if bias is None else bias.name)
-
-
-def _pooling(node: ir.Node) -> Session:
-    """The same pooling, with the positions of what it takes."""
-    x = ir.Value(name="x", type=ir.TensorType(ir.DataType.FLOAT))
-    y = ir.Value(name="y", type=ir.TensorType(ir.DataType.FLOAT))
-    positions = ir.Value(name="positions", type=ir.TensorType(ir.DataType.INT64))
-    pooling = ir.Node("", "MaxPool", [x], list(node.attributes.values()), outputs=[y, positions])
-    graph = ir.Graph([x], [y, positions], nodes=[pooling], opset_imports={"": 17}, name="pool")
-    return Session(ir.Model(graph, ir_version=8))
 
 
 def _spread(array: NDArray[np.generic], rank: int) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import lru_cache
 from typing import Protocol
 
 import attrs
@@ -19,6 +19,9 @@ Array = NDArray[np.float32]
 
 _CHUNK = 2**26
 """Bytes of the rows that are held at once."""
+
+_SESSIONS = 64
+"""Kinds of convolutions that stay loaded: they hold no weights."""
 
 
 class LinearMap(Protocol):
@@ -59,7 +62,7 @@ class Matrix:
         return np.asarray(rows.T @ rows, np.float64) / len(rows)
 
 
-@attrs.frozen(eq=False, slots=False)
+@attrs.frozen
 class Convolution:
     """A convolution in two dimensions.
 
@@ -73,7 +76,8 @@ class Convolution:
 
     def outputs(self, data: Array, weight: Array) -> Array:
         """As `LinearMap` says."""
-        return self._forward.run({"x": data, "w": weight})["y"]
+        session = _session("Conv", self.window, self.groups)
+        return session.run({"x": data, "w": weight})["y"]
 
     def adjoint(self, values: Array, weight: Array, shape: Sequence[int]) -> Array:
         """As `LinearMap` says."""
@@ -81,7 +85,8 @@ class Convolution:
             size - reached
             for size, reached in zip(shape[2:], self._reached(values.shape[2:]), strict=True)
         ]
-        return self._backward(more).run({"x": values, "w": weight})["y"]
+        session = _session("ConvTranspose", self.window, self.groups, tuple(more))
+        return session.run({"x": values, "w": weight})["y"]
 
     def gradient(self, values: Array, data: Array, shape: Sequence[int]) -> Array:
         """As `LinearMap` says; of a convolution in one group."""
@@ -134,22 +139,6 @@ class Convolution:
     def _spread(self, axis: int) -> int:
         return (self.window.kernel[axis] - 1) * self.window.dilations[axis] + 1
 
-    @cached_property
-    def _forward(self) -> Session:
-        return _session("Conv", self._attributes())
-
-    def _backward(self, more: Sequence[int]) -> Session:
-        extra = ir.AttrInt64s("output_padding", list(more))
-        return _session("ConvTranspose", [*self._attributes(), extra])
-
-    def _attributes(self) -> list[ir.Attr]:
-        return [
-            ir.AttrInt64s("strides", list(self.window.strides)),
-            ir.AttrInt64s("dilations", list(self.window.dilations)),
-            ir.AttrInt64s("pads", list(self.window.pads)),
-            ir.AttrInt64("group", self.groups),
-        ]
-
 
 def linear_map_of(node: ir.Node, weight: NDArray[np.generic]) -> LinearMap | None:
     """A convolution in one group in two dimensions, or a matrix product; ``None`` for others."""
@@ -168,11 +157,19 @@ def convolution_of(node: ir.Node, weight: NDArray[np.generic], groups: int) -> C
     return Convolution(window, groups)
 
 
-def _session(operator: str, attributes: Sequence[ir.Attr]) -> Session:
-    """One node with its weight as an input."""
+@lru_cache(_SESSIONS)
+def _session(operator: str, window: Window, groups: int, more: tuple[int, ...] = ()) -> Session:
+    """One node with its weight as an input; a transposed one's output is so much larger."""
     float32 = ir.TensorType(ir.DataType.FLOAT)
     inputs = [ir.Value(name=name, type=float32) for name in "xw"]
     output = ir.Value(name="y", type=float32)
+    attributes = [
+        ir.AttrInt64s("strides", list(window.strides)),
+        ir.AttrInt64s("dilations", list(window.dilations)),
+        ir.AttrInt64s("pads", list(window.pads)),
+        ir.AttrInt64("group", groups),
+        *([ir.AttrInt64s("output_padding", list(more))] if more else []),
+    ]
     node = ir.Node("", operator, inputs, attributes, outputs=[output], name=operator)
     graph = ir.Graph(inputs, [output], nodes=[node], opset_imports={"": 17}, name=operator)
     return Session(ir.Model(graph, ir_version=8))

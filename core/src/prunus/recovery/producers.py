@@ -44,7 +44,7 @@ Vector = NDArray[np.float64]
 
 
 @attrs.frozen(eq=False)
-class Samples:
+class FitSamples:
     """What a producer reads and what the consumer behind it is to give, channels on axis 1.
 
     Attributes:
@@ -59,8 +59,8 @@ class Samples:
     other: Array
     importance: Array
 
-    def __getitem__(self, which: NDArray[np.int64]) -> Samples:
-        return Samples(*(array[which] for array in attrs.astuple(self, recurse=False)))
+    def __getitem__(self, which: NDArray[np.int64]) -> FitSamples:
+        return FitSamples(*(array[which] for array in attrs.astuple(self, recurse=False)))
 
     def __len__(self) -> int:
         return len(self.data)
@@ -123,7 +123,7 @@ class Pair:
         outputs = outputs + _spread(self.constant, outputs.ndim)
         return np.asarray(outputs * self.scale(outputs.ndim) + self._shift(outputs.ndim) + other)
 
-    def error(self, filters: Filters, samples: Samples) -> float:
+    def error(self, filters: Filters, samples: FitSamples) -> float:
         """Weighted squared error of the target behind its rectifier."""
         found = self.reached(self.made(filters, samples.data)[0], samples.other)
         wanted, rectifier = samples.wanted, self.target.rectifier
@@ -140,7 +140,7 @@ class Pair:
         return _spread(np.atleast_1d(np.asarray(self.target.shift)), rank)
 
 
-def fitted_filters(pair: Pair, filters: Filters, samples: Samples) -> Filters:
+def fitted_filters(pair: Pair, filters: Filters, samples: FitSamples) -> Filters:
     """The filters that give the consumer's target best; the given ones where samples are few.
 
     Args:
@@ -157,7 +157,7 @@ def fitted_filters(pair: Pair, filters: Filters, samples: Samples) -> Filters:
     return better[-1] if better else filters
 
 
-def _affordable(pair: Pair, filters: Filters, samples: Samples) -> int:
+def _affordable(pair: Pair, filters: Filters, samples: FitSamples) -> int:
     """Number of samples for the bounds on work and memory."""
     read, _ = pair.made(filters, samples.data[:1])
     positions = math.prod(read.shape[2:])  # steps may pool: a lower bound of the producer's
@@ -168,7 +168,7 @@ def _affordable(pair: Pair, filters: Filters, samples: Samples) -> int:
     return int(min(len(samples), most))
 
 
-def _changes(pair: Pair, filters: Filters, samples: Samples) -> list[Vector]:
+def _changes(pair: Pair, filters: Filters, samples: FitSamples) -> list[Vector]:
     """Changes of the filters, one a step of conjugate gradients."""
     normal, gradient = _normal_equations(pair, filters, samples)
     found: list[Vector] = []
@@ -186,7 +186,7 @@ def _changes(pair: Pair, filters: Filters, samples: Samples) -> list[Vector]:
     return [change for change in found if np.isfinite(change).all()]
 
 
-def _normal_equations(pair: Pair, filters: Filters, samples: Samples) -> tuple[object, Vector]:
+def _normal_equations(pair: Pair, filters: Filters, samples: FitSamples) -> tuple[object, Vector]:
     """Products with the matrix of the normal equations, and their right side."""
     read, tangents = pair.made(filters, samples.data)
     reached = pair.reached(read, samples.other)
@@ -217,7 +217,7 @@ def _normal_equations(pair: Pair, filters: Filters, samples: Samples) -> tuple[o
     return (lambda change: pull(counted * push(change))), pull(samples.importance * missing)
 
 
-def _preconditioner(pair: Pair, filters: Filters, samples: Samples) -> LinearOperator:
+def _preconditioner(pair: Pair, filters: Filters, samples: FitSamples) -> LinearOperator:
     """The inverse of (what reads the filters' outputs) ⊗ (what the filters read).
 
     Positions and filters are taken as independent (compare Martens and Grosse, K-FAC, 2015).

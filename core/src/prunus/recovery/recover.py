@@ -11,6 +11,7 @@ samples is not used.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -42,12 +43,12 @@ def recover(
     keep: Mapping[str, NDArray[np.bool_]],
     samples: Samples,
     seed: int = 0,
+    passes: Sequence[Pass] = (consumers_alone, in_turns),
 ) -> Network:
     """Compensate for the channels or weights that `keep` removes; mask the result afterwards.
 
-    Consumers first; then, from what they came to, consumers and their producers in turns. Consumers
-    that cannot be compensated (weights used twice, too many inputs) get the mean of their lost
-    inputs in their bias; of single weights, the others stay as they are there.
+    Consumers that cannot be compensated (weights used twice, too many inputs) get the mean
+    of their lost inputs in their bias; of single weights, the others stay as they are there.
 
     Args:
         network: The network with its weights still whole.
@@ -55,29 +56,9 @@ def recover(
         keep: Group name -> ``(C,)`` bool.
         samples: Graph input name -> ``(N, ...)`` typical inputs.
         seed: Chooses positions of the activations.
+        passes: What is fitted at once, each time the network is gone through. Consumers alone take
+            a third of the time of both passes.
     """
-    return _recovered(network, grouping, keep, samples, seed, (consumers_alone, in_turns))
-
-
-def recover_consumers(
-    network: Network,
-    grouping: Grouping,
-    keep: Mapping[str, NDArray[np.bool_]],
-    samples: Samples,
-    seed: int = 0,
-) -> Network:
-    """The first half of `recover`, at a third of its cost: consumers alone."""
-    return _recovered(network, grouping, keep, samples, seed, (consumers_alone,))
-
-
-def _recovered(
-    network: Network,
-    grouping: Grouping,
-    keep: Mapping[str, NDArray[np.bool_]],
-    samples: Samples,
-    seed: int,
-    passes: Sequence[Pass],
-) -> Network:
     fitted, held_out = split(samples)
     states = list(_states(network, grouping, keep, fitted, seed, passes))
     best = nearest(network, grouping, keep, states, held_out)
@@ -180,7 +161,8 @@ def _fitted(
     for number, fitting in told("compensation", list(fittings.items())):
         draw = np.random.default_rng((seed, number))
         values, wanted = after.next(), before.next()[0]
-        seen = Seen(values, wanted, stage.samples, draw, importance, {**known, **changed})
+        now = ChainMap(changed, known)
+        seen = Seen(values, wanted, stage.samples, draw, importance, now)
         found = fitting.fitted(network, seen)
         after.change(found.weights, found.values)
         changed |= found.weights

@@ -14,8 +14,9 @@ from prunus.masking import mask
 from prunus.network import Network
 from prunus.recovery.held_out import distance, outputs_of, split
 from prunus.recovery.one_pass import Keep, OnePass
-from prunus.recovery.recover import recover_consumers
+from prunus.recovery.recover import recover
 from prunus.recovery.sample_counts import Samples, spread
+from prunus.recovery.turns import consumers_alone
 
 _FITTED = 512
 """Most samples that a plan is compensated with by layers, to be compared with others."""
@@ -83,7 +84,8 @@ class Trials:
         return [self._compensated(keep, *part) for part in self._parts]
 
     def _compensated(self, keep: Keep, fitted: Samples, judged: Samples) -> float:
-        ready = recover_consumers(self._network, self._grouping, keep, fitted, self._seed)
+        passes = (consumers_alone,)
+        ready = recover(self._network, self._grouping, keep, fitted, self._seed, passes)
         masked = mask(ready, self._grouping, keep)
         found, wanted = (self._outputs(one, judged) for one in (masked, self._network))
         del ready, masked

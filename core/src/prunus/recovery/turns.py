@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from prunus.recovery.design import Design
 from prunus.recovery.fit import fit
 from prunus.recovery.importance import Importance
 from prunus.recovery.linear_maps import LinearMap, linear_map_of
-from prunus.recovery.producers import Array, Filters, Pair, Samples, fitted_filters
+from prunus.recovery.producers import Array, Filters, FitSamples, Pair, fitted_filters
 from prunus.recovery.regression import Solution
 
 _AT_ONCE = 64
@@ -113,7 +114,8 @@ class Turn:
         first = self.design.changes(network, solutions)
         if len(source) != seen.samples or len(seen.wanted) != seen.samples:
             return Fitted(first)  # their first axes run over more than samples
-        pair, old = self._pair(solutions, {**seen.weights, **first}), self._filters(seen.weights)
+        now = ChainMap(first, dict(seen.weights))
+        pair, old = self._pair(solutions, now), self._filters(seen.weights)
         data = source[:, self.read]
         new = fitted_filters(pair, old, _samples(data, seen))
         if new is old:
@@ -199,7 +201,7 @@ def in_turns(
         consumer = linear_map_of(design.consumer.node, design.weight)
         if data is None or consumer is None or design.mask is not None or not design.centred:
             return None
-        chain = chain_before(data, network)
+        chain = chain_before(data, network, weights)
         place = None if chain is None else constant_place(chain.node, network)
         if chain is None or place is None or design.window is None:
             return None
@@ -216,7 +218,7 @@ def _solutions(design: Design, seen: Seen) -> list[Solution]:
     return fit(design, seen.values, seen.wanted, seen.samples, seen.draw, seen.importance)
 
 
-def _samples(data: Array, seen: Seen) -> Samples:
+def _samples(data: Array, seen: Seen) -> FitSamples:
     """What the producer's fit sees."""
     sizes = (seen.samples, *seen.wanted.shape[2:])
     counted = None
@@ -226,4 +228,4 @@ def _samples(data: Array, seen: Seen) -> Samples:
     flat = (seen.samples, 1, *seen.wanted.shape[2:])
     importance = np.ones(flat, np.float32) if counted is None else counted.reshape(flat)
     other = seen.values[1] if len(seen.values) > 1 else np.zeros(flat, np.float32)
-    return Samples(data, seen.wanted, other, importance)
+    return FitSamples(data, seen.wanted, other, importance)

@@ -13,7 +13,7 @@ import numpy as np
 from prunus.descriptors import Engine
 from prunus.engines.agree import Agreed, check_agreement, compared
 from prunus.engines.bench import EngineTime
-from prunus.engines.hold import Runnable, converted, given, opened
+from prunus.engines.hold import ONNX, Runnable, converted, given, opened
 from prunus.engines.known import DEFAULT, default_threads, engine_named
 from prunus.engines.running import Running, Sample
 from prunus.engines.timing import timed
@@ -33,9 +33,6 @@ from prunus.storage.files import make_directory, moved
 from prunus.storage.native import keep_apart
 from prunus.storage.staging import staged
 from prunus.task import Array, Measurement
-
-ONNX = "onnx"
-"""The target that is a file for every engine, with a batch of any size."""
 
 _RANDOM, _REAL = 3, 4
 """Samples of the proof: random ones, and real ones where there are any."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.costs.choice import priced
-from prunus.costs.engine import Clock
+from prunus.costs.clock import Clock
 from prunus.descriptors import Format
 from prunus.engines.hold import Runnable
 from prunus.engines.known import DEFAULT

@@ -15,13 +15,11 @@ from prunus.plugin import ModelError, Network, Source, UsageError
 from prunus_torch.files.factory import built
 from prunus_torch.files.kinds import PROGRAM
 from prunus_torch.files.opening import open_checkpoint, open_program
-from prunus_torch.module.example import Example, example_of
+from prunus_torch.module.example import SAMPLES, Example, example_of
 from prunus_torch.module.lower import lower_module, lowered
 from prunus_torch.module.origin import Origin
 from prunus_torch.module.protect import protected
 from prunus_torch.module.resize import resize
-
-_SAMPLES = 2
 
 
 def load(source: Source) -> Network:
@@ -106,7 +104,7 @@ def _sized(text: str, path: Path) -> Example:
             "input-shape=1x3x224x224, several separated by ','"
         ) from None
     draw = torch.Generator().manual_seed(0)
-    return example_of(tuple(torch.randn(_SAMPLES, *shape[1:], generator=draw) for shape in shapes))
+    return example_of(tuple(torch.randn(SAMPLES, *shape[1:], generator=draw) for shape in shapes))
 
 
 def _example(program: torch.export.ExportedProgram) -> Example:
@@ -118,7 +116,7 @@ def _example(program: torch.export.ExportedProgram) -> Example:
     else:
         draw = torch.Generator().manual_seed(0)
         flat = [
-            torch.randn(*(n if isinstance(n, int) else _SAMPLES for n in shape), generator=draw)
+            torch.randn(*(n if isinstance(n, int) else SAMPLES for n in shape), generator=draw)
             for shape in _shapes(program)
         ]
         args, kwargs = pytree.tree_unflatten(flat, program.call_spec.in_spec)

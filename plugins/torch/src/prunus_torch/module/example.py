@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 
 from prunus.plugin import UsageError
 
-_SAMPLES = 2
+SAMPLES = 2
 """Samples of an example: torch.export takes sizes 0 and 1 for constants."""
 
 
@@ -87,4 +87,4 @@ def _several(leaf: Any) -> Any:
     """Two samples of a tensor; one is repeated."""
     if not isinstance(leaf, Tensor):
         return leaf
-    return leaf.expand(_SAMPLES, *leaf.shape[1:]).clone() if len(leaf) == 1 else leaf[:_SAMPLES]
+    return leaf.expand(SAMPLES, *leaf.shape[1:]).clone() if len(leaf) == 1 else leaf[:SAMPLES]

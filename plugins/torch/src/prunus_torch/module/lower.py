@@ -20,10 +20,8 @@ from prunus_torch.module.exporting import exported, onnx_of
 from prunus_torch.module.origin import Origin, tensors_of
 from prunus_torch.module.own_numbers import Target, targets_of
 from prunus_torch.module.protect import protected
+from prunus_torch.module.tidy import SCOPES
 from prunus_torch.module.views import Places, Positions, move_parameters, places_of
-
-_SCOPES = "pkg.torch.onnx.name_scopes"
-"""Metadata of a node: the parts of the module it comes from, outermost first, then its own name."""
 
 
 def lower_module(module: nn.Module, example: Example, path: Path | None = None) -> Network:
@@ -96,7 +94,7 @@ def _targets(model: ir.Model) -> dict[str, Target]:
 
 def _scope(node: ir.Node) -> str:
     """The innermost part that ran a node; nothing for the whole module."""
-    scopes = node.metadata_props.get(_SCOPES)
+    scopes = node.metadata_props.get(SCOPES)
     names = ast.literal_eval(scopes) if scopes else []
     return names[-2] if len(names) > 1 else ""
 

@@ -7,7 +7,7 @@ from collections.abc import Set
 import numpy as np
 import onnx_ir as ir
 
-_SCOPES = "pkg.torch.onnx.name_scopes"
+SCOPES = "pkg.torch.onnx.name_scopes"
 """Metadata of a node: the parts of the module it comes from, and the name of the call."""
 
 
@@ -74,7 +74,7 @@ def _turn_in_place(model: ir.Model, node: ir.Node) -> None:
         return
     if (inner is not None and len(inner) != 3) or (outer is not None and len(outer) != 4):
         return
-    if "scaled_dot_product_attention" not in node.metadata_props.get(_SCOPES, ""):
+    if "scaled_dot_product_attention" not in node.metadata_props.get(SCOPES, ""):
         return
     order = ir.convenience.convert_attributes({"perm": [0, 1, 3, 2]})
     made = ir.Node("", "Transpose", [flat.inputs[0]], order, name=node.name)
@@ -107,7 +107,7 @@ def _leave_the_layout(model: ir.Model, node: ir.Node) -> None:
     """
     flat = _maker(node, "Reshape")
     data = None if flat is None else flat.inputs[0]
-    scopes = node.metadata_props.get(_SCOPES, "")
+    scopes = node.metadata_props.get(SCOPES, "")
     if data is None or data.shape is None or "'as_strided" not in scopes:
         return
     if len(data.shape) == 4 and list(data.shape)[2:] == [1, 1]:
