@@ -12,6 +12,7 @@ from prunus.analysis import fast
 from prunus.analysis.analysis import Analysis
 from prunus.analysis.journal import Journal, restored
 from prunus.analysis.racing import divided
+from prunus.errors import DataError
 from prunus.evaluation.agreement import agreement_of
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
@@ -75,6 +76,20 @@ def test_killed_and_resumed_equals_uninterrupted(lenet, tmp_path, metric):
     assert journal.read()
     again = fast.analyze(lenet, analysis(lenet, metric, journal))
     assert json.dumps(again.to_json()) == json.dumps(whole.to_json())
+
+
+def test_samples_are_added_while_the_metric_has_no_value_for_so_few(lenet, tmp_path):
+    class Sparse(Fidelity):
+        def result(self, observations):
+            if len(observations) < 5:
+                raise DataError("nothing is detected")
+            return super().result(observations)
+
+    journal = Journal(tmp_path / "partial.jsonl", {"k": "1"})
+    job = analysis(lenet, Sparse(), journal)
+    fast.analyze(lenet, job)
+    first = {f"{g.name}|{job.trials(g)[2][0]}" for g in job.grouping.groups}
+    assert {f"{name}|{number}" for name in first for number in range(8)} <= journal.read().keys()
 
 
 def test_all_that_is_in_the_journal_is_not_measured_again(lenet, tmp_path, monkeypatch):

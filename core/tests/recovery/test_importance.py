@@ -9,7 +9,7 @@ from prunus.evaluation.metrics import Fidelity
 from prunus.evaluation.session import Session, random_inputs
 from prunus.grouping import find_groups
 from prunus.masking import mask
-from prunus.recovery.importance import Importance, importance_of
+from prunus.recovery.importance import Importance, answers_for, importance_by, importance_of
 from prunus.recovery.recover import recover
 
 
@@ -27,7 +27,6 @@ def test_weights_are_those_of_the_place():
     maps = np.arange(8, dtype=np.float32).reshape(2, 2, 2)
     positions = (np.array([0, 0, 1, 1]), np.array([0, 5, 2, 3]), np.array([0, 5, 3, 2]))
     assert Importance(maps).at(positions, (2, 7, 6, 6)).tolist() == [0, 3, 5, 6]
-    assert Importance(maps).part(1, 2).at((np.array([0]),) * 3, (1, 7, 6, 6)).tolist() == [4]
 
 
 def test_rows_of_values_that_hold_several_a_sample_belong_to_it():
@@ -44,10 +43,13 @@ def test_values_without_two_spatial_axes_have_no_weights():
 def test_only_metrics_that_tell_places_weigh(lenet):
     samples = random_inputs(lenet.model, 3, 0)
     assert importance_of(lenet, samples) is None
+    assert answers_for(lenet) == ()
     network = attrs.evolve(lenet, task=attrs.evolve(lenet.task, metric=Finder()))
     found = importance_of(network, samples)
     assert np.allclose(found.maps[:, 0], 1)
     assert np.allclose(found.maps[:, 1], 0.1)
+    values = Session(lenet.model, ["conv2", *answers_for(network)]).run(samples)
+    assert np.array_equal(importance_by(network, values).maps, found.maps)
 
 
 def test_places_that_count_more_are_compensated_better(lenet):

@@ -24,8 +24,20 @@ from prunus.analysis.anchors import Anchor, joined, last_trial, next_trial
 from prunus.analysis.behind import Behind, LoadedBehind
 from prunus.analysis.journal import plain, restored
 from prunus.analysis.link import Link
+from prunus.analysis.original_runs import OriginalRuns
 from prunus.analysis.probe import Prefix, is_maskable
-from prunus.analysis.racing import Seen, divided, is_settled, judged, lost, scale
+from prunus.analysis.racing import (
+    Loss,
+    Seen,
+    Values,
+    divided,
+    is_looked_at,
+    is_settled,
+    judged,
+    lost,
+    scale,
+    values_of,
+)
 from prunus.analysis.sweep import compact_curves, counted
 from prunus.errors import DataError
 from prunus.evaluation.session import Session
@@ -53,6 +65,9 @@ _LINKED = 8
 
 _ROOM = 1 << 29
 """Bytes of weights that stay loaded; the others are loaded again for every piece."""
+
+_KEPT = 1 << 28
+"""Bytes of the original network's values, before groups, that are kept for the next step."""
 
 
 def analyze(network: Network, analysis: Analysis) -> Sensitivity:
@@ -119,7 +134,12 @@ class _Measurement:
             for group in groups
         ]
         values = (value for race in self._races for value in race.behind.suffix.boundary)
-        self._prefix = Prefix(network.model, tuple(dict.fromkeys(values)))
+        prefix = Prefix(network.model, tuple(dict.fromkeys(values)))
+        size = analysis.grouping.labelling.samples_at_once(
+            prefix.values, analysis.evaluator.batch_size
+        )
+        self._runs = OriginalRuns(analysis.evaluator, prefix, self._samples.pieces, size, _KEPT)
+        self._values: dict[int, Values] = {}
         self._engines: dict[str, LoadedBehind] = {}
 
     def curves(self, count: Callable[[], None]) -> tuple[Curve, ...]:
@@ -157,34 +177,44 @@ class _Measurement:
             self._observe(number, networks)
         for name in networks:
             with suppress(DataError):  # nothing is detected in so few samples
-                found = lost(evaluator, *self._seen(name, last))
+                found = lost(evaluator, self._before(last), self._seen(name, last))
                 pairs.append((found.distance, found.loss))
         return Link.of(pairs)
 
     def _run(self, races: Sequence[_Race], link: Link) -> None:
         """Measure the present trial of each, on as many pieces as it needs."""
-        evaluator, left = self._analysis.evaluator, list(races)
+        left = list(races)
         for number in range(len(self._samples.pieces)):
             self._observe(number, {race.name: partial(self._engine, race) for race in left})
-            settled = [
-                race
-                for race in left
-                if number == len(self._samples.pieces) - 1
-                or is_settled(evaluator, *self._seen(race.name, number), link)
-            ]
-            for race in settled:
-                assert race.trial is not None
-                found = judged(evaluator, *self._seen(race.name, number), link)
-                race.anchors.append(Anchor(race.trial, found.distance, found.loss, found.error))
-                left.remove(race)
+            for race in list(left):
+                found = self._judged(race, number, link)
+                if found is not None:
+                    assert race.trial is not None
+                    race.anchors.append(Anchor(race.trial, found.distance, found.loss, found.error))
+                    left.remove(race)
 
-    def _seen(self, name: str, last: int) -> tuple[list[Seen], list[Seen]]:
-        """The original network and another one, on all pieces up to one."""
-        before, after = (
-            [Seen(*restored(self._done[f"{one}|{number}"])) for number in range(last + 1)]
-            for one in ("", name)
-        )
-        return before, after
+    def _judged(self, race: _Race, last: int, link: Link) -> Loss | None:
+        """The loss of the present trial on all pieces up to one; ``None`` where more are needed."""
+        evaluator, final = self._analysis.evaluator, last == len(self._samples.pieces) - 1
+        if not final and not is_looked_at(last + 1):
+            return None
+        try:
+            found = judged(evaluator, self._before(last), self._seen(race.name, last), link)
+        except DataError:  # nothing is detected in the first samples, say
+            if final:
+                raise
+            return None
+        return found if final or is_settled(evaluator, found) else None
+
+    def _seen(self, name: str, last: int) -> list[Seen]:
+        """A network on all pieces up to one; the original without a name."""
+        return [Seen(*restored(self._done[f"{name}|{number}"])) for number in range(last + 1)]
+
+    def _before(self, last: int) -> Values:
+        """The original network's values on all pieces up to one."""
+        if last not in self._values:
+            self._values[last] = values_of(self._analysis.evaluator, self._seen("", last))
+        return self._values[last]
 
     def _observe(self, number: int, engines: Mapping[str, Callable[[], LoadedBehind]]) -> None:
         """Run one piece of the samples through networks that have not seen it yet."""
@@ -194,23 +224,20 @@ class _Measurement:
         whole = f"|{number}"
         if not todo and whole in self._done:  # a damaged journal may lack any line
             return
-        evaluator, piece = self._analysis.evaluator, self._samples.pieces[number]
-        labelling = self._analysis.grouping.labelling
-        size = labelling.samples_at_once(self._prefix.values, evaluator.batch_size)
         seen: dict[str, tuple[list[Any], list[int], list[float]]] = {
             name: ([], [], []) for name in (whole, *todo)
         }
-        for start in range(0, len(piece), size):
-            batch = evaluator.data.read(piece[start : start + size], None)
-            values, reference = self._prefix.run(batch)
+        for run in self._runs.of(number):
             for name, (observations, samples, distances) in seen.items():
-                outputs = {**reference, **todo[name]().run(values)} if name in todo else reference
-                observations.append(evaluator.observe(outputs, reference, batch))
-                samples.append(len(batch))
-                distances.append(distance(self._network, [outputs], [reference]))
+                outputs = run.reference
+                if name in todo:
+                    outputs = {**outputs, **todo[name]().run(run.values)}
+                observations.append(run.observe(outputs))
+                samples.append(run.samples)
+                distances.append(distance(self._network, [outputs], [run.reference]))
         for name, parts in seen.items():
             if name not in self._done:
-                with evaluator.blames("observe"):
+                with self._analysis.evaluator.blames("observe"):
                     self._done[name] = plain(parts)
                 self._analysis.journal.write(name, self._done[name])
 

@@ -42,7 +42,8 @@ class Prefix:
         self.values = tuple(value for value in values if value not in inputs)
         self.outputs = tuple(value.name or "" for value in model.graph.outputs)
         wanted = tuple(dict.fromkeys((*self.values, *self.outputs)))
-        self._session = Session(with_outputs(model, wanted))
+        # values that are kept from run to run lie in memory of their own
+        self._session = Session(with_outputs(model, wanted), arena=False)
 
     def run(self, batch: Batch) -> tuple[dict[str, Array | Held], dict[str, Array]]:
         """Values the probes start from, and graph outputs, by name."""

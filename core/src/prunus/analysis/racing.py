@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.analysis.link import Link
-from prunus.errors import DataError
 from prunus.evaluation.evaluator import Evaluator
 
 _PIECE = (2, 16)
@@ -98,7 +97,37 @@ def scale(evaluator: Evaluator) -> float:
     return abs(evaluator.baseline.value) or 1.0
 
 
-def lost(evaluator: Evaluator, before: Sequence[Seen], after: Sequence[Seen]) -> Loss:
+@attrs.frozen(eq=False)
+class Values:
+    """A metric on some pieces of the samples.
+
+    Attributes:
+        whole: On all of them.
+        parts: ``(blocks,)`` with one block left out; none for a single piece.
+    """
+
+    whole: float
+    parts: NDArray[np.float64]
+
+
+def values_of(evaluator: Evaluator, seen: Sequence[Seen]) -> Values:
+    """The metric on all pieces, and without blocks of them in turn.
+
+    Raises:
+        DataError: the metric has no value for so few samples.
+    """
+
+    def value(left: Iterable[int]) -> float:
+        parts = [one for number in left for one in seen[number].observations]
+        return evaluator.result(parts).value
+
+    everything = np.arange(len(seen))
+    blocks = np.array_split(everything, min(len(seen), _BLOCKS))
+    left = [np.setdiff1d(everything, block).tolist() for block in blocks if len(blocks) > 1]
+    return Values(value(everything.tolist()), np.array([value(one) for one in left]))
+
+
+def lost(evaluator: Evaluator, before: Values, after: Sequence[Seen]) -> Loss:
     """Loss on the same samples before and after.
 
     The error is that of leaving out blocks of samples in turn (jackknife), which holds for means
@@ -106,36 +135,26 @@ def lost(evaluator: Evaluator, before: Sequence[Seen], after: Sequence[Seen]) ->
 
     Args:
         evaluator: The metric.
-        before: The original network on some pieces.
+        before: Of the original network on some pieces.
         after: Another one on the same pieces.
 
     Raises:
         DataError: the metric has no value for so few samples.
     """
-
-    def loss(left: Sequence[int]) -> float:
-        values = [
-            evaluator.result([one for number in left for one in seen[number].observations]).value
-            for seen in (before, after)
-        ]
-        difference = values[0] - values[1]
-        return difference if evaluator.metric.higher_is_better else -difference
-
+    values = values_of(evaluator, after)
+    sign = 1 if evaluator.metric.higher_is_better else -1
+    whole, parts = sign * (before.whole - values.whole), sign * (before.parts - values.parts)
     samples = [sum(seen.samples) for seen in after]
     far = [np.average(seen.distances, weights=seen.samples) for seen in after]
     distance = float(np.average(far, weights=samples))
-    everything = np.arange(len(after))
-    whole = loss(everything.tolist())
-    blocks = np.array_split(everything, min(len(everything), _BLOCKS))
-    if len(blocks) < 2:
+    if not len(parts):
         return Loss(distance, distance, whole, evaluator.result(after[0].observations).error)
-    parts = np.array([loss(np.setdiff1d(everything, block).tolist()) for block in blocks])
-    error = np.sqrt((len(blocks) - 1) * np.mean((parts - parts.mean()) ** 2))
+    error = np.sqrt((len(parts) - 1) * np.mean((parts - parts.mean()) ** 2))
     spread = np.std(far, ddof=1) / np.sqrt(len(far)) if np.isfinite(distance) else np.inf
     return Loss(distance, float(spread), whole, float(error))
 
 
-def judged(evaluator: Evaluator, before: Sequence[Seen], after: Sequence[Seen], link: Link) -> Loss:
+def judged(evaluator: Evaluator, before: Values, after: Sequence[Seen], link: Link) -> Loss:
     """The loss as measured (`lost`), corrected by what its distance lets expect.
 
     Where all samples are alike (no answer has changed) the error is that of a count so small.
@@ -151,15 +170,11 @@ def judged(evaluator: Evaluator, before: Sequence[Seen], after: Sequence[Seen], 
     return attrs.evolve(found, loss=loss, error=error)
 
 
-def is_settled(
-    evaluator: Evaluator, before: Sequence[Seen], after: Sequence[Seen], link: Link
-) -> bool:
-    """Whether a loss is known well enough; looked at after 4, 8, 16, … pieces."""
-    count = len(after)
-    if count < _PIECES or count & (count - 1):
-        return False
-    try:
-        found = judged(evaluator, before, after, link)
-    except DataError:
-        return False  # nothing is detected in the first samples, say
+def is_looked_at(count: int) -> bool:
+    """Whether a loss is judged after so many pieces: 4, 8, 16 and so on."""
+    return count >= _PIECES and not count & (count - 1)
+
+
+def is_settled(evaluator: Evaluator, found: Loss) -> bool:
+    """Whether a loss is known well enough."""
     return found.error <= max(_PRECISE * scale(evaluator), _RELATIVE * found.loss)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from functools import cached_property
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cached_property, partial
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -180,9 +180,41 @@ class Evaluator:
             DataError: labels do not fit the outputs; names the file of the samples.
             PluginError: the metric failed.
         """
+        return self.observer(reference, batch)(outputs)
+
+    def observer(
+        self, reference: Mapping[str, Array], batch: Batch
+    ) -> Callable[[Mapping[str, Array]], Any]:
+        """`observe` for many networks on the same batch: outputs -> contribution.
+
+        Answers that the reference gives in place of labels are read once.
+
+        Raises:
+            As `observe`, here and when called.
+        """
+        with self._observing():
+            if isinstance(self.metric, Agreement):
+                seen = self.metric.observer(reference)
+            else:
+                seen = partial(self._seen, reference, batch)
+
+        def observe(outputs: Mapping[str, Array]) -> Any:
+            with self._observing():
+                return seen(outputs)
+
+        return observe
+
+    def _seen(
+        self, reference: Mapping[str, Array], batch: Batch, outputs: Mapping[str, Array]
+    ) -> Any:
+        return self.metric.observe(outputs, reference, batch.labels)
+
+    @contextmanager
+    def _observing(self) -> Iterator[None]:
+        """A block in which the metric looks at a batch."""
         try:
             with self.blames("observe"):
-                return self.metric.observe(outputs, reference, batch.labels)
+                yield
         except DataError as error:
             raise DataError(f"{self.origin}: {error}" if self.origin else str(error)) from error
 

@@ -20,7 +20,7 @@ from prunus.groups import Group, Member
 from prunus.methods.elimination import LeastSquares
 from prunus.methods.read_values import plain_consumer
 from prunus.network import Network
-from prunus.recovery.importance import Importance, importance_of
+from prunus.recovery.importance import Importance, answers_for, importance_by
 from prunus.recovery.positions import Window, draw_positions, points, window_of, windows
 from prunus.recovery.sample_counts import spread
 
@@ -210,15 +210,15 @@ def _sums(
     if not consumers:
         return
     count = len(next(iter(samples.values())))
-    session = Session(network.model, list({one.data: None for one in consumers}), samples=count)
+    wanted = dict.fromkeys((*(one.data for one in consumers), *answers_for(network)))
+    session = Session(network.model, list(wanted), samples=count)
     size = int(np.clip(_BYTES // sum(one.bytes for one in consumers), 1, _BATCH))
     draws = [np.random.default_rng(seed) for _ in consumers]
     sums = [_Sums(one.features) for one in consumers]
-    importance = importance_of(network, samples)
     for start in range(0, count, size):
-        here = None if importance is None else importance.part(start, start + size)
         batch = {name: array[start : start + size] for name, array in samples.items()}
         values = session.run(batch)
+        here = importance_by(network, values)
         share = len(next(iter(batch.values()))) / count
         for one, sum_, draw in zip(consumers, sums, draws, strict=True):
             most = min(_ROWS, _WORK // one.features**2)

@@ -24,6 +24,7 @@ _FLOOR = 0.1
 _BATCH = 8
 
 Samples = Mapping[str, NDArray[np.float32]]
+Outputs = Mapping[str, NDArray[np.float32]]
 
 
 @attrs.frozen(eq=False)
@@ -52,26 +53,44 @@ class Importance:
         )
         return np.asarray(self.maps[tuple(places)])
 
-    def part(self, start: int, stop: int) -> Importance:
-        """Of some samples."""
-        return Importance(self.maps[start:stop])
+
+def answers_for(network: Network) -> tuple[str, ...]:
+    """Graph outputs that weights of places follow from; none where the metric tells no places."""
+    if not isinstance(network.task.metric, PlaceFinder):
+        return ()
+    return tuple(value.name or "" for value in network.model.graph.outputs)
+
+
+def importance_by(network: Network, outputs: Outputs) -> Importance | None:
+    """Weights of the places of some samples; ``None`` where the network's metric tells none.
+
+    Args:
+        network: The original network.
+        outputs: Its outputs for the samples: graph output name -> ``(N, ...)``, those that
+            `answers_for` names and perhaps more values.
+    """
+    metric = network.task.metric
+    if not isinstance(metric, PlaceFinder):
+        return None
+    maps = metric.places({name: outputs[name] for name in answers_for(network)})
+    return Importance((_FLOOR + (1 - _FLOOR) * maps).astype(np.float32))
 
 
 def importance_of(network: Network, samples: Samples) -> Importance | None:
-    """Weights of the places of samples; ``None`` where the network's metric tells none.
+    """`importance_by` of the outputs that a run of the network gives.
 
     Args:
         network: The original network.
         samples: Graph input name -> ``(N, ...)``.
     """
-    metric = network.task.metric
-    if not isinstance(metric, PlaceFinder):
+    if not answers_for(network):
         return None
     session = Session(network.model)
     count = len(next(iter(samples.values())))
     parts = []
     for start in range(0, count, _BATCH):
         run = {name: array[start : start + _BATCH] for name, array in samples.items()}
-        parts.append(metric.places(session.run(run)))
-    maps = np.concatenate(parts)
-    return Importance((_FLOOR + (1 - _FLOOR) * maps).astype(np.float32))
+        found = importance_by(network, session.run(run))
+        assert found is not None
+        parts.append(found.maps)
+    return Importance(np.concatenate(parts))

@@ -24,7 +24,7 @@ from prunus.masking import masked_weights
 from prunus.network import Network
 from prunus.recovery.design import Design
 from prunus.recovery.find_designs import design_of
-from prunus.recovery.importance import importance_of
+from prunus.recovery.importance import answers_for, importance_by
 from prunus.recovery.positions import draw_positions
 from prunus.recovery.regression import Moments, Problem, solve_problem
 from prunus.recovery.sample_counts import Samples, spread
@@ -150,17 +150,17 @@ class OnePass:
         if not names:
             return {}
         count = len(next(iter(self._fitted.values())))
-        session = Session(self._network.model, list(names), samples=count)
+        wanted = dict.fromkeys((*names, *answers_for(self._network)))
+        session = Session(self._network.model, list(wanted), samples=count)
         draw = np.random.default_rng(self._seed)
         size = self._grouping.labelling.samples_at_once(names, _BATCH)
         rows = -(-_ROWS * size // count)
-        importance = importance_of(self._network, self._fitted)
         sums: dict[tuple[int, bool], Moments] = {}
         for index, start in enumerate(range(0, count, size)):
             checks = index % _CHECKED == _CHECKED - 1
             batch = {n: array[start : start + size] for n, array in self._fitted.items()}
             values = session.run(batch)
-            here = None if importance is None else importance.part(start, start + size)
+            here = importance_by(self._network, values)
             for number, design in designs.items():
                 data, target = (
                     np.moveaxis(values[name], design.axis, 1)
