@@ -57,10 +57,11 @@ def test_the_more_goes_the_more_is_missing(name, seed):
     draw = np.random.default_rng(seed)
     group = grouping.groups[int(draw.integers(len(grouping.groups)))]
     order = draw.permutation(group.size)
-    shares = [
-        fits.missing({group.name: ~np.isin(np.arange(group.size), order[:count])})
+    plans = [
+        {group.name: ~np.isin(np.arange(group.size), order[:count])}
         for count in range(1, group.size + 1)
     ]
+    shares = fits.missing(plans)
     if shares[0] is not None:
         assert all(0 <= share <= 1 for share in shares)
         assert all(after >= before - 1e-9 for before, after in pairwise(shares))
@@ -74,7 +75,8 @@ def test_nothing_is_missing_of_what_follows_from_others(lenet):
         array[1] = 2 * array[0]
     network = lenet.with_weights(doubled)
     fits = OnePass(network, find_groups(network), random_inputs(network.model, 64, 0), 0)
-    missing = {n: fits.missing({"conv1": np.arange(8) != n}) for n in (1, 5)}
+    plans = [{"conv1": np.arange(8) != n} for n in (1, 5)]
+    missing = dict(zip((1, 5), fits.missing(plans), strict=True))
     assert missing[1] < 0.01 < missing[5]
 
 
@@ -82,7 +84,7 @@ def test_the_missing_share_is_that_of_least_squares(lenet):
     """ip2 reads 20 numbers: one row a sample, and no window."""
     samples = random_inputs(lenet.model, 256, 0)
     keep = np.arange(20) % 3 > 0
-    share = OnePass(lenet, find_groups(lenet), samples, 0).missing({"ip1": keep})
+    (share,) = OnePass(lenet, find_groups(lenet), samples, 0).missing([{"ip1": keep}])
     found = Session(lenet.model, ["relu3", "ip2"]).run(samples)
     inputs, outputs = (found[name] - found[name].mean(0) for name in ("relu3", "ip2"))
     left = outputs - inputs[:, keep] @ np.linalg.lstsq(inputs[:, keep], outputs, rcond=None)[0]

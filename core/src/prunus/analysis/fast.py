@@ -267,8 +267,7 @@ class _Measurement:
         """Local error of every trial; the ratios themselves where nothing can be fitted."""
         name = f"{race.group.name}|local"
         if name not in self._done:
-            plans = ({race.group.name: keep} for _, keep in race.trials)
-            found = [self._passed.missing(plan) for plan in plans]
+            found = self._passed.missing([{race.group.name: keep} for _, keep in race.trials])
             ratios = [ratio for ratio, _ in race.trials]
             self._done[name] = ratios if None in found else found
             self._analysis.journal.write(name, self._done[name])

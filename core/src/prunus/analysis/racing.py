@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from prunus.analysis.link import Link
 from prunus.evaluation.evaluator import Evaluator
 
-_PIECE = (2, 16)
-"""Samples of a piece: a sixteenth of all, between these bounds."""
+_DIVIDED = 32
+"""Pieces that many samples are divided into, about."""
+
+_PIECE = (1, 16)
+"""Bounds on the samples of a piece."""
 
 _PIECES = 4
 """Pieces that are looked at first; all are at least so many, where there are enough samples."""
@@ -30,8 +33,9 @@ _BLOCKS = 8
 _PRECISE = 0.01
 """Standard error of a loss that is small enough, as a share of the metric."""
 
-_RELATIVE = 0.5
-"""The same as a share of the loss."""
+_RELATIVE = 0.6
+"""The same as a share of the loss: what is expected from a distance (`prunus.analysis.link`) is
+known as well where the distance is known within a third."""
 
 Positions = NDArray[np.int64]
 
@@ -86,7 +90,7 @@ def divided(positions: Positions, seed: int) -> Samples:
     order = np.random.default_rng(seed).permutation(positions)
     half = len(order) // 2 if len(order) >= _APART else 0
     measured = order[half:]
-    size = int(np.clip(len(measured) // 16, *_PIECE))
+    size = int(np.clip(len(measured) // _DIVIDED, *_PIECE))
     count = min(max(len(measured) // size, _PIECES), len(measured))
     fitted = np.sort(order[:half] if half else order)[:: max(1, half // _FITTED)]
     return Samples(fitted, tuple(np.array_split(measured, count)))

@@ -8,7 +8,7 @@ consumer's output a plan leaves missing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -98,19 +98,22 @@ class OnePass:
                     changed |= fit.compensated(consumer, self._network)
         return folded(self._network, plain, self._means) | changed
 
-    def missing(self, keep: Keep) -> float | None:
+    def missing(self, plans: Sequence[Keep]) -> list[float | None]:
         """Share of the variance of the consumers' outputs that compensation leaves missing.
 
-        The mean over those that a plan takes channels from; ``None`` where none can be fitted. A
-        plan that removes more leaves no less missing.
+        One a plan: the mean over the consumers that it takes channels from; ``None`` where none can
+        be fitted. A plan that removes more leaves no less missing.
         """
-        consumers = all_consumers(self._network, self._grouping, keep)
-        shares = [
-            fit.missing(consumer)
-            for consumer, fit in zip(consumers, self._fits, strict=True)
-            if fit is not None and consumer.removed.any()
-        ]
-        return float(np.mean(shares)) if shares else None
+        consumers = [all_consumers(self._network, self._grouping, keep) for keep in plans]
+        shares: list[list[float]] = [[] for _ in plans]
+        for number, fit in enumerate(self._fits):
+            alternatives = [of_plan[number] for of_plan in consumers]
+            losing = [n for n, one in enumerate(alternatives) if one.removed.any()]
+            if fit is not None and losing:
+                found = fit.missing([alternatives[n] for n in losing])
+                for n, share in zip(losing, found, strict=True):
+                    shares[n].append(share)
+        return [float(np.mean(one)) if one else None for one in shares]
 
     @cached_property
     def _designs(self) -> list[Design | None]:
@@ -197,15 +200,20 @@ class _Fit:
             self.solved[removed] = design.changes(network, [solution])
         return self.solved[removed]
 
-    def missing(self, consumer: Consumer) -> float:
+    def missing(self, alternatives: Sequence[Consumer]) -> list[float]:
         """Share of the output's variance that the channels left cannot give.
 
-        With H the products of all features, W their weights and r the removed ones: the trace of
-        W_rᵀ (H_rr - H_rk H_kk⁻¹ H_kr) W_r (Hassibi and Stork 1993, for many weights at once).
+        One for each way to remove channels. With H the products of all features, W their weights
+        and r the removed ones: the trace of W_rᵀ (H_rr - H_rk H_kk⁻¹ H_kr) W_r (Hassibi and Stork
+        1993, for many weights at once).
         """
         sums = self._whole
         if sums is None:
-            return 0.0
+            return [0.0] * len(alternatives)
+        products = _products(sums, centred=self.design.centred)
+        return [self._share(products, consumer) for consumer in alternatives]
+
+    def _share(self, products: NDArray[np.float64], consumer: Consumer) -> float:
         design = attrs.evolve(self.design, consumer=consumer)
         kept, start, lost = design.parts()
         whole = lost.copy()
@@ -213,7 +221,7 @@ class _Fit:
         (read,) = design.readers()
         outputs = whole if read is None else whole @ read
         with np.errstate(over="ignore", invalid="ignore"):
-            share = _missing(_products(sums, centred=design.centred), outputs, kept)
+            share = _missing(products, outputs, kept)
         return min(max(share, 0.0), 1.0) if np.isfinite(share) else 1.0
 
     @property
