@@ -9,7 +9,8 @@ import onnx_ir as ir
 import pytest
 
 from prunus.compaction import compact
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session
 from prunus.formats.onnx_read import read_onnx
 from prunus.graph.macs import cost_model
 from prunus.grouping import find_groups

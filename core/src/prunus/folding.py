@@ -16,7 +16,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session
 from prunus.grouping.find import Grouping
 from prunus.masking import fill
 from prunus.network import Network

@@ -85,9 +85,11 @@ if TYPE_CHECKING:
         Top as Top,
         mean_of as mean_of,
     )
+    from prunus.evaluation.random_inputs import (
+        random_inputs as random_inputs,
+    )
     from prunus.evaluation.session import (
         Session as Session,
-        random_inputs as random_inputs,
     )
     from prunus.folding import (
         fold as fold,
@@ -306,7 +308,8 @@ _HOMES = {
     "prunus.evaluation.decoding": "decode",
     "prunus.evaluation.evaluator": "Evaluator",
     "prunus.evaluation.metrics": "Fidelity Top mean_of",
-    "prunus.evaluation.session": "Session random_inputs",
+    "prunus.evaluation.random_inputs": "random_inputs",
+    "prunus.evaluation.session": "Session",
     # analysis and planning
     "prunus.gradients": "Derivatives Gradients Products",
     "prunus.analysis.analysis": "Analysis",

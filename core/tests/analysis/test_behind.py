@@ -7,7 +7,8 @@ import pytest
 
 from prunus.analysis.behind import Behind
 from prunus.analysis.probe import Prefix
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session
 from prunus.grouping import find_groups
 from prunus.recovery.one_pass import OnePass
 from prunus.task import Batch

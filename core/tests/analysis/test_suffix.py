@@ -5,7 +5,8 @@ import pytest
 
 from prunus.analysis.differences import direct_consumers
 from prunus.analysis.suffix import consumers, cut_behind, insert_masks, keep_tensor
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session
 from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.testing.nets import as_network

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from prunus.engines.hold import Runnable, held
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.results import host
 from prunus.testing.nets import NETS, as_network
 

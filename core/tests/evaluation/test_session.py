@@ -7,11 +7,11 @@ import pytest
 
 from prunus.errors import ModelError
 from prunus.evaluation import session
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.evaluation.session import (
     Session,
     Structure,
     drop_unused,
-    random_inputs,
     with_outputs,
 )
 
@@ -44,14 +44,6 @@ def test_other_outputs_leave_the_graph_alone(lenet):
     assert len(list(lenet.model.graph)) == 9
     drop_unused(lenet.model)
     assert len(list(lenet.model.graph)) == 9
-
-
-def test_random_inputs_follow_the_seed_alone(lenet):
-    first, again, other = (random_inputs(lenet.model, 2, seed)["data"] for seed in (1, 1, 2))
-    assert first.shape == (2, 1, 12, 12)
-    assert first.dtype == np.float32
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
 
 
 def test_inputs_that_do_not_fit(lenet):

@@ -5,7 +5,7 @@ import onnx_ir as ir
 import pytest
 
 from prunus.errors import ModelError
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.formats.onnx_read import read_onnx
 
 
@@ -39,21 +39,3 @@ def test_other_precisions_are_refused_by_name(tmp_path, build, number, kind, mes
 def test_float32_is_read(tmp_path, build):
     network = read_onnx(saved(tmp_path, build, np.float32, ir.DataType.FLOAT), None)
     assert random_inputs(network.model, 3, 0)["x"].shape == (3, 5)
-
-
-def test_whole_numbers_cannot_be_drawn(tmp_path, build):
-    network = build(
-        [("Cast", ["x"], ["c"], {"to": 1}), ("Gemm", ["c", "fc/weight"], ["y"], {})],
-        {"fc/weight": np.ones((5, 7), np.float32)},
-        {"x": (5,)},
-        {"y": (7,)},
-    )
-    network.model.graph.inputs[0].type = ir.TensorType(ir.DataType.INT64)
-    ir.save(network.model, tmp_path / "net.onnx")
-    network = read_onnx(tmp_path / "net.onnx", None)
-    with pytest.raises(ModelError) as caught:
-        random_inputs(network.model, 3, 0)
-    assert str(caught.value) == (
-        "input 'x' takes int64 numbers, and only float32 can be drawn or measured; cut the model "
-        "behind what turns them into float32"
-    )

@@ -12,7 +12,8 @@ from prunus.compaction import compact
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.metrics import Fidelity
-from prunus.evaluation.session import Session, drop_unused, random_inputs, with_outputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session, drop_unused, with_outputs
 from prunus.folding import fold
 from prunus.graph.reading import inside, reads
 from prunus.grouping import find_groups

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.grouping import find_groups
 from prunus.methods import block_obs
 from prunus.methods.consumer_fits import consumer_fits

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session
 from prunus.grouping import find_groups
 from prunus.recovery.activation_stream import ActivationStream
 from prunus.testing.nets import as_network

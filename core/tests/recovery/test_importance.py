@@ -6,7 +6,8 @@ import attrs
 import numpy as np
 
 from prunus.evaluation.metrics import Fidelity
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session
 from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.recovery.importance import Importance, answers_for, importance_by, importance_of

@@ -9,7 +9,7 @@ from prunus.compaction import compact
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.metrics import Fidelity
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.folding import fold
 from prunus.grouping import find_groups
 from prunus.masking import mask, masked_units

@@ -22,7 +22,8 @@ class Options(ort.SessionOptions):
 
 session.ort.SessionOptions = Options
 import prunus
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session
 from prunus.testing.nets import NETS, as_network
 
 network = as_network(NETS["resnet_projection"](0))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from prunus.errors import ModelError
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session
 from prunus.network import Network, Source
 from prunus_caffe.origin import Origin
 from prunus_caffe.read import load

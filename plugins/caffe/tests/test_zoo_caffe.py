@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from prunus.compaction import compact
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session
 from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.network import Compact, Destination, Network, Source

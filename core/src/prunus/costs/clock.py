@@ -12,7 +12,7 @@ from prunus.engines.hold import Runnable, held
 from prunus.engines.known import DEFAULT, default_threads, engine_named, identity
 from prunus.engines.running import Sample
 from prunus.engines.timing import Timing, timed
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.host import Host
 
 

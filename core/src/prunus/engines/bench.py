@@ -12,7 +12,7 @@ from prunus.engines.hold import Runnable, held
 from prunus.engines.known import lack_of
 from prunus.engines.timing import SECONDS, Timing, timed
 from prunus.errors import ModelError, UsageError
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.host import Host
 
 

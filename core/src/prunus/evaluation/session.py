@@ -16,7 +16,6 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from prunus.errors import ModelError
 from prunus.evaluation.refusal import refusal
-from prunus.graph.inputs import sample_inputs, sample_shape
 from prunus.graph.reading import inside
 
 Array = NDArray[np.float32]
@@ -37,6 +36,14 @@ hold a second layout of the weights, and keep activations from run to run."""
 
 _FEW = 16
 """Samples that run sooner without those layouts than these are found in a long graph."""
+
+
+_KINDS: Mapping[str, type[np.generic]] = {
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(bool)": np.bool_,
+}
+"""Types of inputs that are no float32, as samples are."""
 
 
 class Structure:
@@ -144,10 +151,12 @@ class Session:
                 f"ONNX Runtime refuses the network: {refusal(error, self._operators)}"
             ) from error
         self.outputs = tuple(value.name for value in self._session.get_outputs())
-        self._read = frozenset(value.name for value in self._session.get_inputs())
+        self._read = {value.name: _KINDS.get(value.type) for value in self._session.get_inputs()}
 
     def run(self, inputs: Mapping[str, Array | Held]) -> dict[str, Array]:
         """Output name -> array; what the graph does not read is left aside.
+
+        Samples are float32; an input of integers or truth values gets them in its own type.
 
         Raises:
             ModelError: the inputs do not fit the graph.
@@ -163,7 +172,7 @@ class Session:
             ModelError: the inputs do not fit the graph.
         """
         try:
-            feed = {n: _held(value) for n, value in inputs.items() if n in self._read}
+            feed = {n: _held(v, self._read[n]) for n, v in inputs.items() if n in self._read}
             results = self._session.run_with_ort_values(list(self.outputs), feed)
         except Exception as error:
             raise ModelError(f"ONNX Runtime stopped: {refusal(error, self._operators)}") from error
@@ -195,10 +204,10 @@ def _level(nodes: int, samples: int | None) -> ort.GraphOptimizationLevel:
     return ort.GraphOptimizationLevel.ORT_ENABLE_ALL
 
 
-def _held(value: Array | Held) -> Held:
+def _held(value: Array | Held, kind: type[np.generic] | None) -> Held:
     if isinstance(value, ort.OrtValue):
         return value
-    return ort.OrtValue.ortvalue_from_numpy(np.asarray(value, order="C"))
+    return ort.OrtValue.ortvalue_from_numpy(np.asarray(value, kind, order="C"))
 
 
 def with_outputs(model: ir.Model, outputs: Sequence[str]) -> ir.Model:
@@ -268,23 +277,3 @@ def drop_unused(model: ir.Model) -> None:
             for index in range(len(inner.inputs)):
                 inner.replace_input_with(index, None)
         drop_unused(model)
-
-
-def random_inputs(model: ir.Model, count: int, seed: int) -> dict[str, Array]:
-    """Standard normal inputs ``(count, ...)`` for every graph input.
-
-    Raises:
-        ModelError: an input takes something else than float32 numbers.
-    """
-    draw = np.random.default_rng(seed)
-    inputs = sample_inputs(model)
-    for value in inputs:
-        if value.dtype not in (None, ir.DataType.FLOAT):
-            raise ModelError(
-                f"input '{value.name}' takes {value.dtype.name.lower()} numbers, and only float32 "
-                "can be drawn or measured; cut the model behind what turns them into float32"
-            )
-    return {
-        value.name or "": draw.standard_normal((count, *sample_shape(value))).astype(np.float32)
-        for value in inputs
-    }

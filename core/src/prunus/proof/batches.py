@@ -9,7 +9,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.errors import ModelError
-from prunus.evaluation.session import Array, Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Array, Session
 from prunus.graph.inputs import sample_inputs
 
 Inputs = Mapping[str, Array]
@@ -50,11 +51,11 @@ def typical_scale(model: ir.Model) -> np.float32:
     """How large standard normal inputs must be for the first BatchNormalization to know them.
 
     Its stored variance over the one that they cause, in the middle of its channels. 1 where there
-    is none, or several inputs.
+    is none, where there are several inputs, and of whole numbers.
     """
     inputs = sample_inputs(model)
     first = next((node for node in model.graph if node.op_type == "BatchNormalization"), None)
-    if first is None or len(inputs) != 1:
+    if first is None or len(inputs) != 1 or inputs[0].dtype not in (None, ir.DataType.FLOAT):
         return np.float32(1)
     data, stored = first.inputs[0], first.inputs[4]
     if data is None or stored is None or stored.const_value is None or data.producer() is None:

@@ -20,7 +20,7 @@ from prunus.engines.timing import timed
 from prunus.errors import DataError, UsageError
 from prunus.evaluation.choice import calibration_count
 from prunus.evaluation.evaluator import Evaluator, Run
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.formats.onnx_save import save_standalone
 from prunus.graph.parameters import parameters
 from prunus.host import Host

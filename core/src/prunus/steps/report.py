@@ -17,7 +17,8 @@ from prunus.descriptors import Format
 from prunus.engines.bench import EngineTime
 from prunus.evaluation.collapse import MEND
 from prunus.evaluation.evaluator import Evaluator, Look
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session
 from prunus.evaluation.user_metric import UserMetric
 from prunus.graph.parameters import parameters
 from prunus.network import Network, Source, Written

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from prunus.descriptors import Policy
 from prunus.errors import PlanError, UsageError
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.host import Host, start
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.choose import trials_of

@@ -18,7 +18,7 @@ from prunus.errors import PrunusError
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.metrics import Fidelity
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.host import Host, start
 from prunus.prunable import Prunable, prunable

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from prunus.descriptors import Criterion
 from prunus.errors import UsageError
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.granularity import WEIGHT, granularity_of
 from prunus.graph.digest import structure_digest, weights_digest
 from prunus.grouping import find_groups

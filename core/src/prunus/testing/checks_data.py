@@ -12,7 +12,7 @@ import numpy as np
 
 from prunus.errors import PrunusError
 from prunus.evaluation.choice import feeds
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.network import Network, Source
 from prunus.task import Batch, Dataset, Metric
 from prunus.testing.checks_fields import made

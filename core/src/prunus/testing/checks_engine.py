@@ -16,7 +16,7 @@ from prunus.engines.hold import Runnable, given, held, opened
 from prunus.engines.known import lack_of
 from prunus.engines.running import Running
 from prunus.errors import PrunusError
-from prunus.evaluation.session import random_inputs
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.host import Host, start
 from prunus.network import Network
 from prunus.testing.check import Check, ExpectedFailures, named_checks

@@ -13,7 +13,8 @@ import numpy as np
 
 from prunus.compaction.compact import identity
 from prunus.descriptors import Format
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.random_inputs import random_inputs
+from prunus.evaluation.session import Session
 from prunus.graph.digest import structure_digest
 from prunus.host import Host
 from prunus.network import Source

@@ -17,8 +17,9 @@ from prunus.errors import DataError
 from prunus.evaluation.agreement import Agreement
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
+from prunus.evaluation.random_inputs import random_inputs
 from prunus.evaluation.registered import registered_metrics
-from prunus.evaluation.session import Session, random_inputs
+from prunus.evaluation.session import Session
 from prunus.host import Host, start
 from prunus.network import Network
 from prunus.task import (
