@@ -4,7 +4,8 @@
 
 Each network is pruned at rate 0.5, and by `latency` 0.5 of each engine; both are timed in turns
 with the whole network, one sample at a time. Random weights where no weights exist: engines do not
-care. Channels go by l1 at equal shares, so that no data is needed.
+care. Channels go by l1, at equal shares for the rate and slow groups first for the time, so that no
+data is needed. Rows of other networks and engines stay in the table as they are.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import attrs
 from networks import SHARED, read
-from results import write_section
+from results import write_rows
 
 import prunus
 from prunus import Network
@@ -31,6 +32,15 @@ THREADS = 2
 SECONDS = 2.0
 """Time for one network in one engine."""
 
+TITLE = "Time saved over MACs saved, by engine (engines.py)"
+TEXT = (
+    f"{THREADS} threads, one sample at a time, random weights (yolo-fastest: its own), l1; equal "
+    "shares for the rate, `slow-first` for the time. Time saved is the median over turns in which "
+    "whole and pruned network run side by side. Processor time is that of all threads: other "
+    "programs change it little. The machine has two processors, and up to twelve processes wanted "
+    "them while this ran: the milliseconds are those of that load, and the columns to read are "
+    "those of processor time. The next section says what bounds the ratios."
+)
 HEADER = (
     "network", "engine", "ms",
     "rate 0.5: MACs saved", "time saved", "ratio", "processor time saved", "ratio",
@@ -110,24 +120,14 @@ def main() -> None:
     parser.add_argument("--engines", default="onnxruntime,openvino,ncnn")
     parser.add_argument("names", nargs="*")
     given = parser.parse_args()
-    rows = []
     for name, make in NETWORKS.items():
         if given.names and name not in given.names:
             continue
         network = make()
         for engine in given.engines.split(","):
-            rows.append(row(name, network, engine))
-            print(*rows[-1], f"load {os.getloadavg()[0]:.1f}", sep=" | ", flush=True)
-    if not given.names:
-        write_section(
-            "Time saved over MACs saved, by engine (engines.py)",
-            HEADER,
-            rows,
-            f"{THREADS} threads, one sample at a time, random weights, equal shares by l1; time "
-            "saved is the median over turns in which whole and pruned network run side by side. "
-            "Processor time is that of all threads: other programs change it little. "
-            f"The machine has two processors and {os.getloadavg()[2]:.1f} processes on them.",
-        )
+            found = row(name, network, engine)
+            print(*found, f"load {os.getloadavg()[0]:.1f}", sep=" | ", flush=True)
+            write_rows(TITLE, HEADER, [found], 2, TEXT)
 
 
 if __name__ == "__main__":

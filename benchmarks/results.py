@@ -25,3 +25,15 @@ def write_section(
     else:
         stored = stored.rstrip() + "\n\n" + section
     RESULTS.write_text(stored.rstrip() + "\n", encoding="utf-8")
+
+
+def write_rows(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], keys: int, text: str = ""
+) -> None:
+    """Write rows into a section; they replace those whose first ``keys`` cells are the same."""
+    stored = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    section = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", stored, re.M | re.S)
+    lines = re.findall(r"^\| (.*) \|$", section[1], re.M)[2:] if section else []
+    merged = {tuple(line.split(" | ")[:keys]): line.split(" | ") for line in lines}
+    merged |= {tuple(row[:keys]): list(row) for row in rows}
+    write_section(title, header, list(merged.values()), text)

@@ -420,7 +420,7 @@ def test_an_empty_selection_loads_the_built_in_plugins_only(monkeypatch):
     host = start()
     assert {entry.plugin.__name__ for entry in host.registered} == set(BUILT_IN)
     assert [policy.name for policy in host.all(Policy)] == [
-        "exact", "fast", "given", "global", "search", "sensitivity", "sweep", "uniform"
+        "exact", "fast", "given", "global", "search", "sensitivity", "slow-first", "sweep", "uniform"
     ]  # fmt: skip
 
 

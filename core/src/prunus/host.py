@@ -60,6 +60,7 @@ BUILT_IN = (
     "prunus.methods.random_scores",
     "prunus.methods.by_sensitivity",
     "prunus.methods.search",
+    "prunus.methods.slow_first",
     "prunus.methods.taylor",
     "prunus.methods.thinet",
     "prunus.methods.uniform",

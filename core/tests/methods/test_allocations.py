@@ -11,7 +11,7 @@ import pytest
 from prunus.errors import PlanError, UsageError
 from prunus.graph.macs import cost_model
 from prunus.grouping import find_groups
-from prunus.methods import by_score, by_sensitivity, search, uniform
+from prunus.methods import by_score, by_sensitivity, search, slow_first, uniform
 from prunus.network import Network
 from prunus.planning.budget import Budget, Planning
 from prunus.sensitivity import Curve, Point, Sensitivity
@@ -113,7 +113,9 @@ def test_a_loss_that_should_be_small_has_thresholds_too(planning):
     assert counts(plans[0]) == counts(plans[1])
 
 
-@pytest.mark.parametrize(("policy", "name"), [(uniform, "uniform"), (by_score, "global")])
+@pytest.mark.parametrize(
+    ("policy", "name"), [(uniform, "uniform"), (by_score, "global"), (slow_first, "slow-first")]
+)
 def test_thresholds_need_curves(planning, policy, name):
     with pytest.raises(UsageError) as caught:
         policy.prunus_mask("", planning, Budget(threshold=0.1))
@@ -135,7 +137,7 @@ def test_groups_that_were_not_analysed(planning, change):
     )
 
 
-@pytest.mark.parametrize("policy", [uniform, by_score, by_sensitivity])
+@pytest.mark.parametrize("policy", [uniform, by_score, by_sensitivity, slow_first])
 def test_nothing_to_prune(planning, policy):
     empty = attrs.evolve(planning, groups=(), sensitivity=curves((0, 0, 0), (0, 0, 0)))
     with pytest.raises(PlanError) as caught:

@@ -11,7 +11,7 @@ CHECKS = [
     *(check for name in ("accuracy", "fidelity", "loss") for check in metric_checks(name)),
     *(
         check
-        for name in ("global", "search", "sensitivity", "uniform")
+        for name in ("global", "search", "sensitivity", "slow-first", "uniform")
         for check in allocation_checks(name)
     ),
     *(check for name in ("exact", "fast", "sweep") for check in analysis_checks(name)),

@@ -82,7 +82,7 @@ def plan(
             channels with samples and ``l1`` without any; ``magnitude`` scores weights.
         allocation: Name of the allocation that divides the target among the groups. Without it,
             ``given`` for densities; of channels ``search`` for a rate with samples; ``sensitivity``
-            where curves are given, else ``uniform``.
+            where curves are given, else ``slow-first`` for time and ``uniform``.
         exclude: Native names of layers that stay whole, or one.
         granularity: ``channel``, ``weight``, or a pattern of single weights: ``2:4``.
         multiple: Kept units are rounded up to this. Without it, or with ``"auto"``, channels are

@@ -15,7 +15,8 @@ from prunus.graph.stored import parameter_cost
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.choose import Chooser
 from prunus.planning.multiple import rival_multiples
-from prunus.planning.target import all_levels, bisect, even
+from prunus.planning.pace import paced
+from prunus.planning.target import all_levels, bisect
 
 _MISSED = 0.05
 """Part of the time asked for by which a plan of coarse steps may miss it."""
@@ -50,7 +51,7 @@ def priced(
 
 
 def _fastest(chooser: Chooser, clock: Clock, times: Path | None) -> tuple[Planning, CostModel]:
-    """The multiples by which a plan of equal shares saves the time with the fewest MACs."""
+    """The multiples by which a plan without measured losses saves the time with fewest MACs."""
     subject, facts, budget = chooser.subject, chooser.facts, chooser.budget
     ways = [facts]
     if facts.multiples:  # nobody asked for a number
@@ -65,7 +66,7 @@ def _macs_removed(macs: CostModel, facts: Planning, cost: CostModel, budget: Bud
     """Share of the MACs that go for the time asked for; more than all where it is not reached."""
     planning, wanted = attrs.evolve(facts, cost=cost), budget.latency or 0.0
     levels = all_levels(planning, budget)
-    counts = bisect(planning, levels, wanted, even(planning, levels))
+    counts = bisect(planning, levels, wanted, paced(planning, levels, budget.only(wanted)))
     saved = 1 - cost.macs(counts) / cost.total
     removed = 1 - macs.macs(counts) / macs.total
     return removed if abs(saved - wanted) <= _MISSED * wanted else 1 + wanted - saved

@@ -2,7 +2,8 @@
 
 Plans with drawn numbers of channels are timed as wholes, in turns with the whole network, and step
 by step where the engine has a profile. A cost model is fitted to them (`layer_times`,
-`whole_times`) and brought to what a plan of equal shares is seen to save at the share asked for.
+`whole_times`) and brought to what a plan without measured losses (`paced`) is seen to save at the
+share asked for.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from prunus.engines.hold import Runnable
 from prunus.graph.digest import structure_digest
 from prunus.graph.macs import CostModel
 from prunus.planning.budget import Budget, Planning
-from prunus.planning.target import all_levels, bisect, even, named
+from prunus.planning.pace import paced
+from prunus.planning.target import all_levels, bisect, named
 from prunus.prunable import Prunable
 from prunus.storage.files import make_directory, read_json, write_json
 
@@ -44,7 +46,7 @@ _WORST, _BEST = 0.5, 2.0
 """Bounds on what a network saves as a whole, relative to its layers one by one."""
 
 _TRIALS = 3
-"""Plans of equal shares that are timed to hit a share."""
+"""Plans that are timed to hit a share."""
 
 _NEAR = 0.02
 """A share of the time is hit within this."""
@@ -135,12 +137,12 @@ def _sloped(cost: CostModel, slope: float) -> CostModel:
 def _slope(
     clock: Clock, subject: Prunable, planning: Planning, budget: Budget, cost: CostModel
 ) -> float:
-    """What plans of equal shares save near the share asked for, relative to the fit."""
+    """What plans without measured losses save near the share asked for, relative to the fit."""
     wanted, slope = budget.latency or 0.0, 1.0
-    levels = all_levels(planning, budget)
+    levels, target = all_levels(planning, budget), budget.only(wanted)
     for _ in range(_TRIALS if wanted else 0):
         there = attrs.evolve(planning, cost=_sloped(cost, slope))
-        counts = bisect(there, levels, wanted, even(there, levels))
+        counts = bisect(there, levels, wanted, paced(there, levels, target))
         saved = 1 - next(_shares(clock, subject, planning, [counts]))
         expected = 1 - cost.macs(counts) / cost.total
         slope = min(max(saved / max(expected, 1e-9), _WORST), _BEST)

@@ -94,7 +94,7 @@ def _best_compensated(
     The first one, equal shares, stays unless another is better on every part of the samples: what
     is better on average of few may be so by luck.
     """
-    work = _PASSES * trials.fitted * (planning.work or planning.cost.total)
+    work = _PASSES * trials.fitted * (planning.macs or planning.cost).total
     affordable = int(max(_WORK // max(work, 1), _FINALISTS))
     different = list({counts.tobytes(): counts for counts in candidates}.values())[:affordable]
     plans = [planning.keep(named(planning, counts)) for counts in different]
@@ -124,7 +124,7 @@ class _Search:
 
     def __init__(self, planning: Planning, levels: Levels, rate: float, trials: PlanTrials) -> None:
         self._planning, self._levels, self._rate, self._trials = planning, levels, rate, trials
-        work = 2 * trials.samples * (planning.work or planning.cost.total)
+        work = 2 * trials.samples * (planning.macs or planning.cost).total
         affordable = min(_WORK // max(work, 1), _VISITS // len(planning.groups))
         self._left = int(min(_MOST, max(affordable, _FEWEST)))
         self._most = self._left

@@ -192,7 +192,7 @@ class Planning:
         comparable: Scores of different groups are in one unit (`Criterion.comparable`).
         trials: Measures whole plans, or ``None`` without enough samples.
         multiples: Group name -> number of which kept units are a multiple beside the budget's.
-        work: MACs of one sample through the whole network; those of ``cost`` without it.
+        macs: MACs of every plan, in the same terms as ``cost``; ``cost`` itself without it.
     """
 
     groups: tuple[Group, ...]
@@ -203,7 +203,7 @@ class Planning:
     comparable: bool = False
     trials: PlanTrials | None = None
     multiples: Mapping[str, int] = attrs.field(factory=dict)
-    work: float | None = None
+    macs: CostModel | None = None
 
     def levels(self, group: Group, multiple: int) -> NDArray[np.int64]:
         """Numbers of units the group may keep, descending, the present number first."""

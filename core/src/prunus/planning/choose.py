@@ -69,7 +69,7 @@ def chooser_of(
         criterion_of(host, criterion, subject.granularity).comparable,
         trials_of(subject, samples, budget.seed),
         multiples or {},
-        subject.cost.total,
+        subject.cost,
     )
     return Chooser(host, subject, facts, budget, allocation, present)
 
@@ -150,7 +150,7 @@ def default_allocation(
 ) -> str:
     """``given`` for densities; for a cost ``search`` with samples, ``sensitivity`` with curves.
 
-    Without samples and curves, and of single weights, a rate is ``uniform``.
+    Without samples and curves, and of single weights, a cost is ``uniform``; time ``slow-first``.
     """
     if budget.density is not None:
         return "given"
@@ -158,7 +158,9 @@ def default_allocation(
         return "sensitivity"
     if granularity.unit == CHANNEL and samples is not None and are_enough(samples):
         return "search"
-    return "uniform" if sensitivity is None else "sensitivity"
+    if sensitivity is not None:
+        return "sensitivity"
+    return "uniform" if budget.latency is None else "slow-first"
 
 
 def trials_of(

@@ -59,6 +59,11 @@ def bisect(
 ) -> Counts:
     """Find the parameter in [0, 1] whose plan removes ``rate``, then leave it for the rate."""
     goal = planning.cost.total * (1 - rate)
+    return refine(planning, levels, crossing(planning, goal, plan), goal)
+
+
+def crossing(planning: Planning, goal: float, plan: Callable[[float], Counts]) -> Counts:
+    """The first plan of parameters from 0 to 1 that costs no more than ``goal``, or the last."""
     low, high = 0.0, 1.0
     below, above = plan(low), plan(high)
     while high - low > 1e-9 and not np.array_equal(below, above):
@@ -68,7 +73,7 @@ def bisect(
             low, below = middle, found
         else:
             high, above = middle, found
-    return refine(planning, levels, above, goal)
+    return above
 
 
 def even(planning: Planning, levels: Levels) -> Callable[[float], Counts]:

@@ -43,6 +43,13 @@ ZEROS = (
 """Note on every network with masks of single weights."""
 
 
+_UNMEASURED = {
+    "uniform": "the same ratio is used in every group",
+    "slow-first": "groups that are slow for their MACs lose more than others",
+}
+"""What an allocation does that nothing was measured for."""
+
+
 UNEVEN = (
     "--multiple {0} is no power of two, and engines compute in vectors of 4, 8 or 16: it gains "
     "nothing from them; 'auto' chooses one for each group"
@@ -94,11 +101,10 @@ def notes_of(
         allocation: The allocation that was used.
     """
     notes = list(network.notes)
-    if allocation == "uniform" and settings.allocation is None:
+    if allocation in _UNMEASURED and settings.allocation is None:
         missing = "no inputs (--data)" if settings.data is None else "no inputs that can be run"
         notes.append(
-            f"{missing} and no result of 'prunus ana' in the workspace: the same ratio is used in "
-            "every group"
+            f"{missing} and no result of 'prunus ana' in the workspace: {_UNMEASURED[allocation]}"
         )
     measured = None if sensitivity is None else sensitivity.key.get("criterion")
     chosen = settings.criterion

@@ -48,23 +48,31 @@ def prunus_open(engine: str, network: Network, files: Written, threads: int) -> 
     """
     import openvino
 
-    settings = {
-        "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": "f32",
-        "PERFORMANCE_HINT": "LATENCY",
-    }
-    try:
-        compiled = openvino.Core().compile_model(files.model, "CPU", settings)
-    except RuntimeError as error:
-        raise ModelError(f"OpenVINO refuses the network: {_said(error)}") from error
-    request = compiled.create_infer_request()
+    def compiled(**more: bool) -> openvino.CompiledModel:
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            **more,
+        }
+        try:
+            return openvino.Core().compile_model(files.model, "CPU", settings)
+        except RuntimeError as error:
+            raise ModelError(f"OpenVINO refuses the network: {_said(error)}") from error
+
+    request = compiled().create_infer_request()
     outputs = [value.name or "" for value in network.model.graph.outputs]
 
     def run(sample: Sample) -> Mapping[str, NDArray[np.float32]]:
         found = request.infer({name: np.ascontiguousarray(a) for name, a in sample.items()})
         return {name: np.array(found[index]) for index, name in enumerate(outputs)}
 
-    return Running(run)
+    def steps(sample: Sample) -> Mapping[str, float]:
+        from prunus_engines.openvino_profile import steps_of
+
+        return steps_of(compiled(PERF_COUNT=True), network, sample)  # counting takes time
+
+    return Running(run, steps=steps)
 
 
 @hookimpl

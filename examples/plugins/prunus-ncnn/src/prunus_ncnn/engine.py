@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from prunus.plugin import ModelError, Running, UsageError, Written, infer_shapes
+from prunus_ncnn.profile import steps
 
 _SHORTER = (
     "use_fp16_packed use_fp16_storage use_fp16_arithmetic use_bf16_storage use_bf16_packed"
@@ -58,11 +59,15 @@ def load(network, files, threads):
     inputs, outputs = _blobs(network)
     shapes = infer_shapes(network.model)
 
-    def run(sample):
+    def started(sample):
         extractor = net.create_extractor()
         for name, blob in inputs.items():
-            extractor.input(blob, ncnn.Mat(np.ascontiguousarray(sample[name][0])))
-        found = {}
+            # a copy: an extractor reads what it was given when it computes
+            extractor.input(blob, ncnn.Mat(np.ascontiguousarray(sample[name][0])).clone())
+        return extractor
+
+    def run(sample):
+        extractor, found = started(sample), {}
         for name, blob in outputs.items():
             code, mat = extractor.extract(blob)
             if code:
@@ -70,7 +75,7 @@ def load(network, files, threads):
             found[name] = _shaped(np.array(mat), shapes.get(name))
         return found
 
-    return Running(run)
+    return Running(run, steps=lambda sample: steps(net, started, network, sample))
 
 
 def _blobs(network):
