@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,14 +48,12 @@ def summed(network: Network, member: Member, ufunc: np.ufunc) -> Scores:
     array = member.array(network)
     rest = tuple(axis for axis in range(1, array.ndim) if axis not in member.axes)
     rows = max(1, _BLOCK * len(array) // max(array.size, 1))
-    parts = []
-    for start in range(0, len(array), rows):
-        block = ufunc(array[start : start + rows])
-        if 0 in member.axes:
-            parts.append(_over(block, rest).astype(np.float64))
-        else:
-            parts.append(_over(block.sum(0, keepdims=True), rest).astype(np.float64))
-    totals = np.concatenate(parts) if 0 in member.axes else np.sum(parts, axis=0)
+    blocks = (ufunc(array[start : start + rows]) for start in range(0, len(array), rows))
+    if 0 in member.axes:
+        totals = np.concatenate([_over(block, rest).astype(np.float64) for block in blocks])
+    else:  # added as they come: sums of a large consumer's blocks would be as large as it is
+        sums = (_over(block.sum(0, keepdims=True), rest).astype(np.float64) for block in blocks)
+        totals = reduce(np.add, sums)
     moved = np.moveaxis(totals, member.axes, range(len(member.axes)))
     return np.asarray(moved.ravel()[member.positions].sum(1))
 
