@@ -82,6 +82,8 @@ class Network:
         frozen: Value name -> why its channels must stay ("feeds a detection head",
             "feeds opaque layer 'foo' of type 'Foo'"); graph outputs that are
             not named here are frozen as "graph output".
+        frozen_width: The same, where heads of attention may still go as a whole: only how wide
+            they are stays.
         origin: What the format needs for faithful write-back; opaque to the core.
         task: How the network's own files say it is evaluated and trained.
         notes: Sentences the user should see about how the files were read.
@@ -106,6 +108,7 @@ class Network:
     multiples: Mapping[str, int] = attrs.field(factory=dict)
     aliases: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     stored: Mapping[str, str] = attrs.field(factory=dict)
+    frozen_width: Mapping[str, str] = attrs.field(factory=dict)
 
     def __repr__(self) -> str:
         from prunus.graph.parameters import parameters

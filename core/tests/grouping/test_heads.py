@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 
@@ -88,6 +89,19 @@ def test_the_mask_of_a_head_is_read_back():
     assert np.array_equal(grouping.kept_channel_ids(found), grouping.kept_channel_ids(keep))
     for group in grouping.groups:
         assert found[group.name].sum() == keep[group.name].sum()
+
+
+def test_the_width_alone_can_be_held():
+    """Of queries and keys; that of values is another group."""
+    network = of(attention.separate)
+    (query,) = (node for node in network.model.graph if node.name == "linear1")
+    held = {query.outputs[0].name: "divided by its root"}
+    narrow = find_groups(attrs.evolve(network, frozen_width=held))
+    assert sizes(narrow) == [("channel", 12), ("head", 3)]
+    assert "divided by its root" not in {entry.reason for entry in narrow.protected}
+    whole = find_groups(attrs.evolve(network, frozen=held))
+    assert sizes(whole) == [("channel", 12)]
+    assert "divided by its root" in {entry.reason for entry in whole.protected}
 
 
 def test_excluded_layers_keep_their_heads():

@@ -30,11 +30,10 @@ def find_groups(network: Network, exclude: tuple[str, ...] = ()) -> Grouping:
     """
     layers = {node: layer for layer, nodes in network.layers.items() for node in nodes}
     shapes = infer_shapes(network.model)
+    frozen = {**network.frozen_width, **network.frozen}
     levels: dict[RowsKey, int] = {}
     while True:
-        labelling = label_graph(
-            network.model, shapes, network.frozen, levels, layers, network.multiples
-        )
+        labelling = label_graph(network.model, shapes, frozen, levels, layers, network.multiples)
         grouping, stricter = collect(network, labelling, layers, exclude, {})
         unsafe = restless(network, labelling, grouping.groups, grouping.units, layers)
         if unsafe:

@@ -7,7 +7,7 @@ channel ids, where the reshapes that split channels into heads make one channel 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 import numpy as np
@@ -20,7 +20,7 @@ from prunus.grouping.collect import Grouping, frozen_units, groups_of, kinds_of
 from prunus.grouping.constraints import owners_of
 from prunus.grouping.resting import restless
 from prunus.grouping.trial import misaligned_at
-from prunus.groups import Protected
+from prunus.groups import Group, Protected
 from prunus.network import Network
 
 
@@ -56,7 +56,7 @@ def with_heads(
     found = attrs.evolve(
         grouping,
         groups=(*grouping.groups, *safe),
-        protected=tuple(_still_held(grouping, {one for group in safe for one in group.layers})),
+        protected=tuple(_still_held(network, grouping, safe)),
         heads={group.name: units[group.name] for group in safe},
         head_of=whole.roots,
     )
@@ -109,8 +109,13 @@ def _counted(grouping: Grouping, whole: Labelling, kinds: list[ChannelIds]) -> l
     return [units for number, units in enumerate(kinds) if number not in mixed]
 
 
-def _still_held(grouping: Grouping, layers: set[str]) -> Iterator[Protected]:
+def _still_held(
+    network: Network, grouping: Grouping, heads: Iterable[Group]
+) -> Iterator[Protected]:
     """Reasons that are left: what loses heads is not protected for the sake of its width."""
+    layers = {layer for group in heads for layer in group.layers}
+    width = set(network.frozen_width.values())
     for entry in grouping.protected:
-        if entry.layer not in layers or "takes no smaller number" not in entry.reason:
+        narrow = "takes no smaller number" in entry.reason or entry.reason in width
+        if entry.layer not in layers or not narrow:
             yield entry

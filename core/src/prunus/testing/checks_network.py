@@ -19,7 +19,8 @@ def check_facts(format: str, network: Network) -> None:
     assert set(listed) == set(nodes), f"nodes without a layer: {set(nodes) ^ set(listed)}"
     values = {value.name for node in graph for value in node.outputs}
     values |= {value.name for value in graph.inputs}
-    assert set(network.frozen) <= values, "frozen names a value that is not in the graph"
+    frozen = {*network.frozen, *network.frozen_width}
+    assert frozen <= values, "frozen names a value that is not in the graph"
     for value in graph.inputs:
         assert value.shape is not None, f"input '{value.name}' has no shape"
         assert not isinstance(value.shape[0], int), f"input '{value.name}' fixes the batch"

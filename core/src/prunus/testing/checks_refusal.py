@@ -106,7 +106,8 @@ def check_unknown(subject: Subject, unknown: Unknown) -> None:
         one_line(error, *unknown.layers)
         return
     protected = find_groups(network).protected
-    reasons = [*network.frozen.values(), *(entry.reason for entry in protected)]
+    reasons = [*network.frozen.values(), *network.frozen_width.values()]
+    reasons += [entry.reason for entry in protected]
     silent = [one for one in unknown.layers if not _names(one, [*network.notes, *reasons])]
     assert not silent, f"unknown layers pass without a word: {silent}"
     free = [one for one in unknown.layers if one not in unknown.noted and not _names(one, reasons)]

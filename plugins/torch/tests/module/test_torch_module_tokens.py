@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import prunus
 
-TOKENS, LENGTH, WIDTH, HEADS = 50, 12, 32, 4
+TOKENS, LENGTH, WIDTH, DEPTH = 50, 12, 32, 8
 
 
 class Classifier(nn.Module):
@@ -32,7 +32,7 @@ class Classifier(nn.Module):
 
     def _attended(self, x: Tensor) -> Tensor:
         query, key, value = (
-            layer(x).unflatten(2, (HEADS, -1)).transpose(1, 2)
+            layer(x).unflatten(2, (-1, DEPTH)).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
         found = nn.functional.scaled_dot_product_attention(query, key, value)
@@ -51,7 +51,8 @@ def test_a_module_that_takes_token_numbers_comes_back_smaller(sampled: bool) -> 
     smaller = compact.native
     assert type(smaller) is Classifier
     assert smaller.tokens.weight.shape == (TOKENS, WIDTH)
-    assert smaller.query.out_features == WIDTH  # divided by the root of a width in the code
+    # whole heads went: the code divides by the root of their width
+    assert smaller.query.out_features in (DEPTH, 2 * DEPTH, 3 * DEPTH)
     assert smaller.wide.out_features < 4 * WIDTH
     with torch.no_grad():
         found = smaller(tokens).numpy()

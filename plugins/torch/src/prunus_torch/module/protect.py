@@ -49,12 +49,29 @@ def protected(network: Network) -> Network:
         raise ModelError(f"the graph that torch exported is not the module's own: {said}")
     held = _held(network)
     while held:
-        frozen = dict(network.frozen)
-        for group, reason in held:
-            frozen |= dict.fromkeys(_made(network, group), f"held by the module's code ({reason})")
-        network = attrs.evolve(network, frozen=frozen)
+        network = _frozen(network, held)
         held = _held(network)
     return network
+
+
+def _frozen(network: Network, held: Sequence[tuple[Group, str]]) -> Network:
+    """The network without these groups; of attention, heads may go where their width stays.
+
+    torch's attention divides by the root of the width that it finds: its numbers change with the
+    width of the heads, and not with how many there are.
+    """
+    with_heads = {
+        layer
+        for group in find_groups(network).groups
+        if group.unit == "head"
+        for layer in group.layers
+    }
+    whole, width = dict(network.frozen), dict(network.frozen_width)
+    for group, reason in held:
+        narrow = group.unit != "head" and with_heads.issuperset(group.layers)
+        made = dict.fromkeys(_made(network, group), f"held by the module's code ({reason})")
+        (width if narrow else whole).update(made)
+    return attrs.evolve(network, frozen=whole, frozen_width=width)
 
 
 def _held(network: Network) -> list[tuple[Group, str]]:
