@@ -44,8 +44,9 @@ TEXT = (
     "are of an earlier version, with equal shares for the time, too, and without times of layers "
     "in OpenVINO and ncnn. Below 0.8 is yolo-fastest alone. It is bounded by what does not fall "
     "with its channels (`least_times.py`): of the processor time 0.43 stays in ONNX Runtime, 0.47 "
-    "in OpenVINO and 0.46 in ncnn with the fewest channels in every group, so that about 0.53 to 0.57 is "
-    "all that any plan saves there, for 0.82 to 0.92 of the MACs: ratios of 0.69, 0.64 and 0.59. "
+    "in OpenVINO and 0.46 in ncnn with the fewest channels in every group, so that about 0.53 to "
+    "0.57 is all that any plan saves there, for 0.82 to 0.92 of the MACs: ratios of 0.69, 0.64 and "
+    "0.59. "
     "In ncnn most of it is the second thread, which is woken for every layer: on one thread 0.28 "
     "stays."
 )
