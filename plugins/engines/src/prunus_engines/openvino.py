@@ -20,6 +20,7 @@ from prunus.plugin import (
     Written,
     hookimpl,
 )
+from prunus_engines.signal_stack import signal_stack_kept
 
 if TYPE_CHECKING:
     import openvino
@@ -56,7 +57,8 @@ def prunus_open(engine: str, network: Network, files: Written, threads: int) -> 
             **more,
         }
         try:
-            return openvino.Core().compile_model(files.model, "CPU", settings)
+            with signal_stack_kept():
+                return openvino.Core().compile_model(files.model, "CPU", settings)
         except RuntimeError as error:
             raise ModelError(f"OpenVINO refuses the network: {_said(error)}") from error
 
@@ -86,7 +88,8 @@ def prunus_quantize(
     """NNCF's quantisation after training, with its default settings."""
     from prunus_engines.nncf_int8 import quantized
 
-    model = quantized(_converted(files.model), samples)
+    with signal_stack_kept():  # it runs the model
+        model = quantized(_converted(files.model), samples)
     return _saved(model, directory / f"{files.model.stem}.int8.xml")
 
 
