@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -37,15 +37,8 @@ TEXT = (
     f"{THREADS} threads, one sample at a time, random weights (yolo-fastest: its own), l1; equal "
     "shares for the rate, `slow-first` for the time. Time saved is the median over turns in which"
     " whole and pruned network run side by side. Processor time is that of all threads: other "
-    "programs change it little. The machine has two processors, and up to twelve processes wanted"
-    " them while this ran, two to eight in the rows of ResNet-50, SqueezeNet and yolov3-tiny: the"
-    " milliseconds are those of that load, and the columns to read are those of processor time, "
-    "in which all but yolo-fastest save 0.87 of the time or more for their share of the MACs. It "
-    "is bounded by what does not fall with its channels (`least_times.py`): of the processor time"
-    " 0.43 stays in ONNX Runtime, 0.47 in OpenVINO and 0.46 in ncnn with the fewest channels in "
-    "every group, so that about 0.53 to 0.57 is all that any plan saves there, for 0.82 to 0.92 "
-    "of the MACs: ratios of 0.69, 0.64 and 0.59. In ncnn most of it is the second thread, which "
-    "is woken for every layer: on one thread 0.28 stays."
+    "programs change it little, unlike milliseconds and time by the clock. What bounds small "
+    "networks: `least_times.py`."
 )
 HEADER = (
     "network", "engine", "ms",
@@ -120,20 +113,26 @@ def row(name: str, network: Network, engine: str) -> tuple[str, ...]:
     return tuple(cells)
 
 
-def main() -> None:
-    """The table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def chosen(
+    parser: argparse.ArgumentParser,
+) -> Iterator[tuple[argparse.Namespace, str, str, Network]]:
+    """What the command line says; name of a network, engine, the network."""
     parser.add_argument("--engines", default="onnxruntime,openvino,ncnn")
     parser.add_argument("names", nargs="*")
     given = parser.parse_args()
     for name, make in NETWORKS.items():
-        if given.names and name not in given.names:
-            continue
-        network = make()
-        for engine in given.engines.split(","):
-            found = row(name, network, engine)
-            print(*found, f"load {os.getloadavg()[0]:.1f}", sep=" | ", flush=True)
-            write_rows(TITLE, HEADER, [found], 2, TEXT)
+        if not given.names or name in given.names:
+            network = make()
+            for engine in given.engines.split(","):
+                yield given, name, engine, network
+
+
+def main() -> None:
+    """The table."""
+    for _, name, engine, network in chosen(argparse.ArgumentParser(description=__doc__)):
+        found = row(name, network, engine)
+        print(*found, f"load {os.getloadavg()[0]:.1f}", sep=" | ", flush=True)
+        write_rows(TITLE, HEADER, [found], 2, TEXT)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 
-from engines import NETWORKS, SECONDS
+from engines import SECONDS, chosen
 from results import write_rows
 
 import prunus
@@ -57,16 +57,9 @@ def row(name: str, network: Network, engine: str, threads: int) -> tuple[str, ..
 def main() -> None:
     """The table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engines", default="onnxruntime,openvino,ncnn")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("names", nargs="*")
-    given = parser.parse_args()
-    for name, make in NETWORKS.items():
-        if given.names and name not in given.names:
-            continue
-        network = make()
-        for engine in given.engines.split(","):
-            write_rows(TITLE, HEADER, [row(name, network, engine, given.threads)], 3, TEXT)
+    for given, name, engine, network in chosen(parser):
+        write_rows(TITLE, HEADER, [row(name, network, engine, given.threads)], 3, TEXT)
 
 
 if __name__ == "__main__":

@@ -31,16 +31,6 @@ def test_agreement_takes_the_original_s_answers_for_labels():
     assert (metric.higher_is_better, metric.needs_labels) == (True, False)
 
 
-def test_the_original_s_answers_are_read_once_for_many_networks(monkeypatch):
-    metric, read = Agreement(Top(1)), []
-    truth = Top.truth
-    monkeypatch.setattr(Top, "truth", lambda self, outputs: read.append(1) or truth(self, outputs))
-    observe = metric.observer(ORIGINAL)
-    assert observe(CHANGED).tolist() == [1, 0, 1]
-    assert observe(ORIGINAL).tolist() == [1, 1, 1]
-    assert len(read) == 1
-
-
 def test_the_first_of_equal_classes_is_the_top_one_in_truth_and_in_hits():
     level = {"y": np.zeros((1, 3))}
     metric = Agreement(Top(1))

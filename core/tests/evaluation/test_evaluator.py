@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from prunus.errors import DataError, ModelError, PluginError
+from prunus.evaluation.agreement import Agreement
 from prunus.evaluation.data import ArrayDataset
 from prunus.evaluation.evaluator import Evaluator
 from prunus.evaluation.metrics import CrossEntropy, Fidelity, Top
@@ -30,6 +31,18 @@ def test_a_batch_that_does_not_divide_counts_every_sample_once(lenet, data):
     for size in (1, 23, 64):
         again = evaluator(lenet, data, batch_size=size).measure(lenet.model)
         assert (again.value, again.error) == (found.value, found.error)
+
+
+def test_the_original_s_answers_are_read_once_for_many_networks(lenet, data, monkeypatch):
+    truth, read = Top.truth, []
+    monkeypatch.setattr(Top, "truth", lambda self, outputs: read.append(1) or truth(self, outputs))
+    judge = evaluator(lenet, data, metric=Agreement(Top(1)))
+    batch = data.read(np.arange(3), None)
+    original = {"ip2": np.eye(3, 4, dtype=np.float32)}
+    observe = judge.observer(original, batch)
+    assert observe(original).tolist() == [1, 1, 1]
+    assert observe({"ip2": np.roll(original["ip2"], 1, 1)}).tolist() == [0, 0, 0]
+    assert len(read) == 1
 
 
 def test_answers_that_are_kept_keep_nothing_of_the_engine(lenet, data):

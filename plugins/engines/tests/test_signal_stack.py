@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 
 import pytest
 
-from prunus_engines.signal_stack import signal_stack, signal_stack_kept
+from prunus_engines.signal_stack import SignalStack, signal_stack, signal_stack_kept
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="stacks are looked at on Linux")
 
@@ -53,7 +54,14 @@ def test_a_network_that_is_timed_leaves_the_stack() -> None:
 
 
 def test_the_stack_is_put_back_after_an_error() -> None:
-    before = signal_stack()
-    with pytest.raises(ValueError, match="on purpose"), signal_stack_kept():
+    before, room = signal_stack(), ctypes.create_string_buffer(1 << 16)
+    other = SignalStack(ctypes.addressof(room), 0, len(room))
+
+    def exchange() -> None:
+        ctypes.CDLL(None).sigaltstack(ctypes.byref(other), None)
+        assert signal_stack().address == other.address
         raise ValueError("on purpose")
+
+    with pytest.raises(ValueError, match="on purpose"), signal_stack_kept():
+        exchange()
     assert signal_stack().address == before.address

@@ -24,7 +24,6 @@ class OriginalRun:
         values: What other graphs start from, by name.
         reference: Its outputs: graph output name -> ``(N, ...)``.
         observe: What the metric sees in another network's outputs (`Evaluator.observer`).
-        nbytes: Bytes of the values.
     """
 
     samples: int
@@ -34,9 +33,11 @@ class OriginalRun:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the values and outputs."""
-        arrays = (v if isinstance(v, np.ndarray) else v.numpy() for v in self.values.values())
-        return sum(array.nbytes for array in arrays)
+        """Bytes of the values."""
+        return sum(
+            value.nbytes if isinstance(value, np.ndarray) else value.tensor_size_in_bytes()
+            for value in self.values.values()
+        )
 
 
 class OriginalRuns:

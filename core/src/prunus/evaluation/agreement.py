@@ -6,7 +6,7 @@ of the original network take the place of labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -46,12 +46,7 @@ class Agreement:
         self, outputs: Mapping[str, Array], reference: Mapping[str, Array], labels: Any
     ) -> Any:
         """As of the metric; ``labels`` are not read."""
-        return self.observer(reference)(outputs)
-
-    def observer(self, reference: Mapping[str, Array]) -> Callable[[Mapping[str, Array]], Any]:
-        """`observe` for the outputs of many networks beside the same reference, read once."""
-        truth = self.truth(reference)
-        return lambda outputs: self.metric.observe(outputs, reference, truth)
+        return self.metric.observe(outputs, reference, self.truth(reference))
 
     def result(self, observations: Sequence[Any]) -> Measurement:
         """As of the metric.

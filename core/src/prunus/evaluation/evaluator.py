@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import cached_property, partial
+from functools import cached_property
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -192,22 +192,17 @@ class Evaluator:
         Raises:
             As `observe`, here and when called.
         """
-        with self._observing():
-            if isinstance(self.metric, Agreement):
-                seen = self.metric.observer(reference)
-            else:
-                seen = partial(self._seen, reference, batch)
+        given = self.metric
+        metric, labels = given, batch.labels
+        if isinstance(given, Agreement):
+            with self._observing():
+                metric, labels = given.metric, given.truth(reference)
 
         def observe(outputs: Mapping[str, Array]) -> Any:
             with self._observing():
-                return seen(outputs)
+                return metric.observe(outputs, reference, labels)
 
         return observe
-
-    def _seen(
-        self, reference: Mapping[str, Array], batch: Batch, outputs: Mapping[str, Array]
-    ) -> Any:
-        return self.metric.observe(outputs, reference, batch.labels)
 
     @contextmanager
     def _observing(self) -> Iterator[None]:

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.descriptors import Descriptor, Policy
-from prunus.errors import UsageError
 from prunus.hookspecs import hookimpl
 from prunus.planning.budget import Budget, Planning
-from prunus.planning.target import all_levels, bisect, check_reach, named, nearest
+from prunus.planning.target import asked, bisect, named, nearest
 
 
 @hookimpl
@@ -27,10 +26,7 @@ def prunus_register() -> Iterable[Descriptor]:
 @hookimpl
 def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, NDArray[np.bool_]]:
     """Bisect the common score below which units go."""
-    if budget.rate is None:
-        raise UsageError("allocation 'global' needs --rate; --threshold needs measured sensitivity")
-    levels = all_levels(planning, budget)
-    check_reach(planning, levels, budget)
+    rate, levels = asked("global", planning, budget)
     scale = np.asarray if planning.comparable else _relative
     relative = [scale(planning.scores[group.name]) for group in planning.groups]
     edges = np.sort(np.concatenate(relative)) if relative else np.zeros(1)
@@ -41,7 +37,7 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
         wanted = [float((scores > bound).sum()) for scores in relative]
         return np.array([nearest(lv, w) for lv, w in zip(levels, wanted, strict=True)], np.int64)
 
-    return planning.keep(named(planning, bisect(planning, levels, budget.rate, plan)))
+    return planning.keep(named(planning, bisect(planning, levels, rate, plan)))
 
 
 def _relative(scores: NDArray[np.float64]) -> NDArray[np.float64]:

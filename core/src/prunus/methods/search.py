@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.descriptors import Descriptor, Policy
-from prunus.errors import PlanError, UsageError
+from prunus.errors import PlanError
 from prunus.hookspecs import hookimpl
 from prunus.methods import by_sensitivity
 from prunus.methods.exchanges import GAIN, Exchanges
 from prunus.planning.budget import Budget, Planning, PlanTrials
 from prunus.planning.search import Counts, Levels
-from prunus.planning.target import TOLERANCE, all_levels, bisect, check_reach, named, nearest
+from prunus.planning.target import TOLERANCE, asked, bisect, named, nearest
 from prunus.progress import tell
 
 _WORK = 8 * 10**12
@@ -67,16 +67,13 @@ def prunus_register() -> Iterable[Descriptor]:
 @hookimpl
 def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, NDArray[np.bool_]]:
     """Change strengths one at a time while the measured loss falls."""
-    if budget.rate is None:
-        raise UsageError("allocation 'search' needs --rate; --threshold needs measured sensitivity")
+    rate, levels = asked("search", planning, budget)
     if planning.trials is None:
         raise PlanError("allocation 'search' needs samples: 16 at least; give --data")
-    levels = all_levels(planning, budget)
-    check_reach(planning, levels, budget)
-    searched = _Search(planning, levels, budget.rate, planning.trials)
+    searched = _Search(planning, levels, rate, planning.trials)
     starts = [searched.tried(strengths) for strengths in _starts(planning, budget)]
     found = _descend(searched, min(starts, key=lambda plan: plan.loss))
-    goal = planning.cost.total * (1 - budget.rate)
+    goal = planning.cost.total * (1 - rate)
     exchanges = Exchanges(planning, levels, goal, searched.affordable_loss)
     counts = exchanges.improved(found.counts, found.loss)
     searched.end()

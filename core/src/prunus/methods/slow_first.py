@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.descriptors import Descriptor, Policy
-from prunus.errors import UsageError
 from prunus.hookspecs import hookimpl
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.pace import paced
-from prunus.planning.target import all_levels, bisect, check_reach, named
+from prunus.planning.target import asked, bisect, named
 
 
 @hookimpl
@@ -32,11 +31,6 @@ def prunus_register() -> Iterable[Descriptor]:
 @hookimpl
 def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, NDArray[np.bool_]]:
     """Bisect the common strength."""
-    if budget.rate is None:
-        raise UsageError(
-            "allocation 'slow-first' needs --rate; --threshold needs measured sensitivity"
-        )
-    levels = all_levels(planning, budget)
-    check_reach(planning, levels, budget)
-    counts = bisect(planning, levels, budget.rate, paced(planning, levels, budget))
+    rate, levels = asked("slow-first", planning, budget)
+    counts = bisect(planning, levels, rate, paced(planning, levels, budget))
     return planning.keep(named(planning, counts))

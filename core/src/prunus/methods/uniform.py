@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.descriptors import Descriptor, Policy
-from prunus.errors import UsageError
 from prunus.hookspecs import hookimpl
 from prunus.planning.budget import Budget, Planning
-from prunus.planning.target import all_levels, bisect, check_reach, even, named
+from prunus.planning.target import asked, bisect, even, named
 
 
 @hookimpl
@@ -23,11 +22,6 @@ def prunus_register() -> Iterable[Descriptor]:
 @hookimpl
 def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, NDArray[np.bool_]]:
     """Bisect the common ratio."""
-    if budget.rate is None:
-        raise UsageError(
-            "allocation 'uniform' needs --rate; --threshold needs measured sensitivity"
-        )
-    levels = all_levels(planning, budget)
-    check_reach(planning, levels, budget)
-    counts = bisect(planning, levels, budget.rate, even(planning, levels))
+    rate, levels = asked("uniform", planning, budget)
+    counts = bisect(planning, levels, rate, even(planning, levels))
     return planning.keep(named(planning, counts))

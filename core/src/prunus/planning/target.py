@@ -7,12 +7,28 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from prunus.errors import PlanError
+from prunus.errors import PlanError, UsageError
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.search import Counts, Ladder, Levels, Prices, search
 
 TOLERANCE = 0.01
 """A rate counts as hit within 1 % of itself (DESIGN section 7)."""
+
+
+def asked(allocation: str, planning: Planning, budget: Budget) -> tuple[float, Levels]:
+    """Rate and feasible numbers of kept units, for an allocation that divides a rate alone.
+
+    Raises:
+        UsageError: no rate is asked for.
+        PlanError: no plan reaches it.
+    """
+    if budget.rate is None:
+        raise UsageError(
+            f"allocation '{allocation}' needs --rate; --threshold needs measured sensitivity"
+        )
+    levels = all_levels(planning, budget)
+    check_reach(planning, levels, budget)
+    return budget.rate, levels
 
 
 def check_reach(planning: Planning, levels: Levels, budget: Budget) -> None:

@@ -47,25 +47,22 @@ def protected(network: Network) -> Network:
     said = _fault(network, Compact(network.model, {}))
     if said is not None:
         raise ModelError(f"the graph that torch exported is not the module's own: {said}")
-    held = _held(network)
+    groups, held = _held(network)
     while held:
-        network = _frozen(network, held)
-        held = _held(network)
+        network = _frozen(network, groups, held)
+        groups, held = _held(network)
     return network
 
 
-def _frozen(network: Network, held: Sequence[tuple[Group, str]]) -> Network:
+def _frozen(
+    network: Network, groups: Sequence[Group], held: Sequence[tuple[Group, str]]
+) -> Network:
     """The network without these groups; of attention, heads may go where their width stays.
 
     torch's attention divides by the root of the width that it finds: its numbers change with the
     width of the heads, and not with how many there are.
     """
-    with_heads = {
-        layer
-        for group in find_groups(network).groups
-        if group.unit == "head"
-        for layer in group.layers
-    }
+    with_heads = {layer for one in groups if one.unit == "head" for layer in one.layers}
     whole, width = dict(network.frozen), dict(network.frozen_width)
     for group, reason in held:
         narrow = group.unit != "head" and with_heads.issuperset(group.layers)
@@ -74,8 +71,8 @@ def _frozen(network: Network, held: Sequence[tuple[Group, str]]) -> Network:
     return attrs.evolve(network, frozen=whole, frozen_width=width)
 
 
-def _held(network: Network) -> list[tuple[Group, str]]:
-    """Groups that the module does not let shrink, with reasons."""
+def _held(network: Network) -> tuple[Sequence[Group], list[tuple[Group, str]]]:
+    """All groups, and those that the module does not let shrink, with reasons."""
     grouping = find_groups(network)
     draw = np.random.default_rng(0)
     keep = {
@@ -87,7 +84,7 @@ def _held(network: Network) -> list[tuple[Group, str]]:
         chosen = {group.name: keep[group.name] for group in groups}
         return _fault(network, compact_graph(network, grouping, chosen))
 
-    return offenders(grouping.groups, fault) if grouping.groups else []
+    return grouping.groups, offenders(grouping.groups, fault) if grouping.groups else []
 
 
 def _left(size: int, draw: np.random.Generator) -> int:
