@@ -200,6 +200,19 @@ def test_search_spares_the_group_whose_removal_costs_more(wide):
         assert dear > even[0] > cheap
 
 
+def test_search_begins_with_slow_groups_too_where_time_is_limited(wide):
+    """Of two groups of the same MACs, ``a`` takes three times as long: more of it goes."""
+    macs = wide.cost
+    scale = macs.scale * np.array([3.0 if name[0] == "a" else 1.0 for name in macs.layers])
+    cost = attrs.evolve(macs, scale=scale, counted="milliseconds")
+    trials = Weighed(1, 1)
+    searched(attrs.evolve(wide, cost=cost, macs=macs), trials)
+    (even, same), (slow, quick) = trials.asked[:2]
+    assert even == pytest.approx(same, abs=1)
+    assert slow < even - 5
+    assert quick > even + 5
+
+
 def test_search_measures_no_plan_twice(wide):
     trials = Weighed(9, 1)
     searched(wide, trials)

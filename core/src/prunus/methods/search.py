@@ -2,11 +2,12 @@
 
 A plan is one strength s a group: kept shares are (1 - t)^s, with t chosen for the rate. The search
 starts from the best of a few plans (uniform; residual joins spared; by measured sensitivity, where
-there are curves) and changes one strength at a time, all others giving way to keep the rate. Then
-pairs of groups exchange units (`prunus.methods.exchanges`). A change stays if the loss of the whole
-plan, compensated, falls on held-out samples (compare NetAdapt, Yang et al., ECCV 2018). Trials are
-compensated in one shot, which does not see errors of earlier layers; so the last choice, between
-the plan found and those that the search began with, is made with compensation by layers.
+there are curves; slow groups first, where another cost than MACs is limited) and changes one
+strength at a time, all others giving way to keep the rate. Then pairs of groups exchange units
+(`prunus.methods.exchanges`). A change stays if the loss of the whole plan, compensated, falls on
+held-out samples (compare NetAdapt, Yang et al., ECCV 2018). Trials are compensated in one shot,
+which does not see errors of earlier layers; so the last choice, between the plan found and those
+that the search began with, is made with compensation by layers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from prunus.hookspecs import hookimpl
 from prunus.methods import by_sensitivity
 from prunus.methods.exchanges import GAIN, Exchanges
 from prunus.planning.budget import Budget, Planning, PlanTrials
+from prunus.planning.pace import strengths
 from prunus.planning.search import Counts, Levels
 from prunus.planning.target import TOLERANCE, asked, bisect, named, nearest
 from prunus.progress import tell
@@ -71,7 +73,7 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
     if planning.trials is None:
         raise PlanError("allocation 'search' needs samples: 16 at least; give --data")
     searched = _Search(planning, levels, rate, planning.trials)
-    starts = [searched.tried(strengths) for strengths in _starts(planning, budget)]
+    starts = [searched.tried(one) for one in _starts(planning, levels, budget)]
     found = _descend(searched, min(starts, key=lambda plan: plan.loss))
     goal = planning.cost.total * (1 - rate)
     exchanges = Exchanges(planning, levels, goal, searched.affordable_loss)
@@ -175,9 +177,11 @@ class _Search:
         return plan
 
 
-def _starts(planning: Planning, budget: Budget) -> Iterator[Strengths]:
+def _starts(planning: Planning, levels: Levels, budget: Budget) -> Iterator[Strengths]:
     ones = np.ones(len(planning.groups))
     yield ones
+    if planning.macs is not None and planning.macs is not planning.cost:
+        yield strengths(planning, levels, budget)
     if planning.sensitivity is not None:
         yield _measured(planning, budget)
     joined = np.array([len(group.layers) > 1 for group in planning.groups])

@@ -22,12 +22,7 @@ compute."""
 
 
 def paced(planning: Planning, levels: Levels, budget: Budget) -> Callable[[float], Counts]:
-    """Plans of kept shares (1 - t)^s: t in [0, 1] -> units kept ``(G,)``.
-
-    The strength s of a group says what it saves of the cost (`Planning.cost`) for what it saves of
-    the multiply-accumulates (`Planning.macs`), where every group loses the same share; 1 is the
-    whole network's. A group that saves none of the cost stays whole. Where the cost is
-    multiply-accumulates, all strengths are 1 and the plans those of `even`.
+    """Plans of kept shares (1 - t)^s, s the `strengths`: t in [0, 1] -> units kept ``(G,)``.
 
     Args:
         planning: Facts about the groups.
@@ -35,21 +30,30 @@ def paced(planning: Planning, levels: Levels, budget: Budget) -> Callable[[float
         budget: The target; its rate is the share of the cost that is to go.
     """
     sizes = planning.cost.sizes
-    goal = planning.cost.total * (1 - (budget.rate or 0.0))
-    strengths = _strengths(planning, crossing(planning, goal, even(planning, levels)))
+    powers = strengths(planning, levels, budget)
 
     def plan(parameter: float) -> Counts:
-        wanted = sizes * (1 - parameter) ** strengths
+        wanted = sizes * (1 - parameter) ** powers
         return np.array([nearest(lv, w) for lv, w in zip(levels, wanted, strict=True)], np.int64)
 
     return plan
 
 
-def _strengths(planning: Planning, equal: Counts) -> NDArray[np.float64]:
-    """``(G,)`` strengths near a plan of equal shares.
+def strengths(planning: Planning, levels: Levels, budget: Budget) -> NDArray[np.float64]:
+    """``(G,)`` how much of the cost a group saves for the multiply-accumulates that it saves.
 
-    Costs are quadratic functions: means of the slopes at both ends share out what is saved.
+    Every group loses the same share there; 1 is the whole network's strength. A group that saves
+    none of the cost has strength 0: it stays whole. Where the cost is multiply-accumulates, all are
+    1, and plans by them those of `even`.
+
+    Args:
+        planning: Facts about the groups.
+        levels: Feasible numbers of kept units, descending.
+        budget: The target; its rate is the share of the cost that is to go.
     """
+    # costs are quadratic functions: means of the slopes at both ends share out what is saved
+    goal = planning.cost.total * (1 - (budget.rate or 0.0))
+    equal = crossing(planning, goal, even(planning, levels))
     cost = _parts(planning.cost, equal)
     macs = _parts(planning.macs or planning.cost, equal)
     pace = np.divide(cost, macs, out=np.full(len(cost), np.inf), where=macs > 0)
