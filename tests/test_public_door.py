@@ -31,6 +31,10 @@ NETWORKS = {
 }
 
 
+QUICK = {"darknet": "uniform"}
+"""Networks that a search for a plan goes through for minutes."""
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize("name", NETWORKS)
 def test_six_lines_and_the_commands_agree(name, tmp_path, monkeypatch, capsys):
@@ -47,7 +51,8 @@ def test_six_lines_and_the_commands_agree(name, tmp_path, monkeypatch, capsys):
     samples = rng.standard_normal((16, *shape)).astype(np.float32)
     np.savez("samples.npz", x=samples)
 
-    plan = prunus.plan(network, rate=RATE, data=samples)
+    chosen = {"allocation": QUICK[name]} if name in QUICK else {}
+    plan = prunus.plan(network, rate=RATE, data=samples, **chosen)
     masked = prunus.prune(network, plan, data=samples)
     small = prunus.compact(masked)
     small.save("smaller")
@@ -60,7 +65,8 @@ def test_six_lines_and_the_commands_agree(name, tmp_path, monkeypatch, capsys):
         prunus.stat(network).macs, prunus.stat(network).params
     )  # fmt: skip
     steps = ["--workspace=ws", "--data=samples.npz", "--metric=fidelity"]
-    pruned = _json(capsys, "prune", *named, *steps, f"--rate={RATE}", "--train-data=samples.npz")
+    steps += ["--train-data=samples.npz", *(f"--{key}={value}" for key, value in chosen.items())]
+    pruned = _json(capsys, "prune", *named, *steps, f"--rate={RATE}")
     stored = prunus.Plan.from_json(json.loads(next(Path("ws").glob("*/plan.json")).read_text()))
     assert stored == plan
     assert pruned["facts"]["rate"] == pytest.approx(plan.rate)

@@ -25,18 +25,45 @@ def test_every_plan_has_a_loss(name):
     grouping = find_groups(network)
     keep = random_plan([group for group in grouping.groups if group.exact])
     trials = Trials(network, grouping, random_inputs(network.model, 64, 0), 0)
-    assert trials.samples == 8
+    assert trials.samples == 64
     assert 0 < trials.loss(keep) < np.inf
 
 
-def test_the_loss_is_that_of_the_plan_compensated_with_the_other_samples(lenet):
-    grouping, samples = find_groups(lenet), random_inputs(lenet.model, 64, 0)
-    keep = random_plan(grouping.groups)
-    fitted, held_out = split(samples)
-    masked = OnePass(lenet, grouping, fitted, 0).masked(keep)
-    sessions = (Session(one.model) for one in (masked, lenet))
+def loss_of(network, grouping, keep, fitted, held_out):
+    """Distance, on some samples, of a plan compensated with others."""
+    masked = OnePass(network, grouping, fitted, 0).masked(keep)
+    sessions = (Session(one.model) for one in (masked, network))
     found, wanted = (outputs_of(one, grouping, held_out) for one in sessions)
-    assert Trials(lenet, grouping, samples, 0).loss(keep) == distance(lenet, found, wanted)
+    return distance(network, found, wanted)
+
+
+def test_the_loss_is_that_of_the_plan_compensated_with_the_other_samples(lenet):
+    grouping, samples = find_groups(lenet), random_inputs(lenet.model, 128, 0)
+    keep = random_plan(grouping.groups)
+    trials = Trials(lenet, grouping, samples, 0)
+    assert trials.samples == 16
+    assert trials.loss(keep) == loss_of(lenet, grouping, keep, *split(samples))
+
+
+def test_of_few_samples_each_part_judges_the_plan_compensated_with_the_others(lenet):
+    grouping = find_groups(lenet)
+    ((name, array),) = random_inputs(lenet.model, 22, 0).items()
+    keep = random_plan(grouping.groups)
+    losses, sizes = [], []
+    for number in range(4):
+        part = np.arange(22) % 4 == number
+        fitted, held_out = {name: array[~part]}, {name: array[part]}
+        losses.append(loss_of(lenet, grouping, keep, fitted, held_out))
+        sizes.append(part.sum())
+    trials = Trials(lenet, grouping, {name: array}, 0)
+    assert trials.samples == 22
+    assert trials.loss(keep) == pytest.approx(np.average(losses, weights=sizes))
+
+
+def test_samples_that_would_take_long_judge_in_a_part_alone(lenet, monkeypatch):
+    monkeypatch.setattr(trial, "_WORK", 1)
+    trials = Trials(lenet, find_groups(lenet), random_inputs(lenet.model, 64, 0), 0)
+    assert trials.samples == 8
 
 
 def test_a_plan_that_removes_nothing_loses_nothing(lenet):
@@ -64,7 +91,7 @@ def test_consumers_are_compensated_for_samples_that_no_trial_sees(lenet, monkeyp
 def test_of_few_samples_each_third_compares_plans(lenet):
     grouping = find_groups(lenet)
     trials = Trials(lenet, grouping, random_inputs(lenet.model, 64, 0), 0)
-    assert trials.fitted == 2 * 56
+    assert trials.fitted == 2 * 64
     found = trials.compensated_losses(random_plan(grouping.groups))
     assert len(found) == 3
     assert min(found) > 0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prunus.evaluation.session import Session, Structure
+from prunus.graph.macs import layer_macs
 from prunus.graph.release import collect_copies
 from prunus.grouping.find import Grouping
 from prunus.masking import mask
 from prunus.network import Network
-from prunus.recovery.held_out import distance, outputs_of, split
+from prunus.recovery.held_out import Outputs, Weights, distance, outputs_of, split
 from prunus.recovery.one_pass import Keep, OnePass
 from prunus.recovery.recover import recover
 from prunus.recovery.sample_counts import Samples, spread
@@ -28,6 +28,15 @@ _FEW = 512
 """Samples below which each third compares plans in turn: one third alone is a matter of luck."""
 
 _MOST = 256
+
+_FOLDS = 4
+"""Parts of few samples, each of which judges in turn what the others were fitted to."""
+
+_FOLDED = 128
+"""Samples below which all judge a plan: a search fits the few that would be held out."""
+
+_WORK = 4 * 10**10
+"""Most MACs of a trial for which all samples are run, so that hundreds of trials stay cheap."""
 
 
 class Trials:
@@ -48,27 +57,43 @@ class Trials:
         fitted, held_out = split(samples)
         if held_out is None:
             raise ValueError("too few samples to hold any out")
-        self._network, self._grouping, self._held_out = network, grouping, held_out
-        self._seed = seed
+        self._network, self._grouping, self._seed = network, grouping, seed
+        work = (
+            2 * _count(samples) * sum(layer_macs(network.model, grouping.labelling.dims).values())
+        )
+        folds = [(fitted, held_out)]
+        if _count(samples) < _FOLDED and work <= _WORK:
+            folds = [_fold(samples, _FOLDS, number) for number in range(_FOLDS)]
+            fitted = samples
+        self._folds = [
+            (OnePass(network, grouping, others, seed), judged) for others, judged in folds
+        ]
         turns = _JUDGED if _count(fitted) < _FEW else 1
         self._parts = [_parted(fitted, turn) for turn in range(turns)]
-        self._pass = OnePass(network, grouping, fitted, seed)
         self._structure = Structure(network.model)
 
     @property
     def samples(self) -> int:
-        """Held-out samples of one trial."""
-        return _count(self._held_out)
+        """Samples that judge in one trial."""
+        return sum(_count(judged) for _, judged in self._folds)
 
     def loss(self, keep: Keep) -> float:
-        """Distance of the compensated plan's outputs from the original's (`held_out.distance`)."""
-        weights = self._pass.weights(keep)
+        """Distance of the compensated plan's outputs from the original's (`held_out.distance`).
+
+        Of few samples the mean over parts, each judging a plan compensated with the others.
+        """
+        losses = [
+            self._judged(fit.weights(keep), judged, wanted)
+            for (fit, judged), wanted in zip(self._folds, self._wanted, strict=True)
+        ]
+        return float(np.average(losses, weights=[_count(judged) for _, judged in self._folds]))
+
+    def _judged(self, weights: Weights, judged: Samples, wanted: list[Outputs]) -> float:
         if not weights.keys() <= self._structure.weights.keys():
             names = weights.keys() | self._structure.weights.keys()
             self._structure = Structure(self._network.model, names)
-        session = Session(self._structure.replaced(weights), samples=self.samples)
-        found = outputs_of(session, self._grouping, self._held_out)
-        return distance(self._network, found, self._wanted)
+        session = Session(self._structure.replaced(weights), samples=_count(judged))
+        return distance(self._network, outputs_of(session, self._grouping, judged), wanted)
 
     @property
     def fitted(self) -> int:
@@ -78,8 +103,8 @@ class Trials:
     def compensated_losses(self, keep: Keep) -> list[float]:
         """Distances of the plan's outputs, its consumers compensated layer by layer.
 
-        One a part of the samples, none of which `loss` ever sees: a plan found by `loss` fits those
-        that it sees.
+        One a part of the samples, none of which `loss` ever sees where they are many: a plan found
+        by `loss` fits those that it sees.
         """
         return [self._compensated(keep, *part) for part in self._parts]
 
@@ -92,20 +117,27 @@ class Trials:
         collect_copies(self._network.model)
         return distance(self._network, found, wanted)
 
-    def _outputs(self, network: Network, samples: Samples) -> list[dict[str, NDArray[np.float32]]]:
+    def _outputs(self, network: Network, samples: Samples) -> list[Outputs]:
         session = Session(network.model, samples=_count(samples))
         return outputs_of(session, self._grouping, samples)
 
     @cached_property
-    def _wanted(self) -> list[dict[str, NDArray[np.float32]]]:
-        return self._outputs(self._network, self._held_out)
+    def _wanted(self) -> list[list[Outputs]]:
+        return [self._outputs(self._network, judged) for _, judged in self._folds]
+
+
+def _fold(samples: Samples, folds: int, number: int) -> tuple[Samples, Samples]:
+    """Samples without one of some parts that are spread over all, and that part."""
+    judged = np.arange(_count(samples)) % folds == folds - 1 - number
+    return (
+        {name: array[~judged] for name, array in samples.items()},
+        {name: array[judged] for name, array in samples.items()},
+    )
 
 
 def _parted(samples: Samples, turn: int) -> tuple[Samples, Samples]:
     """Samples to compensate with layer by layer, and others to compare plans on: one third."""
-    judged = np.arange(_count(samples)) % _JUDGED == _JUDGED - 1 - turn
-    fitted = {name: array[~judged] for name, array in samples.items()}
-    others = {name: array[judged] for name, array in samples.items()}
+    fitted, others = _fold(samples, _JUDGED, turn)
     return (
         spread(fitted, min(_count(fitted), _FITTED)),
         spread(others, min(_count(others), _MOST)),
