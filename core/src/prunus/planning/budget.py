@@ -155,7 +155,7 @@ class PlanTrials(Protocol):
 
     @property
     def samples(self) -> int:
-        """Held-out samples of one trial."""
+        """Samples that judge in one trial, each a plan that was not fitted to it."""
 
     def loss(self, keep: Mapping[str, NDArray[np.bool_]]) -> float:
         """How far the pruned network's outputs are from the original's; lower is better.
