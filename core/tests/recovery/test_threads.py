@@ -27,7 +27,7 @@ from prunus.evaluation.session import Session
 from prunus.testing.nets import NETS, as_network
 
 network = as_network(NETS["resnet_projection"](0))
-samples = random_inputs(network.model, 96, 1)
+samples = random_inputs(network.model, 32, 1)
 plan = prunus.plan(network, rate=0.4, data=samples, multiple=1)
 masked = prunus.prune(network, plan, data=samples)
 found = Session(masked.network.model).run(random_inputs(network.model, 16, 2))
