@@ -4,7 +4,7 @@ import numpy as np
 
 from prunus.compaction import compact
 from prunus.grouping import find_groups
-from prunus.masking import mask, masked_units
+from prunus.masking import mask, mask_arrays, masked_units
 from prunus.proof import compare
 from prunus.training.scatter import scatter
 
@@ -29,6 +29,17 @@ def test_mask_is_read_back_from_the_weights(lenet):
     assert {name: units.tolist() for name, units in found.items()} == {
         name: units.tolist() for name, units in keep.items()
     }
+
+
+def test_arrays_are_masked_in_place_as_a_network_is(lenet):
+    grouping = find_groups(lenet)
+    keep = plan(grouping, 0.5)
+    arrays = {name: lenet.weights()[name].copy() for name in ("conv1/weight", "ip1/weight")}
+    mask_arrays(lenet, grouping, keep, arrays)
+    wanted = mask(lenet, grouping, keep).weights()
+    assert all(np.array_equal(array, wanted[name]) for name, array in arrays.items())
+    before = mask(lenet.with_weights(arrays), grouping, keep).weights()
+    assert all(np.shares_memory(array, before[name]) for name, array in arrays.items())
 
 
 def test_dense_weights_hold_no_mask(lenet):

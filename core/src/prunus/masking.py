@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,18 +49,43 @@ def masked_weights(
         weights: Weights of the network, or others in their place: initializer -> array.
     """
     changed: dict[str, NDArray[np.generic]] = {}
+    for member, removed in _losing(network, grouping, keep):
+        name = member.initializer
+        stored = changed.get(name, weights[name])
+        # large weights are copied only where something is not zero yet
+        if _used(stored, member)[removed].any():
+            changed[name] = stored if name in changed else stored.copy()
+            fill(changed[name], member, removed, 0.0)
+    return changed
+
+
+def mask_arrays(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    arrays: Mapping[str, NDArray[np.generic]],
+) -> None:
+    """The same in place, for some arrays that nobody else uses: `mask` makes no copies of them.
+
+    Args:
+        network: The network.
+        grouping: Its groups.
+        keep: Group name -> ``(C,)`` bool, True for kept.
+        arrays: Others in the place of some weights: initializer -> array.
+    """
+    for member, removed in _losing(network, grouping, keep):
+        if member.initializer in arrays:
+            fill(arrays[member.initializer], member, removed, 0.0)
+
+
+def _losing(
+    network: Network, grouping: Grouping, keep: Mapping[str, NDArray[np.bool_]]
+) -> Iterator[tuple[Member, NDArray[np.bool_]]]:
+    """Slices that a mask sets to zero, and which units lose them."""
     for group in grouping.groups:
         removed = ~keep.get(group.name, np.ones(group.size, bool))
-        if not removed.any():
-            continue
-        for member in group.members:
-            name = member.initializer
-            stored = changed.get(name, weights[name])
-            # large weights are copied only where something is not zero yet
-            if _zeroed(network, member) and _used(stored, member)[removed].any():
-                changed[name] = stored if name in changed else stored.copy()
-                fill(changed[name], member, removed, 0.0)
-    return changed
+        if removed.any():
+            yield from ((one, removed) for one in group.members if _zeroed(network, one))
 
 
 def weight_masks(

@@ -104,6 +104,21 @@ def test_large_weights_are_held_once_for_a_known_number_of_samples(
     assert np.allclose(found.run(inputs)["ip2"], wanted, atol=1e-5)
 
 
+def test_the_largest_weights_are_given_with_every_run(lenet, monkeypatch):
+    inputs = random_inputs(lenet.model, 2, 0)
+    wanted = Session(lenet.model).run(inputs)["ip2"]
+    monkeypatch.setattr(session, "_LARGE", 1)
+    monkeypatch.setattr(session, "_HUGE", lenet.weights()["ip1/weight"].nbytes)
+    structure = Structure(lenet.model)
+    assert structure.fed == ("ip1/weight",)
+    found = Session(structure)
+    assert np.allclose(found.run(inputs)["ip2"], wanted, atol=1e-5)
+    assert found.latency(inputs, 0.001) > 0
+    doubled = {"ip1/weight": 2 * lenet.weights()["ip1/weight"]}
+    other = Session(structure.replaced(doubled)).run(inputs)["ip2"]
+    assert np.allclose(other, Session(lenet.with_weights(doubled).model).run(inputs)["ip2"])
+
+
 def test_small_weights_keep_the_memory_of_a_run_for_the_next(lenet):
     found = Session(lenet.model, samples=4)
     assert found._session.get_session_options().enable_cpu_mem_arena

@@ -30,6 +30,10 @@ _LONG = 4096
 """Nodes of a graph for which finding the best memory layouts is no longer quick: the time grows
 with the square of the nodes, 0.6 s for 4,000 and 12 s for 20,000."""
 
+_HUGE = 1 << 26
+"""Bytes of a weight that is given with every run: the engine copies the others while it prepares,
+though it drops these copies at once where memory is spared."""
+
 _HEAVY = 1 << 27
 """Bytes of weights from which a known number of samples runs in little memory: the engine would
 hold a second layout of the weights, and keep activations from run to run."""
@@ -60,6 +64,8 @@ class Structure:
             names: Its initializers that others may stand for (`replaced`).
         """
         structure, self.weights = _without_weights(model, frozenset(names))
+        inputs = {value.name for value in structure.graph.inputs}
+        self.fed = tuple(name for name in self.weights if name in inputs)
         self.operators = {node.name: node.op_type for node in model.graph if node.name}
         self.nodes = len(model.graph)
         self.text = _text(structure)
@@ -132,6 +138,8 @@ class Session:
         self._operators, weights = structure.operators, structure.weights
         heavy = sum(array.nbytes for array in weights.values()) > _HEAVY
         sparing = samples is not None and heavy
+        self._fed = {name: _held(weights[name], None) for name in structure.fed}
+        weights = {name: array for name, array in weights.items() if name not in self._fed}
         options.enable_cpu_mem_arena = arena and not sparing
         if samples == 0 or sparing:
             options.add_session_config_entry("session.disable_prepacking", "1")
@@ -173,7 +181,7 @@ class Session:
         """
         try:
             feed = {n: _held(v, self._read[n]) for n, v in inputs.items() if n in self._read}
-            results = self._session.run_with_ort_values(list(self.outputs), feed)
+            results = self._session.run_with_ort_values(list(self.outputs), feed | self._fed)
         except Exception as error:
             raise ModelError(f"ONNX Runtime stopped: {refusal(error, self._operators)}") from error
         return dict(zip(self.outputs, results, strict=True))
@@ -185,7 +193,7 @@ class Session:
     def latency(self, inputs: Mapping[str, Array], seconds: float = 0.5) -> float:
         """Milliseconds of one run: the best of as many as fit into ``seconds``."""
         self.run(inputs)
-        feed = dict(inputs)
+        feed = {**inputs, **{name: value.numpy() for name, value in self._fed.items()}}
         best = np.inf
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
@@ -232,18 +240,29 @@ def with_fed_weights(model: ir.Model) -> tuple[ir.Model, dict[str, Array]]:
     changed = model.clone()
     weights = _large(changed)
     for name in weights:
-        value = changed.graph.initializers.pop(name)
-        value.const_value = None
-        if not value.is_graph_input():
-            changed.graph.inputs.append(value)
+        _feed(changed, name)
     return changed, weights
 
 
+def _feed(model: ir.Model, name: str) -> None:
+    """Make an initializer an input of the graph, in place."""
+    value = model.graph.initializers.pop(name)
+    value.const_value = None
+    if not value.is_graph_input():
+        model.graph.inputs.append(value)
+
+
 def _without_weights(model: ir.Model, names: frozenset[str]) -> tuple[ir.Model, dict[str, Array]]:
-    """The same graph with large weights and named ones kept outside, and their arrays by name."""
+    """The same graph with large weights and named ones kept outside, and their arrays by name.
+
+    The largest ones become inputs of the graph.
+    """
     changed = model.clone()
     weights = _large(changed, names)
     for name, array in weights.items():
+        if array.nbytes >= _HUGE:
+            _feed(changed, name)
+            continue
         value = changed.graph.initializers[name]
         value.const_value = ir.ExternalTensor(
             "memory", 0, array.nbytes, ir.DataType.FLOAT, shape=ir.Shape(array.shape), name=name

@@ -23,7 +23,7 @@ from prunus.folding import Consumer, all_consumers, channel_means, folded
 from prunus.graph.macs import COUNTED
 from prunus.graph.release import collect_copies
 from prunus.grouping.find import Grouping
-from prunus.masking import mask, weight_masks
+from prunus.masking import mask, mask_arrays, weight_masks
 from prunus.network import Network
 from prunus.progress import told
 from prunus.recovery.activation_stream import ActivationStream
@@ -90,10 +90,12 @@ def _states(
         for stage in stages_of(network, grouping, designs, len(next(iter(samples.values())))):
             masked = mask(network.with_weights(changed), grouping, keep)
             fittings = fittings_of(stage.designs, network, grouping, keep)
-            changed = changed | _fitted(network, masked, grouping, stage, fittings, samples, seed)
-            yield changed
+            found = _fitted(network, masked, grouping, stage, fittings, samples, seed)
             del masked
+            mask_arrays(network, grouping, keep, found)
+            changed = changed | found
             collect_copies(network.model)
+            yield changed
 
 
 def consumers_of_weights(

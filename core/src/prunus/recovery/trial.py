@@ -109,11 +109,15 @@ class Trials:
         return [self._compensated(keep, *part) for part in self._parts]
 
     def _compensated(self, keep: Keep, fitted: Samples, judged: Samples) -> float:
+        # large networks: no more than the original and one other at once, beside a session
+        wanted = self._outputs(self._network, judged)
         passes = (consumers_alone,)
         ready = recover(self._network, self._grouping, keep, fitted, self._seed, passes)
         masked = mask(ready, self._grouping, keep)
-        found, wanted = (self._outputs(one, judged) for one in (masked, self._network))
-        del ready, masked
+        del ready
+        collect_copies(self._network.model)
+        found = self._outputs(masked, judged)
+        del masked
         collect_copies(self._network.model)
         return distance(self._network, found, wanted)
 
