@@ -49,7 +49,12 @@ def split(samples: Samples) -> tuple[Samples, Samples | None]:
     count = len(next(iter(samples.values())))
     share = _SHARE if count >= _SMALL else _SHARE // 2
     stride = max(share, -(-count // _MOST))
-    judged = np.arange(count) % stride == stride - 1
+    return without_part(samples, stride, stride - 1)
+
+
+def without_part(samples: Samples, parts: int, number: int) -> tuple[Samples, Samples]:
+    """Samples without one of some parts, each spread over all of them, and that part."""
+    judged = np.arange(len(next(iter(samples.values())))) % parts == number
     return (
         {name: array[~judged] for name, array in samples.items()},
         {name: array[judged] for name, array in samples.items()},

@@ -12,7 +12,7 @@ from prunus.graph.release import collect_copies
 from prunus.grouping.find import Grouping
 from prunus.masking import mask
 from prunus.network import Network
-from prunus.recovery.held_out import Outputs, Weights, distance, outputs_of, split
+from prunus.recovery.held_out import Outputs, Weights, distance, outputs_of, split, without_part
 from prunus.recovery.one_pass import Keep, OnePass
 from prunus.recovery.recover import recover
 from prunus.recovery.sample_counts import Samples, spread
@@ -54,20 +54,12 @@ class Trials:
         Raises:
             ValueError: too few samples to hold any out.
         """
-        fitted, held_out = split(samples)
-        if held_out is None:
-            raise ValueError("too few samples to hold any out")
         self._network, self._grouping, self._seed = network, grouping, seed
-        work = (
-            2 * _count(samples) * sum(layer_macs(network.model, grouping.labelling.dims).values())
-        )
-        folds = [(fitted, held_out)]
-        if _count(samples) < _FOLDED and work <= _WORK:
-            folds = [_fold(samples, _FOLDS, number) for number in range(_FOLDS)]
-            fitted = samples
+        folds = _folds(network, grouping, samples)
         self._folds = [
-            (OnePass(network, grouping, others, seed), judged) for others, judged in folds
+            (OnePass(network, grouping, fitted, seed), judged) for fitted, judged in folds
         ]
+        fitted = folds[0][0] if len(folds) == 1 else samples
         turns = _JUDGED if _count(fitted) < _FEW else 1
         self._parts = [_parted(fitted, turn) for turn in range(turns)]
         self._structure = Structure(network.model)
@@ -130,18 +122,20 @@ class Trials:
         return [self._outputs(self._network, judged) for _, judged in self._folds]
 
 
-def _fold(samples: Samples, folds: int, number: int) -> tuple[Samples, Samples]:
-    """Samples without one of some parts that are spread over all, and that part."""
-    judged = np.arange(_count(samples)) % folds == folds - 1 - number
-    return (
-        {name: array[~judged] for name, array in samples.items()},
-        {name: array[judged] for name, array in samples.items()},
-    )
+def _folds(network: Network, grouping: Grouping, samples: Samples) -> list[tuple[Samples, Samples]]:
+    """Samples to fit to, and others that judge: of few samples each part in turn."""
+    fitted, held_out = split(samples)
+    if held_out is None:
+        raise ValueError("too few samples to hold any out")
+    macs = sum(layer_macs(network.model, grouping.labelling.dims).values())
+    if _count(samples) < _FOLDED and 2 * _count(samples) * macs <= _WORK:
+        return [without_part(samples, _FOLDS, number) for number in range(_FOLDS)]
+    return [(fitted, held_out)]
 
 
 def _parted(samples: Samples, turn: int) -> tuple[Samples, Samples]:
     """Samples to compensate with layer by layer, and others to compare plans on: one third."""
-    fitted, others = _fold(samples, _JUDGED, turn)
+    fitted, others = without_part(samples, _JUDGED, _JUDGED - 1 - turn)
     return (
         spread(fitted, min(_count(fitted), _FITTED)),
         spread(others, min(_count(others), _MOST)),
