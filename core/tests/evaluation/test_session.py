@@ -119,6 +119,17 @@ def test_the_largest_weights_are_given_with_every_run(lenet, monkeypatch):
     assert np.allclose(other, Session(lenet.with_weights(doubled).model).run(inputs)["ip2"])
 
 
+def test_initializers_that_are_inputs_too_stay_initializers(lenet, monkeypatch):
+    """Files before version 4 of ONNX's IR list every weight among the inputs."""
+    monkeypatch.setattr(session, "_LARGE", 1)
+    model = lenet.model.clone()
+    model.graph.inputs.extend(model.graph.initializers.values())
+    inputs = random_inputs(lenet.model, 2, 0)
+    assert Structure(model).fed == ()
+    found, wanted = (Session(one).run(inputs)["ip2"] for one in (model, lenet.model))
+    assert np.allclose(found, wanted, atol=1e-6)
+
+
 def test_small_weights_keep_the_memory_of_a_run_for_the_next(lenet):
     found = Session(lenet.model, samples=4)
     assert found._session.get_session_options().enable_cpu_mem_arena

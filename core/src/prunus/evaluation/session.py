@@ -64,8 +64,7 @@ class Structure:
             names: Its initializers that others may stand for (`replaced`).
         """
         structure, self.weights = _without_weights(model, frozenset(names))
-        inputs = {value.name for value in structure.graph.inputs}
-        self.fed = tuple(name for name in self.weights if name in inputs)
+        self.fed = tuple(name for name, array in self.weights.items() if array.nbytes >= _HUGE)
         self.operators = {node.name: node.op_type for node in model.graph if node.name}
         self.nodes = len(model.graph)
         self.text = _text(structure)
