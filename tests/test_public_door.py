@@ -32,7 +32,7 @@ NETWORKS = {
 
 
 QUICK = {"darknet": "uniform"}
-"""Networks that a search for a plan goes through for minutes."""
+"""Network -> allocation, where the default, a search, takes minutes."""
 
 
 @pytest.mark.shared

@@ -32,7 +32,8 @@ with the square of the nodes, 0.6 s for 4,000 and 12 s for 20,000."""
 
 _HUGE = 1 << 26
 """Bytes of a weight that is given with every run: the engine copies the others while it prepares,
-though it drops these copies at once where memory is spared."""
+though it drops these copies at once where memory is spared. A matrix product of one row by 411 MB
+takes 32 ms either way."""
 
 _HEAVY = 1 << 27
 """Bytes of weights from which a known number of samples runs in little memory: the engine would

@@ -23,8 +23,8 @@ from prunus.errors import PlanError
 from prunus.hookspecs import hookimpl
 from prunus.methods import by_sensitivity
 from prunus.methods.exchanges import GAIN, Exchanges
+from prunus.planning import pace
 from prunus.planning.budget import Budget, Planning, PlanTrials
-from prunus.planning.pace import strengths
 from prunus.planning.search import Counts, Levels
 from prunus.planning.target import TOLERANCE, asked, bisect, named, nearest
 from prunus.progress import tell
@@ -181,7 +181,7 @@ def _starts(planning: Planning, levels: Levels, budget: Budget) -> Iterator[Stre
     ones = np.ones(len(planning.groups))
     yield ones
     if planning.macs is not None and planning.macs is not planning.cost:
-        yield strengths(planning, levels, budget)
+        yield pace.strengths(planning, levels, budget)
     if planning.sensitivity is not None:
         yield _measured(planning, budget)
     joined = np.array([len(group.layers) > 1 for group in planning.groups])

@@ -98,15 +98,18 @@ class Trials:
         One a part of the samples, none of which `loss` ever sees where they are many: a plan found
         by `loss` fits those that it sees.
         """
-        return [self._compensated(keep, *part) for part in self._parts]
+        return [
+            self._compensated(keep, *part, wanted)
+            for part, wanted in zip(self._parts, self._wanted_by_layers, strict=True)
+        ]
 
-    def _compensated(self, keep: Keep, fitted: Samples, judged: Samples) -> float:
-        # large networks: no more than the original and one other at once, beside a session
-        wanted = self._outputs(self._network, judged)
+    def _compensated(
+        self, keep: Keep, fitted: Samples, judged: Samples, wanted: list[Outputs]
+    ) -> float:
         passes = (consumers_alone,)
         ready = recover(self._network, self._grouping, keep, fitted, self._seed, passes)
         masked = mask(ready, self._grouping, keep)
-        del ready
+        del ready  # of large networks no more than the original and one other beside a session
         collect_copies(self._network.model)
         found = self._outputs(masked, judged)
         del masked
@@ -120,6 +123,10 @@ class Trials:
     @cached_property
     def _wanted(self) -> list[list[Outputs]]:
         return [self._outputs(self._network, judged) for _, judged in self._folds]
+
+    @cached_property
+    def _wanted_by_layers(self) -> list[list[Outputs]]:
+        return [self._outputs(self._network, judged) for _, judged in self._parts]
 
 
 def _folds(network: Network, grouping: Grouping, samples: Samples) -> list[tuple[Samples, Samples]]:
