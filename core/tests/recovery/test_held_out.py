@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 
 from prunus.evaluation.random_inputs import random_inputs
@@ -33,5 +36,23 @@ def test_the_nearest_state_is_used(lenet):
     samples = random_inputs(lenet.model, 16, 0)
     bias = lenet.weights()["ip2/bias"]
     states = [{"ip2/bias": bias + off} for off in (1.0, 0.1, -3.0, np.nan)]
-    assert nearest(lenet, grouping, {}, states, samples) == 1
-    assert nearest(lenet, grouping, {}, states, None) == 3
+    assert nearest(lenet, grouping, {}, states, samples).number == 1
+    assert nearest(lenet, grouping, {}, states, None).number == 3
+
+
+def test_no_more_than_the_nearest_and_the_last_state_are_held(lenet):
+    bias = lenet.weights()["ip2/bias"]
+    made = []
+
+    def states():
+        for off in (3.0, 0.1, 2.0, 1.0):
+            gc.collect()  # copies of a small graph wait for Python's own collection
+            assert sum(one() is not None for one in made) <= 1
+            array = bias + np.float32(off)
+            made.append(weakref.ref(array))
+            yield {"ip2/bias": array}
+            del array
+
+    found = nearest(lenet, find_groups(lenet), {}, states(), random_inputs(lenet.model, 16, 0))
+    assert found.number == 1
+    assert found.weights["ip2/bias"] is made[1]()

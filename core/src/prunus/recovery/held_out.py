@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
+import attrs
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from prunus.graph.release import collect_copies
 from prunus.grouping.find import Grouping
 from prunus.masking import mask
 from prunus.network import Network
-from prunus.recovery.sample_counts import Samples
+from prunus.recovery.sample_counts import Samples, count_of
 from prunus.task import AnswerDistance
 
 _SHARE = 8
@@ -39,14 +41,14 @@ Weights = Mapping[str, NDArray[Any]]
 
 def are_enough(samples: Samples) -> bool:
     """Whether some samples can be held out."""
-    return len(next(iter(samples.values()))) >= _FEWEST
+    return count_of(samples) >= _FEWEST
 
 
 def split(samples: Samples) -> tuple[Samples, Samples | None]:
     """Samples to fit to, and samples to judge by, spread over all; ``None`` of few."""
     if not are_enough(samples):
         return samples, None
-    count = len(next(iter(samples.values())))
+    count = count_of(samples)
     share = _SHARE if count >= _SMALL else _SHARE // 2
     stride = max(share, -(-count // _MOST))
     return without_part(samples, stride, stride - 1)
@@ -54,46 +56,74 @@ def split(samples: Samples) -> tuple[Samples, Samples | None]:
 
 def without_part(samples: Samples, parts: int, number: int) -> tuple[Samples, Samples]:
     """Samples without one of some parts, each spread over all of them, and that part."""
-    judged = np.arange(len(next(iter(samples.values())))) % parts == number
+    judged = np.arange(count_of(samples)) % parts == number
     return (
         {name: array[~judged] for name, array in samples.items()},
         {name: array[judged] for name, array in samples.items()},
     )
 
 
+@attrs.frozen(eq=False)
+class State:
+    """Changed weights, and their number among candidates."""
+
+    number: int
+    weights: Weights
+
+
 def nearest(
     network: Network,
     grouping: Grouping,
     keep: Mapping[str, NDArray[np.bool_]],
-    states: Sequence[Weights],
+    states: Iterable[Weights],
     samples: Samples | None,
-) -> int:
+) -> State:
     """The state whose masked network is nearest to the original; the last one without samples.
+
+    Each state is judged as it comes: no more than the nearest one and the last one are held.
 
     Args:
         network: The original network.
         grouping: Its groups.
         keep: Group name -> ``(C,)`` bool.
-        states: Changed weights, each a candidate.
+        states: Changed weights, each a candidate; at least one.
         samples: Held-out samples, or ``None``.
     """
-    if samples is None or len(states) == 1:
-        return len(states) - 1
-    count = len(next(iter(samples.values())))
-    wanted = outputs_of(Session(network.model, samples=count), grouping, samples)
-    distances = []
-    for state in states:
-        masked = mask(network.with_weights(state), grouping, keep)
-        session = Session(masked.model, samples=count)
-        distances.append(distance(network, outputs_of(session, grouping, samples), wanted))
+    measure = None if samples is None else _measure(network, grouping, keep, samples)
+    best, least, numbers = None, np.inf, count()
+    for weights in states:  # `enumerate` would hold the last one, too, while the next is made
+        number, found = next(numbers), 0.0 if measure is None else measure(weights)
+        if best is None or measure is None or found < least:
+            best, least = State(number, weights), found
+        del weights
+    assert best is not None
+    return best
+
+
+def _measure(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    samples: Samples,
+) -> Callable[[Weights], float]:
+    """Tells how far outputs are from the original's, with changed weights and masked."""
+    size = count_of(samples)
+    wanted = outputs_of(Session(network.model, samples=size), grouping, samples)
+
+    def measured(weights: Weights) -> float:
+        masked = mask(network.with_weights(weights), grouping, keep)
+        session = Session(masked.model, samples=size)
+        found = distance(network, outputs_of(session, grouping, samples), wanted)
         del masked, session
         collect_copies(network.model)
-    return int(np.argmin(distances))
+        return found
+
+    return measured
 
 
 def outputs_of(session: Session, grouping: Grouping, samples: Samples) -> list[Outputs]:
     """Outputs batch by batch."""
-    count = len(next(iter(samples.values())))
+    count = count_of(samples)
     size = grouping.labelling.samples_at_once(session.outputs)
     return [
         session.run({name: array[start : start + size] for name, array in samples.items()})

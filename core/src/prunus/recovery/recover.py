@@ -11,9 +11,9 @@ samples is not used.
 
 from __future__ import annotations
 
-from collections import ChainMap
+from collections import ChainMap, deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx_ir as ir
@@ -28,13 +28,16 @@ from prunus.network import Network
 from prunus.progress import told
 from prunus.recovery.activation_stream import ActivationStream
 from prunus.recovery.find_designs import design_of, with_targets
-from prunus.recovery.held_out import nearest, split
+from prunus.recovery.held_out import Weights, nearest, split
 from prunus.recovery.importance import importance_of
-from prunus.recovery.sample_counts import Samples, Stage, spread, stages_of
+from prunus.recovery.sample_counts import Samples, Stage, count_of, spread, stages_of
 from prunus.recovery.turns import Fitting, Pass, Seen, consumers_alone, in_turns
 
 _FEW = 128
 """Samples below which those that judged are fitted too, in the end."""
+
+_Step: TypeAlias = tuple[Pass, Stage]
+"""A stage of a pass."""
 
 
 def recover(
@@ -59,43 +62,54 @@ def recover(
         passes: What is fitted at once, each time the network is gone through. Consumers alone take
             a third of the time of both passes.
     """
-    fitted, held_out = split(samples)
-    states = list(_states(network, grouping, keep, fitted, seed, passes))
-    best = nearest(network, grouping, keep, states, held_out)
-    if held_out is not None and len(next(iter(samples.values()))) < _FEW:
-        # each of few samples is needed: in the end those held out are fitted too
-        again = list(_states(network, grouping, keep, samples, seed, passes))
-        return network.with_weights((again if len(again) == len(states) else states)[best])
-    return network.with_weights(states[best])
-
-
-def _states(
-    network: Network,
-    grouping: Grouping,
-    keep: Mapping[str, NDArray[np.bool_]],
-    samples: Samples,
-    seed: int,
-    passes: Sequence[Pass],
-) -> Iterator[dict[str, NDArray[Any]]]:
-    """Changed weights, more and more of them fitted: initializer -> array."""
     masks = weight_masks(network, grouping, keep)
     consumers = _touched(network, grouping, keep, masks)
     touched = [(c, design_of(c, network, grouping, masks.get(c.weight))) for c in consumers]
     plain = [consumer for consumer, _ in touched if consumer.removed.any()]
     designs = [design for _, design in touched if design is not None]
     designs = with_targets(designs, network, grouping.labelling.dims)
-    changed = _folded(network, grouping, plain, samples)
+
+    def steps(count: int) -> list[_Step]:
+        stages = stages_of(network, grouping, designs, count)
+        return [(fittings_of, stage) for fittings_of in passes for stage in stages]
+
+    def states(samples: Samples, steps: Sequence[_Step]) -> Iterator[Weights]:
+        folded = _folded(network, grouping, plain, samples)
+        return _states(network, grouping, keep, folded, steps, samples, seed)
+
+    fitted, held_out = split(samples)
+    judged, final = steps(count_of(fitted)), steps(count_of(samples))
+    best = nearest(network, grouping, keep, states(fitted, judged), held_out)
+    if held_out is None or count_of(samples) >= _FEW or len(final) != len(judged):
+        return network.with_weights(best.weights)
+    # each of few samples is needed: in the end those held out are fitted too
+    chosen = final[: best.number]
+    del best  # no more than one set of large weights beside the original's
+    return network.with_weights(deque(states(samples, chosen), maxlen=1).pop())
+
+
+def _states(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    folded: Weights,
+    steps: Sequence[_Step],
+    samples: Samples,
+    seed: int,
+) -> Iterator[Weights]:
+    """Changed weights, more and more of them fitted: those given, then those after each step."""
+    changed = dict(folded)
     yield changed
-    for fittings_of in passes:
-        for stage in stages_of(network, grouping, designs, len(next(iter(samples.values())))):
-            masked = mask(network.with_weights(changed), grouping, keep)
-            fittings = fittings_of(stage.designs, network, grouping, keep)
-            found = _fitted(network, masked, grouping, stage, fittings, samples, seed)
-            del masked
-            mask_arrays(network, grouping, keep, found)
-            changed = changed | found
-            collect_copies(network.model)
-            yield changed
+    for fittings_of, stage in steps:
+        masked = mask(network.with_weights(changed), grouping, keep)
+        fittings = fittings_of(stage.designs, network, grouping, keep)
+        found = _fitted(network, masked, grouping, stage, fittings, samples, seed)
+        del masked
+        mask_arrays(network, grouping, keep, found)
+        changed = changed | found
+        del found  # it would keep what the next step replaces
+        collect_copies(network.model)
+        yield changed
 
 
 def consumers_of_weights(

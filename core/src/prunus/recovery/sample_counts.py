@@ -61,8 +61,13 @@ def stages_of(
     return stages
 
 
+def count_of(samples: Samples) -> int:
+    """Number of samples."""
+    return len(next(iter(samples.values())))
+
+
 def spread(samples: Samples, number: int) -> Samples:
     """Some samples, spread over all."""
-    count = len(next(iter(samples.values())))
+    count = count_of(samples)
     chosen = np.linspace(0, count - 1, number).round().astype(np.int64)
     return {name: array[chosen] for name, array in samples.items()}

@@ -15,7 +15,7 @@ from prunus.network import Network
 from prunus.recovery.held_out import Outputs, Weights, distance, outputs_of, split, without_part
 from prunus.recovery.one_pass import Keep, OnePass
 from prunus.recovery.recover import recover
-from prunus.recovery.sample_counts import Samples, spread
+from prunus.recovery.sample_counts import Samples, count_of, spread
 from prunus.recovery.turns import consumers_alone
 
 _FITTED = 512
@@ -60,14 +60,14 @@ class Trials:
             (OnePass(network, grouping, fitted, seed), judged) for fitted, judged in folds
         ]
         fitted = folds[0][0] if len(folds) == 1 else samples
-        turns = _JUDGED if _count(fitted) < _FEW else 1
+        turns = _JUDGED if count_of(fitted) < _FEW else 1
         self._parts = [_parted(fitted, turn) for turn in range(turns)]
         self._structure = Structure(network.model)
 
     @property
     def samples(self) -> int:
         """Samples that judge in one trial."""
-        return sum(_count(judged) for _, judged in self._folds)
+        return sum(count_of(judged) for _, judged in self._folds)
 
     def loss(self, keep: Keep) -> float:
         """Distance of the compensated plan's outputs from the original's (`held_out.distance`).
@@ -78,19 +78,19 @@ class Trials:
             self._judged(fit.weights(keep), judged, wanted)
             for (fit, judged), wanted in zip(self._folds, self._wanted, strict=True)
         ]
-        return float(np.average(losses, weights=[_count(judged) for _, judged in self._folds]))
+        return float(np.average(losses, weights=[count_of(judged) for _, judged in self._folds]))
 
     def _judged(self, weights: Weights, judged: Samples, wanted: list[Outputs]) -> float:
         if not weights.keys() <= self._structure.weights.keys():
             names = weights.keys() | self._structure.weights.keys()
             self._structure = Structure(self._network.model, names)
-        session = Session(self._structure.replaced(weights), samples=_count(judged))
+        session = Session(self._structure.replaced(weights), samples=count_of(judged))
         return distance(self._network, outputs_of(session, self._grouping, judged), wanted)
 
     @property
     def fitted(self) -> int:
         """Samples that `compensated_losses` compensates with, of all parts together."""
-        return sum(_count(fitted) for fitted, _ in self._parts)
+        return sum(count_of(fitted) for fitted, _ in self._parts)
 
     def compensated_losses(self, keep: Keep) -> list[float]:
         """Distances of the plan's outputs, its consumers compensated layer by layer.
@@ -117,7 +117,7 @@ class Trials:
         return distance(self._network, found, wanted)
 
     def _outputs(self, network: Network, samples: Samples) -> list[Outputs]:
-        session = Session(network.model, samples=_count(samples))
+        session = Session(network.model, samples=count_of(samples))
         return outputs_of(session, self._grouping, samples)
 
     @cached_property
@@ -135,7 +135,7 @@ def _folds(network: Network, grouping: Grouping, samples: Samples) -> list[tuple
     if held_out is None:
         raise ValueError("too few samples to hold any out")
     macs = sum(layer_macs(network.model, grouping.labelling.dims).values())
-    if _count(samples) < _FOLDED and 2 * _count(samples) * macs <= _WORK:
+    if count_of(samples) < _FOLDED and 2 * count_of(samples) * macs <= _WORK:
         return [without_part(samples, _FOLDS, number) for number in range(_FOLDS)]
     return [(fitted, held_out)]
 
@@ -144,10 +144,6 @@ def _parted(samples: Samples, turn: int) -> tuple[Samples, Samples]:
     """Samples to compensate with layer by layer, and others to compare plans on: one third."""
     fitted, others = without_part(samples, _JUDGED, _JUDGED - 1 - turn)
     return (
-        spread(fitted, min(_count(fitted), _FITTED)),
-        spread(others, min(_count(others), _MOST)),
+        spread(fitted, min(count_of(fitted), _FITTED)),
+        spread(others, min(count_of(others), _MOST)),
     )
-
-
-def _count(samples: Samples) -> int:
-    return len(next(iter(samples.values())))
