@@ -9,7 +9,7 @@ import numpy as np
 
 from prunus.evaluation.random_inputs import random_inputs
 from prunus.grouping import find_groups
-from prunus.recovery.held_out import nearest, split
+from prunus.recovery.held_out import Judge, State, split
 
 
 def test_every_eighth_sample_is_held_out():
@@ -32,27 +32,28 @@ def test_all_of_very_few_samples_are_fitted_and_no_more_than_256_held_out():
 
 
 def test_the_nearest_state_is_used(lenet):
-    grouping = find_groups(lenet)
-    samples = random_inputs(lenet.model, 16, 0)
+    judge = Judge(lenet, find_groups(lenet), {}, random_inputs(lenet.model, 16, 0))
     bias = lenet.weights()["ip2/bias"]
-    states = [{"ip2/bias": bias + off} for off in (1.0, 0.1, -3.0, np.nan)]
-    assert nearest(lenet, grouping, {}, states, samples).number == 1
-    assert nearest(lenet, grouping, {}, states, None).number == 3
+    offsets = (1.0, 0.1, -3.0, np.nan)
+    states = [State(number, {"ip2/bias": bias + off}) for number, off in enumerate(offsets)]
+    assert judge.nearest(states) is states[1]
+    assert judge.nearest(states[3:]) is states[3]
 
 
 def test_no_more_than_the_nearest_and_the_last_state_are_held(lenet):
+    judge = Judge(lenet, find_groups(lenet), {}, random_inputs(lenet.model, 16, 0))
     bias = lenet.weights()["ip2/bias"]
     made = []
 
     def states():
-        for off in (3.0, 0.1, 2.0, 1.0):
+        for number, off in enumerate((3.0, 0.1, 2.0, 1.0)):
             gc.collect()  # copies of a small graph wait for Python's own collection
             assert sum(one() is not None for one in made) <= 1
             array = bias + np.float32(off)
             made.append(weakref.ref(array))
-            yield {"ip2/bias": array}
+            yield State(number, {"ip2/bias": array})
             del array
 
-    found = nearest(lenet, find_groups(lenet), {}, states(), random_inputs(lenet.model, 16, 0))
-    assert found.number == 1
-    assert found.weights["ip2/bias"] is made[1]()
+    best = judge.nearest(states())
+    assert best.number == 1
+    assert best.weights["ip2/bias"] is made[1]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 
 import onnx_ir as ir
@@ -19,6 +20,25 @@ def collect_copies(model: ir.Model) -> None:
     Args:
         model: One as large as the copies.
     """
-    stored = (value.const_value for value in model.graph.initializers.values())
-    if sum(tensor.nbytes for tensor in stored if tensor is not None) > _SMALL:
+    if _is_large(model):
         gc.collect()
+        return_memory(model)
+
+
+def return_memory(model: ir.Model) -> None:
+    """Return freed memory to the system; the C library may keep hundreds of megabytes of it.
+
+    Its allocator serves blocks of up to 32 MB, such as activations, from a heap that shrinks at
+    its end only. Nothing happens beside small graphs, or with another C library than glibc.
+
+    Args:
+        model: One as large as those at work.
+    """
+    trim = getattr(ctypes.pythonapi, "malloc_trim", None)
+    if trim is not None and _is_large(model):
+        trim(ctypes.c_size_t(0))
+
+
+def _is_large(model: ir.Model) -> bool:
+    stored = (value.const_value for value in model.graph.initializers.values())
+    return sum(tensor.nbytes for tensor in stored if tensor is not None) > _SMALL

@@ -75,7 +75,7 @@ class ActivationStream:
             if value.name in bounds:  # known already, made again beside another part of a Split
                 value.name = f"{value.name}/again"
         model = ir.Model(graph, ir_version=self._model.ir_version)
-        session = Session(model, samples=self._count)
+        session = Session(model, arena=False, samples=self._count)
         size = self._labelling.samples_at_once([*bounds, name])
         found = np.empty(0, np.float32)
         for start in range(0, self._count, size):

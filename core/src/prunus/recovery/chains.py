@@ -142,7 +142,7 @@ class Pooled:
         attributes = list(self.node.attributes.values())
         pooling = ir.Node("", "MaxPool", [x], attributes, outputs=[y, positions])
         graph = ir.Graph([x], [y, positions], nodes=[pooling], opset_imports={"": 17}, name="pool")
-        return Session(ir.Model(graph, ir_version=8))
+        return Session(ir.Model(graph, ir_version=8), arena=False)
 
 
 @attrs.frozen(eq=False)

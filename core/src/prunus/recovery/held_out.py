@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import count
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -65,60 +64,62 @@ def without_part(samples: Samples, parts: int, number: int) -> tuple[Samples, Sa
 
 @attrs.frozen(eq=False)
 class State:
-    """Changed weights, and their number among candidates."""
+    """Changed weights, and their number among those that a compensation goes through."""
 
     number: int
     weights: Weights
 
 
-def nearest(
-    network: Network,
-    grouping: Grouping,
-    keep: Mapping[str, NDArray[np.bool_]],
-    states: Iterable[Weights],
-    samples: Samples | None,
-) -> State:
-    """The state whose masked network is nearest to the original; the last one without samples.
+class Judge:
+    """Tells how near a network with changed weights, masked, is to the original."""
 
-    Each state is judged as it comes: no more than the nearest one and the last one are held.
+    def __init__(
+        self,
+        network: Network,
+        grouping: Grouping,
+        keep: Mapping[str, NDArray[np.bool_]],
+        samples: Samples,
+    ) -> None:
+        """Run the original.
 
-    Args:
-        network: The original network.
-        grouping: Its groups.
-        keep: Group name -> ``(C,)`` bool.
-        states: Changed weights, each a candidate; at least one.
-        samples: Held-out samples, or ``None``.
-    """
-    measure = None if samples is None else _measure(network, grouping, keep, samples)
-    best, least, numbers = None, np.inf, count()
-    for weights in states:  # `enumerate` would hold the last one, too, while the next is made
-        number, found = next(numbers), 0.0 if measure is None else measure(weights)
-        if best is None or measure is None or found < least:
-            best, least = State(number, weights), found
-        del weights
-    assert best is not None
-    return best
+        Args:
+            network: The original network.
+            grouping: Its groups.
+            keep: Group name -> ``(C,)`` bool.
+            samples: Held-out samples.
+        """
+        self._network, self._grouping, self._keep = network, grouping, keep
+        self._samples = samples
+        self._wanted = self._outputs(network)
 
-
-def _measure(
-    network: Network,
-    grouping: Grouping,
-    keep: Mapping[str, NDArray[np.bool_]],
-    samples: Samples,
-) -> Callable[[Weights], float]:
-    """Tells how far outputs are from the original's, with changed weights and masked."""
-    size = count_of(samples)
-    wanted = outputs_of(Session(network.model, samples=size), grouping, samples)
-
-    def measured(weights: Weights) -> float:
-        masked = mask(network.with_weights(weights), grouping, keep)
-        session = Session(masked.model, samples=size)
-        found = distance(network, outputs_of(session, grouping, samples), wanted)
-        del masked, session
-        collect_copies(network.model)
+    def distance(self, weights: Weights) -> float:
+        """`distance` of the network with other weights."""
+        masked = mask(self._network.with_weights(weights), self._grouping, self._keep)
+        found = distance(self._network, self._outputs(masked), self._wanted)
+        del masked
+        collect_copies(self._network.model)
         return found
 
-    return measured
+    def nearest(self, states: Iterable[State]) -> State:
+        """The nearest state.
+
+        Each is judged as it comes: no more than the nearest one and the last one are held.
+
+        Args:
+            states: Candidates, at least one.
+        """
+        best, least = None, np.inf
+        for state in states:
+            found = self.distance(state.weights)
+            if best is None or found < least:
+                best, least = state, found
+            del state  # it would be held while the next one is made
+        assert best is not None
+        return best
+
+    def _outputs(self, network: Network) -> list[Outputs]:
+        session = Session(network.model, samples=count_of(self._samples))
+        return outputs_of(session, self._grouping, self._samples)
 
 
 def outputs_of(session: Session, grouping: Grouping, samples: Samples) -> list[Outputs]:

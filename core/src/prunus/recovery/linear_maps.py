@@ -172,4 +172,4 @@ def _session(operator: str, window: Window, groups: int, more: tuple[int, ...] =
     ]
     node = ir.Node("", operator, inputs, attributes, outputs=[output], name=operator)
     graph = ir.Graph(inputs, [output], nodes=[node], opset_imports={"": 17}, name=operator)
-    return Session(ir.Model(graph, ir_version=8))
+    return Session(ir.Model(graph, ir_version=8), arena=False)

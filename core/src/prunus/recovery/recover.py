@@ -5,7 +5,8 @@ drifted behind removed ones, is fitted anew: least squares between what it gives
 that are left, as they arrive in the already pruned network, and what it gave in the original (He et
 al., ICCV 2017; ThiNet, Luo et al., ICCV 2017). The error that earlier layers made is so corrected
 on the way. In a second pass the filters before these weights are fitted too
-(`prunus.recovery.producers`). What does not bring the network's own output nearer on held-out
+(`prunus.recovery.producers`). Mirror images of pictures are samples too
+(`prunus.recovery.mirror_images`). What does not bring the network's own output nearer on held-out
 samples is not used.
 """
 
@@ -13,31 +14,32 @@ from __future__ import annotations
 
 from collections import ChainMap, deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from itertools import islice
+from typing import Any
 
+import attrs
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
 from prunus.folding import Consumer, all_consumers, channel_means, folded
 from prunus.graph.macs import COUNTED
-from prunus.graph.release import collect_copies
+from prunus.graph.release import collect_copies, return_memory
 from prunus.grouping.find import Grouping
 from prunus.masking import mask, mask_arrays, weight_masks
 from prunus.network import Network
 from prunus.progress import told
 from prunus.recovery.activation_stream import ActivationStream
+from prunus.recovery.design import Design
 from prunus.recovery.find_designs import design_of, with_targets
-from prunus.recovery.held_out import Weights, nearest, split
+from prunus.recovery.held_out import Judge, State, Weights, split
 from prunus.recovery.importance import importance_of
+from prunus.recovery.mirror_images import with_mirror_images
 from prunus.recovery.sample_counts import Samples, Stage, count_of, spread, stages_of
 from prunus.recovery.turns import Fitting, Pass, Seen, consumers_alone, in_turns
 
 _FEW = 128
 """Samples below which those that judged are fitted too, in the end."""
-
-_Step: TypeAlias = tuple[Pass, Stage]
-"""A stage of a pass."""
 
 
 def recover(
@@ -62,54 +64,86 @@ def recover(
         passes: What is fitted at once, each time the network is gone through. Consumers alone take
             a third of the time of both passes.
     """
-    masks = weight_masks(network, grouping, keep)
-    consumers = _touched(network, grouping, keep, masks)
-    touched = [(c, design_of(c, network, grouping, masks.get(c.weight))) for c in consumers]
-    plain = [consumer for consumer, _ in touched if consumer.removed.any()]
-    designs = [design for _, design in touched if design is not None]
-    designs = with_targets(designs, network, grouping.labelling.dims)
-
-    def steps(count: int) -> list[_Step]:
-        stages = stages_of(network, grouping, designs, count)
-        return [(fittings_of, stage) for fittings_of in passes for stage in stages]
-
-    def states(samples: Samples, steps: Sequence[_Step]) -> Iterator[Weights]:
-        folded = _folded(network, grouping, plain, samples)
-        return _states(network, grouping, keep, folded, steps, samples, seed)
-
+    course = _course(network, grouping, keep, seed, passes)
     fitted, held_out = split(samples)
-    judged, final = steps(count_of(fitted)), steps(count_of(samples))
-    best = nearest(network, grouping, keep, states(fitted, judged), held_out)
-    if held_out is None or count_of(samples) >= _FEW or len(final) != len(judged):
+    fitted = with_mirror_images(network, fitted)
+    if held_out is None:
+        return network.with_weights(course.end(fitted))
+    best = Judge(network, grouping, keep, held_out).nearest(course.states(fitted))
+    if count_of(samples) >= _FEW:
         return network.with_weights(best.weights)
     # each of few samples is needed: in the end those held out are fitted too
-    chosen = final[: best.number]
+    every = with_mirror_images(network, samples)
+    if len(course.steps(every)) != len(course.steps(fitted)):
+        return network.with_weights(best.weights)
+    number = best.number
     del best  # no more than one set of large weights beside the original's
-    return network.with_weights(deque(states(samples, chosen), maxlen=1).pop())
+    return network.with_weights(course.end(every, number))
 
 
-def _states(
+@attrs.frozen(eq=False)
+class _Course:
+    """The way from a folded network to one whose weights are fitted, in steps.
+
+    Attributes:
+        network: The original network.
+        grouping: Its groups.
+        keep: Group name -> ``(C,)`` bool.
+        folding: Consumers that lose channels.
+        designs: Consumers that are fitted.
+        passes: As `recover` says.
+        seed: Chooses positions of the activations.
+    """
+
+    network: Network
+    grouping: Grouping
+    keep: Mapping[str, NDArray[np.bool_]]
+    folding: Sequence[Consumer]
+    designs: Sequence[Design]
+    passes: Sequence[Pass]
+    seed: int
+
+    def steps(self, samples: Samples) -> list[tuple[Pass, Stage]]:
+        """A stage of a pass each."""
+        stages = stages_of(self.network, self.grouping, self.designs, count_of(samples))
+        return [(fittings_of, stage) for fittings_of in self.passes for stage in stages]
+
+    def states(self, samples: Samples) -> Iterator[State]:
+        """The folded network, and what it is after each step."""
+        network, grouping, keep = self.network, self.grouping, self.keep
+        changed = _folded(network, grouping, self.folding, samples)
+        yield State(0, changed)
+        for number, (fittings_of, stage) in enumerate(self.steps(samples)):
+            masked = mask(network.with_weights(changed), grouping, keep)
+            fittings = fittings_of(stage.designs, network, grouping, keep)
+            found = _fitted(network, masked, grouping, stage, fittings, samples, self.seed)
+            del masked
+            mask_arrays(network, grouping, keep, found)
+            changed = changed | found
+            del found  # it would keep what the next step replaces
+            collect_copies(network.model)
+            yield State(number + 1, changed)
+
+    def end(self, samples: Samples, number: int | None = None) -> Weights:
+        """Changed weights after so many steps, or after all."""
+        stop = None if number is None else number + 1
+        return deque(islice(self.states(samples), stop), maxlen=1).pop().weights
+
+
+def _course(
     network: Network,
     grouping: Grouping,
     keep: Mapping[str, NDArray[np.bool_]],
-    folded: Weights,
-    steps: Sequence[_Step],
-    samples: Samples,
     seed: int,
-) -> Iterator[Weights]:
-    """Changed weights, more and more of them fitted: those given, then those after each step."""
-    changed = dict(folded)
-    yield changed
-    for fittings_of, stage in steps:
-        masked = mask(network.with_weights(changed), grouping, keep)
-        fittings = fittings_of(stage.designs, network, grouping, keep)
-        found = _fitted(network, masked, grouping, stage, fittings, samples, seed)
-        del masked
-        mask_arrays(network, grouping, keep, found)
-        changed = changed | found
-        del found  # it would keep what the next step replaces
-        collect_copies(network.model)
-        yield changed
+    passes: Sequence[Pass],
+) -> _Course:
+    masks = weight_masks(network, grouping, keep)
+    consumers = _touched(network, grouping, keep, masks)
+    touched = [(c, design_of(c, network, grouping, masks.get(c.weight))) for c in consumers]
+    folding = [consumer for consumer, _ in touched if consumer.removed.any()]
+    designs = [design for _, design in touched if design is not None]
+    designs = with_targets(designs, network, grouping.labelling.dims)
+    return _Course(network, grouping, keep, folding, designs, passes, seed)
 
 
 def consumers_of_weights(
@@ -182,6 +216,7 @@ def _fitted(
         found = fitting.fitted(network, seen)
         after.change(found.weights, found.values)
         changed |= found.weights
+        return_memory(network.model)
     return changed
 
 

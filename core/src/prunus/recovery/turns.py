@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -21,8 +22,8 @@ from prunus.recovery.linear_maps import LinearMap, linear_map_of
 from prunus.recovery.producers import Array, Filters, FitSamples, Pair, fitted_filters
 from prunus.recovery.regression import Solution
 
-_AT_ONCE = 64
-"""Samples whose activations are made anew at once."""
+_BYTES = 2**24
+"""Bound on each kind of activations that are made anew at once."""
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -145,12 +146,13 @@ class Turn:
 
     def _made(self, pair: Pair, filters: Filters, data: Array) -> Array:
         """What the consumer reads, ``(N, C, ...)``."""
-        parts = [
-            pair.made(filters, data[start : start + _AT_ONCE])[0]
-            for start in range(0, len(data), _AT_ONCE)
-        ]
-        whole = np.zeros((len(data), len(self._kept), *parts[0].shape[2:]), np.float32)
-        whole[:, self._kept] = np.concatenate(parts)
+        sizes = pair.made(filters, data[:1])[0].shape[2:]
+        whole = np.zeros((len(data), len(self._kept), *sizes), np.float32)
+        largest = max(data[0].size, len(filters.bias) * math.prod(data.shape[2:]), whole[0].size)
+        rows = max(1, _BYTES // (4 * largest))
+        for start in range(0, len(data), rows):
+            found, _ = pair.made(filters, data[start : start + rows])
+            whole[start : start + rows, self._kept] = found
         return whole
 
     def _changes(self, weights: Weights, old: Filters, new: Filters) -> dict[str, NDArray[Any]]:
