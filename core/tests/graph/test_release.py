@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,3 +23,19 @@ def test_only_large_copies_are_collected(small, freed, monkeypatch):
         assert (copy() is None) == freed
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(("small", "calls"), [(0, 1), (1 << 40, 0)])
+def test_freed_memory_is_returned_beside_large_graphs(small, calls, monkeypatch):
+    monkeypatch.setattr(release, "_SMALL", small)
+    called = []
+    library = SimpleNamespace(malloc_trim=lambda pad: called.append(pad.value))
+    monkeypatch.setattr(release.ctypes, "pythonapi", library)
+    release.return_memory(as_network(NETS["lenet"](0)).model)
+    assert called == [0] * calls
+
+
+def test_another_c_library_keeps_what_is_freed(monkeypatch):
+    monkeypatch.setattr(release, "_SMALL", 0)
+    monkeypatch.setattr(release.ctypes, "pythonapi", SimpleNamespace())
+    release.return_memory(as_network(NETS["lenet"](0)).model)

@@ -14,6 +14,7 @@ from prunus.folding import fold
 from prunus.grouping import find_groups
 from prunus.masking import mask, masked_units
 from prunus.proof import compare
+from prunus.recovery.held_out import Judge
 from prunus.recovery.recover import recover
 from prunus.testing import random_plan
 from prunus.testing.nets import NETS, as_network
@@ -92,3 +93,28 @@ def test_three_samples_fold_means(lenet):
     for name in ("conv2/weight", "ip1/weight", "ip2/weight"):
         changed = weights[name] != before[name]
         assert np.array_equal(weights[name][changed], np.zeros(changed.sum()))  # masked, no more
+
+
+def test_fitted_samples_get_mirror_images_and_those_that_judge_do_not(lenet, draw, monkeypatch):
+    """Of forty samples ten judge; in the end all are fitted."""
+    grouping = find_groups(lenet)
+    keep = half(grouping)
+    samples = {"data": draw.standard_normal((40, 1, 12, 12)).astype(np.float32)}
+    asked, judged = [], []
+
+    def doubled(network, some):
+        asked.append(len(some["data"]))
+        return {"data": np.concatenate([some["data"], some["data"][..., ::-1]])}
+
+    class Seen(Judge):
+        def __init__(self, network, grouping, keep, samples):
+            judged.append(len(samples["data"]))
+            super().__init__(network, grouping, keep, samples)
+
+    monkeypatch.setattr("prunus.recovery.recover.with_mirror_images", lambda _, some: some)
+    plain = recover(lenet, grouping, keep, samples).weights()
+    monkeypatch.setattr("prunus.recovery.recover.with_mirror_images", doubled)
+    monkeypatch.setattr("prunus.recovery.recover.Judge", Seen)
+    found = recover(lenet, grouping, keep, samples).weights()
+    assert (asked, judged) == ([30, 40], [10])
+    assert any((found[name] != plain[name]).any() for name in found)
