@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -114,3 +117,20 @@ def test_samples_too_few_to_hold_any_out_are_refused(lenet):
     assert not are_enough(samples)
     with pytest.raises(ValueError, match="too few samples to hold any out"):
         Trials(lenet, find_groups(lenet), samples, 0)
+
+
+@pytest.mark.parametrize(("small", "freed"), [(0, True), (1 << 40, False)])
+def test_sums_of_large_networks_are_freed_before_a_compensation_by_layers(
+    lenet, monkeypatch, small, freed
+):
+    monkeypatch.setattr("prunus.graph.release._SMALL", small)
+    grouping = find_groups(lenet)
+    keep = random_plan(grouping.groups)
+    trials = Trials(lenet, grouping, random_inputs(lenet.model, 128, 0), 0)
+    loss = trials.loss(keep)
+    ((fit, _),) = trials._folds
+    sums = weakref.ref(fit._fits[0])
+    trials.compensated_losses(keep)
+    gc.collect()
+    assert (sums() is None) == freed
+    assert trials.loss(keep) == loss

@@ -20,7 +20,7 @@ def collect_copies(model: ir.Model) -> None:
     Args:
         model: One as large as the copies.
     """
-    if _is_large(model):
+    if is_large(model):
         gc.collect()
         return_memory(model)
 
@@ -35,10 +35,11 @@ def return_memory(model: ir.Model) -> None:
         model: One as large as those at work.
     """
     trim = getattr(ctypes.pythonapi, "malloc_trim", None)
-    if trim is not None and _is_large(model):
+    if trim is not None and is_large(model):
         trim(ctypes.c_size_t(0))
 
 
-def _is_large(model: ir.Model) -> bool:
+def is_large(model: ir.Model) -> bool:
+    """Whether copies of a graph's weights are worth a collection."""
     stored = (value.const_value for value in model.graph.initializers.values())
     return sum(tensor.nbytes for tensor in stored if tensor is not None) > _SMALL

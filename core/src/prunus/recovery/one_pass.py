@@ -115,6 +115,10 @@ class OnePass:
                     shares[n].append(share)
         return [float(np.mean(one)) if one else None for one in shares]
 
+    def forget(self) -> None:
+        """Free the sums and solutions; the next plan computes them anew."""
+        self.__dict__.pop("_fits", None)
+
     @cached_property
     def _designs(self) -> list[Design | None]:
         """One a consumer; ``None`` where its lost means are folded."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from prunus.evaluation.session import Session, Structure
 from prunus.graph.macs import layer_macs
-from prunus.graph.release import collect_copies
+from prunus.graph.release import collect_copies, is_large
 from prunus.grouping.find import Grouping
 from prunus.masking import mask
 from prunus.network import Network
@@ -98,6 +98,8 @@ class Trials:
         One a part of the samples, none of which `loss` ever sees where they are many: a plan found
         by `loss` fits those that it sees.
         """
+        if is_large(self._network.model):
+            self._forget()
         return [
             self._compensated(keep, *part, wanted)
             for part, wanted in zip(self._parts, self._wanted_by_layers, strict=True)
@@ -115,6 +117,12 @@ class Trials:
         del masked
         collect_copies(self._network.model)
         return distance(self._network, found, wanted)
+
+    def _forget(self) -> None:
+        """Free the sums and weights of `loss`: a compensation of large weights needs the memory."""
+        for fit, _ in self._folds:
+            fit.forget()
+        self._structure = Structure(self._network.model)
 
     def _outputs(self, network: Network, samples: Samples) -> list[Outputs]:
         session = Session(network.model, samples=count_of(samples))
