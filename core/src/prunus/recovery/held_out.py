@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -18,6 +17,7 @@ from prunus.grouping.find import Grouping
 from prunus.masking import mask
 from prunus.network import Network
 from prunus.recovery.sample_counts import Samples, count_of
+from prunus.recovery.set_aside import Weights, set_aside
 from prunus.task import AnswerDistance
 
 _SHARE = 8
@@ -33,9 +33,6 @@ _MOST = 256
 """Most samples held out."""
 
 Outputs = dict[str, NDArray[np.float32]]
-
-Weights = Mapping[str, NDArray[Any]]
-"""Initializer name -> array."""
 
 
 def are_enough(samples: Samples) -> bool:
@@ -70,6 +67,14 @@ class State:
     weights: Weights
 
 
+@attrs.frozen(eq=False)
+class Nearest:
+    """The number of the nearest state, and a way to its weights."""
+
+    number: int
+    weights: Callable[[], Weights]
+
+
 class Judge:
     """Tells how near a network with changed weights, masked, is to the original."""
 
@@ -100,10 +105,11 @@ class Judge:
         collect_copies(self._network.model)
         return found
 
-    def nearest(self, states: Iterable[State]) -> State:
+    def nearest(self, states: Iterable[State]) -> Nearest:
         """The nearest state.
 
-        Each is judged as it comes: no more than the nearest one and the last one are held.
+        Each is judged as it comes: none but the last one is held in memory, where weights are
+        large (`set_aside`).
 
         Args:
             states: Candidates, at least one.
@@ -112,7 +118,7 @@ class Judge:
         for state in states:
             found = self.distance(state.weights)
             if best is None or found < least:
-                best, least = state, found
+                best, least = Nearest(state.number, set_aside(state.weights)), found
             del state  # it would be held while the next one is made
         assert best is not None
         return best

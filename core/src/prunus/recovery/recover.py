@@ -32,10 +32,11 @@ from prunus.progress import told
 from prunus.recovery.activation_stream import ActivationStream
 from prunus.recovery.design import Design
 from prunus.recovery.find_designs import design_of, with_targets
-from prunus.recovery.held_out import Judge, State, Weights, split
+from prunus.recovery.held_out import Judge, State, split
 from prunus.recovery.importance import importance_of
 from prunus.recovery.mirror_images import with_mirror_images
 from prunus.recovery.sample_counts import Samples, Stage, count_of, spread, stages_of
+from prunus.recovery.set_aside import Weights
 from prunus.recovery.turns import Fitting, Pass, Seen, consumers_alone, in_turns
 
 _FEW = 128
@@ -71,14 +72,12 @@ def recover(
         return network.with_weights(course.end(fitted))
     best = Judge(network, grouping, keep, held_out).nearest(course.states(fitted))
     if count_of(samples) >= _FEW:
-        return network.with_weights(best.weights)
+        return network.with_weights(best.weights())
     # each of few samples is needed: in the end those held out are fitted too
     every = with_mirror_images(network, samples)
     if len(course.steps(every)) != len(course.steps(fitted)):
-        return network.with_weights(best.weights)
-    number = best.number
-    del best  # no more than one set of large weights beside the original's
-    return network.with_weights(course.end(every, number))
+        return network.with_weights(best.weights())
+    return network.with_weights(course.end(every, best.number))
 
 
 @attrs.frozen(eq=False)

@@ -12,10 +12,11 @@ from prunus.graph.release import collect_copies, is_large
 from prunus.grouping.find import Grouping
 from prunus.masking import mask
 from prunus.network import Network
-from prunus.recovery.held_out import Outputs, Weights, distance, outputs_of, split, without_part
+from prunus.recovery.held_out import Outputs, distance, outputs_of, split, without_part
 from prunus.recovery.one_pass import Keep, OnePass
 from prunus.recovery.recover import recover
 from prunus.recovery.sample_counts import Samples, count_of, spread
+from prunus.recovery.set_aside import Weights
 from prunus.recovery.turns import consumers_alone
 
 _FITTED = 512
