@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 import prunus
 
+pytest.importorskip("onnxscript", reason="onnxscript is not installed (prunus-torch[modules])")
+
 TOKENS, LENGTH, WIDTH, DEPTH = 50, 12, 32, 8
 
 
