@@ -10,7 +10,7 @@ import pytest
 
 from prunus.evaluation.random_inputs import random_inputs
 from prunus.grouping import find_groups
-from prunus.recovery.held_out import Judge, State, split
+from prunus.recovery.held_out import Judge, split
 
 
 def test_every_eighth_sample_is_held_out():
@@ -36,30 +36,34 @@ def test_the_nearest_state_is_used(lenet):
     judge = Judge(lenet, find_groups(lenet), {}, random_inputs(lenet.model, 16, 0))
     bias = lenet.weights()["ip2/bias"]
     offsets = (1.0, 0.1, -3.0, np.nan)
-    states = [State(number, {"ip2/bias": bias + off}) for number, off in enumerate(offsets)]
-    best = judge.nearest(states)
-    assert best.number == 1
-    assert best.weights() is states[1].weights
-    assert judge.nearest(states[3:]).number == 3
+    states = [{"ip2/bias": bias + off} for off in offsets]
+    assert judge.nearest(states) is states[1]
+    assert judge.number_of_nearest(states) == 1
+    assert judge.nearest(states[3:]) is states[3]
 
 
-@pytest.mark.parametrize(("large", "held"), [(1 << 40, 1), (0, 0)])
-def test_no_more_than_the_nearest_and_the_last_state_are_held(lenet, monkeypatch, large, held):
-    """Large weights, not even the nearest."""
+@pytest.mark.parametrize(
+    ("ask", "large", "held"),
+    [("nearest", 1 << 40, 1), ("nearest", 0, 0), ("number_of_nearest", 1 << 40, 0)],
+)
+def test_no_more_than_the_nearest_and_the_last_state_are_held(lenet, monkeypatch, ask, large, held):
+    """Of large weights, and where the number is asked for, not even the nearest."""
     monkeypatch.setattr("prunus.recovery.set_aside._LARGE", large)
     judge = Judge(lenet, find_groups(lenet), {}, random_inputs(lenet.model, 16, 0))
     bias = lenet.weights()["ip2/bias"]
     made = []
 
     def states():
-        for number, off in enumerate((3.0, 0.1, 2.0, 1.0)):
+        for off in (3.0, 0.1, 2.0, 1.0):
             gc.collect()  # copies of a small graph wait for Python's own collection
             assert sum(one() is not None for one in made) <= held
             array = bias + np.float32(off)
             made.append(weakref.ref(array))
-            yield State(number, {"ip2/bias": array})
+            yield {"ip2/bias": array}
             del array
 
-    best = judge.nearest(states())
-    assert best.number == 1
-    np.testing.assert_array_equal(best.weights()["ip2/bias"], bias + np.float32(0.1))
+    found = getattr(judge, ask)(states())
+    if ask == "nearest":
+        np.testing.assert_array_equal(found["ip2/bias"], bias + np.float32(0.1))
+    else:
+        assert found == 1

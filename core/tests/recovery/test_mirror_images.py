@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prunus.recovery.mirror_images import with_mirror_images
+from prunus.grouping import find_groups
+from prunus.recovery import mirror_images
+
+
+def with_mirror_images(network, samples):
+    return mirror_images.with_mirror_images(network, find_groups(network), samples)
 
 
 @pytest.fixture
@@ -41,6 +46,18 @@ def test_they_stand_behind_the_pictures_where_the_answers_are_alike(network, pic
 
 def test_none_where_the_answers_differ(network, pictures):
     assert with_mirror_images(network(alike=False), pictures) is pictures
+
+
+@pytest.mark.parametrize("answer", [np.nan, np.inf])
+def test_none_where_the_answers_are_no_numbers(network, pictures, answer):
+    broken = network(alike=True)
+    weight = np.full_like(broken.weights()["a/weight"], answer)
+    assert with_mirror_images(broken.with_weights({"a/weight": weight}), pictures) is pictures
+
+
+def test_none_where_the_answers_are_all_the_same(network, pictures):
+    same = {"x": np.zeros_like(pictures["x"])}
+    assert with_mirror_images(network(alike=True), same) is same
 
 
 def test_their_number_is_bounded(network, pictures, monkeypatch):

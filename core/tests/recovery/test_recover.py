@@ -102,7 +102,7 @@ def test_fitted_samples_get_mirror_images_and_those_that_judge_do_not(lenet, dra
     samples = {"data": draw.standard_normal((40, 1, 12, 12)).astype(np.float32)}
     asked, judged = [], []
 
-    def doubled(network, some):
+    def doubled(network, grouping, some):
         asked.append(len(some["data"]))
         return {"data": np.concatenate([some["data"], some["data"][..., ::-1]])}
 
@@ -111,7 +111,7 @@ def test_fitted_samples_get_mirror_images_and_those_that_judge_do_not(lenet, dra
             judged.append(len(samples["data"]))
             super().__init__(network, grouping, keep, samples)
 
-    monkeypatch.setattr("prunus.recovery.recover.with_mirror_images", lambda _, some: some)
+    monkeypatch.setattr("prunus.recovery.recover.with_mirror_images", lambda *given: given[2])
     plain = recover(lenet, grouping, keep, samples).weights()
     monkeypatch.setattr("prunus.recovery.recover.with_mirror_images", doubled)
     monkeypatch.setattr("prunus.recovery.recover.Judge", Seen)

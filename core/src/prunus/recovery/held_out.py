@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-import attrs
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -59,22 +58,6 @@ def without_part(samples: Samples, parts: int, number: int) -> tuple[Samples, Sa
     )
 
 
-@attrs.frozen(eq=False)
-class State:
-    """Changed weights, and their number among those that a compensation goes through."""
-
-    number: int
-    weights: Weights
-
-
-@attrs.frozen(eq=False)
-class Nearest:
-    """The number of the nearest state, and a way to its weights."""
-
-    number: int
-    weights: Callable[[], Weights]
-
-
 class Judge:
     """Tells how near a network with changed weights, masked, is to the original."""
 
@@ -105,8 +88,8 @@ class Judge:
         collect_copies(self._network.model)
         return found
 
-    def nearest(self, states: Iterable[State]) -> Nearest:
-        """The nearest state.
+    def nearest(self, states: Iterable[Weights]) -> Weights:
+        """The nearest of changed weights.
 
         Each is judged as it comes: none but the last one is held in memory, where weights are
         large (`set_aside`).
@@ -115,13 +98,17 @@ class Judge:
             states: Candidates, at least one.
         """
         best, least = None, np.inf
-        for state in states:
-            found = self.distance(state.weights)
+        for weights in states:
+            found = self.distance(weights)
             if best is None or found < least:
-                best, least = Nearest(state.number, set_aside(state.weights)), found
-            del state  # it would be held while the next one is made
+                best, least = set_aside(weights), found
+            del weights  # they would be held while the next ones are made
         assert best is not None
-        return best
+        return best()
+
+    def number_of_nearest(self, states: Iterable[Weights]) -> int:
+        """The place of the nearest among changed weights, of which none but the last are held."""
+        return int(np.argmin(list(map(self.distance, states))))
 
     def _outputs(self, network: Network) -> list[Outputs]:
         session = Session(network.model, samples=count_of(self._samples))

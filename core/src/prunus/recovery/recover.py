@@ -32,7 +32,7 @@ from prunus.progress import told
 from prunus.recovery.activation_stream import ActivationStream
 from prunus.recovery.design import Design
 from prunus.recovery.find_designs import design_of, with_targets
-from prunus.recovery.held_out import Judge, State, split
+from prunus.recovery.held_out import Judge, split
 from prunus.recovery.importance import importance_of
 from prunus.recovery.mirror_images import with_mirror_images
 from prunus.recovery.sample_counts import Samples, Stage, count_of, spread, stages_of
@@ -67,17 +67,17 @@ def recover(
     """
     course = _course(network, grouping, keep, seed, passes)
     fitted, held_out = split(samples)
-    fitted = with_mirror_images(network, fitted)
+    fitted = with_mirror_images(network, grouping, fitted)
     if held_out is None:
         return network.with_weights(course.end(fitted))
-    best = Judge(network, grouping, keep, held_out).nearest(course.states(fitted))
+    judge = Judge(network, grouping, keep, held_out)
     if count_of(samples) >= _FEW:
-        return network.with_weights(best.weights())
+        return network.with_weights(judge.nearest(course.states(fitted)))
     # each of few samples is needed: in the end those held out are fitted too
-    every = with_mirror_images(network, samples)
-    if len(course.steps(every)) != len(course.steps(fitted)):
-        return network.with_weights(best.weights())
-    return network.with_weights(course.end(every, best.number))
+    number = judge.number_of_nearest(course.states(fitted))
+    every = with_mirror_images(network, grouping, samples)
+    alike = len(course.steps(every)) == len(course.steps(fitted))
+    return network.with_weights(course.end(every if alike else fitted, number))
 
 
 @attrs.frozen(eq=False)
@@ -107,12 +107,12 @@ class _Course:
         stages = stages_of(self.network, self.grouping, self.designs, count_of(samples))
         return [(fittings_of, stage) for fittings_of in self.passes for stage in stages]
 
-    def states(self, samples: Samples) -> Iterator[State]:
+    def states(self, samples: Samples) -> Iterator[Weights]:
         """The folded network, and what it is after each step."""
         network, grouping, keep = self.network, self.grouping, self.keep
         changed = _folded(network, grouping, self.folding, samples)
-        yield State(0, changed)
-        for number, (fittings_of, stage) in enumerate(self.steps(samples)):
+        yield changed
+        for fittings_of, stage in self.steps(samples):
             masked = mask(network.with_weights(changed), grouping, keep)
             fittings = fittings_of(stage.designs, network, grouping, keep)
             found = _fitted(network, masked, grouping, stage, fittings, samples, self.seed)
@@ -121,12 +121,12 @@ class _Course:
             changed = changed | found
             del found  # it would keep what the next step replaces
             collect_copies(network.model)
-            yield State(number + 1, changed)
+            yield changed
 
     def end(self, samples: Samples, number: int | None = None) -> Weights:
         """Changed weights after so many steps, or after all."""
         stop = None if number is None else number + 1
-        return deque(islice(self.states(samples), stop), maxlen=1).pop().weights
+        return deque(islice(self.states(samples), stop), maxlen=1).pop()
 
 
 def _course(

@@ -26,7 +26,7 @@ def steps_of(
 ) -> Mapping[str, float]:
     """Value of the neutral graph -> least time of the step that makes it, in milliseconds.
 
-    OpenVINO counts whole microseconds: a step that takes less than one has no time.
+    OpenVINO counts whole microseconds: a step that takes less than one has time zero.
 
     Args:
         compiled: A model with counters (``PERF_COUNT``).
