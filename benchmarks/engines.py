@@ -36,9 +36,8 @@ TITLE = "Time saved over MACs saved, by engine (engines.py)"
 TEXT = (
     f"{THREADS} threads, one sample at a time, random weights (yolo-fastest: its own), l1; equal "
     "shares for the rate, `slow-first` for the time. Time saved is the median over turns in which"
-    " whole and pruned network run side by side. Processor time is that of all threads: other "
-    "programs change it little, unlike milliseconds and time by the clock. What bounds small "
-    "networks: `least_times.py`."
+    " whole and pruned network run side by side. Processor time is that of all threads, and of "
+    "threads that spin until others are ready, too. What bounds small networks: `least_times.py`."
 )
 HEADER = (
     "network", "engine", "ms",

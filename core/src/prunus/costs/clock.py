@@ -62,7 +62,9 @@ class Clock:
     def shares(self, whole: Runnable, others: Iterable[Callable[[], Runnable]]) -> Iterator[float]:
         """Times of other networks as shares of the whole one's, each in turns with it.
 
-        Processor time: planning wants what the engine does, not what else the machine does now.
+        By the clock, as users of the engine see it: threads that sleep or spin until others are
+        ready take processor time of another share. A quarter of the runs took less, so that runs
+        that another program disturbed do not count.
         """
         with held(self.host, self.name, whole, self.threads) as first:
             sample = one_sample(whole)
@@ -70,7 +72,7 @@ class Clock:
                 other = make()
                 with held(self.host, self.name, other, self.threads) as second:
                     before, after = timed([(first, sample), (second, one_sample(other))])
-                    yield after.work / before.work
+                    yield after.low / before.low
 
 
 def one_sample(runnable: Runnable) -> Sample:

@@ -1,6 +1,5 @@
 """The engine ncnn: its own files as they are, other networks through its converter ``pnnx``."""
 
-import os
 import shutil
 import subprocess
 from importlib.util import find_spec
@@ -45,9 +44,6 @@ def convert(network, files, directory):
 
 def load(network, files, threads):
     """A net that computes in float32."""
-    # threads that wait for more work by spinning take the processors from everybody else: of two
-    # networks in turns, each would run several times slower (read when OpenMP is loaded)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import ncnn
 
     net = ncnn.Net()
