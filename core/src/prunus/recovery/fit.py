@@ -20,7 +20,7 @@ _ROWS = 2**18
 _WORK = 10**11
 """Bound on the MACs of the sums of products of one consumer: seconds on two cores."""
 
-_CHUNK = 2**26
+_CHUNK = 2**24
 """Bytes of the rows that are held at once."""
 
 _CHECKED = 4

@@ -208,10 +208,11 @@ def _best_ridge(problem: Problem) -> float:
 def _sketched(moments: Moments, read: Array | None) -> Moments:
     """The same sums for few combinations of targets, with errors of about the same size."""
     outputs = len(moments.missing) if read is None else read.shape[1]
-    directions = np.eye(outputs)
     if outputs > _DIRECTIONS:
         draw = np.random.default_rng(0)
         directions = draw.standard_normal((outputs, _DIRECTIONS)) / np.sqrt(_DIRECTIONS)
+    else:
+        directions = np.eye(outputs)
     if read is not None:
         directions = read @ directions
     return attrs.evolve(
