@@ -26,17 +26,17 @@ from prunus.folding import Consumer, all_consumers, channel_means, folded
 from prunus.graph.macs import COUNTED
 from prunus.graph.release import collect_copies, return_memory
 from prunus.grouping.find import Grouping
-from prunus.masking import mask_arrays, masked_weights, weight_masks
+from prunus.masking import mask, mask_arrays, weight_masks
 from prunus.network import Network
 from prunus.progress import told
-from prunus.recovery.activation_stream import ActivationStream, weights_behind
+from prunus.recovery.activation_stream import ActivationStream
 from prunus.recovery.design import Design
 from prunus.recovery.find_designs import design_of, with_targets
 from prunus.recovery.held_out import Judge, split
 from prunus.recovery.importance import importance_of
 from prunus.recovery.mirror_images import with_mirror_images
 from prunus.recovery.sample_counts import Samples, Stage, count_of, spread, stages_of
-from prunus.recovery.set_aside import Weights, set_aside
+from prunus.recovery.set_aside import Weights
 from prunus.recovery.turns import Fitting, Pass, Seen, consumers_alone, in_turns
 
 _FEW = 128
@@ -108,27 +108,18 @@ class _Course:
         return [(fittings_of, stage) for fittings_of in self.passes for stage in stages]
 
     def states(self, samples: Samples) -> Iterator[Weights]:
-        """The folded network, and what it is after each step, masked.
-
-        Weights of layers that a step does not run wait where large ones take no memory.
-        """
+        """The folded network, and what it is after each step."""
         network, grouping, keep = self.network, self.grouping, self.keep
-        means = _folded(network, grouping, self.folding, samples)
-        masks = masked_weights(network, grouping, keep, network.weights() | means)
-        changed: Weights = means | masks
-        del means, masks  # they would keep what the next step replaces
+        changed = _folded(network, grouping, self.folding, samples)
         yield changed
         for fittings_of, stage in self.steps(samples):
+            masked = mask(network.with_weights(changed), grouping, keep)
             fittings = fittings_of(stage.designs, network, grouping, keep)
-            read = weights_behind(network.model, [v for f in fittings.values() for v in f.inputs])
-            waiting = set_aside({n: array for n, array in changed.items() if n not in read})
-            changed = {n: array for n, array in changed.items() if n in read}
-            masked = network.with_weights(changed)
             found = _fitted(network, masked, grouping, stage, fittings, samples, self.seed)
             del masked
             mask_arrays(network, grouping, keep, found)
-            changed = {**waiting(), **changed, **found}
-            del found, waiting
+            changed = changed | found
+            del found  # it would keep what the next step replaces
             collect_copies(network.model)
             yield changed
 
