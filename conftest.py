@@ -13,6 +13,11 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# on a busy machine any example may take long
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 
 # as the torch trainer sets it, for tests that load torch before: spinning threads of one test
 # process would take the processors from the other
