@@ -62,9 +62,9 @@ class Clock:
     def shares(self, whole: Runnable, others: Iterable[Callable[[], Runnable]]) -> Iterator[float]:
         """Times of other networks as shares of the whole one's, each in turns with it.
 
-        By the clock, as users of the engine see it: threads that sleep or spin until others are
-        ready take processor time of another share. A quarter of the runs took less, so that runs
-        that another program disturbed do not count.
+        By the clock, as users of the engine see it: processor time counts threads that spin until
+        others are ready, and misses those that sleep. The lower quartiles are compared: runs that
+        another program disturbed do not count.
         """
         with held(self.host, self.name, whole, self.threads) as first:
             sample = one_sample(whole)
