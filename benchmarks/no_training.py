@@ -1,12 +1,14 @@
 """Accuracy right after `prune` at rate 0.5, by number of unlabelled inputs: no label, no gradient.
 
-CIFAR-10, all 10,000 test images; the inputs are training images. Three settings, all compensated:
+CIFAR-10, all 10,000 test images; the inputs are training images. Four settings, all compensated:
 channels by magnitude in equal shares; the defaults; the defaults with multiples of 2 instead of
-those that engines run fast. Beside them Torch-Pruning, which takes no inputs. Processor seconds
-are those of plan and compensation together. Rows are kept in build/no_training as they are found,
-and the table holds all there are: runs of one number of inputs each make one table.
+those that engines run fast; the defaults in two rounds, at rate 0.3 and then at 0.5. Beside them
+Torch-Pruning, which takes no inputs. Processor seconds are those of plans and compensation
+together. Rows are kept in build/no_training as they are found, and the table holds all there are:
+runs of one number of inputs each make one table.
 
 Usage: python benchmarks/no_training.py [resnet20] [resnet32] [vgg16] [--inputs 0 64]
+           [--settings "defaults" "defaults, two rounds"]
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,11 +30,14 @@ from prunus.plugin import Dataset, Network
 
 RATE = 0.5
 COUNTS = (0, 64, 256, 1024, 4096)
-SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "l1, equal shares": {"criterion": "l1", "allocation": "uniform"},
-    "defaults": {},
-    "defaults, multiples of 2": {"multiple": 2},
+SETTINGS: Mapping[str, tuple[tuple[float, ...], Mapping[str, Any]]] = {
+    "l1, equal shares": ((RATE,), {"criterion": "l1", "allocation": "uniform"}),
+    "defaults": ((RATE,), {}),
+    "defaults, multiples of 2": ((RATE,), {"multiple": 2}),
+    "defaults, two rounds": ((0.3, RATE), {}),
 }
+"""Setting -> rates of its rounds, and options of their plans."""
+
 PEER = "Torch-Pruning 1.6.1"
 BUILD = ROOT / "build/no_training"
 
@@ -61,17 +66,18 @@ def keep(name: str, setting: str, count: int, value: float, seconds: float) -> N
     write_section(title, header, rows)
 
 
-def measure(name: str, network: Network, count: int) -> None:
-    """Accuracy and seconds of all settings for a number of inputs."""
+def measure(name: str, network: Network, count: int, settings: Sequence[str]) -> None:
+    """Accuracy and seconds of some settings for a number of inputs."""
     train, test = (normalised(network, *cifar10(part)) for part in ("train_batch_1", "test"))
     inputs = dict(train.read(np.arange(count), None).inputs) if count else None
-    for setting, options in SETTINGS.items():
-        start = time.process_time()
-        plan = prunus.plan(network, rate=RATE, data=inputs, **options)
-        masked = prunus.prune(network, plan, data=inputs)
+    for setting in settings:
+        rates, options = SETTINGS[setting]
+        start, left = time.process_time(), network
+        for rate in rates:
+            plan = prunus.plan(left, rate=rate, data=inputs, **options)
+            left = prunus.prune(left, plan, data=inputs).network
         seconds = time.process_time() - start
-        value = prunus.evaluate(masked, test, metric="top-1").value
-        keep(name, setting, count, value, seconds)
+        keep(name, setting, count, prunus.evaluate(left, test, metric="top-1").value, seconds)
 
 
 def peer(name: str, network: Network, test: Dataset) -> None:
@@ -88,13 +94,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="*", default=["resnet20", "resnet32"])
     parser.add_argument("--inputs", type=int, nargs="+", default=COUNTS)
+    parser.add_argument("--settings", nargs="+", default=[*SETTINGS], choices=[*SETTINGS])
     given = parser.parse_args()
     for name in given.networks:
         network = read(FILE if name == "vgg16" else SHARED / f"models/onnx/{name}_cifar10.onnx")
         for count in given.inputs:
             if not count:
                 peer(name, network, normalised(network, *cifar10()))
-            measure(name, network, count)
+            measure(name, network, count, given.settings)
 
 
 if __name__ == "__main__":

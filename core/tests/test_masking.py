@@ -4,7 +4,7 @@ import numpy as np
 
 from prunus.compaction import compact
 from prunus.grouping import find_groups
-from prunus.masking import mask, mask_arrays, masked_units
+from prunus.masking import mask, mask_arrays, masked_units, masked_weights
 from prunus.proof import compare
 from prunus.training.scatter import scatter
 
@@ -40,6 +40,16 @@ def test_arrays_are_masked_in_place_as_a_network_is(lenet):
     assert all(np.array_equal(array, wanted[name]) for name, array in arrays.items())
     before = mask(lenet.with_weights(arrays), grouping, keep).weights()
     assert all(np.shares_memory(array, before[name]) for name, array in arrays.items())
+
+
+def test_only_given_weights_are_masked(lenet):
+    grouping = find_groups(lenet)
+    keep = plan(grouping, 0.5)
+    given = {"ip1/weight": lenet.weights()["ip1/weight"]}
+    found = masked_weights(lenet, grouping, keep, given)
+    assert found.keys() == given.keys()
+    wanted = mask(lenet, grouping, keep).weights()
+    assert np.array_equal(found["ip1/weight"], wanted["ip1/weight"])
 
 
 def test_dense_weights_hold_no_mask(lenet):

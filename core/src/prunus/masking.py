@@ -46,11 +46,14 @@ def masked_weights(
         network: The network.
         grouping: Its groups.
         keep: Group name -> ``(C,)`` bool, True for kept.
-        weights: Weights of the network, or others in their place: initializer -> array.
+        weights: All or some weights of the network, or others in their place: initializer ->
+            array. Those that are not given are not masked.
     """
     changed: dict[str, NDArray[np.generic]] = {}
     for member, removed in _losing(network, grouping, keep):
         name = member.initializer
+        if name not in weights:
+            continue
         stored = changed.get(name, weights[name])
         # large weights are copied only where something is not zero yet
         if _used(stored, member)[removed].any():

@@ -39,7 +39,7 @@ def test_many_samples_are_fitted_to_or_measured_on_and_few_are_both(count):
         assert len(found.fitted) == min(count // 2, len(found.fitted)) > 31
     assert all(len(piece) for piece in found.pieces)
     assert len(found.pieces) >= min(4, count)
-    assert max(map(len, found.pieces)) <= max(3, min(len(measured) // 16, 16) + 1)
+    assert max(map(len, found.pieces)) <= max(1, min(len(measured) // 32, 12)) + 1
 
 
 def test_the_seed_divides():

@@ -5,7 +5,7 @@ import numpy as np
 from prunus.evaluation.random_inputs import random_inputs
 from prunus.evaluation.session import Session
 from prunus.grouping import find_groups
-from prunus.recovery.activation_stream import ActivationStream
+from prunus.recovery.activation_stream import ActivationStream, weights_behind
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
 
@@ -53,3 +53,14 @@ def test_values_that_changed_weights_made_are_taken_as_given():
     stream = ActivationStream(network.model, labelling, samples, asked)
     stream.change({}, {first.name: np.zeros_like(stream.next()[0])})
     assert np.allclose(stream.next()[0], network.weights()["last/bias"].reshape(-1, 1, 1))
+
+
+def test_weights_behind_values_are_those_on_the_way():
+    network, first, joined = parts_used_one_after_the_other()
+    whole = {"whole/weight", "whole/bias"}
+    given = network.model.graph.inputs[0].name
+    assert weights_behind(network.model, [given]) == set()
+    assert weights_behind(network.model, [given, first]) >= whole
+    assert not weights_behind(network.model, [first]) & {"inner/weight", "last/weight"}
+    assert weights_behind(network.model, [joined]) >= whole | {"inner/weight", "inner/bias"}
+    assert "last/weight" not in weights_behind(network.model, [joined])

@@ -14,6 +14,7 @@ from prunus.folding import fold
 from prunus.grouping import find_groups
 from prunus.masking import mask, masked_units
 from prunus.proof import compare
+from prunus.recovery import set_aside as set_aside_module
 from prunus.recovery.held_out import Judge
 from prunus.recovery.recover import recover
 from prunus.testing import random_plan
@@ -84,6 +85,20 @@ def test_same_seed_same_weights(lenet):
     )
     assert all(np.array_equal(one[name], two[name]) for name in one)
     assert set(one) == set(other)
+
+
+def test_large_weights_that_a_step_does_not_run_wait_in_a_file(lenet, monkeypatch):
+    grouping = find_groups(lenet)
+    samples = random_inputs(lenet.model, 40, 0)
+    held = recover(lenet, grouping, half(grouping), samples).weights()
+    monkeypatch.setattr("prunus.recovery.set_aside._LARGE", 1)
+    stored = []
+    real = set_aside_module._stored
+    monkeypatch.setattr(set_aside_module, "_stored", lambda w: stored.append(set(w)) or real(w))
+    found = recover(lenet, grouping, half(grouping), samples).weights()
+    assert all(np.array_equal(held[name], found[name]) for name in held)
+    # nothing is fitted behind the last layer, whose lost means are folded at first
+    assert stored == [{"ip2/bias"}, {"ip2/weight", "ip2/bias"}]
 
 
 def test_three_samples_fold_means(lenet):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from prunus.analysis.link import Link
 from prunus.evaluation.evaluator import Evaluator
 
-_PIECE = (2, 16)
-"""Samples of a piece: a sixteenth of all, between these bounds."""
+_PIECE = (1, 12)
+"""Samples of a piece: a thirty-second of all, between these bounds."""
 
 _PIECES = 4
 """Pieces that are looked at first; all are at least so many, where there are enough samples."""
@@ -87,7 +87,7 @@ def divided(positions: Positions, seed: int) -> Samples:
     order = np.random.default_rng(seed).permutation(positions)
     half = len(order) // 2 if len(order) >= _APART else 0
     measured = order[half:]
-    size = int(np.clip(len(measured) // 16, *_PIECE))
+    size = int(np.clip(len(measured) // 32, *_PIECE))
     count = min(max(len(measured) // size, _PIECES), len(measured))
     fitted = np.sort(order[:half] if half else order)[:: max(1, half // _FITTED)]
     return Samples(fitted, tuple(np.array_split(measured, count)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -108,3 +108,18 @@ class ActivationStream:
                 assert node is not None
                 stack += [value.name or "" for value in node.inputs if value is not None]
         return found
+
+
+def weights_behind(model: ir.Model, values: Iterable[str]) -> set[str]:
+    """Initializers that some values follow from.
+
+    Args:
+        model: The graph.
+        values: Names; inputs of the graph follow from none.
+    """
+    made = {value.name or "" for node in model.graph for value in node.outputs}
+    asked = sorted(made.intersection(values))
+    if not asked:
+        return set()
+    given = [v.name or "" for v in model.graph.inputs if v.name not in model.graph.initializers]
+    return set(ir.convenience.extract(model.graph, given, asked).initializers)

@@ -12,9 +12,8 @@ samples is not used.
 
 from __future__ import annotations
 
-from collections import ChainMap, deque
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -26,17 +25,17 @@ from prunus.folding import Consumer, all_consumers, channel_means, folded
 from prunus.graph.macs import COUNTED
 from prunus.graph.release import collect_copies, return_memory
 from prunus.grouping.find import Grouping
-from prunus.masking import mask, mask_arrays, weight_masks
+from prunus.masking import mask_arrays, masked_weights, weight_masks
 from prunus.network import Network
 from prunus.progress import told
-from prunus.recovery.activation_stream import ActivationStream
+from prunus.recovery.activation_stream import ActivationStream, weights_behind
 from prunus.recovery.design import Design
 from prunus.recovery.find_designs import design_of, with_targets
 from prunus.recovery.held_out import Judge, split
 from prunus.recovery.importance import importance_of
 from prunus.recovery.mirror_images import with_mirror_images
 from prunus.recovery.sample_counts import Samples, Stage, count_of, spread, stages_of
-from prunus.recovery.set_aside import Weights
+from prunus.recovery.set_aside import Weights, set_aside
 from prunus.recovery.turns import Fitting, Pass, Seen, consumers_alone, in_turns
 
 _FEW = 128
@@ -69,12 +68,13 @@ def recover(
     fitted, held_out = split(samples)
     fitted = with_mirror_images(network, grouping, fitted)
     if held_out is None:
-        return network.with_weights(course.end(fitted))
+        return network.with_weights(course.end(fitted, len(course.steps(fitted))))
     judge = Judge(network, grouping, keep, held_out)
     if count_of(samples) >= _FEW:
         return network.with_weights(judge.nearest(course.states(fitted)))
     # each of few samples is needed: in the end those held out are fitted too
     number = judge.number_of_nearest(course.states(fitted))
+    collect_copies(network.model)
     every = with_mirror_images(network, grouping, samples)
     alike = len(course.steps(every)) == len(course.steps(fitted))
     return network.with_weights(course.end(every if alike else fitted, number))
@@ -108,25 +108,34 @@ class _Course:
         return [(fittings_of, stage) for fittings_of in self.passes for stage in stages]
 
     def states(self, samples: Samples) -> Iterator[Weights]:
-        """The folded network, and what it is after each step."""
+        """The folded network, and what it is after each step.
+
+        Changed weights of layers that a step does not run wait where large ones take no memory.
+        """
         network, grouping, keep = self.network, self.grouping, self.keep
-        changed = _folded(network, grouping, self.folding, samples)
+        changed: Weights = _folded(network, grouping, self.folding, samples)
+        collect_copies(network.model)
         yield changed
         for fittings_of, stage in self.steps(samples):
-            masked = mask(network.with_weights(changed), grouping, keep)
             fittings = fittings_of(stage.designs, network, grouping, keep)
+            read = weights_behind(network.model, [v for f in fittings.values() for v in f.inputs])
+            waiting = set_aside({n: array for n, array in changed.items() if n not in read})
+            changed = {n: array for n, array in changed.items() if n in read}
+            masked = _masked(network.with_weights(changed), grouping, keep, read)
             found = _fitted(network, masked, grouping, stage, fittings, samples, self.seed)
             del masked
             mask_arrays(network, grouping, keep, found)
-            changed = changed | found
-            del found  # it would keep what the next step replaces
+            changed = {**waiting(), **changed, **found}
+            del found, waiting  # they would keep what the next step replaces
             collect_copies(network.model)
             yield changed
 
-    def end(self, samples: Samples, number: int | None = None) -> Weights:
-        """Changed weights after so many steps, or after all."""
-        stop = None if number is None else number + 1
-        return deque(islice(self.states(samples), stop), maxlen=1).pop()
+    def end(self, samples: Samples, number: int) -> Weights:
+        """Changed weights after so many steps."""
+        states = self.states(samples)
+        for _ in range(number):
+            next(states)  # held by no name: it would stay in memory while the next one is made
+        return next(states)
 
 
 def _course(
@@ -187,6 +196,18 @@ def _touched(
         for consumer in consumers
         if consumer.removed.any() or consumer.weight in masks or consumer.data in drifted
     ]
+
+
+def _masked(
+    network: Network,
+    grouping: Grouping,
+    keep: Mapping[str, NDArray[np.bool_]],
+    names: Iterable[str],
+) -> Network:
+    """A network in which some weights are masked: initializer names."""
+    stored = network.weights()
+    weights = {name: stored[name] for name in names}
+    return network.with_weights(masked_weights(network, grouping, keep, weights))
 
 
 def _fitted(

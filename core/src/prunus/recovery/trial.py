@@ -60,9 +60,8 @@ class Trials:
         self._folds = [
             (OnePass(network, grouping, fitted, seed), judged) for fitted, judged in folds
         ]
-        fitted = folds[0][0] if len(folds) == 1 else samples
-        turns = _JUDGED if count_of(fitted) < _FEW else 1
-        self._parts = [_parted(fitted, turn) for turn in range(turns)]
+        self._samples = folds[0][0] if len(folds) == 1 else samples
+        self._turns = range(_JUDGED if count_of(self._samples) < _FEW else 1)
         self._structure = Structure(network.model)
 
     @property
@@ -91,7 +90,7 @@ class Trials:
     @property
     def fitted(self) -> int:
         """Samples that `compensated_losses` compensates with, of all parts together."""
-        return sum(count_of(fitted) for fitted, _ in self._parts)
+        return sum(count_of(fitted) for fitted, _ in map(self._parted, self._turns))
 
     def compensated_losses(self, keep: Keep) -> list[float]:
         """Distances of the plan's outputs, its consumers compensated layer by layer.
@@ -102,8 +101,8 @@ class Trials:
         if is_large(self._network.model):
             self._forget()
         return [
-            self._compensated(keep, *part, wanted)
-            for part, wanted in zip(self._parts, self._wanted_by_layers, strict=True)
+            self._compensated(keep, *self._parted(turn), wanted)
+            for turn, wanted in zip(self._turns, self._wanted_by_layers, strict=True)
         ]
 
     def _compensated(
@@ -129,13 +128,22 @@ class Trials:
         session = Session(network.model, samples=count_of(samples))
         return outputs_of(session, self._grouping, samples)
 
+    def _parted(self, turn: int) -> tuple[Samples, Samples]:
+        """Samples to compensate with layer by layer, and others to compare plans on: one third."""
+        fitted, others = without_part(self._samples, _JUDGED, _JUDGED - 1 - turn)
+        return (
+            spread(fitted, min(count_of(fitted), _FITTED)),
+            spread(others, min(count_of(others), _MOST)),
+        )
+
     @cached_property
     def _wanted(self) -> list[list[Outputs]]:
         return [self._outputs(self._network, judged) for _, judged in self._folds]
 
     @cached_property
     def _wanted_by_layers(self) -> list[list[Outputs]]:
-        return [self._outputs(self._network, judged) for _, judged in self._parts]
+        parts = map(self._parted, self._turns)
+        return [self._outputs(self._network, judged) for _, judged in parts]
 
 
 def _folds(network: Network, grouping: Grouping, samples: Samples) -> list[tuple[Samples, Samples]]:
@@ -147,12 +155,3 @@ def _folds(network: Network, grouping: Grouping, samples: Samples) -> list[tuple
     if count_of(samples) < _FOLDED and 2 * count_of(samples) * macs <= _WORK:
         return [without_part(samples, _FOLDS, number) for number in range(_FOLDS)]
     return [(fitted, held_out)]
-
-
-def _parted(samples: Samples, turn: int) -> tuple[Samples, Samples]:
-    """Samples to compensate with layer by layer, and others to compare plans on: one third."""
-    fitted, others = without_part(samples, _JUDGED, _JUDGED - 1 - turn)
-    return (
-        spread(fitted, min(count_of(fitted), _FITTED)),
-        spread(others, min(count_of(others), _MOST)),
-    )
