@@ -10,8 +10,8 @@ from prunus.testing.nets.builder import Builder
     ("side", "kept", "samples"),
     [
         (8, ["image"], MOST),  # small: as many as bring speed
-        (512, [], 10),  # 3 x 4 MB inside, of 128 MB
-        (512, ["image"], 8),  # and 4 MB of what is kept
+        (512, [], 5),  # 3 x 4 MB inside, of 64 MB
+        (512, ["image"], 4),  # and 4 MB of what is kept
         (8192, ["image"], 1),  # one sample runs however large it is
     ],
 )
@@ -23,4 +23,4 @@ def test_an_inner_value_limits_the_batch_of_a_graph_with_small_outputs():
     b = Builder(0)
     x = b.input(1, 256)
     y = b.conv(x, 64, 1)  # 64 x 256 x 256 x 4 bytes: 16 MB
-    assert samples_at_once(b.model(b.global_pool(y))) == 2
+    assert samples_at_once(b.model(b.global_pool(y))) == 1

@@ -129,3 +129,17 @@ def test_filters_stay_where_samples_are_few(monkeypatch):
     monkeypatch.setattr(producers, "_EQUATIONS", 10**6)
     found = recover(network, grouping, keep, samples)
     assert np.array_equal(found.weights()["first/weight"], network.weights()["first/weight"])
+
+
+@pytest.mark.parametrize(("many", "steps"), [(1, 6), (10**6, 2)])
+def test_many_samples_take_more_steps(monkeypatch, many, steps):
+    network = chained(middle=rectified)
+    grouping = find_groups(network)
+    keep = {group.name: np.arange(group.size) % 2 == 0 for group in grouping.groups}
+    taken, changes = [], producers._changes
+    monkeypatch.setattr(producers, "_MANY", many)
+    monkeypatch.setattr(
+        producers, "_changes", lambda *given: taken.append(given[3]) or changes(*given)
+    )
+    recover(network, grouping, keep, random_inputs(network.model, 16, 0))
+    assert set(taken) == {steps}

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from prunus.graph.shapes import Shapes, infer_shapes
 
-_BYTES = 128 * 2**20
+_BYTES = 64 * 2**20
 """Bound on the activations held at once."""
 
 _INSIDE = 3
@@ -20,7 +20,7 @@ MOST = 64
 
 
 def samples_within(shapes: Shapes, values: Iterable[str], kept: Iterable[str]) -> int:
-    """Samples whose float32 activations stay within 128 MB together, 64 at most.
+    """Samples whose float32 activations stay within 64 MB together, 64 at most.
 
     Args:
         shapes: Value name -> shape for one sample.

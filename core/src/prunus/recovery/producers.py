@@ -22,12 +22,18 @@ from prunus.recovery.linear_maps import LinearMap
 from prunus.recovery.targets import Target
 
 _STEPS = 2
-"""Steps of conjugate gradients: more fit the samples rather than the network."""
+"""Steps of conjugate gradients where samples are few: more fit them rather than the network."""
+
+_MORE_STEPS = 6
+"""Steps where samples are many."""
+
+_MANY = 256
+"""Number of target values for each weight from which samples are many."""
 
 _DAMPING = 0.1
 """Share of the mean diagonal, added to the diagonals of the preconditioner."""
 
-_WORK = 3 * 10**10
+_WORK = 7 * 10**10
 """Bound on the MACs of one producer's fit: seconds on two cores."""
 
 _BYTES = 2**27
@@ -152,7 +158,9 @@ def fitted_filters(pair: Pair, filters: Filters, samples: FitSamples) -> Filters
     chosen = samples[np.linspace(0, len(samples) - 1, number).astype(np.int64)]
     if chosen.wanted.size < _EQUATIONS * filters.weight.size:
         return filters
-    found = [filters.moved(change) for change in _changes(pair, filters, chosen)]
+    many = chosen.wanted.size >= _MANY * filters.weight.size
+    steps = _MORE_STEPS if many else _STEPS
+    found = [filters.moved(change) for change in _changes(pair, filters, chosen, steps)]
     better = [one for one in found if pair.error(one, chosen) < pair.error(filters, chosen)]
     return better[-1] if better else filters
 
@@ -164,11 +172,11 @@ def _affordable(pair: Pair, filters: Filters, samples: FitSamples) -> int:
     work = positions * filters.weight.size
     work += math.prod(samples.wanted.shape[2:]) * pair.reader.size
     held = 4 * _HELD * max(read.size, samples.wanted[0].size, samples.data[0].size)
-    most = min(_WORK // (work * 4 * (_STEPS + 1)), _BYTES // held)
+    most = min(_WORK // (work * 4 * (_MORE_STEPS + 1)), _BYTES // held)
     return int(min(len(samples), most))
 
 
-def _changes(pair: Pair, filters: Filters, samples: FitSamples) -> list[Vector]:
+def _changes(pair: Pair, filters: Filters, samples: FitSamples, steps: int) -> list[Vector]:
     """Changes of the filters, one a step of conjugate gradients."""
     normal, gradient = _normal_equations(pair, filters, samples)
     found: list[Vector] = []
@@ -179,7 +187,7 @@ def _changes(pair: Pair, filters: Filters, samples: FitSamples) -> list[Vector]:
         LinearOperator((size, size), matvec=normal, dtype=np.float64),
         gradient,
         rtol=1e-6,
-        maxiter=_STEPS,
+        maxiter=steps,
         M=_preconditioner(pair, filters, samples),
         callback=lambda change: found.append(np.array(change)),
     )
