@@ -46,6 +46,18 @@ def test_the_six_lines_in_memory(proto, samples, tmp_path):
     onnx.checker.check_model(small.native)
 
 
+def test_a_plan_of_the_network_that_a_first_round_leaves_is_carried_out_on_the_original(
+    proto, samples
+):
+    network = prunus.load(proto)
+    first = prunus.prune(network, prunus.plan(network, rate=0.3, data=samples), data=samples)
+    plan = prunus.plan(first.network, rate=0.5, data=samples)
+    masked = prunus.prune(network, plan, data=samples)
+    assert plan.rate == pytest.approx(0.5, abs=0.05)
+    assert masked.original is network
+    assert masked.proof.error <= 1e-5
+
+
 def test_example_inputs_are_for_models_that_are_called(proto, tmp_path):
     with pytest.raises(UsageError) as caught:
         prunus.load(proto, example_inputs=3)
