@@ -52,6 +52,12 @@ def test_even_distances_first_keep_the_largest_weight():
     assert k_means(values, 8)[-1] == 10
 
 
+def test_a_tiny_value_beside_many_large_ones_stays():
+    tiny = np.float32(3.2003262e-09)
+    found = k_means(np.append(np.full(513, -1, np.float32), tiny), 2)
+    assert found.tolist() == [-1, tiny]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     hnp.arrays(

@@ -82,7 +82,9 @@ def _lloyd(
             break
         centroids = moved
     held = np.diff(cuts) > 0
-    return centroids[held], np.append(cuts[:-1][held], ordered.size)
+    starts, ends = cuts[:-1][held], cuts[1:][held]
+    # beside large prefix sums, the mean of tiny values may be rounded to one outside of them
+    return np.clip(centroids[held], ordered[starts], ordered[ends - 1]), np.append(starts, cuts[-1])
 
 
 def _worst(errors: NDArray[np.float64], count: int) -> NDArray[np.int64]:
