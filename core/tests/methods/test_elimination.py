@@ -9,11 +9,12 @@ from hypothesis import given, settings, strategies as st
 from prunus.methods.elimination import LeastSquares, elimination_costs
 
 
-def problem(seed, units, width, outputs):
+def problem(seed, units, width, outputs, others=0):
+    """Some features may belong to no unit: a consumer that reads another group too."""
     draw = np.random.default_rng(seed)
-    features = units * width
+    features = units * width + others
     rows = draw.standard_normal((200, features)) @ draw.standard_normal((features, features))
-    blocks = draw.permutation(features).reshape(units, width)
+    blocks = draw.permutation(features)[: units * width].reshape(units, width)
     weights = draw.standard_normal((features, outputs))
     return LeastSquares(np.cov(rows.T, bias=True), weights, blocks)
 
@@ -32,9 +33,15 @@ def lost(problem, gone):
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.integers(0, 1000), st.integers(2, 6), st.integers(1, 3), st.integers(1, 4))
-def test_costs_are_those_of_a_refit(seed, units, width, outputs):
-    one = problem(seed, units, width, outputs)
+@given(
+    st.integers(0, 1000),
+    st.integers(2, 6),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(0, 5),
+)
+def test_costs_are_those_of_a_refit(seed, units, width, outputs, others):
+    one = problem(seed, units, width, outputs, others)
     costs = elimination_costs([one])
     order = np.argsort(costs)
     for count in range(1, units):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from prunus.recovery.regression import Moments, Problem, solve_problem
+from prunus.recovery.regression import Gathering, Moments, Problem, solve_problem
 
 
 def problem(features, targets, start, centred=True, read=None):
@@ -34,6 +35,47 @@ def test_a_weight_of_a_row_counts_as_so_many_rows(draw):
     assert weighted.count == repeated.count
     for name in ("features", "products", "missing", "crossed"):
         assert np.allclose(getattr(weighted, name), getattr(repeated, name), atol=1e-4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_small_pieces_give_the_sums_of_all_rows(draw, weighted):
+    """Enough of them to be multiplied twice: 2,000 rows of 600 numbers."""
+    x = draw.standard_normal((2000, 600)).astype(np.float32)
+    weights = draw.random(2000).astype(np.float32) if weighted else None
+    gathering = Gathering()
+    for start in range(0, 2000, 90):
+        rows = slice(start, start + 90)
+        gathering.add(x[rows], None if weights is None else weights[rows])
+    found, whole = gathering.total(), Moments.of(x, x[:, :0], weights)
+    assert found.count == pytest.approx(whole.count)
+    assert np.allclose(found.products, whole.products, atol=1e-2)
+    assert np.allclose(found.features, whole.features, atol=1e-3)
+
+
+def test_no_rows_have_no_sums():
+    assert Gathering().total() is None
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 3.0, 30.0])
+def test_no_ridge_is_better_than_the_one_found(draw, noise):
+    x = draw.standard_normal((160, 30))
+    start = draw.standard_normal((30, 4))
+    targets = x @ (start + 0.3 * draw.standard_normal((30, 4)))
+    targets += noise * draw.standard_normal(targets.shape)
+    held = np.arange(160) // 4 % 4 == 3
+    missing = targets - x @ start
+    mean, lost = x[~held].mean(0), missing[~held].mean(0)
+    inner, cross = (x[~held] - mean).T @ (x[~held] - mean), (x[~held] - mean).T @ missing[~held]
+
+    def error(ridge):
+        """On the held-out rows."""
+        change = np.zeros((30, 4))
+        if ridge != np.inf:
+            change = np.linalg.solve(inner + ridge * np.trace(inner) / 30 * np.eye(30), cross)
+        return np.sum((missing[held] - lost - (x[held] - mean) @ change) ** 2)
+
+    ridges = (np.inf, *(10.0**power for power in range(-6, 2)))
+    assert solve_problem(problem(x, targets, start)).ridge == pytest.approx(min(ridges, key=error))
 
 
 def test_a_linear_relation_is_found_from_any_start(draw):

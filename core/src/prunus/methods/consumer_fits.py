@@ -213,18 +213,20 @@ def _sums(
     wanted = dict.fromkeys((*(one.data for one in consumers), *answers_for(network)))
     session = Session(network.model, list(wanted), samples=count)
     size = int(np.clip(_BYTES // sum(one.bytes for one in consumers), 1, _BATCH))
-    draws = [np.random.default_rng(seed) for _ in consumers]
-    sums = [_Sums(one.features) for one in consumers]
+    # a weight that reads several groups is a consumer of each: the same rows, and the same sums
+    weights = {one.node: one for one in consumers}
+    draws = {node: np.random.default_rng(seed) for node in weights}
+    sums = {node: _Sums(one.features) for node, one in weights.items()}
     for start in range(0, count, size):
         batch = {name: array[start : start + size] for name, array in samples.items()}
         values = session.run(batch)
         here = importance_by(network, values)
         share = len(next(iter(batch.values()))) / count
-        for one, sum_, draw in zip(consumers, sums, draws, strict=True):
-            most = min(_ROWS, _WORK // one.features**2)
-            sum_.add(*one.rows(values[one.data], math.ceil(most * share), draw, here))
-    for one, sum_ in zip(consumers, sums, strict=True):
-        yield one.problem(sum_.covariance())
+        for node, one in weights.items():
+            rows = math.ceil(min(_ROWS, _WORK // one.features**2) * share)
+            sums[node].add(*one.rows(values[one.data], rows, draws[node], here))
+    for one in consumers:
+        yield one.problem(sums[one.node].covariance())
 
 
 class _Sums:

@@ -50,6 +50,7 @@ def elimination_costs(problems: Sequence[LeastSquares]) -> Array:
     """
     states = [_State(problem) for problem in problems]
     alive = np.arange(len(problems[0].blocks))
+    held = len(alive)  # units whose numbers the states hold
     costs = np.zeros(len(alive))
     spent = 0.0
     while len(alive):
@@ -61,6 +62,10 @@ def elimination_costs(problems: Sequence[LeastSquares]) -> Array:
         for state in states:
             state.remove(alive[going])
         alive = np.delete(alive, going)
+        if 2 * len(alive) <= held:
+            held = len(alive)
+            for state in states:
+                state.keep_only(alive)
     return costs
 
 
@@ -78,6 +83,16 @@ class _State:
         held = products.copy()
         held[np.diag_indices(len(held))] += max(_RIDGE * float(np.trace(held)) / len(held), 1e-12)
         self._inverse = np.linalg.inv(held)
+        self.keep_only(np.arange(len(self._blocks)))
+
+    def keep_only(self, units: NDArray[np.int64]) -> None:
+        """Hold the numbers of some units only: no price of theirs depends on any other."""
+        blocks = self._blocks[units]
+        features = blocks.ravel()
+        self._inverse = self._inverse[np.ix_(features, features)]
+        self._weights = self._weights[np.ix_(features, features)]
+        self._blocks = np.zeros_like(self._blocks)
+        self._blocks[units] = np.arange(len(features)).reshape(blocks.shape)
 
     def prices(self, units: NDArray[np.int64]) -> Array:
         """Share of the outputs' variance that each unit costs."""

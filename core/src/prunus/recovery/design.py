@@ -78,6 +78,10 @@ class Design:
         whole = self._known(self._matrix(self.weight)[0])
         return kept, whole[kept], np.where(kept[:, None], 0, whole)
 
+    def outputs(self) -> Matrix:
+        """Weights ``(F, P)`` of one block that give the outputs from all features."""
+        return np.asarray(self._matrix(self.weight)[0])
+
     def starts(self) -> list[Matrix]:
         """Known weights ``(K, M)`` of the kept features, one array a block."""
         matrix = self._matrix(self.weight if self.mask is None else self.weight * self.mask)

@@ -25,8 +25,9 @@ from prunus.network import Network
 from prunus.recovery.design import Design
 from prunus.recovery.find_designs import design_of
 from prunus.recovery.importance import answers_for, importance_by
+from prunus.recovery.missing import missing_shares
 from prunus.recovery.positions import draw_positions
-from prunus.recovery.regression import Moments, Problem, solve_problem
+from prunus.recovery.regression import Gathering, Moments, Problem, solve_problem
 from prunus.recovery.sample_counts import Samples, spread
 
 _SAMPLES = 512
@@ -144,12 +145,12 @@ class OnePass:
     def _fits(self) -> list[_Fit | None]:
         sums = self._sums()
         return [
-            None if design is None else _Fit(design, sums.get((n, False)), sums.get((n, True)))
+            None if design is None else _Fit(design, sums[n][False].total(), sums[n][True].total())
             for n, design in enumerate(self._designs)
         ]
 
-    def _sums(self) -> dict[tuple[int, bool], Moments]:
-        """Sums over the features of each consumer, by its number and whether they check a fit."""
+    def _sums(self) -> dict[int, tuple[Gathering, Gathering]]:
+        """Of the features of each consumer, by its number: to fit to, and to check the fit."""
         designs = {n: design for n, design in enumerate(self._designs) if design is not None}
         names = dict.fromkeys(
             v for d in designs.values() for v in (d.consumer.data, d.target.value)
@@ -162,7 +163,7 @@ class OnePass:
         draw = np.random.default_rng(self._seed)
         size = self._grouping.labelling.samples_at_once(names, _BATCH)
         rows = -(-_ROWS * size // count)
-        sums: dict[tuple[int, bool], Moments] = {}
+        sums = {number: (Gathering(), Gathering()) for number in designs}
         for index, start in enumerate(range(0, count, size)):
             checks = index % _CHECKED == _CHECKED - 1
             batch = {n: array[start : start + size] for n, array in self._fitted.items()}
@@ -175,9 +176,7 @@ class OnePass:
                 )
                 positions = draw_positions(target, rows, draw)
                 weights = None if here is None else here.at(positions, target.shape)
-                features = design.rows(data, positions)
-                found, key = Moments.of(features, features[:, :0], weights), (number, checks)
-                sums[key] = sums[key] + found if key in sums else found
+                sums[number][checks].add(design.rows(data, positions), weights)
         return sums
 
 
@@ -207,26 +206,15 @@ class _Fit:
     def missing(self, alternatives: Sequence[Consumer]) -> list[float]:
         """Share of the output's variance that the channels left cannot give.
 
-        One for each way to remove channels. With H the products of all features, W their weights
-        and r the removed ones: the trace of W_rᵀ (H_rr - H_rk H_kk⁻¹ H_kr) W_r (Hassibi and Stork
-        1993, for many weights at once).
+        One for each way to remove channels (`recovery.missing`).
         """
         sums = self._whole
         if sums is None:
             return [0.0] * len(alternatives)
+        designs = [attrs.evolve(self.design, consumer=consumer) for consumer in alternatives]
         products = _products(sums, centred=self.design.centred)
-        return [self._share(products, consumer) for consumer in alternatives]
-
-    def _share(self, products: NDArray[np.float64], consumer: Consumer) -> float:
-        design = attrs.evolve(self.design, consumer=consumer)
-        kept, start, lost = design.parts()
-        whole = lost.copy()
-        whole[kept] = start
-        (read,) = design.readers()
-        outputs = whole if read is None else whole @ read
-        with np.errstate(over="ignore", invalid="ignore"):
-            share = _missing(products, outputs, kept)
-        return min(max(share, 0.0), 1.0) if np.isfinite(share) else 1.0
+        kept = np.stack([design.kept()[0] for design in designs])
+        return missing_shares(products, self.design.outputs(), kept)
 
     @property
     def _whole(self) -> Moments | None:
@@ -245,18 +233,6 @@ def _products(sums: Moments, *, centred: bool) -> NDArray[np.float64]:
     held = max(_RIDGE * float(np.trace(products)) / len(products), 1e-12)
     products[np.diag_indices(len(products))] += held
     return products
-
-
-def _missing(
-    products: NDArray[np.float64], outputs: NDArray[np.float64], kept: NDArray[np.bool_]
-) -> float:
-    """Share of the variance of ``features @ outputs`` that the kept features cannot give."""
-    gone = outputs[~kept]
-    crossed = products[np.ix_(kept, ~kept)] @ gone
-    left = float(np.sum(gone * (products[np.ix_(~kept, ~kept)] @ gone)))
-    if kept.any():
-        left -= float(np.sum(crossed * np.linalg.solve(products[np.ix_(kept, kept)], crossed)))
-    return left / max(float(np.sum(outputs * (products @ outputs))), 1e-30)
 
 
 def _problem(design: Design, fit: _Fit) -> Problem:
