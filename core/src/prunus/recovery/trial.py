@@ -84,8 +84,13 @@ class Trials:
         if not weights.keys() <= self._structure.weights.keys():
             names = weights.keys() | self._structure.weights.keys()
             self._structure = Structure(self._network.model, names)
-        session = Session(self._structure.replaced(weights), samples=count_of(judged))
-        return distance(self._network, outputs_of(session, self._grouping, judged), wanted)
+        found = outputs_of(
+            Session(self._structure.replaced(weights), samples=count_of(judged)),
+            self._grouping,
+            judged,
+        )
+        collect_copies(self._network.model)  # the engine's memory of one trial after the other
+        return distance(self._network, found, wanted)
 
     @property
     def fitted(self) -> int:
