@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_pruning_peer import accuracy, as_module
 
-from prunus.plugin import Dataset
+from prunus.plugin import Dataset, Network
 
 FILE = ROOT / "build/cifar_vgg/vgg16_cifar10.onnx"
 
@@ -53,6 +53,18 @@ class Vgg(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Scores ``(N, 10)``."""
         return self.head(self.features(x).mean((2, 3)))
+
+
+def as_vgg(network: Network) -> Vgg:
+    """The module with the weights of the ONNX file, layer by layer in the order of the graph."""
+    module = Vgg()
+    layers = [one for one in module.features if isinstance(one, nn.Conv2d | nn.BatchNorm2d)]
+    nodes = [n for n in network.model.graph if n.op_type in ("Conv", "BatchNormalization", "Gemm")]
+    for layer, node in zip([*layers, module.head], nodes, strict=True):
+        arrays = [torch.tensor(value.const_value.numpy()) for value in node.inputs[1:]]
+        names = ("weight", "bias", "running_mean", "running_var")
+        layer.load_state_dict(dict(zip(names, arrays, strict=False)), strict=False)
+    return module.eval()
 
 
 def softened(teacher: nn.Module, data: Dataset) -> Tensor:

@@ -21,10 +21,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from cifar_vgg import FILE
+from cifar_vgg import FILE, as_vgg
 from networks import ROOT, SHARED, cifar10, normalised, read
 from results import write_section
-from torch_pruning_peer import accuracy, pruned
+from torch_pruning_peer import accuracy, as_module, pruned
 
 import prunus
 from prunus.plugin import Dataset, Network
@@ -84,10 +84,10 @@ def measure(name: str, network: Network, count: int, settings: Sequence[str]) ->
 def peer(name: str, network: Network, test: Dataset) -> None:
     """The same of Torch-Pruning, and the network as it is."""
     print(name, f"whole: {prunus.evaluate(network, test, metric='top-1').value:.2%}", flush=True)
-    if name.startswith("resnet"):
-        module, lost, seconds = pruned(network, RATE)
-        print(f"{name}: Torch-Pruning removes {lost:.2%} of the MACs", flush=True)
-        keep(name, PEER, 0, accuracy(module, test), seconds)
+    whole = as_vgg if name == "vgg16" else as_module
+    module, lost, seconds = pruned(lambda: whole(network), RATE)
+    print(f"{name}: Torch-Pruning removes {lost:.2%} of the MACs", flush=True)
+    keep(name, PEER, 0, accuracy(module, test), seconds)
 
 
 def main() -> None:

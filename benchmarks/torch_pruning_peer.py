@@ -8,6 +8,7 @@ with its group magnitude importance and one share for all groups, as its README 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -85,15 +86,20 @@ def accuracy(module: nn.Module, test: Dataset) -> float:
     return right / len(test)
 
 
-def pruned(network: Network, rate: float) -> tuple[nn.Module, float, float]:
-    """The module nearest to a rate, the share of MACs it lost, and processor seconds of a step."""
+def pruned(whole: Callable[[], nn.Module], rate: float) -> tuple[nn.Module, float, float]:
+    """The module nearest to a rate, the share of MACs it lost, and processor seconds of a step.
+
+    Args:
+        whole: Makes the module, its classifier named ``head``.
+        rate: Share of its MACs to remove.
+    """
     import torch_pruning as tp
 
     example = torch.zeros(1, 3, 32, 32)
-    whole = tp.utils.count_ops_and_params(as_module(network), example)[0]
+    macs = tp.utils.count_ops_and_params(whole(), example)[0]
     found = []
     for ratio in np.arange(0.2, 0.45, 0.01):
-        module, start = as_module(network), time.process_time()
+        module, start = whole(), time.process_time()
         pruner = tp.pruner.MagnitudePruner(
             module,
             example,
@@ -103,7 +109,7 @@ def pruned(network: Network, rate: float) -> tuple[nn.Module, float, float]:
         )
         pruner.step()
         seconds = time.process_time() - start
-        lost = 1 - tp.utils.count_ops_and_params(module, example)[0] / whole
+        lost = 1 - tp.utils.count_ops_and_params(module, example)[0] / macs
         found.append((abs(lost - rate), module, lost, seconds))
     _, module, lost, seconds = min(found, key=lambda one: one[0])
     return module, lost, seconds
