@@ -131,13 +131,14 @@ def test_filters_stay_where_samples_are_few(monkeypatch):
     assert np.array_equal(found.weights()["first/weight"], network.weights()["first/weight"])
 
 
-@pytest.mark.parametrize(("many", "steps"), [(1, 6), (10**6, 2)])
-def test_many_samples_take_more_steps(monkeypatch, many, steps):
+@pytest.mark.parametrize(("samples", "values", "steps"), [(1, 1, 6), (10**6, 1, 2), (1, 10**6, 2)])
+def test_many_samples_take_more_steps(monkeypatch, samples, values, steps):
     network = chained(middle=rectified)
     grouping = find_groups(network)
     keep = {group.name: np.arange(group.size) % 2 == 0 for group in grouping.groups}
     taken, changes = [], producers._changes
-    monkeypatch.setattr(producers, "_MANY", many)
+    monkeypatch.setattr(producers, "_MANY", samples)
+    monkeypatch.setattr(producers, "_VALUES", values)
     monkeypatch.setattr(
         producers, "_changes", lambda *given: taken.append(given[3]) or changes(*given)
     )

@@ -44,15 +44,30 @@ def found(network, grouping, keep, available):
     return [stage.samples for stage in made]
 
 
+def hold(monkeypatch, samples, copies=0):
+    """Let memory hold so many samples of the largest values, and at least four beside weights."""
+    room = 4 * sample_counts._HELD * 16 * 16 * 16 * samples
+    monkeypatch.setattr(sample_counts, "_BYTES", room)
+    monkeypatch.setattr(sample_counts, "_LEAST_BYTES", room // samples * 4)
+    monkeypatch.setattr(sample_counts, "_COPIES", copies)
+
+
 def test_small_values_need_one_stage(network, grouping, keep):
     assert found(network, grouping, keep, 256) == [256]
 
 
 def test_memory_holds_more_samples_of_smaller_values(network, grouping, keep, monkeypatch):
-    monkeypatch.setattr(sample_counts, "_BYTES", 4 * sample_counts._HELD * 16 * 16 * 16 * 6)
+    hold(monkeypatch, 6)
     assert found(network, grouping, keep, 256) == [6, 24]
     assert found(network, grouping, keep, 20) == [6, 20]
     assert found(network, grouping, keep, 5) == [5]
+
+
+def test_large_weights_take_the_place_of_samples(network, grouping, keep, monkeypatch):
+    hold(monkeypatch, 6, copies=1)
+    assert found(network, grouping, keep, 256)[0] == 5  # the weights fill a part of the sixth
+    hold(monkeypatch, 6, copies=10**6)
+    assert found(network, grouping, keep, 256)[0] == 4
 
 
 def test_work_is_bounded_too(network, grouping, keep, monkeypatch):
@@ -66,7 +81,7 @@ def test_stages_end_where_one_does(network, grouping, keep, draw, monkeypatch):
     name = network.model.graph.inputs[0].name
     samples = {name: np.repeat(image, 24, 0)}
     once = mask(recover(network, grouping, keep, samples), grouping, keep)
-    monkeypatch.setattr(sample_counts, "_BYTES", 4 * sample_counts._HELD * 16 * 16 * 16 * 6)
+    hold(monkeypatch, 6)
     twice = mask(recover(network, grouping, keep, samples), grouping, keep)
     one, two = (Session(masked.model).run({name: image}) for masked in (once, twice))
     for output, array in one.items():

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from prunus.analysis.suffix import Suffix, cut_behind, keep_tensor, mask_input, offset_input
 from prunus.evaluation.session import Held, Session, Structure
+from prunus.graph.parameters import weight_bytes
 from prunus.grouping.find import Grouping
 from prunus.groups import Group
 from prunus.network import Network
@@ -31,8 +32,7 @@ class Behind:
     @cached_property
     def nbytes(self) -> int:
         """Bytes of the weights, which a loaded graph holds a copy of."""
-        values = self.suffix.model.graph.initializers.values()
-        return sum(value.const_value.nbytes for value in values if value.const_value is not None)
+        return weight_bytes(self.suffix.model)
 
     def load(
         self, changed: Mapping[str, NDArray[np.generic]], keep: NDArray[np.bool_]

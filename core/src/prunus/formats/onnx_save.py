@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from prunus.graph.parameters import weight_bytes
 from prunus.graph.shapes import infer_shapes, typed
 from prunus.network import Written
 
@@ -15,7 +16,7 @@ _LARGEST = 2**31 - 2**24
 
 def save_onnx(model: ir.Model, path: Path) -> Written:
     """Write a graph; weights that one file cannot hold go into ``<name>.data`` beside it."""
-    if _size(model) <= _LARGEST:
+    if weight_bytes(model) <= _LARGEST:
         ir.save(model, path)
         return Written(path, None)
     data = path.with_name(f"{path.name}.data")
@@ -54,8 +55,3 @@ def _single(model: ir.Model) -> ir.Model:
         if value.shape is not None and len(value.shape) and not isinstance(value.shape[0], int):
             value.shape = ir.Shape((1, *value.shape[1:]))
     return model
-
-
-def _size(model: ir.Model) -> int:
-    values = model.graph.initializers.values()
-    return sum(v.const_value.nbytes for v in values if v.const_value is not None)

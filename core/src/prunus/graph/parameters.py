@@ -1,4 +1,4 @@
-"""Counting the learned numbers of a graph."""
+"""Counting the learned numbers of a graph, and the bytes of all its weights."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def parameters(network: Network, model: ir.Model) -> int:
         if binding is not None and binding.role in LEARNED and value.shape is not None:
             total += math.prod(int(str(size)) for size in value.shape)
     return total
+
+
+def weight_bytes(model: ir.Model) -> int:
+    """Bytes of all weights that a graph stores."""
+    stored = (value.const_value for value in model.graph.initializers.values())
+    return sum(tensor.nbytes for tensor in stored if tensor is not None)
 
 
 def learned_by(node: ir.Node, bindings: Mapping[str, Binding]) -> int:

@@ -7,6 +7,8 @@ import gc
 
 import onnx_ir as ir
 
+from prunus.graph.parameters import weight_bytes
+
 _SMALL = 1 << 25
 """Bytes of weights that may wait for Python's own collection, which takes its time in a process
 that holds many objects: 0.1 to 0.5 s."""
@@ -41,5 +43,4 @@ def return_memory(model: ir.Model) -> None:
 
 def is_large(model: ir.Model) -> bool:
     """Whether copies of a graph's weights are worth a collection."""
-    stored = (value.const_value for value in model.graph.initializers.values())
-    return sum(tensor.nbytes for tensor in stored if tensor is not None) > _SMALL
+    return weight_bytes(model) > _SMALL

@@ -27,8 +27,11 @@ _STEPS = 2
 _MORE_STEPS = 6
 """Steps where samples are many."""
 
-_MANY = 256
-"""Number of target values for each weight from which samples are many."""
+_MANY = 512
+"""Number of samples from which they may count as many: positions of one sample are much alike."""
+
+_VALUES = 256
+"""Number of target values for each weight from which they do."""
 
 _DAMPING = 0.1
 """Share of the mean diagonal, added to the diagonals of the preconditioner."""
@@ -158,7 +161,7 @@ def fitted_filters(pair: Pair, filters: Filters, samples: FitSamples) -> Filters
     chosen = samples[np.linspace(0, len(samples) - 1, number).astype(np.int64)]
     if chosen.wanted.size < _EQUATIONS * filters.weight.size:
         return filters
-    many = chosen.wanted.size >= _MANY * filters.weight.size
+    many = len(samples) >= _MANY and chosen.wanted.size >= _VALUES * filters.weight.size
     steps = _MORE_STEPS if many else _STEPS
     found = [filters.moved(change) for change in _changes(pair, filters, chosen, steps)]
     better = [one for one in found if pair.error(one, chosen) < pair.error(filters, chosen)]

@@ -14,12 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.graph.macs import layer_macs
+from prunus.graph.parameters import weight_bytes
 from prunus.grouping.find import Grouping
 from prunus.network import Network
 from prunus.recovery.design import Design
 
-_BYTES = 2**28
-"""Bound on the activations held at once."""
+_BYTES = 2**30
+"""Bound on the activations held at once, beside weights that are small."""
+
+_LEAST_BYTES = 2**28
+"""The same beside any weights."""
+
+_COPIES = 3
+"""Estimate: times that a compensation holds a network's weights, beside the file."""
 
 _HELD = 6
 """Estimate: values of the largest size that both networks hold at once."""
@@ -51,10 +58,11 @@ def stages_of(
     work = 2 * max(1, sum(layer_macs(network.model, dims).values()))
     most = min(available, max(_FEWEST, _MACS // work))
     sizes = [max(int(np.prod(dims[v])) for v in (d.target.value, *d.inputs)) for d in designs]
+    room = max(_LEAST_BYTES, _BYTES - _COPIES * weight_bytes(network.model))
     stages: list[Stage] = []
     for number, design in enumerate(designs):
         held = 4 * _HELD * max(sizes[number:])
-        samples = min(most, max(_FEWEST, _BYTES // held))
+        samples = min(most, max(_FEWEST, room // held))
         if not stages or samples >= _GROWTH * stages[-1].samples:
             stages.append(Stage(samples, {}))
         stages[-1] = attrs.evolve(stages[-1], designs={**stages[-1].designs, number: design})
