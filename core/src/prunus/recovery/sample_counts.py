@@ -75,7 +75,9 @@ def count_of(samples: Samples) -> int:
 
 
 def spread(samples: Samples, number: int) -> Samples:
-    """Some samples, spread over all."""
+    """Some samples, spread over all; all of them without a copy."""
     count = count_of(samples)
+    if number == count:
+        return samples
     chosen = np.linspace(0, count - 1, number).round().astype(np.int64)
     return {name: array[chosen] for name, array in samples.items()}

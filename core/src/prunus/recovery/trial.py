@@ -8,7 +8,7 @@ import numpy as np
 
 from prunus.evaluation.session import Session, Structure
 from prunus.graph.macs import layer_macs
-from prunus.graph.release import collect_copies, is_large
+from prunus.graph.release import collect_copies, is_large, return_memory
 from prunus.grouping.find import Grouping
 from prunus.masking import mask
 from prunus.network import Network
@@ -81,6 +81,7 @@ class Trials:
         return float(np.average(losses, weights=[count_of(judged) for _, judged in self._folds]))
 
     def _judged(self, weights: Weights, judged: Samples, wanted: list[Outputs]) -> float:
+        return_memory(self._network.model)  # of the fit: the engine needs as much again
         if not weights.keys() <= self._structure.weights.keys():
             names = weights.keys() | self._structure.weights.keys()
             self._structure = Structure(self._network.model, names)
