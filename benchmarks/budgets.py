@@ -82,7 +82,10 @@ def resnet8() -> Case:
     """ResNet-8 of CIFAR-10."""
     network = read(MODELS / "tensorflow/resnet8_cifar10/pretrainedResnet.h5")
     name = network.model.graph.inputs[0].name or ""
-    train, test = cifar10("train_batch_1"), cifar10()
+    train, test = (  # pixels as they are, channels last
+        (np.moveaxis(images, 1, -1), labels.reshape(-1))
+        for images, labels in (cifar10("train_batch_1"), cifar10())
+    )
     inputs = {name: train[0][:INPUTS].astype(np.float32)}
     held, rest = (
         ArrayDataset(name, *(a[s] for a in test)) for s in (slice(HELD), slice(HELD, None))
