@@ -35,7 +35,7 @@ from prunus.graph.macs import layer_macs
 from prunus.methods import consumer_fits
 from prunus.methods.l1 import prunus_rank
 from prunus.plugin import Curve, Dataset, Evaluator, Journal, Network, Point, Session, find_groups
-from prunus.recovery.regression import Moments
+from prunus.recovery.moments import Moments
 from prunus.task import Measurement
 from prunus_darknet.data import open_data
 

@@ -17,13 +17,15 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from cifar_vgg import FILE, as_vgg
 from networks import ROOT, SHARED, cifar10, normalised, read
 from results import write_section
+from torch import nn
 from torch_pruning_peer import accuracy, as_module, pruned
 
 import prunus
@@ -38,6 +40,14 @@ SETTINGS: Mapping[str, tuple[tuple[float, ...], Mapping[str, Any]]] = {
     "defaults, planned in two rounds": ((0.3, RATE), {}),
 }
 """Setting -> rates of its plans, and their options."""
+
+ONNX = SHARED / "models/onnx"
+NETWORKS: Mapping[str, tuple[Path, Callable[[Network], nn.Module]]] = {
+    "resnet20": (ONNX / "resnet20_cifar10.onnx", as_module),
+    "resnet32": (ONNX / "resnet32_cifar10.onnx", as_module),
+    "vgg16": (FILE, as_vgg),
+}
+"""Network -> its file, and what makes the same as a PyTorch module."""
 
 PEER = "Torch-Pruning 1.6.1"
 BUILD = ROOT / "build/no_training"
@@ -84,8 +94,8 @@ def measure(name: str, network: Network, count: int, settings: Sequence[str]) ->
 def peer(name: str, network: Network, test: Dataset) -> None:
     """The same of Torch-Pruning, and the network as it is."""
     print(name, f"whole: {prunus.evaluate(network, test, metric='top-1').value:.2%}", flush=True)
-    whole = as_vgg if name == "vgg16" else as_module
-    module, lost, seconds = pruned(lambda: whole(network), RATE)
+    _, as_torch = NETWORKS[name]
+    module, lost, seconds = pruned(lambda: as_torch(network), RATE)
     print(f"{name}: Torch-Pruning removes {lost:.2%} of the MACs", flush=True)
     keep(name, PEER, 0, accuracy(module, test), seconds)
 
@@ -98,7 +108,7 @@ def main() -> None:
     parser.add_argument("--settings", nargs="+", default=[*SETTINGS], choices=[*SETTINGS])
     given = parser.parse_args()
     for name in given.networks:
-        network = read(FILE if name == "vgg16" else SHARED / f"models/onnx/{name}_cifar10.onnx")
+        network = read(NETWORKS[name][0])
         for count in given.inputs:
             if not count:
                 peer(name, network, normalised(network, *cifar10()))

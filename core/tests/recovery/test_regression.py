@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prunus.recovery.regression import Gathering, Moments, Problem, solve_problem
+from prunus.recovery.moments import Moments
+from prunus.recovery.regression import Problem, solve_problem
 
 
 def problem(features, targets, start, centred=True, read=None):
@@ -17,43 +18,6 @@ def problem(features, targets, start, centred=True, read=None):
         for rows in (~checked, checked)
     )
     return Problem(fitted, held, start, read, centred)
-
-
-def test_sums_of_parts_are_those_of_the_whole(draw):
-    x, y = draw.standard_normal((90, 4)), draw.standard_normal((90, 3))
-    whole, parts = Moments.of(x, y), Moments.of(x[:40], y[:40]) + Moments.of(x[40:], y[40:])
-    assert parts.count == 90
-    for name in ("features", "products", "missing", "crossed"):
-        assert np.allclose(getattr(whole, name), getattr(parts, name))
-
-
-def test_a_weight_of_a_row_counts_as_so_many_rows(draw):
-    x, y = (draw.standard_normal((30, size)).astype(np.float32) for size in (4, 3))
-    times = draw.integers(0, 4, 30)
-    weighted = Moments.of(x, y, times.astype(np.float32))
-    repeated = Moments.of(np.repeat(x, times, 0), np.repeat(y, times, 0))
-    assert weighted.count == repeated.count
-    for name in ("features", "products", "missing", "crossed"):
-        assert np.allclose(getattr(weighted, name), getattr(repeated, name), atol=1e-4)
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_small_pieces_give_the_sums_of_all_rows(draw, weighted):
-    """Enough of them to be multiplied twice: 2,000 rows of 600 numbers."""
-    x = draw.standard_normal((2000, 600)).astype(np.float32)
-    weights = draw.random(2000).astype(np.float32) if weighted else None
-    gathering = Gathering()
-    for start in range(0, 2000, 90):
-        rows = slice(start, start + 90)
-        gathering.add(x[rows], None if weights is None else weights[rows])
-    found, whole = gathering.total(), Moments.of(x, x[:, :0], weights)
-    assert found.count == pytest.approx(whole.count)
-    assert np.allclose(found.products, whole.products, atol=1e-2)
-    assert np.allclose(found.features, whole.features, atol=1e-3)
-
-
-def test_no_rows_have_no_sums():
-    assert Gathering().total() is None
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3, 3.0, 30.0])

@@ -14,6 +14,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from prunus.recovery.moments import held_by_ridge
+
 Array = NDArray[np.float64]
 
 _RIDGE = 1e-3
@@ -80,9 +82,7 @@ class _State:
         products, self._blocks = problem.products, problem.blocks
         self._weights = problem.weights @ problem.weights.T
         self._whole = max(float(np.sum(self._weights * products)), 1e-30)
-        held = products.copy()
-        held[np.diag_indices(len(held))] += max(_RIDGE * float(np.trace(held)) / len(held), 1e-12)
-        self._inverse = np.linalg.inv(held)
+        self._inverse = np.linalg.inv(held_by_ridge(products, _RIDGE))
         self.keep_only(np.arange(len(self._blocks)))
 
     def keep_only(self, units: NDArray[np.int64]) -> None:

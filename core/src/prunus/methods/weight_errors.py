@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from prunus.errors import UsageError
 from prunus.groups import Group
 from prunus.network import Network
+from prunus.recovery.moments import held_by_ridge
 from prunus.recovery.positions import draw_positions, points, window_of, windows
 
 _ROWS = 8192
@@ -122,10 +123,7 @@ def _inputs(
 def _inverse(inputs: NDArray[np.float32]) -> Matrix:
     """``(K, K)`` inverse of the damped Hessian."""
     exact = inputs.astype(np.float64)
-    hessian = exact.T @ exact / len(exact)
-    diagonal = np.diag_indices(len(hessian))
-    hessian[diagonal] += max(_DAMPING * float(hessian[diagonal].mean()), 1e-12)
-    return np.asarray(np.linalg.inv(hessian))
+    return np.asarray(np.linalg.inv(held_by_ridge(exact.T @ exact / len(exact), _DAMPING)))
 
 
 def _errors(rows: Matrix, inverse: Matrix) -> Matrix:

@@ -75,7 +75,7 @@ class Design:
     def parts(self) -> tuple[NDArray[np.bool_], Matrix, Matrix]:
         """Of one block: kept features ``(F,)``, their weights, and the lost weights ``(F, M)``."""
         kept = self.kept()[0]
-        whole = self._known(self._matrix(self.weight)[0])
+        whole = self._known(self.outputs())
         return kept, whole[kept], np.where(kept[:, None], 0, whole)
 
     def outputs(self) -> Matrix:

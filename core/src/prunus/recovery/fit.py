@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from prunus.recovery.design import Design
 from prunus.recovery.importance import Importance
+from prunus.recovery.moments import Array, Moments, together
 from prunus.recovery.positions import Positions, chunks, draw_positions, points
-from prunus.recovery.regression import Array, Moments, Problem, Solution, solve_again, solve_problem
+from prunus.recovery.regression import Problem, Solution, solve_again, solve_problem
 
 _ROWS = 2**18
 """Most positions in the fit, over all samples."""
@@ -134,8 +135,7 @@ class _Fit:
             for block, (x, y) in enumerate(zip(rows, wanted, strict=True)):
                 with np.errstate(over="ignore", invalid="ignore"):  # the solution refuses them
                     found = Moments.of(x, y - x @ starts[block], weights)
-                known = sums[block]
-                sums[block] = found if known is None else known + found
+                sums[block] = together(sums[block], found)
         return sums
 
     def _parts(

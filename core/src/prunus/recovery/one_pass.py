@@ -26,8 +26,9 @@ from prunus.recovery.design import Design
 from prunus.recovery.find_designs import design_of
 from prunus.recovery.importance import answers_for, importance_by
 from prunus.recovery.missing import missing_shares
+from prunus.recovery.moments import Gathering, Moments, held_by_ridge, together
 from prunus.recovery.positions import draw_positions
-from prunus.recovery.regression import Gathering, Moments, Problem, solve_problem
+from prunus.recovery.regression import Problem, solve_problem
 from prunus.recovery.sample_counts import Samples, spread
 
 _SAMPLES = 512
@@ -51,6 +52,9 @@ _CHECKED = 4
 
 _RIDGE = 1e-3
 """Share of the mean variance of the features, added to the diagonal."""
+
+_WAITING = 2**24
+"""Numbers of rows, of all consumers together, that wait to be multiplied: 64 MB."""
 
 _REMEMBERED = 4
 """Solutions of one consumer that are kept."""
@@ -163,7 +167,8 @@ class OnePass:
         draw = np.random.default_rng(self._seed)
         size = self._grouping.labelling.samples_at_once(names, _BATCH)
         rows = -(-_ROWS * size // count)
-        sums = {number: (Gathering(), Gathering()) for number in designs}
+        waiting = _WAITING // (2 * len(designs))
+        sums = {number: (Gathering(waiting), Gathering(waiting)) for number in designs}
         for index, start in enumerate(range(0, count, size)):
             checks = index % _CHECKED == _CHECKED - 1
             batch = {n: array[start : start + size] for n, array in self._fitted.items()}
@@ -208,31 +213,13 @@ class _Fit:
 
         One for each way to remove channels (`recovery.missing`).
         """
-        sums = self._whole
+        sums = together(self.fitted, self.checked)
         if sums is None:
             return [0.0] * len(alternatives)
         designs = [attrs.evolve(self.design, consumer=consumer) for consumer in alternatives]
-        products = _products(sums, centred=self.design.centred)
         kept = np.stack([design.kept()[0] for design in designs])
+        products = held_by_ridge(sums.inner(self.design.centred), _RIDGE)
         return missing_shares(products, self.design.outputs(), kept)
-
-    @property
-    def _whole(self) -> Moments | None:
-        """Sums of all samples."""
-        if self.fitted is None or self.checked is None:
-            return self.checked if self.fitted is None else self.fitted
-        return self.fitted + self.checked
-
-
-def _products(sums: Moments, *, centred: bool) -> NDArray[np.float64]:
-    """Mean products ``(F, F)`` of features, held by a ridge; about their means if centred."""
-    products = sums.products / sums.count
-    if centred:
-        mean = sums.features / sums.count
-        products -= np.outer(mean, mean)
-    held = max(_RIDGE * float(np.trace(products)) / len(products), 1e-12)
-    products[np.diag_indices(len(products))] += held
-    return products
 
 
 def _problem(design: Design, fit: _Fit) -> Problem:

@@ -1,8 +1,4 @@
-"""Ridge regression from sums over rows, held back as far as held-out rows ask for.
-
-Rows are never held together: sums of products are gathered chunk by chunk, in float32 inside a
-chunk and in float64 over chunks.
-"""
+"""Ridge regression from sums over rows, held back as far as held-out rows ask for."""
 
 from __future__ import annotations
 
@@ -12,6 +8,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+
+from prunus.recovery.moments import Array, Moments, held_by_ridge, together
 
 _RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Shares of the mean variance of the features, added to the diagonal."""
@@ -26,85 +24,6 @@ _MASKED_RIDGES = (np.inf, 1e-3, 1e-2, 1e-1, 1.0)
 _DIRECTIONS = 64
 """Random combinations of targets by which ridges are compared: hundreds of targets tell no
 more, as squared errors keep their size in so many (Johnson and Lindenstrauss, 1984)."""
-
-_HELD = 2**19
-"""Numbers of rows that wait to be multiplied together: sums are large beside few rows."""
-
-Array = NDArray[np.float64]
-Rows = NDArray[np.float32]
-
-
-@attrs.frozen(eq=False)
-class Moments:
-    """Sums over rows of features x ``(K,)`` and of missing targets y ``(M,)``.
-
-    Attributes:
-        count: Number of rows, or sum of their weights.
-        features: Sum of x, ``(K,)``.
-        products: Sum of x xᵀ, ``(K, K)``.
-        missing: Sum of y, ``(M,)``.
-        crossed: Sum of x yᵀ, ``(K, M)``.
-    """
-
-    count: float
-    features: Array
-    products: Array
-    missing: Array
-    crossed: Array
-
-    @staticmethod
-    def of(features: Rows, missing: Rows, weights: Rows | None = None) -> Moments:
-        """Sums of some rows, ``(n, K)`` and ``(n, M)``, each times its weight ``(n,)``.
-
-        Numbers too large for float32 become infinite: the solution refuses them.
-        """
-        counted = features if weights is None else features * weights[:, None]
-        asked = missing if weights is None else missing * weights[:, None]
-        with np.errstate(over="ignore", invalid="ignore"):
-            return Moments(
-                len(features) if weights is None else float(weights.sum(dtype=np.float64)),
-                counted.sum(0, np.float64),
-                (counted.T @ features).astype(np.float64),
-                asked.sum(0, np.float64),
-                (counted.T @ missing).astype(np.float64),
-            )
-
-    def __add__(self, other: Moments) -> Moments:
-        return Moments(
-            self.count + other.count,
-            self.features + other.features,
-            self.products + other.products,
-            self.missing + other.missing,
-            self.crossed + other.crossed,
-        )
-
-
-class Gathering:
-    """Sums over rows of features that come piece by piece; small pieces are multiplied together."""
-
-    def __init__(self) -> None:
-        self._sums: Moments | None = None
-        self._pieces: list[tuple[Rows, Rows | None]] = []
-
-    def add(self, features: Rows, weights: Rows | None) -> None:
-        """Count some rows ``(n, K)``, each times its weight ``(n,)``."""
-        self._pieces.append((features, weights))
-        if sum(piece.size for piece, _ in self._pieces) >= _HELD:
-            self._multiply()
-
-    def total(self) -> Moments | None:
-        """Sums of all rows, without targets; ``None`` without any."""
-        if self._pieces:
-            self._multiply()
-        return self._sums
-
-    def _multiply(self) -> None:
-        rows, given = zip(*self._pieces, strict=True)
-        self._pieces = []
-        features = np.concatenate(rows)
-        weights = None if given[0] is None else np.concatenate(given)
-        found = Moments.of(features, features[:, :0], weights)
-        self._sums = found if self._sums is None else self._sums + found
 
 
 @attrs.frozen(eq=False)
@@ -165,7 +84,7 @@ def solve_again(problem: Problem, solution: Solution, missing: Array, crossed: A
         missing: `Moments.missing` of all rows, ``(M,)``.
         crossed: `Moments.crossed` of all rows, ``(K, M)``.
     """
-    whole = _whole(problem)
+    whole = together(problem.fitted, problem.checked)
     if whole is None:
         return solution
     whole = attrs.evolve(whole, missing=missing, crossed=crossed)
@@ -177,7 +96,7 @@ def solve_again(problem: Problem, solution: Solution, missing: Array, crossed: A
 
 
 def _fitted(problem: Problem) -> Solution:
-    whole = _whole(problem)
+    whole = together(problem.fitted, problem.checked)
     if whole is None:
         return Solution(problem.start, np.zeros(problem.start.shape[1]))
     if problem.mask is not None:
@@ -186,13 +105,6 @@ def _fitted(problem: Problem) -> Solution:
     ridge = _best_ridge(problem)
     change, constant = _Equations.of(whole, problem.centred).change(ridge)
     return Solution(problem.start + change, constant, ridge)
-
-
-def _whole(problem: Problem) -> Moments | None:
-    """Sums over all rows."""
-    if problem.fitted is None or problem.checked is None:
-        return problem.checked if problem.fitted is None else problem.fitted
-    return problem.fitted + problem.checked
 
 
 def _best_masked_change(
@@ -265,9 +177,8 @@ class _Equations:
     @classmethod
     def of(cls, moments: Moments, centred: bool) -> _Equations:
         mean, lost = moments.features / moments.count, moments.missing / moments.count
-        inner, cross = moments.products / moments.count, moments.crossed / moments.count
+        inner, cross = moments.inner(centred), moments.crossed / moments.count
         if centred:
-            inner -= np.outer(mean, mean)
             cross -= np.outer(mean, lost)
         # as LAPACK holds them: it would copy other orders for each ridge
         return cls(mean, lost, np.asfortranarray(inner), np.asfortranarray(cross), centred)
@@ -277,9 +188,8 @@ class _Equations:
         change = np.zeros_like(self.cross)
         if ridge != np.inf:
             try:
-                factor = cho_factor(
-                    self._held(ridge), lower=True, overwrite_a=True, check_finite=False
-                )
+                inner = held_by_ridge(self.inner, ridge)
+                factor = cho_factor(inner, lower=True, overwrite_a=True, check_finite=False)
             except np.linalg.LinAlgError:  # float32 products of nearly equal features
                 return np.full_like(change, np.nan), self.lost * self.centred
             change = np.asarray(cho_solve(factor, self.cross, check_finite=False))
@@ -293,7 +203,7 @@ class _Equations:
         """
         change = np.zeros_like(self.cross)
         if ridge != np.inf:
-            inner = self._held(ridge)
+            inner = held_by_ridge(self.inner, ridge)
             for output in range(mask.shape[1]):
                 left = np.flatnonzero(mask[:, output])
                 if len(left):
@@ -301,13 +211,6 @@ class _Equations:
                     wanted = self.cross[left, output]
                     change[left, output] = cho_solve(factor, wanted, check_finite=False)
         return change, self._constant(change)
-
-    def _held(self, ridge: float) -> Array:
-        """Products with a ridge on their diagonal."""
-        inner = self.inner.copy(order="F")
-        held = max(ridge * float(np.trace(inner)) / len(inner), 1e-12)
-        inner[np.diag_indices(len(inner))] += held
-        return inner
 
     def _constant(self, change: Array) -> Array:
         return (self.lost - self.mean @ change) * self.centred
