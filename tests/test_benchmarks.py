@@ -15,7 +15,7 @@ PRIVATE = {
     # measures parts of the core against plain ways to do the same
     "ana_exact.py": {"analysis", "analysis.probe", "analysis.suffix", "folding", "graph.macs", "methods.l1"},
     # counts the work of one analysis, and of a sweep that the core does not run
-    "ana_fast.py": {"analysis.analysis", "analysis.suffix", "evaluation.agreement", "graph.macs", "methods", "methods.l1", "recovery.regression", "task"},
+    "ana_fast.py": {"analysis.analysis", "analysis.suffix", "evaluation.agreement", "graph.macs", "methods", "methods.l1", "recovery.moments", "task"},
     # rounds: the public functions have no second round on a finetuned network
     "darknet_bccd.py": {"compaction.compact", "evaluation.choice", "steps.finetune", "steps.continued", "steps.report", "training.scatter", "training.tuning"},
     # edits the recipe in the files that a step wrote
