@@ -42,7 +42,8 @@ def exchanged(planning, prices, most=1000):
 
     start = bisect(planning, levels, BUDGET.rate, even(planning, levels))
     goal = planning.cost.total * (1 - BUDGET.rate)
-    found = Exchanges(planning, levels, goal, measure).improved(start, loss(start))
+    found, known = Exchanges(planning, levels, goal, measure).improved(start, loss(start))
+    assert known == loss(found)
     missed = abs(planning.cost.macs(found) / goal - 1)
     return start, found, loss(found) / loss(start), missed, asked
 

@@ -116,11 +116,11 @@ class CostModel:
     counted: str = "MACs"
     allowance: float | None = None
 
-    def macs(self, kept: NDArray[np.int64]) -> float:
+    def macs(self, kept: NDArray[np.int64] | NDArray[np.float64]) -> float:
         """MACs with ``kept`` (G,) units."""
         return float(self.layer_macs(kept).sum())
 
-    def layer_macs(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
+    def layer_macs(self, kept: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
         """``(L,)`` MACs of every counted node with ``kept`` (G,) units."""
         made = self.outputs @ kept + self.outputs0
         read = self.inputs @ kept + self.inputs0

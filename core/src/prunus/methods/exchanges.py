@@ -40,8 +40,8 @@ class Exchanges:
     goal: float
     measure: Callable[[Counts], float | None]
 
-    def improved(self, counts: Counts, loss: float) -> Counts:
-        """The best plan that exchanges lead to: all notches in turn, as long as one helps.
+    def improved(self, counts: Counts, loss: float) -> tuple[Counts, float]:
+        """The best plan that exchanges lead to, and its loss: all notches as long as one helps.
 
         Args:
             counts: The plan to begin with, ``(G,)``.
@@ -54,7 +54,7 @@ class Exchanges:
                 notches = _Notches(self, share)
                 while (found := notches.next(counts, loss)) is not None:
                     counts, loss = found
-        return counts
+        return counts, loss
 
 
 class _Notches:

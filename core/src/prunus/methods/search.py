@@ -2,12 +2,12 @@
 
 A plan is one strength s a group: kept shares are (1 - t)^s, with t chosen for the rate. The search
 starts from the best of a few plans (uniform; residual joins spared; by measured sensitivity, where
-there are curves; slow groups first, where another cost than MACs is limited) and changes one
-strength at a time, all others giving way to keep the rate. Then pairs of groups exchange units
-(`prunus.methods.exchanges`). A change stays if the loss of the whole plan, compensated, falls on
-held-out samples (compare NetAdapt, Yang et al., ECCV 2018). Trials are compensated in one shot,
-which does not see errors of earlier layers; so the last choice, between the plan found and those
-that the search began with, is made with compensation by layers.
+there are curves; slow groups first, where another cost than MACs is limited). It changes one
+strength at a time, all others giving way to keep the rate; then pairs of groups exchange units
+(`prunus.methods.exchanges`); both in turns, as long as they help. A change stays if the loss of the
+whole plan, compensated, falls on held-out samples (compare NetAdapt, Yang et al., ECCV 2018).
+Trials are compensated in one shot, which does not see errors of earlier layers; so the last choice,
+between the plan found and those that the search began with, is made with compensation by layers.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from prunus.progress import tell
 _WORK = 8 * 10**12
 """Bound on the MACs of all trials: a few minutes on two cores."""
 
-_VISITS = 8_000
+_VISITS = 16_000
 """Bound on trials times groups: each trial goes through all of them."""
 
-_MOST = 200
+_MOST = 400
 """Most trials."""
 
 _FEWEST = 4
@@ -74,14 +74,13 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
         raise PlanError("allocation 'search' needs samples: 16 at least; give --data")
     searched = _Search(planning, levels, rate, planning.trials)
     starts = [searched.tried(one) for one in _starts(planning, levels, budget)]
-    found = _descend(searched, min(starts, key=lambda plan: plan.loss))
     goal = planning.cost.total * (1 - rate)
     exchanges = Exchanges(planning, levels, goal, searched.affordable_loss)
-    counts = exchanges.improved(found.counts, found.loss)
+    found = _descend(searched, exchanges, min(starts, key=lambda plan: plan.loss))
     searched.end()
     equal, *others = starts
     others.sort(key=lambda plan: plan.loss)
-    candidates = [equal.counts, counts, *(plan.counts for plan in others[:_OTHERS])]
+    candidates = [plan.counts for plan in (equal, found, *others[:_OTHERS])]
     return _best_compensated(planning, planning.trials, candidates)
 
 
@@ -122,7 +121,7 @@ class _Search:
     """Makes plans of a rate from strengths, and measures each once."""
 
     def __init__(self, planning: Planning, levels: Levels, rate: float, trials: PlanTrials) -> None:
-        self._planning, self._levels, self._rate, self._trials = planning, levels, rate, trials
+        self.planning, self._levels, self._rate, self._trials = planning, levels, rate, trials
         work = 2 * trials.samples * (planning.macs or planning.cost).total
         affordable = min(_WORK // max(work, 1), _VISITS // len(planning.groups))
         self._left = int(min(_MOST, max(affordable, _FEWEST)))
@@ -148,7 +147,7 @@ class _Search:
 
     def tried(self, strengths: Strengths) -> _Plan:
         """The plan of some strengths, measured."""
-        counts = bisect(self._planning, self._levels, self._rate, self._family(strengths))
+        counts = bisect(self.planning, self._levels, self._rate, self._family(strengths))
         return _Plan(strengths, counts, self._loss(counts))
 
     def affordable_loss(self, counts: Counts) -> float | None:
@@ -159,15 +158,15 @@ class _Search:
         key = counts.tobytes()
         if key not in self._known:
             self._left -= 1
-            keep = self._planning.keep(named(self._planning, counts))
+            keep = self.planning.keep(named(self.planning, counts))
             self._known[key] = self._trials.loss(keep)
-            if self._planning.cost.macs(counts) <= self._allowed:
+            if self.planning.cost.macs(counts) <= self._allowed:
                 self._reached.append(self._known[key])
             self._tell(min(self._most - self._left, self._most - 1))
         return self._known[key]
 
     def _family(self, strengths: Strengths) -> Callable[[float], Counts]:
-        sizes = [group.size for group in self._planning.groups]
+        sizes = [group.size for group in self.planning.groups]
 
         def plan(parameter: float) -> Counts:
             shares = (1 - parameter) ** strengths
@@ -193,24 +192,37 @@ def _starts(planning: Planning, levels: Levels, budget: Budget) -> Iterator[Stre
 def _measured(planning: Planning, budget: Budget) -> Strengths:
     """Strengths of the plan by measured sensitivity."""
     keep = by_sensitivity.prunus_mask("sensitivity", planning, budget)
-    kept = [keep.get(g.name, planning.present[g.name]).sum() / g.size for g in planning.groups]
-    strengths = -np.log(kept)
+    kept = [keep.get(g.name, planning.present[g.name]).sum() for g in planning.groups]
+    return _strengths(planning, np.array(kept, np.int64))
+
+
+def _strengths(planning: Planning, counts: Counts) -> Strengths:
+    """Strengths ``(G,)`` of a plan, 1 of the group that loses the largest share."""
+    strengths = -np.log(counts / planning.cost.sizes)
     return np.asarray(strengths / max(float(strengths.max()), 1e-9), np.float64)
 
 
-def _descend(searched: _Search, found: _Plan) -> _Plan:
-    """Try each group stronger and weaker, until a whole round brings nothing."""
-    improved = True
-    while improved and not searched.is_over:
-        improved = False
-        for group in range(len(found.strengths)):
-            for changed in _changes(found.strengths, group):
-                if searched.is_over:
-                    return found
-                other = searched.tried(changed)
-                if other.loss < found.loss * (1 - GAIN):
-                    found, improved = other, True
-                    break
+def _descend(searched: _Search, exchanges: Exchanges, found: _Plan) -> _Plan:
+    """Change strengths and exchange units in turns, as long as both together bring something."""
+    before = np.inf
+    while found.loss < before * (1 - GAIN) and not searched.is_over:
+        before = found.loss
+        varied = _varied(searched, found)
+        counts, loss = exchanges.improved(varied.counts, varied.loss)
+        found = _Plan(_strengths(searched.planning, counts), counts, loss)
+    return found
+
+
+def _varied(searched: _Search, found: _Plan) -> _Plan:
+    """Try each group stronger and weaker, once."""
+    for group in range(len(found.strengths)):
+        for changed in _changes(found.strengths, group):
+            if searched.is_over:
+                return found
+            other = searched.tried(changed)
+            if other.loss < found.loss * (1 - GAIN):
+                found = other
+                break
     return found
 
 

@@ -13,7 +13,15 @@ from prunus.granularity import CHANNELS, HEAD, Granularity
 from prunus.groups import Group
 from prunus.planning.budget import Budget, Planning
 from prunus.planning.limits import Limit
-from prunus.planning.target import TOLERANCE, all_levels, bisect, even
+from prunus.planning.target import (
+    TOLERANCE,
+    all_levels,
+    below,
+    bisect,
+    equal_shares,
+    even,
+    nearest,
+)
 from prunus.settings import AUTO
 
 _WIDEST = 16
@@ -64,7 +72,7 @@ def preferred(
 def loosened(
     multiples: Mapping[str, int], planning: Planning, limits: Sequence[Limit], budget: Budget
 ) -> dict[str, int]:
-    """Multiples with which every limit can be hit within 1 %: halved as often as that takes.
+    """Multiples with which equal shares hit every limit within 1 %: halved as often as that takes.
 
     Args:
         multiples: Group name -> multiple, powers of two.
@@ -80,12 +88,23 @@ def loosened(
 
 
 def _hits(limit: Limit, planning: Planning, multiples: Mapping[str, int], budget: Budget) -> bool:
-    """Whether plans of equal shares, changed a little, come to a limit."""
+    """Whether the plan of equal shares comes to a limit with shares that are nearly equal.
+
+    Steps that are too coarse for a rate come to it as well, but by a few groups that lose most of
+    their channels. A group may be away from its share by an eighth of its channels, or by a step.
+    """
     cost = limit.cost
     trial = Planning(planning.groups, {}, planning.present, cost, None, multiples=multiples)
     levels = all_levels(trial, budget)
     counts = bisect(trial, levels, limit.share, even(trial, levels))
-    return abs(limit.missed(cost.macs(counts))) <= TOLERANCE
+    shares = equal_shares(trial, cost.total * (1 - limit.share))
+    nearly = all(
+        min(below(level, share), share - group.size / _PART)
+        <= count
+        <= max(nearest(level, share), share + group.size / _PART)
+        for group, level, count, share in zip(trial.groups, levels, counts, shares, strict=True)
+    )
+    return nearly and abs(limit.missed(cost.macs(counts))) <= TOLERANCE
 
 
 def _power_of_two(number: int) -> int:

@@ -102,6 +102,24 @@ def even(planning: Planning, levels: Levels) -> Callable[[float], Counts]:
     return plan
 
 
+def equal_shares(planning: Planning, goal: float) -> NDArray[np.float64]:
+    """Units ``(G,)`` of one ratio in every group that cost ``goal``, not rounded."""
+    from scipy.optimize import brentq  # slow to import
+
+    sizes = np.array([group.size for group in planning.groups], np.float64)
+    present = np.array([planning.present[group.name].sum() for group in planning.groups])
+
+    def kept(ratio: float) -> NDArray[np.float64]:
+        return np.asarray(np.minimum(present, sizes * (1 - ratio)))
+
+    def missing(ratio: float) -> float:
+        return planning.cost.macs(kept(ratio)) - goal
+
+    if missing(0.0) <= 0:
+        return kept(0.0)
+    return kept(float(brentq(missing, 0.0, 1.0)) if missing(1.0) < 0 else 1.0)
+
+
 def refine(
     planning: Planning, levels: Levels, counts: Counts, goal: float, prices: Prices | None = None
 ) -> Counts:
@@ -133,6 +151,12 @@ def all_levels(planning: Planning, budget: Budget) -> Levels:
 def named(planning: Planning, counts: Counts) -> Mapping[str, int]:
     """Counts by group name."""
     return {group.name: int(count) for group, count in zip(planning.groups, counts, strict=True)}
+
+
+def below(level: NDArray[np.int64], wanted: float) -> int:
+    """The largest feasible number that is smaller than ``wanted``, or the smallest of all."""
+    lower = level[level < wanted - 1e-9]
+    return int(lower[0] if len(lower) else level[-1])
 
 
 def nearest(level: NDArray[np.int64], wanted: float) -> int:
