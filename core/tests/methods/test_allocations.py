@@ -249,6 +249,21 @@ def test_search_takes_the_plan_that_is_best_when_compensated_by_layers(wide):
     assert even == same
 
 
+def test_search_goes_half_way_back_where_one_shot_leads_too_far(wide):
+    """Layers together bear less difference of the groups than the trials of one shot tell."""
+
+    class Moderate(Weighed):
+        def compensated_losses(self, keep):
+            return [abs(int(keep["a"].sum()) - int(keep["b"].sum()) - 30)]
+
+    even, same = searched(wide, Weighed(0, 0))
+    far, near = searched(wide, Weighed(9, 1))
+    assert far - near > 60
+    dear, cheap = searched(wide, Moderate(9, 1))
+    assert dear == pytest.approx(np.sqrt(even * far), abs=3)
+    assert cheap == pytest.approx(np.sqrt(same * near), abs=3)
+
+
 def test_search_keeps_equal_shares_unless_another_plan_is_better_on_every_part(wide):
     class Lucky(Weighed):
         def compensated_losses(self, keep):

@@ -69,7 +69,7 @@ def equal_plan(subject, multiples, rate):
 
 
 def is_good(subject, multiples, rate):
-    """Hit, by shares of which none is further from the equal one than an eighth, or a step."""
+    """Hit, by shares of which none is further from the equal one than a sixth, or a step."""
     keep = equal_plan(subject, multiples, rate)
     groups = subject.grouping.groups
     shares = equal_shares(facts(subject), subject.cost.total * (1 - rate))
@@ -77,7 +77,7 @@ def is_good(subject, multiples, rate):
         abs(keep.get(g.name, np.ones(g.size)).sum() - share)
         for g, share in zip(groups, shares, strict=True)
     ]
-    bounds = [max(multiples.get(g.name, 2), g.size / 8) for g in groups]
+    bounds = [max(multiples.get(g.name, 2), g.size / 6) for g in groups]
     hit = abs(subject.rate(keep) / rate - 1) <= 0.01
     return hit and all(a <= bound for a, bound in zip(away, bounds, strict=True))
 

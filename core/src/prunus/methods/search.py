@@ -6,8 +6,9 @@ there are curves; slow groups first, where another cost than MACs is limited). I
 strength at a time, all others giving way to keep the rate; then pairs of groups exchange units
 (`prunus.methods.exchanges`); both in turns, as long as they help. A change stays if the loss of the
 whole plan, compensated, falls on held-out samples (compare NetAdapt, Yang et al., ECCV 2018).
-Trials are compensated in one shot, which does not see errors of earlier layers; so the last choice,
-between the plan found and those that the search began with, is made with compensation by layers.
+Trials are compensated in one shot, which does not see errors of earlier layers: it leads too far.
+So the last choice, between the plan found, those that the search began with and those half way
+between them, is made with compensation by layers.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ _FINALISTS = 2
 """Plans that are compensated by layers in any case: equal shares and the one found."""
 
 _OTHERS = 2
-"""Other plans that the search began with, and that are compensated wholly where it is cheap."""
+"""Other plans that the search began with; they and plans half way to them are compensated by layers
+where it is cheap."""
 
 _PASSES = 4
 """Estimate: work of a whole compensation in forward passes of its samples."""
@@ -80,7 +82,9 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
     searched.end()
     equal, *others = starts
     others.sort(key=lambda plan: plan.loss)
-    candidates = [plan.counts for plan in (equal, found, *others[:_OTHERS])]
+    ends = [plan.counts for plan in (equal, *others[:_OTHERS])]
+    halfway = [searched.between(found.counts, end) for end in ends]
+    candidates = [equal.counts, found.counts, *ends[1:], *halfway]
     return _best_compensated(planning, planning.trials, candidates)
 
 
@@ -150,6 +154,11 @@ class _Search:
         counts = bisect(self.planning, self._levels, self._rate, self._family(strengths))
         return _Plan(strengths, counts, self._loss(counts))
 
+    def between(self, counts: Counts, others: Counts) -> Counts:
+        """The plan half way between two: each group keeps the geometric mean of its shares."""
+        strengths = _strengths(self.planning, np.sqrt(counts * others))
+        return bisect(self.planning, self._levels, self._rate, self._family(strengths))
+
     def affordable_loss(self, counts: Counts) -> float | None:
         """The loss of a plan; ``None`` where no trial is left for it."""
         return None if self.is_over and counts.tobytes() not in self._known else self._loss(counts)
@@ -196,7 +205,7 @@ def _measured(planning: Planning, budget: Budget) -> Strengths:
     return _strengths(planning, np.array(kept, np.int64))
 
 
-def _strengths(planning: Planning, counts: Counts) -> Strengths:
+def _strengths(planning: Planning, counts: Counts | NDArray[np.float64]) -> Strengths:
     """Strengths ``(G,)`` of a plan, 1 of the group that loses the largest share."""
     strengths = -np.log(counts / planning.cost.sizes)
     return np.asarray(strengths / max(float(strengths.max()), 1e-9), np.float64)

@@ -33,6 +33,9 @@ _WIDE = 64
 _PART = 8
 """A step of a narrower group takes at most one channel of so many: it has few to choose from."""
 
+_APART = 6
+"""A group of equal shares may be away from its share by one channel of so many."""
+
 
 def fast_multiples(groups: Iterable[Group]) -> dict[str, int]:
     """Group name -> 16 of 64 channels or more, else the largest power of two up to an eighth."""
@@ -91,7 +94,7 @@ def _hits(limit: Limit, planning: Planning, multiples: Mapping[str, int], budget
     """Whether the plan of equal shares comes to a limit with shares that are nearly equal.
 
     Steps that are too coarse for a rate come to it as well, but by a few groups that lose most of
-    their channels. A group may be away from its share by an eighth of its channels, or by a step.
+    their channels. A group may be away from its share by a sixth of its channels, or by a step.
     """
     cost = limit.cost
     trial = Planning(planning.groups, {}, planning.present, cost, None, multiples=multiples)
@@ -99,9 +102,9 @@ def _hits(limit: Limit, planning: Planning, multiples: Mapping[str, int], budget
     counts = bisect(trial, levels, limit.share, even(trial, levels))
     shares = equal_shares(trial, cost.total * (1 - limit.share))
     nearly = all(
-        min(below(level, share), share - group.size / _PART)
+        min(below(level, share), share - group.size / _APART)
         <= count
-        <= max(nearest(level, share), share + group.size / _PART)
+        <= max(nearest(level, share), share + group.size / _APART)
         for group, level, count, share in zip(trial.groups, levels, counts, shares, strict=True)
     )
     return nearly and abs(limit.missed(cost.macs(counts))) <= TOLERANCE
