@@ -69,17 +69,19 @@ def equal_plan(subject, multiples, rate):
 
 
 def is_good(subject, multiples, rate):
-    """Hit, by shares of which none is further from the equal one than a sixth, or a step."""
+    """Hit, by shares that are a twelfth away from the equal one in the root mean square at most.
+
+    A share may be rounded up or down to its multiple.
+    """
     keep = equal_plan(subject, multiples, rate)
     groups = subject.grouping.groups
     shares = equal_shares(facts(subject), subject.cost.total * (1 - rate))
-    away = [
-        abs(keep.get(g.name, np.ones(g.size)).sum() - share)
-        for g, share in zip(groups, shares, strict=True)
-    ]
-    bounds = [max(multiples.get(g.name, 2), g.size / 6) for g in groups]
+    apart = []
+    for group, share in zip(groups, shares, strict=True):
+        away = abs(keep.get(group.name, np.ones(group.size)).sum() - share)
+        apart.append(away / group.size if away > multiples.get(group.name, 2) else 0.0)
     hit = abs(subject.rate(keep) / rate - 1) <= 0.01
-    return hit and all(a <= bound for a, bound in zip(away, bounds, strict=True))
+    return hit and np.sqrt(np.mean(np.square(apart))) <= 1 / 12
 
 
 @pytest.mark.parametrize("rate", [0.17, 0.3, 0.44, 0.5, 0.62, 0.8])

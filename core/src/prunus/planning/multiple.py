@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from prunus.granularity import CHANNELS, HEAD, Granularity
 from prunus.groups import Group
 from prunus.planning.budget import Budget, Planning
@@ -33,8 +35,8 @@ _WIDE = 64
 _PART = 8
 """A step of a narrower group takes at most one channel of so many: it has few to choose from."""
 
-_APART = 6
-"""A group of equal shares may be away from its share by one channel of so many."""
+_APART = 1 / 12
+"""Root mean square, over the groups, of their distance from equal shares."""
 
 
 def fast_multiples(groups: Iterable[Group]) -> dict[str, int]:
@@ -94,19 +96,19 @@ def _hits(limit: Limit, planning: Planning, multiples: Mapping[str, int], budget
     """Whether the plan of equal shares comes to a limit with shares that are nearly equal.
 
     Steps that are too coarse for a rate come to it as well, but by a few groups that lose most of
-    their channels. A group may be away from its share by a sixth of its channels, or by a step.
+    their channels. What a group loses more or less than its share counts beyond its next step.
     """
     cost = limit.cost
     trial = Planning(planning.groups, {}, planning.present, cost, None, multiples=multiples)
     levels = all_levels(trial, budget)
     counts = bisect(trial, levels, limit.share, even(trial, levels))
     shares = equal_shares(trial, cost.total * (1 - limit.share))
-    nearly = all(
-        min(below(level, share), share - group.size / _APART)
-        <= count
-        <= max(nearest(level, share), share + group.size / _APART)
-        for group, level, count, share in zip(trial.groups, levels, counts, shares, strict=True)
-    )
+    steps = [
+        (below(lv, share), nearest(lv, share)) for lv, share in zip(levels, shares, strict=True)
+    ]
+    low, high = np.array(steps).T
+    apart = np.where((low <= counts) & (counts <= high), 0.0, (counts - shares) / cost.sizes)
+    nearly = float(np.sqrt(np.mean(apart**2))) <= _APART
     return nearly and abs(limit.missed(cost.macs(counts))) <= TOLERANCE
 
 
