@@ -5,9 +5,10 @@ starts from the best of a few plans (uniform; residual joins spared; by measured
 there are curves; slow groups first, where another cost than MACs is limited). It changes one
 strength at a time, all others giving way to keep the rate; then pairs of groups exchange units
 (`prunus.methods.exchanges`); both in turns, as long as they help. A change stays if the loss of the
-whole plan, compensated, falls on held-out samples (compare NetAdapt, Yang et al., ECCV 2018).
+whole plan, compensated, falls on held-out samples (compare NetAdapt, Yang et al., ECCV 2018). Where
+trials are left, more searches begin with strengths drawn at random.
 Trials are compensated in one shot, which does not see errors of earlier layers: it leads too far.
-So the last choice, between the plan found, those that the search began with and those half way
+So the last choice, between the plans found, those that the search began with and those half way
 between them, is made with compensation by layers.
 """
 
@@ -33,20 +34,26 @@ from prunus.progress import tell
 _WORK = 8 * 10**12
 """Bound on the MACs of all trials: a few minutes on two cores."""
 
-_VISITS = 16_000
+_VISITS = 14_400
 """Bound on trials times groups: each trial goes through all of them."""
 
-_MOST = 400
+_MOST = 1_200
 """Most trials."""
 
 _FEWEST = 4
 
 _FINALISTS = 2
-"""Plans that are compensated by layers in any case: equal shares and the one found."""
+"""Plans that are compensated by layers in any case: equal shares and the first one found."""
 
 _OTHERS = 2
 """Other plans that the search began with; they and plans half way to them are compensated by layers
 where it is cheap."""
+
+_DRAWN = 4
+"""Searches that begin with strengths drawn at random, where trials are left."""
+
+_SPREAD = 0.6
+"""Standard deviation of the logarithms of strengths that are drawn."""
 
 _PASSES = 4
 """Estimate: work of a whole compensation in forward passes of its samples."""
@@ -78,13 +85,17 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
     starts = [searched.tried(one) for one in _starts(planning, levels, budget)]
     goal = planning.cost.total * (1 - rate)
     exchanges = Exchanges(planning, levels, goal, searched.affordable_loss)
-    found = _descend(searched, exchanges, min(starts, key=lambda plan: plan.loss))
+    found = [_descend(searched, exchanges, min(starts, key=lambda plan: plan.loss))]
+    for strengths in _drawn(len(planning.groups), budget.seed):
+        if not searched.affords_another(len(found)):
+            break
+        found.append(_descend(searched, exchanges, searched.tried(strengths)))
     searched.end()
     equal, *others = starts
     others.sort(key=lambda plan: plan.loss)
     ends = [plan.counts for plan in (equal, *others[:_OTHERS])]
-    halfway = [searched.between(found.counts, end) for end in ends]
-    candidates = [equal.counts, found.counts, *ends[1:], *halfway]
+    halfway = [searched.between(found[0].counts, end) for end in ends]
+    candidates = [equal.counts, *(plan.counts for plan in found), *ends[1:], *halfway]
     return _best_compensated(planning, planning.trials, candidates)
 
 
@@ -149,6 +160,10 @@ class _Search:
         """Whether all trials are spent."""
         return self._left <= 0
 
+    def affords_another(self, descents: int) -> bool:
+        """Whether trials are left for one more descent, of the mean length of those so far."""
+        return self._left * descents >= self._most - self._left
+
     def tried(self, strengths: Strengths) -> _Plan:
         """The plan of some strengths, measured."""
         counts = bisect(self.planning, self._levels, self._rate, self._family(strengths))
@@ -196,6 +211,13 @@ def _starts(planning: Planning, levels: Levels, budget: Budget) -> Iterator[Stre
     if joined.any() and not joined.all():
         yield np.where(joined, 0.0, 1.0)
         yield np.where(joined, 0.4, 1.0)
+
+
+def _drawn(groups: int, seed: int) -> Iterator[Strengths]:
+    """Strengths drawn at random: a search from the starts ends in one valley of many."""
+    drawn = np.random.default_rng(seed)
+    for _ in range(_DRAWN):
+        yield np.exp(drawn.normal(0, _SPREAD, groups))
 
 
 def _measured(planning: Planning, budget: Budget) -> Strengths:
