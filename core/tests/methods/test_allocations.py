@@ -264,6 +264,29 @@ def test_search_goes_half_way_back_where_one_shot_leads_too_far(wide):
     assert cheap == pytest.approx(np.sqrt(same * near), abs=3)
 
 
+@pytest.mark.parametrize(("samples", "several"), [(8, False), (512, True)])
+def test_many_samples_compare_searches_from_several_starts(wide, samples, several):
+    compared = []
+
+    class Waved(Weighed):
+        """Many valleys: each search ends in the nearest one."""
+
+        fitted = samples
+
+        def priced(self, a, b):
+            return 3000 + (a - b) ** 2 / 10 + 1000 * np.cos(a - b)
+
+        def compensated_losses(self, keep):
+            compared.append(tuple(int(keep[name].sum()) for name in "ab"))
+            return [self.priced(*compared[-1])]
+
+    trials = Waved(0, 0)
+    found = searched(wide, trials)
+    assert trials.priced(*found) == min(trials.priced(*plan) for plan in compared)
+    assert (len(set(compared)) > 3) == several
+    assert searched(wide, trials) == found
+
+
 def test_search_keeps_equal_shares_unless_another_plan_is_better_on_every_part(wide):
     class Lucky(Weighed):
         def compensated_losses(self, keep):

@@ -52,6 +52,9 @@ where it is cheap."""
 _DRAWN = 4
 """Searches that begin with strengths drawn at random, where trials are left."""
 
+_COMPARE = 256
+"""Samples that compensate plans, of all parts together, from which on more plans are compared."""
+
 _SPREAD = 0.6
 """Standard deviation of the logarithms of strengths that are drawn."""
 
@@ -86,7 +89,7 @@ def prunus_mask(policy: str, planning: Planning, budget: Budget) -> dict[str, ND
     goal = planning.cost.total * (1 - rate)
     exchanges = Exchanges(planning, levels, goal, searched.affordable_loss)
     found = [_descend(searched, exchanges, min(starts, key=lambda plan: plan.loss))]
-    for strengths in _drawn(len(planning.groups), budget.seed):
+    for strengths in _drawn(planning, budget.seed):
         if not searched.affords_another(len(found)):
             break
         found.append(_descend(searched, exchanges, searched.tried(strengths)))
@@ -213,11 +216,15 @@ def _starts(planning: Planning, levels: Levels, budget: Budget) -> Iterator[Stre
         yield np.where(joined, 0.4, 1.0)
 
 
-def _drawn(groups: int, seed: int) -> Iterator[Strengths]:
-    """Strengths drawn at random: a search from the starts ends in one valley of many."""
-    drawn = np.random.default_rng(seed)
-    for _ in range(_DRAWN):
-        yield np.exp(drawn.normal(0, _SPREAD, groups))
+def _drawn(planning: Planning, seed: int) -> Iterator[Strengths]:
+    """Strengths drawn at random: a search from the starts ends in one valley of many.
+
+    None where few samples compare what they lead to: of many plans the best would be so by luck.
+    """
+    if planning.trials is not None and planning.trials.fitted >= _COMPARE:
+        drawn = np.random.default_rng(seed)
+        for _ in range(_DRAWN):
+            yield np.exp(drawn.normal(0, _SPREAD, len(planning.groups)))
 
 
 def _measured(planning: Planning, budget: Budget) -> Strengths:
