@@ -96,18 +96,18 @@ def test_multiples_are_halved_until_nearly_equal_shares_hit_the_rate(wide, rate)
 
 
 def test_a_small_rate_is_not_met_by_emptying_one_group():
-    """In multiples of 16 the rate 0.1 was hit, too: by 224 of the 256 channels of one layer."""
+    """In multiples of 16 the rate is hit, too: by three quarters of the channels of one layer."""
     b = Builder(0)
     x = b.input(3, 8)
     for channels in (64, 128, 128, 256):
         x = b.act(b.conv(x, channels))
     subject = prunable(as_network(b.model(b.conv(x, 3, 1))))
-    planning, budget = facts(subject), Budget(rate=0.1)
+    planning, budget = facts(subject), Budget(rate=0.15)
     limits = limits_of(budget, {"rate": subject.cost})
     found = loosened(fast_multiples(planning.groups), planning, limits, budget)
-    keep = equal_plan(subject, found, 0.1)
+    keep = equal_plan(subject, found, 0.15)
     assert max(1 - units.mean() for units in keep.values()) <= 0.25
-    assert subject.rate(keep) == pytest.approx(0.1, rel=0.01)
+    assert subject.rate(keep) == pytest.approx(0.15, rel=0.01)
 
 
 def test_without_a_cost_to_come_down_to_there_are_none(wide):
