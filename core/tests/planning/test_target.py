@@ -13,7 +13,7 @@ from prunus.masking import mask
 from prunus.methods import by_score, by_sensitivity, uniform
 from prunus.network import Network
 from prunus.planning.budget import Budget, Planning
-from prunus.planning.target import refine
+from prunus.planning.target import below, equal_shares, nearest, refine
 from prunus.sensitivity import Curve, Point, Sensitivity
 from prunus.task import Measurement
 from prunus.testing.nets import as_network
@@ -149,3 +149,26 @@ def test_a_rate_is_hit_by_many_fine_steps_whatever_they_cost(dear):
     prices = [np.array([0, 0.02, 0.2]), np.linspace(0, 2 * dear, 200)]
     planning = attrs.make_class("Stub", ["cost"])(Linear())
     assert refine(planning, levels, np.array([8, 400]), 450.0, prices).tolist() == [10, 200]
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
+def test_equal_shares_cost_the_goal_by_one_ratio(planning, rate):
+    goal = planning.cost.total * (1 - rate)
+    kept = equal_shares(planning, goal)
+    assert planning.cost.macs(kept) == pytest.approx(goal)
+    assert np.ptp(kept / planning.cost.sizes) < 1e-9
+
+
+def test_equal_shares_leave_groups_that_lost_more_before(planning):
+    first = planning.groups[0]
+    fewer = np.arange(first.size) == 0
+    pruned = attrs.evolve(planning, present={**planning.present, first.name: fewer})
+    kept = equal_shares(pruned, planning.cost.total * 0.5)
+    assert kept[0] == 1
+    assert np.ptp(kept[1:] / planning.cost.sizes[1:]) < 1e-9
+
+
+@pytest.mark.parametrize(("wanted", "low", "high"), [(8, 4, 8), (7, 4, 8), (3, 2, 4), (1, 2, 2)])
+def test_the_feasible_numbers_around_a_share(wanted, low, high):
+    level = np.array([16, 8, 4, 2])
+    assert (below(level, wanted), nearest(level, wanted)) == (low, high)

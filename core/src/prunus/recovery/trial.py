@@ -29,7 +29,6 @@ _FEW = 512
 """Samples below which each third compares plans in turn: one third alone is a matter of luck."""
 
 _MOST = 256
-"""Most samples that judge a plan."""
 
 _FOLDS = 4
 """Parts of few samples, each of which judges in turn what the others were fitted to."""
@@ -161,4 +160,4 @@ def _folds(network: Network, grouping: Grouping, samples: Samples) -> list[tuple
     macs = sum(layer_macs(network.model, grouping.labelling.dims).values())
     if count_of(samples) < _FOLDED and 2 * count_of(samples) * macs <= _WORK:
         return [without_part(samples, _FOLDS, number) for number in range(_FOLDS)]
-    return [(fitted, spread(held_out, min(count_of(held_out), _MOST)))]
+    return [(fitted, held_out)]
