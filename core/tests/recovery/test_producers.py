@@ -11,8 +11,7 @@ from prunus.grouping import find_groups
 from prunus.masking import mask
 from prunus.recovery import producers
 from prunus.recovery.chains import Depthwise, Normalised, Pooled, Rectified, chain_before
-from prunus.recovery.recover import recover
-from prunus.recovery.turns import consumers_alone, in_turns
+from prunus.recovery.recover import recover, recover_once
 from prunus.testing.nets import as_network
 from prunus.testing.nets.builder import Builder
 
@@ -113,8 +112,8 @@ def test_the_output_comes_nearer_than_by_consumers_alone(middle):
     others = random_inputs(network.model, 32, 1)
     wanted = Session(network.model).run(others)
     missed = []
-    for passes in ((consumers_alone,), (consumers_alone, in_turns)):
-        ready = recover(network, grouping, keep, samples, 0, passes)
+    for way in (recover_once, recover):
+        ready = way(network, grouping, keep, samples)
         masked = mask(ready, grouping, keep)
         found = Session(masked.model).run(others)
         missed.append(sum(np.square(found[name] - wanted[name]).sum() for name in wanted))

@@ -14,9 +14,9 @@ from prunus.folding import fold
 from prunus.grouping import find_groups
 from prunus.masking import mask, masked_units
 from prunus.proof import compare
-from prunus.recovery import set_aside as set_aside_module
+from prunus.recovery import recover as recover_module, set_aside as set_aside_module
 from prunus.recovery.held_out import Judge
-from prunus.recovery.recover import recover
+from prunus.recovery.recover import recover, recover_once
 from prunus.testing import random_plan
 from prunus.testing.nets import NETS, as_network
 
@@ -85,6 +85,23 @@ def test_same_seed_same_weights(lenet):
     )
     assert all(np.array_equal(one[name], two[name]) for name in one)
     assert set(one) == set(other)
+
+
+@pytest.mark.parametrize("count", [40, 200])
+def test_a_plan_to_compare_is_fitted_once_to_all_samples(lenet, monkeypatch, count):
+    grouping, fitted = find_groups(lenet), []
+    real = recover_module._fitted
+    monkeypatch.setattr(
+        recover_module,
+        "_fitted",
+        lambda *given: fitted.append(len(given[5]["data"])) or real(*given),
+    )
+    samples = random_inputs(lenet.model, count, 0)
+    keep = half(grouping)
+    once = mask(recover_once(lenet, grouping, keep, samples), grouping, keep)
+    assert fitted == [count]
+    folded = mask(fold(lenet, grouping, keep, samples), grouping, keep)
+    assert fidelity(lenet, once, samples) > fidelity(lenet, folded, samples)
 
 
 def test_large_weights_that_a_step_does_not_run_wait_in_a_file(lenet, monkeypatch):

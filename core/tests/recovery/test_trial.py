@@ -15,9 +15,8 @@ from prunus.masking import mask
 from prunus.recovery import trial
 from prunus.recovery.held_out import are_enough, distance, outputs_of, split
 from prunus.recovery.one_pass import OnePass
-from prunus.recovery.recover import recover
+from prunus.recovery.recover import recover_once
 from prunus.recovery.trial import Trials
-from prunus.recovery.turns import consumers_alone
 from prunus.testing import random_plan
 from prunus.testing.nets import NETS, as_network
 
@@ -81,7 +80,7 @@ def test_consumers_are_compensated_for_samples_that_no_trial_sees(lenet, monkeyp
     others, _ = split(samples)
     ((name, array),) = others.items()
     judged = np.arange(112) % 3 == 2
-    ready = recover(lenet, grouping, keep, {name: array[~judged]}, 0, (consumers_alone,))
+    ready = recover_once(lenet, grouping, keep, {name: array[~judged]})
     sessions = (Session(one.model) for one in (mask(ready, grouping, keep), lenet))
     found, wanted = (outputs_of(one, grouping, {name: array[judged]}) for one in sessions)
     trials = Trials(lenet, grouping, samples, 0)

@@ -34,7 +34,7 @@ from prunus.progress import tell
 _WORK = 8 * 10**12
 """Bound on the MACs of all trials: a few minutes on two cores."""
 
-_VISITS = 14_400
+_VISITS = 21_600
 """Bound on trials times groups: each trial goes through all of them."""
 
 _MOST = 1_200

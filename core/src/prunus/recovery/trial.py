@@ -14,10 +14,9 @@ from prunus.masking import mask
 from prunus.network import Network
 from prunus.recovery.held_out import Outputs, distance, outputs_of, split, without_part
 from prunus.recovery.one_pass import Keep, OnePass
-from prunus.recovery.recover import recover
+from prunus.recovery.recover import recover_once
 from prunus.recovery.sample_counts import Samples, count_of, spread
 from prunus.recovery.set_aside import Weights
-from prunus.recovery.turns import consumers_alone
 
 _FITTED = 512
 """Most samples that a plan is compensated with by layers, to be compared with others."""
@@ -114,8 +113,7 @@ class Trials:
     def _compensated(
         self, keep: Keep, fitted: Samples, judged: Samples, wanted: list[Outputs]
     ) -> float:
-        passes = (consumers_alone,)
-        ready = recover(self._network, self._grouping, keep, fitted, self._seed, passes)
+        ready = recover_once(self._network, self._grouping, keep, fitted, self._seed)
         masked = mask(ready, self._grouping, keep)
         del ready  # of large networks no more than the original and one other beside a session
         collect_copies(self._network.model)
