@@ -43,14 +43,27 @@ def test_values_without_two_spatial_axes_have_no_weights():
 
 def test_only_metrics_that_tell_places_weigh(lenet):
     samples = random_inputs(lenet.model, 3, 0)
-    assert importance_of(lenet, samples) is None
+    grouping = find_groups(lenet)
+    assert importance_of(lenet, grouping, samples) is None
     assert answers_for(lenet) == ()
     network = attrs.evolve(lenet, task=attrs.evolve(lenet.task, metric=Finder()))
-    found = importance_of(network, samples)
+    found = importance_of(network, grouping, samples)
     assert np.allclose(found.maps[:, 0], 1)
     assert np.allclose(found.maps[:, 1], 0.1)
     values = Session(lenet.model, ["conv2", *answers_for(network)]).run(samples)
     assert np.array_equal(importance_by(network, values).maps, found.maps)
+
+
+def test_places_are_sought_in_as_many_samples_as_memory_holds(lenet, monkeypatch):
+    runs, real = [], Session.run
+    monkeypatch.setattr("prunus.graph.batches._BYTES", 1)
+    monkeypatch.setattr(
+        Session, "run", lambda self, fed: runs.append(len(fed["data"])) or real(self, fed)
+    )
+    network = attrs.evolve(lenet, task=attrs.evolve(lenet.task, metric=Finder()))
+    samples = random_inputs(lenet.model, 3, 0)
+    assert len(importance_of(network, find_groups(lenet), samples).maps) == 3
+    assert runs == [1, 1, 1]
 
 
 def test_places_that_count_more_are_compensated_better(lenet):

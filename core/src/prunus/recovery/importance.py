@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunus.evaluation.session import Session
+from prunus.grouping.find import Grouping
 from prunus.network import Network
+from prunus.recovery.held_out import outputs_of
 from prunus.recovery.positions import Positions
 from prunus.task import PlaceFinder
 
 _FLOOR = 0.1
 """Weight of a position without an object, beside 1 for one with."""
-
-_BATCH = 8
 
 Samples = Mapping[str, NDArray[np.float32]]
 Outputs = Mapping[str, NDArray[np.float32]]
@@ -76,21 +76,16 @@ def importance_by(network: Network, outputs: Outputs) -> Importance | None:
     return Importance((_FLOOR + (1 - _FLOOR) * maps).astype(np.float32))
 
 
-def importance_of(network: Network, samples: Samples) -> Importance | None:
+def importance_of(network: Network, grouping: Grouping, samples: Samples) -> Importance | None:
     """`importance_by` of the outputs that a run of the network gives.
 
     Args:
         network: The original network.
+        grouping: Its groups; knows how many samples memory allows at once.
         samples: Graph input name -> ``(N, ...)``.
     """
     if not answers_for(network):
         return None
-    session = Session(network.model)
-    count = len(next(iter(samples.values())))
-    parts = []
-    for start in range(0, count, _BATCH):
-        run = {name: array[start : start + _BATCH] for name, array in samples.items()}
-        found = importance_by(network, session.run(run))
-        assert found is not None
-        parts.append(found.maps)
-    return Importance(np.concatenate(parts))
+    session = Session(network.model, arena=False, samples=len(next(iter(samples.values()))))
+    found = [importance_by(network, part) for part in outputs_of(session, grouping, samples)]
+    return Importance(np.concatenate([one.maps for one in found if one is not None]))

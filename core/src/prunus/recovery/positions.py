@@ -80,9 +80,11 @@ def windows(value: Array, positions: Positions, window: Window) -> Array:
     if not axes:
         return points(value, positions)
     first, *rest = positions
-    pads = [(window.pads[axis], window.pads[axes + axis]) for axis in range(axes)]
-    padded = np.moveaxis(np.pad(value, [(0, 0)] * (value.ndim - axes) + pads), 1, -1)
-    padded = np.ascontiguousarray(padded)  # channels of a position lie together
+    pads = list(zip(window.pads[:axes], value.shape[2:], window.pads[axes:], strict=True))
+    # channels of a position lie together
+    padded = np.zeros((len(value), *map(sum, pads), value.shape[1]), value.dtype)
+    inner = tuple(slice(before, before + size) for before, size, _ in pads)
+    padded[(slice(None), *inner)] = np.moveaxis(value, 1, -1)
     found = np.empty((len(first), value.shape[1], math.prod(window.kernel)), np.float32)
     for number, offset in enumerate(np.ndindex(window.kernel)):
         at = tuple(

@@ -246,7 +246,7 @@ def _fitted(
     before = ActivationStream(
         network.model, labelling, chosen, [(d.target.value,) for d in designs.values()]
     )
-    importance = importance_of(network, chosen)
+    importance = importance_of(network, grouping, chosen)
     after = ActivationStream(masked.model, labelling, chosen, [f.inputs for f in fittings.values()])
     known, changed = masked.weights(), dict[str, NDArray[Any]]()
     for number, fitting in told("compensation", list(fittings.items())):

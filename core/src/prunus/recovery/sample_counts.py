@@ -34,7 +34,8 @@ _HELD = 6
 _MACS = 4 * 10**12
 """Bound on the work of computing activations in one stage: a minute or two on two cores."""
 
-_FEWEST = 4
+_FEWEST = 2
+"""Samples held however large they are: each has positions enough for the layers that these are."""
 
 _GROWTH = 2
 """A stage begins where so many times as many samples may be held."""
