@@ -119,6 +119,25 @@ def test_the_largest_weights_are_given_with_every_run(lenet, monkeypatch):
     assert np.allclose(other, Session(lenet.with_weights(doubled).model).run(inputs)["ip2"])
 
 
+@pytest.mark.parametrize(
+    ("heavy", "samples", "spared"), [(0, 4, True), (0, None, False), (1 << 30, 4, False)]
+)
+def test_more_weights_are_given_with_every_run_where_memory_is_spared(
+    lenet, monkeypatch, heavy, samples, spared
+):
+    inputs = random_inputs(lenet.model, 4, 0)
+    wanted = Session(lenet.model).run(inputs)["ip2"]
+    weights = lenet.weights()
+    monkeypatch.setattr(session, "_LARGE", 1)
+    monkeypatch.setattr(session, "_HEAVY", heavy)
+    monkeypatch.setattr(session, "_SPARED", weights["conv2/weight"].nbytes)
+    structure = Structure(lenet.model, samples=samples)
+    large = {n for n, array in weights.items() if array.nbytes >= weights["conv2/weight"].nbytes}
+    assert set(structure.fed) == (large if spared else set())
+    found = Session(structure, samples=samples)
+    assert np.allclose(found.run(inputs)["ip2"], wanted, atol=1e-5)
+
+
 def test_initializers_that_are_inputs_too_stay_initializers(lenet, monkeypatch):
     """Files before version 4 of ONNX's IR list every weight among the inputs."""
     monkeypatch.setattr(session, "_LARGE", 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import TypeAlias
@@ -39,6 +39,10 @@ _HEAVY = 1 << 27
 """Bytes of weights from which a known number of samples runs in little memory: the engine would
 hold a second layout of the weights, and keep activations from run to run."""
 
+_SPARED = 1 << 20
+"""Bytes of a weight that is given with every run where memory is spared. Convolutions then have no
+layout of their own: YOLOv3 takes a tenth more time, and 0.5 GB less memory of its 0.7."""
+
 _FEW = 16
 """Samples that run sooner without those layouts than these are found in a long graph."""
 
@@ -57,15 +61,24 @@ class Structure:
     Most of the time before a small graph runs goes into taking it apart.
     """
 
-    def __init__(self, model: ir.Model, names: Iterable[str] = ()) -> None:
+    def __init__(
+        self, model: ir.Model, names: Iterable[str] = (), samples: int | None = None
+    ) -> None:
         """Take a graph apart.
 
         Args:
             model: The neutral graph.
             names: Its initializers that others may stand for (`replaced`).
+            samples: How many a session of it will run in all, where that is known: memory is
+                spared where weights are large.
         """
-        structure, self.weights = _without_weights(model, frozenset(names))
-        self.fed = tuple(name for name, array in self.weights.items() if array.nbytes >= _HUGE)
+        structure = model.clone()
+        self.weights = _large(structure, frozenset(names))
+        heavy = sum(array.nbytes for array in self.weights.values()) > _HEAVY
+        self.sparing = samples is not None and heavy
+        least = _SPARED if self.sparing else _HUGE
+        self.fed = tuple(name for name, array in self.weights.items() if array.nbytes >= least)
+        _put_outside(structure, self.weights, self.fed)
         self.operators = {node.name: node.op_type for node in model.graph if node.name}
         self.nodes = len(model.graph)
         self.text = _text(structure)
@@ -124,7 +137,7 @@ class Session:
         if outputs is not None:
             assert isinstance(model, ir.Model)
             model = with_outputs(model, outputs)
-        structure = model if isinstance(model, Structure) else Structure(model)
+        structure = model if isinstance(model, Structure) else Structure(model, samples=samples)
         options = ort.SessionOptions()
         options.log_severity_level = 4
         if profile is not None:
@@ -136,16 +149,16 @@ class Session:
         # of several sessions in turn, each ran up to five times slower (benchmarks/ana_exact.py)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._operators, weights = structure.operators, structure.weights
-        heavy = sum(array.nbytes for array in weights.values()) > _HEAVY
-        sparing = samples is not None and heavy
         self._fed = {name: _held(weights[name], None) for name in structure.fed}
         weights = {name: array for name, array in weights.items() if name not in self._fed}
-        options.enable_cpu_mem_arena = arena and not sparing
-        if samples == 0 or sparing:
+        options.enable_cpu_mem_arena = arena and not structure.sparing
+        if samples == 0 or structure.sparing:
             options.add_session_config_entry("session.disable_prepacking", "1")
         self._weights = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), self._weights)
-        if sparing:  # what is also given like this is read in place, without a copy in the session
+        if (
+            structure.sparing
+        ):  # what is also given like this is read in place, without a copy in the session
             for name, value in zip(weights, self._weights, strict=True):
                 options.add_initializer(name, value)
         try:
@@ -252,22 +265,16 @@ def _feed(model: ir.Model, name: str) -> None:
         model.graph.inputs.append(value)
 
 
-def _without_weights(model: ir.Model, names: frozenset[str]) -> tuple[ir.Model, dict[str, Array]]:
-    """The same graph with large weights and named ones kept outside, and their arrays by name.
-
-    The largest ones become inputs of the graph.
-    """
-    changed = model.clone()
-    weights = _large(changed, names)
+def _put_outside(model: ir.Model, weights: Mapping[str, Array], fed: Container[str]) -> None:
+    """Make weights inputs of a graph, or refer to them outside of it, in place."""
     for name, array in weights.items():
-        if array.nbytes >= _HUGE:
-            _feed(changed, name)
+        if name in fed:
+            _feed(model, name)
             continue
-        value = changed.graph.initializers[name]
+        value = model.graph.initializers[name]
         value.const_value = ir.ExternalTensor(
             "memory", 0, array.nbytes, ir.DataType.FLOAT, shape=ir.Shape(array.shape), name=name
         )
-    return changed, weights
 
 
 def _large(model: ir.Model, names: frozenset[str] = frozenset()) -> dict[str, Array]:

@@ -61,7 +61,7 @@ class Trials:
         ]
         self._samples = folds[0][0] if len(folds) == 1 else samples
         self._turns = range(_JUDGED if count_of(self._samples) < _FEW else 1)
-        self._structure = Structure(network.model)
+        self._structure = Structure(network.model, samples=self.samples)
 
     @property
     def samples(self) -> int:
@@ -83,7 +83,7 @@ class Trials:
         return_memory(self._network.model)  # of the fit: the engine needs as much again
         if not weights.keys() <= self._structure.weights.keys():
             names = weights.keys() | self._structure.weights.keys()
-            self._structure = Structure(self._network.model, names)
+            self._structure = Structure(self._network.model, names, self.samples)
         found = outputs_of(
             Session(self._structure.replaced(weights), samples=count_of(judged)),
             self._grouping,
@@ -126,7 +126,7 @@ class Trials:
         """Free the sums and weights of `loss`: a compensation of large weights needs the memory."""
         for fit, _ in self._folds:
             fit.forget()
-        self._structure = Structure(self._network.model)
+        self._structure = Structure(self._network.model, samples=self.samples)
 
     def _outputs(self, network: Network, samples: Samples) -> list[Outputs]:
         session = Session(network.model, samples=count_of(samples))
