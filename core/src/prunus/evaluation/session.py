@@ -127,7 +127,8 @@ class Session:
             arena: Keep the memory of a run for the next one. Where many sessions live at
                 once, each would hold its own.
             samples: How many will be run in all, where that is known. The engine rewrites the
-                graph as far as is worth it for them, and spares memory where weights are large.
+                graph as far as is worth it for them, and spares memory where weights are large;
+                a `Structure` spares it if it was told so itself.
             profile: Start of the name of a file for the times of every step (`profiled`).
             threads: Threads of one run; as many as there are processors without it.
 
@@ -156,9 +157,8 @@ class Session:
             options.add_session_config_entry("session.disable_prepacking", "1")
         self._weights = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), self._weights)
-        if (
-            structure.sparing
-        ):  # what is also given like this is read in place, without a copy in the session
+        # what is also given like this is read in place, without a copy in the session
+        if structure.sparing:
             for name, value in zip(weights, self._weights, strict=True):
                 options.add_initializer(name, value)
         try:

@@ -18,12 +18,12 @@ from prunus.grouping.find import Grouping
 from prunus.network import Network
 from prunus.recovery.held_out import outputs_of
 from prunus.recovery.positions import Positions
+from prunus.recovery.sample_counts import Samples, count_of
 from prunus.task import PlaceFinder
 
 _FLOOR = 0.1
 """Weight of a position without an object, beside 1 for one with."""
 
-Samples = Mapping[str, NDArray[np.float32]]
 Outputs = Mapping[str, NDArray[np.float32]]
 
 
@@ -86,6 +86,6 @@ def importance_of(network: Network, grouping: Grouping, samples: Samples) -> Imp
     """
     if not answers_for(network):
         return None
-    session = Session(network.model, arena=False, samples=len(next(iter(samples.values()))))
+    session = Session(network.model, arena=False, samples=count_of(samples))
     found = [importance_by(network, part) for part in outputs_of(session, grouping, samples)]
     return Importance(np.concatenate([one.maps for one in found if one is not None]))

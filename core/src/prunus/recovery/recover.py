@@ -86,8 +86,8 @@ def recover_once(
 ) -> Network:
     """Compensate once, by consumers alone, and use it unchecked: to compare plans with.
 
-    A third of the time of `recover`, a sixth beside few samples: those that judge would be fitted
-    to in a second go.
+    `recover` fits producers in a second pass, and fits few samples twice: those that judged are
+    fitted to in the end.
 
     Args:
         network: The network with its weights still whole.

@@ -35,7 +35,8 @@ _MACS = 4 * 10**12
 """Bound on the work of computing activations in one stage: a minute or two on two cores."""
 
 _FEWEST = 2
-"""Samples held however large they are: each has positions enough for the layers that these are."""
+"""Samples that are held however large their activations are: an early layer, whose activations are
+the large ones, has few inputs, and each sample has many positions for it."""
 
 _GROWTH = 2
 """A stage begins where so many times as many samples may be held."""
