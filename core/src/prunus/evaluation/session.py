@@ -41,7 +41,8 @@ hold a second layout of the weights, and keep activations from run to run."""
 
 _SPARED = 1 << 20
 """Bytes of a weight that is given with every run where memory is spared. Convolutions then have no
-layout of their own: YOLOv3 takes a tenth more time, and 0.5 GB less memory of its 0.7."""
+layout of their own: a detector of 248 MB takes a tenth more time, and 0.5 GB less memory of its
+0.7."""
 
 _FEW = 16
 """Samples that run sooner without those layouts than these are found in a long graph."""
