@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from prunus.compaction import compact
 from prunus.folding import fold
 from prunus.granularity import CHANNELS
+from prunus.graph.release import collect_copies
 from prunus.masking import mask
 from prunus.network import Compact, Network
 from prunus.one_blas_thread import one_blas_thread
@@ -40,9 +41,18 @@ def carry_out(
     """
     gone = present if subject.granularity == CHANNELS else {}
     newly = {name: units | ~gone[name] if name in gone else units for name, units in keep.items()}
-    if samples is None:
-        ready = fold(subject.network, subject.grouping, newly, None)
-    else:
-        ready = recover(subject.network, subject.grouping, newly, samples, seed)
-    masked = mask(ready, subject.grouping, keep)
+    masked = mask(_compensated(subject, newly, samples, seed), subject.grouping, keep)
+    collect_copies(masked.model)  # of weights before they were masked
     return masked, compact(masked, subject.grouping, keep)
+
+
+def _compensated(
+    subject: Prunable,
+    keep: Keep,
+    samples: Mapping[str, NDArray[np.float32]] | None,
+    seed: int,
+) -> Network:
+    """The network with consumers that make up for what is removed, not masked yet."""
+    if samples is None:
+        return fold(subject.network, subject.grouping, keep, None)
+    return recover(subject.network, subject.grouping, keep, samples, seed)

@@ -35,7 +35,7 @@ _HUGE = 1 << 26
 though it drops these copies at once where memory is spared. A matrix product of one row by 411 MB
 takes 32 ms either way."""
 
-_HEAVY = 1 << 27
+_HEAVY = 1 << 25
 """Bytes of weights from which a known number of samples runs in little memory: the engine would
 hold a second layout of the weights, and keep activations from run to run."""
 
