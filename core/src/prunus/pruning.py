@@ -42,8 +42,9 @@ def carry_out(
     gone = present if subject.granularity == CHANNELS else {}
     newly = {name: units | ~gone[name] if name in gone else units for name, units in keep.items()}
     masked = mask(_compensated(subject, newly, samples, seed), subject.grouping, keep)
+    smaller = compact(masked, subject.grouping, keep)
     collect_copies(masked.model)  # of weights before they were masked
-    return masked, compact(masked, subject.grouping, keep)
+    return masked, smaller
 
 
 def _compensated(

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from prunus.errors import ModelError, ProofError
 from prunus.evaluation.session import Array, Session, with_fed_weights
+from prunus.graph.release import return_memory
 from prunus.proof.batches import Inputs, batches_of
 from prunus.proof.difference import Pair, finite, pairs_of
 from prunus.proof.last_activations import values_before_activations
@@ -167,6 +168,8 @@ def outcomes(
         except ModelError as error:
             found.append(None)
             failure = error
+    del session
+    return_memory(model)
     if failure is not None and not any(outcome is not None for outcome in found):
         raise failure
     return found
