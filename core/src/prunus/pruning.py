@@ -16,6 +16,7 @@ from prunus.network import Compact, Network
 from prunus.one_blas_thread import one_blas_thread
 from prunus.prunable import Prunable
 from prunus.recovery.recover import recover
+from prunus.recovery.sample_counts import Samples
 
 Keep = Mapping[str, NDArray[np.bool_]]
 """Group name -> ``(C,)`` bool, True for kept channels."""
@@ -26,7 +27,7 @@ def carry_out(
     subject: Prunable,
     keep: Keep,
     present: Keep,
-    samples: Mapping[str, NDArray[np.float32]] | None,
+    samples: Samples | None,
     seed: int,
 ) -> tuple[Network, Compact]:
     """The masked network and its compact form.
@@ -47,12 +48,7 @@ def carry_out(
     return masked, smaller
 
 
-def _compensated(
-    subject: Prunable,
-    keep: Keep,
-    samples: Mapping[str, NDArray[np.float32]] | None,
-    seed: int,
-) -> Network:
+def _compensated(subject: Prunable, keep: Keep, samples: Samples | None, seed: int) -> Network:
     """The network with consumers that make up for what is removed, not masked yet."""
     if samples is None:
         return fold(subject.network, subject.grouping, keep, None)

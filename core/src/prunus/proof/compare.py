@@ -169,7 +169,7 @@ def outcomes(
             found.append(None)
             failure = error
     del session
-    return_memory(model)
+    return_memory(model)  # without an arena, freed activations stay in the C library's heap
     if failure is not None and not any(outcome is not None for outcome in found):
         raise failure
     return found
